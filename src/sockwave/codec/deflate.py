@@ -1,0 +1,217 @@
+"""permessage-deflate, RFC 7692: negotiation on the server's side, and the two (de)compressors."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from sockwave.codec.websocket import CloseCode
+from sockwave.errors import WebSocketError
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["Deflate", "PerMessageDeflate", "negotiate"]
+
+_TAIL: Final = b"\x00\x00\xff\xff"
+_MAX_OFFERS: Final = 16
+"""Offers looked at in one header; browsers send one or two."""
+
+_PARAMETER: Final = re.compile(r"[ \t]*([a-z_]+)[ \t]*(?:=[ \t]*(?:\"(\d+)\"|(\d+))[ \t]*)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deflate:
+    """Options of permessage-deflate.
+
+    Compression costs memory (about 300 kB a connection with context take-over in both directions)
+    and CPU; it pays on slow links and repetitive text.
+
+    Attributes:
+        threshold: Messages below this many bytes are sent uncompressed.
+        server_no_context_takeover: Start each message of ours afresh: less memory, weaker.
+        client_no_context_takeover: Ask clients to do the same.
+        server_max_window_bits: 9 to 15; the window of our compressor.
+        level: zlib's, 0 to 9, or -1 for its default.
+        mem_level: zlib's, 1 to 9.
+    """
+
+    threshold: int = 1024
+    server_no_context_takeover: bool = False
+    client_no_context_takeover: bool = False
+    server_max_window_bits: int = 15
+    level: int = -1
+    mem_level: int = 8
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("threshold", 0, 2**31),
+            ("server_max_window_bits", 9, 15),
+            ("level", -1, 9),
+            ("mem_level", 1, 9),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"per_message_deflate: {name} must be between {low} and {high}")
+
+
+class PerMessageDeflate:
+    """The negotiated extension of one connection.
+
+    Args:
+        write_window_bits, read_window_bits: 8 to 15; zlib writes no raw stream with 8, so 9 is
+            used there, which every inflater with a window of 8 bits refuses: never agree to 8.
+        write_takeover, read_takeover: Whether the window outlives a message.
+    """
+
+    __slots__ = (
+        "_compressor",
+        "_inflater",
+        "_options",
+        "_read_takeover",
+        "_read_window_bits",
+        "_write_takeover",
+        "_write_window_bits",
+        "threshold",
+    )
+
+    def __init__(
+        self,
+        options: Deflate,
+        *,
+        write_window_bits: int = 15,
+        read_window_bits: int = 15,
+        write_takeover: bool = True,
+        read_takeover: bool = True,
+    ) -> None:
+        self.threshold = options.threshold
+        self._options = options
+        self._write_window_bits = write_window_bits
+        self._read_window_bits = read_window_bits
+        self._write_takeover = write_takeover
+        self._read_takeover = read_takeover
+        self._compressor: zlib._Compress | None = None
+        self._inflater: zlib._Decompress | None = None
+
+    def compress(self, message: bytes) -> bytes:
+        """Compress one message (RFC 7692 section 7.2.1)."""
+        compressor = self._compressor
+        if compressor is None:
+            options = self._options
+            compressor = zlib.compressobj(
+                options.level, zlib.DEFLATED, -self._write_window_bits, options.mem_level
+            )
+            if self._write_takeover:
+                self._compressor = compressor
+        data = compressor.compress(message) + compressor.flush(zlib.Z_SYNC_FLUSH)
+        # The tail is taken off; an empty block is sent as one byte (section 7.2.3.6).
+        return data[:-4] or b"\x00"
+
+    def decompress(self, data: bytes, max_message: int) -> bytes:
+        """Decompress one message (section 7.2.2), never beyond the limit.
+
+        Raises:
+            WebSocketError: 1009 past `max_message`, 1007 for what is not deflate data.
+        """
+        inflater = self._inflater
+        if inflater is None:
+            inflater = zlib.decompressobj(-self._read_window_bits)
+            if self._read_takeover:
+                self._inflater = inflater
+        try:
+            message = inflater.decompress(data + _TAIL, max_message + 1)
+        except zlib.error:
+            raise WebSocketError(CloseCode.INVALID_PAYLOAD, "invalid compressed data") from None
+        if len(message) > max_message or inflater.unconsumed_tail:
+            raise WebSocketError(CloseCode.MESSAGE_TOO_BIG, "message too big")
+        if inflater.eof:
+            # A final block is legal (section 7.2.3.4); what follows starts a new stream.
+            self._inflater = None
+        return message
+
+
+def negotiate(header: str, options: Deflate) -> tuple[str, PerMessageDeflate] | None:
+    """Choose among a client's offers (RFC 7692 section 5.1).
+
+    Args:
+        header: Value of `Sec-WebSocket-Extensions`; anything in it that is not a valid offer of
+            permessage-deflate is passed over.
+
+    Returns:
+        The value for the response header and the extension, or None to go on without.
+    """
+    for name, parameters in _offers(header):
+        if name == "permessage-deflate" and (answer := _accept(parameters, options)):
+            return answer
+    return None
+
+
+def _offers(header: str) -> Iterator[tuple[str, str]]:
+    for offer in header.split(",", _MAX_OFFERS)[:_MAX_OFFERS]:
+        name, _, parameters = offer.partition(";")
+        yield name.strip(" \t"), parameters
+
+
+@dataclass(slots=True)
+class _Offer:
+    """The four parameters as offered; window bits: 0 for a parameter without a value."""
+
+    server_no_context_takeover: bool = False
+    client_no_context_takeover: bool = False
+    server_max_window_bits: int | None = None
+    client_max_window_bits: int | None = None
+
+    @classmethod
+    def parse(cls, parameters: str) -> Self | None:
+        """None for an unknown, repeated or ill-valued parameter: the whole offer is declined."""
+        offer = cls()
+        seen = set[str]()
+        for parameter in parameters.split(";") if parameters.strip(" \t") else ():
+            match = _PARAMETER.fullmatch(parameter)
+            if match is None or match[1] in seen:
+                return None
+            name, value = match[1], match[2] or match[3]
+            seen.add(name)
+            if name in ("server_no_context_takeover", "client_no_context_takeover"):
+                if value is not None:
+                    return None
+                setattr(offer, name, True)
+            elif name in ("server_max_window_bits", "client_max_window_bits"):
+                if value is None and name == "client_max_window_bits":
+                    offer.client_max_window_bits = 0
+                elif value in _WINDOW_BITS:
+                    setattr(offer, name, int(value))
+                else:
+                    return None
+            else:
+                return None
+        return offer
+
+
+_WINDOW_BITS: Final = frozenset({"8", "9", "10", "11", "12", "13", "14", "15"})
+
+
+def _accept(parameters: str, options: Deflate) -> tuple[str, PerMessageDeflate] | None:
+    offer = _Offer.parse(parameters)
+    if offer is None or offer.server_max_window_bits == 8:
+        return None
+    answer = ["permessage-deflate"]
+    write_bits = min(options.server_max_window_bits, offer.server_max_window_bits or 15)
+    write_takeover = not (offer.server_no_context_takeover or options.server_no_context_takeover)
+    read_takeover = not (offer.client_no_context_takeover or options.client_no_context_takeover)
+    if not write_takeover:
+        answer.append("server_no_context_takeover")
+    if not read_takeover:
+        answer.append("client_no_context_takeover")
+    if offer.server_max_window_bits is not None or write_bits < 15:
+        answer.append(f"server_max_window_bits={write_bits}")
+    extension = PerMessageDeflate(
+        options,
+        write_window_bits=write_bits,
+        # A smaller window of the client's needs no answer: 15 reads them all.
+        write_takeover=write_takeover,
+        read_takeover=read_takeover,
+    )
+    return "; ".join(answer), extension

@@ -1,0 +1,124 @@
+"""Engine.IO 4: packets and polling payloads (protocol.md sections 5 and 6).
+
+A text packet is kept as it travels, in UTF-8 with its type digit: `b"4hello"`. Text is decoded by
+the layer that reads it, and a message of Socket.IO is never copied to take off one character.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Final, NamedTuple, TypeAlias
+
+import orjson
+
+from sockwave.errors import PacketError
+from sockwave.types import SessionId, TransportName
+
+__all__ = [
+    "SEPARATOR",
+    "BinaryMessage",
+    "Handshake",
+    "PacketType",
+    "ReceivedPacket",
+    "encode_base64_packet",
+    "encode_handshake",
+    "encode_payload",
+    "iter_payload",
+]
+
+SEPARATOR: Final = b"\x1e"
+"""Between packets of a polling payload. JSON never contains it raw."""
+
+
+class PacketType(IntEnum):
+    """First byte of a text packet, as the character code of its digit."""
+
+    OPEN = ord("0")
+    CLOSE = ord("1")
+    PING = ord("2")
+    PONG = ord("3")
+    MESSAGE = ord("4")
+    UPGRADE = ord("5")
+    NOOP = ord("6")
+
+
+class BinaryMessage(NamedTuple):
+    """A message whose data is bytes: a bare binary frame, or `b` and base64 in a payload."""
+
+    data: bytes
+
+
+ReceivedPacket: TypeAlias = bytes | BinaryMessage
+"""What a transport hands to its session: a text packet as it travelled, or a binary message."""
+
+
+class Handshake(NamedTuple):
+    """Content of the OPEN packet; the two times in seconds, as everywhere but on the wire."""
+
+    sid: SessionId
+    upgrades: tuple[TransportName, ...]
+    ping_interval: float
+    ping_timeout: float
+    max_payload: int
+
+
+def encode_handshake(handshake: Handshake) -> bytes:
+    """Encode the OPEN packet: five keys in the reference's order, times in milliseconds."""
+    body = {
+        "sid": handshake.sid,
+        "upgrades": handshake.upgrades,
+        "pingInterval": round(handshake.ping_interval * 1000),
+        "pingTimeout": round(handshake.ping_timeout * 1000),
+        "maxPayload": handshake.max_payload,
+    }
+    return b"0" + orjson.dumps(body)
+
+
+def encode_base64_packet(data: bytes) -> bytes:
+    """Encode a binary message for a polling payload."""
+    return b"b" + binascii.b2a_base64(data, newline=False)
+
+
+def encode_payload(packets: list[bytes]) -> bytes:
+    """Join packets that are already encoded (text, or base64 for binary) into one payload."""
+    return SEPARATOR.join(packets)
+
+
+def iter_payload(payload: bytes) -> Iterator[ReceivedPacket]:
+    """Decode the packets of a payload one by one, so that those before an error are delivered.
+
+    Nothing is split ahead of its turn: a body of separators costs no list of its parts.
+
+    Raises:
+        PacketError: On reaching a part that is empty, of an unknown type, or not base64.
+    """
+    start, end = 0, len(payload)
+    while start <= end:
+        stop = payload.find(SEPARATOR, start)
+        if stop < 0:
+            stop = end
+        part = payload[start:stop]
+        if not part:
+            raise PacketError("parser error")
+        first = part[0]
+        if PacketType.OPEN <= first <= PacketType.NOOP:
+            yield part
+        elif first == 0x62:  # b
+            yield BinaryMessage(_decode_base64(part[1:]))
+        else:
+            raise PacketError("parser error")
+        start = stop + 1
+
+
+def _decode_base64(text: bytes) -> bytes:
+    """Lenient as the reference: the URL alphabet and missing padding pass, rubbish does not."""
+    text = text.translate(_URL_ALPHABET).rstrip(b"=")
+    try:
+        return binascii.a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
+    except binascii.Error:
+        raise PacketError("parser error") from None
+
+
+_URL_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")

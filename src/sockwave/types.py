@@ -1,0 +1,48 @@
+"""Names for the values that travel between the layers; imports nothing from sockwave."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal, NewType, TypeAlias
+
+__all__ = [
+    "DisconnectReason",
+    "Json",
+    "NamespaceName",
+    "Room",
+    "SessionId",
+    "SocketId",
+    "TransportName",
+]
+
+SessionId = NewType("SessionId", str)
+"""Engine.IO session id: a credential, never logged above debug and never shown to other peers."""
+
+SocketId = NewType("SocketId", str)
+"""Socket.IO id of one client in one namespace; not secret, and never equal to the session id."""
+
+Room: TypeAlias = str
+"""Name of a set of sockets in one namespace; a socket's own id is a room that holds only it."""
+
+NamespaceName: TypeAlias = str
+"""Literal namespace name with its leading slash: `/`, `/admin`."""
+
+TransportName: TypeAlias = Literal["polling", "websocket", "webtransport"]
+
+Json: TypeAlias = Any
+"""What a user sends and gets: JSON values, with `bytes` anywhere inside. Stops at the codec."""
+
+
+class DisconnectReason(StrEnum):
+    """Why a session or socket ended; the values are the reference's strings (server.md section 10)."""
+
+    CLIENT_NAMESPACE_DISCONNECT = "client namespace disconnect"
+    SERVER_NAMESPACE_DISCONNECT = "server namespace disconnect"
+    SERVER_SHUTTING_DOWN = "server shutting down"
+    TRANSPORT_CLOSE = "transport close"
+    TRANSPORT_ERROR = "transport error"
+    PING_TIMEOUT = "ping timeout"
+    PARSE_ERROR = "parse error"
+    FORCED_CLOSE = "forced close"
+    FORCED_SERVER_CLOSE = "forced server close"
+    BACKLOG_EXCEEDED = "backlog exceeded"
