@@ -1,0 +1,60 @@
+"""Browsers for the tests: Chromium with its driver, and Firefox where it is installed.
+
+Run as `python -m scripts.browsers` it installs Chromium where it can (root on a machine with apt).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.quiet import report, say, succeeds
+
+__all__ = ["Chromium", "find_chromium", "find_firefox", "set_up"]
+
+PACKAGES = ("chromium", "chromium-driver")
+
+
+@dataclass(frozen=True, slots=True)
+class Chromium:
+    """The browser, and the driver that selenium talks to."""
+
+    browser: Path
+    driver: Path
+
+
+def find_chromium() -> Chromium | None:
+    """Chromium or Chrome on PATH together with a driver, else nothing."""
+    browser = _first_of("chromium", "chromium-browser", "google-chrome")
+    driver = _first_of("chromedriver", "chromium.chromedriver")
+    return Chromium(browser, driver) if browser and driver else None
+
+
+def find_firefox() -> Path | None:
+    """Firefox on PATH; it needs no driver (WebDriver BiDi)."""
+    return _first_of("firefox-esr", "firefox")
+
+
+def _first_of(*names: str) -> Path | None:
+    return next((Path(path) for name in names if (path := shutil.which(name))), None)
+
+
+def set_up() -> str | None:
+    """Install what is missing; returns what could not be had, in one line."""
+    if find_chromium() is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        say("Installing Chromium for the browser tests")
+        apt = ("apt-get", "-qq")
+        env = {"DEBIAN_FRONTEND": "noninteractive"}
+        # A stale third-party source fails the update; the install may succeed all the same.
+        succeeds((*apt, "update"), env=env, show_failure=False)
+        succeeds((*apt, "install", "-y", "--no-install-recommends", *PACKAGES), env=env)
+    if find_chromium() is None:
+        return f"No Chromium with its driver: apt install {' '.join(PACKAGES)}"
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(report(set_up()))

@@ -1,0 +1,76 @@
+"""Install this project, or its tools, into the virtual environment that runs this script.
+
+python -m scripts.install runtime     what `make demo` needs
+python -m scripts.install dev         and the tools of `make test` and `make check`
+python -m scripts.install lock        renew requirements/constraints.txt from what PyPI has now
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import venv
+from importlib.metadata import version
+from pathlib import Path
+
+from scripts.quiet import say, succeeds
+
+ROOT = Path(__file__).resolve().parent.parent
+CONSTRAINTS = ROOT / "requirements" / "constraints.txt"
+HEADER = "# What `make` installs, to the version. Renew with `make lock`.\n"
+
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "--quiet")
+QUIET_ROOT = {"PIP_ROOT_USER_ACTION": "ignore"}
+
+
+def install(*requirements: str) -> bool:
+    """Install by the pinned versions; where one of those does not exist, by the newest that do."""
+    command = (*PIP, "install", *requirements)
+    if succeeds((*command, "-c", CONSTRAINTS), cwd=ROOT, env=QUIET_ROOT, show_failure=False):
+        return True
+    python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+    say(f"The pinned versions do not install on {python}; trying without them")
+    return succeeds(command, cwd=ROOT, env=QUIET_ROOT)
+
+
+def install_runtime() -> bool:
+    say("Installing Sockwave")
+    return install("-e", ".")
+
+
+def install_dev() -> bool:
+    say("Installing the test tools")
+    major, minor = map(int, version("pip").split(".")[:2])
+    knows_groups = (major, minor) >= (25, 1)
+    return (knows_groups or install("pip>=25.1")) and install("--group", "dev")
+
+
+def lock() -> bool:
+    """Resolve everything anew in an environment of its own, and write down what came out."""
+    with tempfile.TemporaryDirectory() as folder:
+        say("Resolving the newest versions")
+        venv.create(folder, with_pip=True)
+        pip = (Path(folder) / "bin" / "python", *PIP[1:])
+        if not (
+            succeeds((*pip, "install", "--upgrade", "pip"), env=QUIET_ROOT)
+            and succeeds((*pip, "install", "-e", ".", "--group", "dev"), cwd=ROOT, env=QUIET_ROOT)
+        ):
+            return False
+        frozen = subprocess.run(
+            (*pip, "freeze", "--all", "--exclude-editable", "--exclude", "setuptools"),
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+    CONSTRAINTS.write_text(HEADER + frozen.stdout)
+    say(f"Wrote {CONSTRAINTS.relative_to(ROOT)}; now `make test check`")
+    return True
+
+
+STEPS = {"runtime": install_runtime, "dev": install_dev, "lock": lock}
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in STEPS:
+        sys.exit(__doc__)
+    sys.exit(0 if STEPS[sys.argv[1]]() else 1)

@@ -1,0 +1,72 @@
+"""Programs of others that tests talk to. Each helper skips the test when its program cannot be had.
+
+Under `CI=true` a program that cannot be had is a failure: there, `make test` installs all of them.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+import pytest
+
+from scripts.browsers import Chromium, find_chromium, find_firefox
+from scripts.node import INTEROP, NODE_MODULES, Node, find_node, has_packages
+from scripts.quiet import is_ci
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["INTEROP", "Chromium", "NodePeer", "browser", "firefox", "node", "unavailable"]
+
+
+class NodePeer(NamedTuple):
+    """Node.js with the packages of `interop/`.
+
+    Attributes:
+        executable: The `node` program.
+        env: Whole environment for it; `require()` and `import` from a script in `interop/` find the
+            packages anyway, `require()` from anywhere else through its `NODE_PATH`.
+    """
+
+    executable: Path
+    env: dict[str, str]
+
+
+def node() -> NodePeer:
+    """Node.js and the reference packages, or skip."""
+    found = _find_node()
+    if found is None:
+        unavailable("Node.js 18 or newer is not installed")
+    if not has_packages():
+        unavailable("the npm packages of interop/ are not installed: `make peers`")
+    return NodePeer(found.node, {**os.environ, "NODE_PATH": str(NODE_MODULES)})
+
+
+def browser() -> Chromium:
+    """Chromium and its driver, or skip."""
+    found = find_chromium()
+    if found is None:
+        unavailable("Chromium with its driver is not installed: `make peers`")
+    return found
+
+
+def firefox() -> Path:
+    """Firefox, or skip."""
+    found = find_firefox()
+    if found is None:
+        unavailable("Firefox is not installed: apt install firefox-esr")
+    return found
+
+
+@cache
+def _find_node() -> Node | None:
+    return find_node()
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip the running test; in CI, fail it."""
+    if is_ci():
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
