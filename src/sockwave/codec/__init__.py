@@ -1,1 +1,1 @@
-"""Wire formats: pure functions between bytes and values, and small reassemblers. No I/O, no clock."""
+"""Wire formats: pure functions between bytes and values, small reassemblers; no I/O, no clock."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -12,11 +11,15 @@ from sockwave.codec.websocket import CloseCode
 from sockwave.errors import WebSocketError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Self
 
 __all__ = ["Deflate", "PerMessageDeflate", "negotiate"]
 
 _TAIL: Final = b"\x00\x00\xff\xff"
+_MAX_FINAL_BLOCKS: Final = 16
+"""In one message; those who compress so write one."""
+
 _MAX_OFFERS: Final = 16
 """Offers looked at in one header; browsers send one or two."""
 
@@ -61,8 +64,8 @@ class PerMessageDeflate:
     """The negotiated extension of one connection.
 
     Args:
-        write_window_bits, read_window_bits: 8 to 15; zlib writes no raw stream with 8, so 9 is
-            used there, which every inflater with a window of 8 bits refuses: never agree to 8.
+        write_window_bits: 9 to 15; zlib writes no raw stream with 8: never agree to that.
+        read_window_bits: 8 to 15; 15 reads them all.
         write_takeover, read_takeover: Whether the window outlives a message.
     """
 
@@ -122,14 +125,32 @@ class PerMessageDeflate:
                 self._inflater = inflater
         try:
             message = inflater.decompress(data + _TAIL, max_message + 1)
+            if inflater.eof:
+                self._inflater = None
+                if len(message) <= max_message:
+                    message += self._after_final(inflater.unused_data, max_message - len(message))
         except zlib.error:
             raise WebSocketError(CloseCode.INVALID_PAYLOAD, "invalid compressed data") from None
         if len(message) > max_message or inflater.unconsumed_tail:
             raise WebSocketError(CloseCode.MESSAGE_TOO_BIG, "message too big")
-        if inflater.eof:
-            # A final block is legal (section 7.2.3.4); what follows starts a new stream.
-            self._inflater = None
         return message
+
+    def _after_final(self, rest: bytes, room: int) -> bytes:
+        """Decompress what follows a final block: legal (section 7.2.1), and a new stream.
+
+        Each stream costs a copy of what is left of the message, so there may not be many.
+        """
+        message = b""
+        for _ in range(_MAX_FINAL_BLOCKS):
+            inflater = zlib.decompressobj(-self._read_window_bits)
+            part = inflater.decompress(rest, room + 1 - len(message))
+            message += part
+            if not inflater.eof or len(message) > room:
+                if self._read_takeover and part:
+                    self._inflater = inflater
+                return message
+            rest = inflater.unused_data
+        raise WebSocketError(CloseCode.INVALID_PAYLOAD, "too many final blocks")
 
 
 def negotiate(header: str, options: Deflate) -> tuple[str, PerMessageDeflate] | None:
@@ -148,9 +169,9 @@ def negotiate(header: str, options: Deflate) -> tuple[str, PerMessageDeflate] | 
     return None
 
 
-def _offers(header: str) -> Iterator[tuple[str, str]]:
+def _offers(header: str) -> Iterator[tuple[str, list[str]]]:
     for offer in header.split(",", _MAX_OFFERS)[:_MAX_OFFERS]:
-        name, _, parameters = offer.partition(";")
+        name, *parameters = offer.split(";")
         yield name.strip(" \t"), parameters
 
 
@@ -164,11 +185,11 @@ class _Offer:
     client_max_window_bits: int | None = None
 
     @classmethod
-    def parse(cls, parameters: str) -> Self | None:
+    def parse(cls, parameters: list[str]) -> Self | None:
         """None for an unknown, repeated or ill-valued parameter: the whole offer is declined."""
         offer = cls()
         seen = set[str]()
-        for parameter in parameters.split(";") if parameters.strip(" \t") else ():
+        for parameter in parameters:
             match = _PARAMETER.fullmatch(parameter)
             if match is None or match[1] in seen:
                 return None
@@ -193,7 +214,7 @@ class _Offer:
 _WINDOW_BITS: Final = frozenset({"8", "9", "10", "11", "12", "13", "14", "15"})
 
 
-def _accept(parameters: str, options: Deflate) -> tuple[str, PerMessageDeflate] | None:
+def _accept(parameters: list[str], options: Deflate) -> tuple[str, PerMessageDeflate] | None:
     offer = _Offer.parse(parameters)
     if offer is None or offer.server_max_window_bits == 8:
         return None

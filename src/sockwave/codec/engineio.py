@@ -7,14 +7,17 @@ the layer that reads it, and a message of Socket.IO is never copied to take off 
 from __future__ import annotations
 
 import binascii
-from collections.abc import Iterator
 from enum import IntEnum
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import orjson
 
 from sockwave.errors import PacketError
-from sockwave.types import SessionId, TransportName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockwave.types import SessionId, TransportName
 
 __all__ = [
     "SEPARATOR",

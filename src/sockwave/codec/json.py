@@ -23,15 +23,16 @@ if TYPE_CHECKING:
 __all__ = ["MAX_DEPTH", "decode_json", "encode_json"]
 
 MAX_DEPTH: Final = 128
-"""Deepest nesting accepted from a peer. orjson reads 1,024 levels but writes 254: a value between the
-two could be received and then never sent on."""
+"""Deepest nesting accepted from a peer. orjson reads 1,024 levels but writes 254: a value between
+the two could be received and then never sent on."""
 
 _MAX_WRITE_DEPTH: Final = 254
 
 _ESCAPE: Final = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair: fine
-    rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"  # half of one: group 1
-    rb"|\\.",  # any other escape, so that the `u` behind `\\` is not taken for one
+    rb"\\(?:"  # one literal in front of all three: the search for it is a memchr
+    rb"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair: fine
+    rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})"  # half of one: group 1
+    rb"|.)",  # any other escape, so that the `u` behind `\\` is not taken for one
     re.DOTALL,
 )
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -74,7 +75,7 @@ def _replace_half_pair(match: re.Match[bytes]) -> bytes:
 
 
 def _check_depth(value: Any, data: bytes, max_depth: int) -> None:
-    """Go down level by level through containers only; flat messages cost one look at each argument."""
+    """Go down level by level through containers; flat messages cost one look at each argument."""
     level = [value]
     for depth in range(max_depth):
         level = [
@@ -94,8 +95,9 @@ def encode_json(value: Any) -> tuple[bytes, list[bytes]]:
     """Encode a value for a peer and pull out what is binary.
 
     `bytes`, `bytearray` and `memoryview` (their exact bytes, also of strided or non-byte views) are
-    replaced, depth first in order, by the placeholders of the Socket.IO protocol. NaN and infinities
-    become null as in JSON.stringify; dates, UUIDs, enums and dataclasses are written as orjson does.
+    replaced, depth first in order, by the placeholders of the Socket.IO protocol. NaN and
+    infinities become null as in JSON.stringify; dates, UUIDs, enums and dataclasses are written as
+    orjson does.
 
     Returns:
         JSON text in UTF-8, and the attachments in the order of their placeholders.
@@ -114,8 +116,11 @@ def encode_json(value: Any) -> tuple[bytes, list[bytes]]:
         return orjson.dumps(value, default=_placeholders(attachments)), attachments
     except TypeError:
         attachments.clear()
-    plain = _plain(value, _placeholders(attachments), _MAX_WRITE_DEPTH)
-    text = _stdlib_dumps(plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    try:
+        plain = _plain(value, _placeholders(attachments), _MAX_WRITE_DEPTH)
+        text = _stdlib_dumps(plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:  # an integer of thousands of digits, a released memoryview
+        raise EncodeError(str(error)) from None
     return _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text).encode(), attachments
 
 
@@ -144,8 +149,9 @@ def _plain(value: Any, default: Callable[[Any], Any], depth: int) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item, default, depth - 1) for item in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = dataclasses.fields(value)
-        return {f.name: _plain(getattr(value, f.name), default, depth - 1) for f in fields}
+        # orjson leaves out private fields.
+        names = [f.name for f in dataclasses.fields(value) if not f.name.startswith("_")]
+        return {name: _plain(getattr(value, name), default, depth - 1) for name in names}
     try:
         return _plain(default(value), default, depth - 1)
     except EncodeError:
@@ -155,7 +161,8 @@ def _plain(value: Any, default: Callable[[Any], Any], depth: int) -> Any:
     try:
         return orjson.loads(orjson.dumps(value))  # dates, UUIDs, enums
     except (TypeError, ValueError):
-        raise EncodeError(f"{type(value).__name__} cannot be sent: not JSON and not bytes") from None
+        name = type(value).__name__
+        raise EncodeError(f"{name} cannot be sent: not JSON and not bytes") from None
 
 
 def _key(key: Any) -> str:

@@ -7,11 +7,13 @@ digit: EVENT `2["foo"]` is `b'42["foo"]'`. That saves a copy of each message in 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sockwave.codec.json import MAX_DEPTH, decode_json, encode_json
-from sockwave.errors import PacketError, TextEncodingError
-from sockwave.types import NamespaceName
+from sockwave.errors import EncodeError, PacketError, TextEncodingError
+
+if TYPE_CHECKING:
+    from sockwave.types import NamespaceName
 
 __all__ = [
     "DEFAULT_MAX_ATTACHMENTS",
@@ -73,6 +75,10 @@ class Packet(NamedTuple):
 
 _new: Final = tuple.__new__
 _EVENT: Final = PacketType.EVENT
+_BINARY: Final = {
+    PacketType.EVENT: PacketType.BINARY_EVENT,
+    PacketType.ACK: PacketType.BINARY_ACK,
+}
 _WITH_PAYLOAD: Final = (PacketType.EVENT, PacketType.BINARY_EVENT, PacketType.BINARY_ACK)
 
 
@@ -98,7 +104,7 @@ def encode_packet(packet: Packet) -> tuple[bytes, list[bytes]]:
         The text (an Engine.IO message packet) and the attachments that must follow it directly.
 
     Raises:
-        EncodeError: The data cannot go on the wire.
+        EncodeError: The data cannot go on the wire; only EVENT and ACK carry bytes.
     """
     type_, namespace, id_, data, _ = packet
     json: bytes = b""
@@ -107,7 +113,9 @@ def encode_packet(packet: Packet) -> tuple[bytes, list[bytes]]:
         json, attachments = encode_json(data)
     head = b"4%c" % type_
     if attachments:
-        binary = PacketType.BINARY_EVENT if type_ == _EVENT else PacketType.BINARY_ACK
+        binary = _BINARY.get(type_)
+        if binary is None:
+            raise EncodeError(f"bytes cannot be sent in a packet of type {type_.name}")
         head = b"4%c%d-" % (binary, len(attachments))
     if namespace != "/":
         head += namespace.encode() + b","
@@ -141,7 +149,8 @@ def decode_packet(
     try:
         type_ = PacketType(text[1])
     except ValueError:
-        raise PacketError(f"unknown packet type {text[1:2]!r}") from None
+        digit = text[1:2].decode() if text[1:2].isdigit() else "NaN"
+        raise PacketError(f"unknown packet type {digit}") from None
     at = 2
     attachments = 0
     if type_ >= PacketType.BINARY_EVENT:
@@ -205,7 +214,7 @@ def _event(data: Any) -> list[Any]:
             raise PacketError("event name too long")
     elif name.__class__ is not int and name.__class__ is not float:
         raise PacketError("invalid payload")
-    return data  # type: ignore[no-any-return] # checked on the first line
+    return data
 
 
 def _checked(type_: PacketType, data: Any) -> Any:

@@ -1,7 +1,7 @@
 """RFC 6455 framing and the opening handshake, for both roles; RFC 7692 is in `deflate.py`.
 
-Writing is a function per kind of frame. Reading is `MessageReader`: bytes in, whole messages out, by
-direct calls to a handler, since an object per message would be the largest cost of a small one.
+Writing is a function per kind of frame. Reading is `MessageReader`: bytes in, whole messages out,
+by direct calls to a handler, since an object per message would be the largest cost of a small one.
 
 The path of most messages is a short, final, masked frame that is whole in what was read: it takes
 one slice, one call of the C masking routine and one call of the handler.
@@ -108,8 +108,14 @@ def encode_frame(
 
 
 def encode_close(code: int | None = None, reason: str = "", *, mask: bool = False) -> bytes:
-    """Encode a close frame; without a code it is empty and the peer sees 1005."""
-    payload = b"" if code is None else code.to_bytes(2, "big") + _fit(reason.encode())
+    """Encode a close frame; without a code it is empty and the peer sees 1005.
+
+    1005 itself, echoed from such a peer, gives the empty frame too: it must not travel (RFC 6455
+    section 7.4.1).
+    """
+    payload = b""
+    if code is not None and code != CloseCode.NO_STATUS:
+        payload = code.to_bytes(2, "big") + _fit(reason.encode())
     return encode_frame(Opcode.CLOSE, payload, mask=mask)
 
 
@@ -212,7 +218,8 @@ class MessageReader:
             Whether the budget ended before the data: the rest is kept, call again with `b""`.
 
         Raises:
-            WebSocketError: With the close code for the peer. Messages before it were handled.
+            WebSocketError: With the close code for the peer. Messages before it were handled;
+                whatever follows is ignored.
         """
         buffer = self._buffer
         if buffer is not None:
@@ -239,7 +246,11 @@ class MessageReader:
                 handler.text_received(apply_mask(data[payload:stop], data[at + 2 : payload]))
                 at = stop
             else:
-                at = self._read_frame(data, at, end)
+                try:
+                    at = self._read_frame(data, at, end)
+                except WebSocketError:
+                    self.stop()  # section 7.1.7: nothing is processed after a failure
+                    raise
                 if at < 0:
                     return False
             budget -= 1
