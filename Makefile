@@ -1,5 +1,5 @@
-# Every target sets up what it needs, on the first run. PYTHON=... names the Python for the virtual
-# environment; ARGS=... goes to the command, as in `make test ARGS="-k handshake"`.
+# Every target sets up what it needs, on the first run. PYTHON=... names the Python that the virtual
+# environment is made with; ARGS=... goes to the command, as in `make test ARGS="-k handshake"`.
 
 VENV ?= .venv
 ARGS ?=

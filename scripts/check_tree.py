@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = {"interop/package-lock.json", "requirements/constraints.txt", "requirements/node.txt"}
 
-HOME_FOLDERS = re.compile(rb"/(?:home|Users)/[\w.-]+/|(?<![\w.])/root/")
+HOME_FOLDERS = re.compile(rb"(?<![\w.])/(?:(?:home|Users)/[\w.-]+|root)/")
 ADDRESSES = re.compile(rb'"resolved":|://|--hash|^-', re.MULTILINE)
 FUNDING = re.compile(rb'"url": "https://[^"]*"')
 
