@@ -1,1 +1,26 @@
-""""""
+"""The `sockwave` command.
+
+Commands live in a module each and are imported here only to be registered; what they need beyond
+click they import when they run, so that `sockwave --version` stays quick.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import click
+
+from sockwave.cli.demo.command import demo
+from sockwave.cli.run import run
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("sockwave"), prog_name="sockwave")
+def main() -> None:
+    """Socket.IO for Python."""
+
+
+main.add_command(run)
+main.add_command(demo)

@@ -1,1 +1,36 @@
-""""""
+"""Engine.IO alone, for protocols of your own on top of its sessions.
+
+from sockwave.engine import Engine
+
+engine = Engine(path="/engine.io")
+
+@engine.on("connection")
+def connection(session):
+    session.on("message", session.send)
+
+engine.run(port=3000)
+"""
+
+from sockwave.codec.deflate import Deflate
+from sockwave.engine.core.options import Cookie, Cors, EngineOptions, HttpCompression, Limits
+from sockwave.engine.core.request import Headers, Request
+from sockwave.engine.server.api import Engine
+from sockwave.engine.server.engine import ErrorCode, HandshakeFailure
+from sockwave.engine.server.serving import Listener
+from sockwave.engine.server.session import ServerSession as Session
+
+__all__ = [
+    "Cookie",
+    "Cors",
+    "Deflate",
+    "Engine",
+    "EngineOptions",
+    "ErrorCode",
+    "HandshakeFailure",
+    "Headers",
+    "HttpCompression",
+    "Limits",
+    "Listener",
+    "Request",
+    "Session",
+]

@@ -1,1 +1,1 @@
-""""""
+"""Socket.IO on top of Engine.IO sessions."""

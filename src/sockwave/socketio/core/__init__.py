@@ -1,1 +1,1 @@
-""""""
+"""Socket.IO without I/O: rooms, broadcasts, acknowledgements."""

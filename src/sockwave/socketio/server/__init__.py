@@ -1,1 +1,1 @@
-""""""
+"""The Socket.IO server."""

@@ -1,0 +1,1 @@
+"""A small chat that shows what Sockwave does: `sockwave demo`."""

@@ -1,0 +1,185 @@
+"""The server side of the demo chat, on Sockwave's public API.
+
+Try it with a site of your own: `sockwave run sockwave.cli.demo.app:io`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+
+from sockwave import ConnectError, Server, Socket
+from sockwave.cli.demo.chat import Chat, Refused, Room, clean_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["chat", "io", "report_traffic"]
+
+io = Server()
+chat = Chat()
+
+P = ParamSpec("P")
+Answer = dict[str, Any]
+
+
+class Traffic:
+    """Events in and out since the last look, and connections now."""
+
+    received = 0
+    sent = 0
+    connections = 0
+
+
+traffic = Traffic()
+
+
+def answering(
+    handler: Callable[Concatenate[Socket, P], Answer],
+) -> Callable[Concatenate[Socket, P], Answer]:
+    """Acknowledge every event with `ok`, and a refusal with its reason."""
+
+    @functools.wraps(handler)
+    def answer(socket: Socket, /, *args: P.args, **kwargs: P.kwargs) -> Answer:
+        try:
+            return {"ok": True, **handler(socket, *args, **kwargs)}
+        except Refused as refused:
+            return {"ok": False, "error": str(refused)}
+
+    return answer
+
+
+@io.use
+def introduce(socket: Socket) -> None:
+    """Let nobody in without a name."""
+    try:
+        socket.data["name"] = clean_name(socket.handshake.auth.get("name"))
+    except Refused as refused:
+        raise ConnectError(str(refused), data={"field": "name"}) from refused
+
+
+@io.on("connection")
+def arrive(socket: Socket) -> None:
+    """Show a newcomer the rooms; which one to enter is the client's choice."""
+    traffic.connections += 1
+    socket.on_any(count_received)
+    socket.on_any_outgoing(count_sent)
+    socket.emit("rooms", chat.summary())
+
+
+@io.event
+def disconnecting(socket: Socket, reason: str) -> None:
+    """Take somebody who goes away off the list."""
+    traffic.connections -= 1
+    leave(socket)
+
+
+@io.event
+@answering
+def join(socket: Socket, name: str) -> Answer:
+    """Move to another room; the answer is what a newcomer sees there."""
+    room = chat.room(name)
+    leave(socket)
+    socket.join(room.channel)
+    socket.data["room"] = room
+    room.people[socket.id] = socket.data["name"]
+    announce(room)
+    messages = [message.public() for message in room.history]
+    return {"room": room.name, "messages": messages, "people": room.roll_call()}
+
+
+@io.event
+@answering
+def create_room(socket: Socket, name: str) -> Answer:
+    """Open a new room for everybody."""
+    room = chat.create_room(name)
+    io.emit("rooms", chat.summary())
+    return {"room": room.name}
+
+
+@io.event
+@answering
+def message(socket: Socket, text: str) -> Answer:
+    """Say something to everybody in the room, oneself included."""
+    room = current_room(socket)
+    said = chat.say(room, socket.data["name"], text)
+    io.to(room.channel).emit("message", said.public())
+    io.except_(room.channel).volatile.emit("activity", room.name)
+    return {}
+
+
+@io.event
+@answering
+def picture(socket: Socket, data: bytes) -> Answer:
+    """Show a picture: the bytes go out to the room as a binary attachment, without base64."""
+    room = current_room(socket)
+    shown, kept = chat.show(room, socket.data["name"], data)
+    io.to(room.channel).emit("message", shown.public(), {"type": kept.type, "data": kept.data})
+    io.except_(room.channel).volatile.emit("activity", room.name)
+    return {}
+
+
+@io.event
+@answering
+def fetch_picture(socket: Socket, id_: int) -> Answer:
+    """Hand out a picture of the history, which carries only ids."""
+    kept = chat.picture(id_)
+    return {"type": kept.type, "data": kept.data}
+
+
+@io.event
+def typing(socket: Socket) -> None:
+    """Tell the others that somebody types; nobody misses it if it gets lost."""
+    room = socket.data.get("room")
+    if room is not None:
+        socket.to(room.channel).volatile.emit("typing", socket.data["name"])
+
+
+async def report_traffic() -> None:
+    """Tell everybody once a second how busy the server is; runs until cancelled."""
+    while True:
+        await asyncio.sleep(1)
+        io.volatile.emit(
+            "stats",
+            {
+                "connections": traffic.connections,
+                "received": traffic.received,
+                "sent": traffic.sent,
+            },
+        )
+        traffic.received = traffic.sent = 0
+
+
+def current_room(socket: Socket) -> Room:
+    """Return where somebody is."""
+    room: Room | None = socket.data.get("room")
+    if room is None:
+        raise Refused("Enter a room first.")
+    return room
+
+
+def leave(socket: Socket) -> None:
+    """Take somebody out of the room they are in, if any."""
+    room: Room | None = socket.data.pop("room", None)
+    if room is not None:
+        socket.leave(room.channel)
+        room.people.pop(socket.id, None)
+        announce(room)
+
+
+def announce(room: Room) -> None:
+    """Tell the room who is in it, and everybody how full the rooms are."""
+    io.to(room.channel).emit("people", room.name, room.roll_call())
+    io.emit("rooms", chat.summary())
+
+
+def count_received(event: str, *args: Any) -> None:
+    """Count an event from a client."""
+    traffic.received += 1
+
+
+def count_sent(event: str, *args: Any) -> None:
+    """Count an event to a client; the statistics themselves would only show their own pulse."""
+    if event != "stats":
+        traffic.sent += 1

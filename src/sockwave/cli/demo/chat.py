@@ -1,0 +1,193 @@
+"""What the demo chat remembers, and how much of it: people, rooms, messages and pictures.
+
+Nothing here knows of sockets, so that `app.py` shows only Sockwave. Everything is kept in memory
+and bounded; what a person sends is checked here, and refused with a sentence for them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict, deque
+from dataclasses import asdict, dataclass, field
+from itertools import count
+from typing import Any, Final
+
+__all__ = ["Chat", "Message", "Picture", "Refused", "Room", "clean_name", "clean_text"]
+
+MAX_NAME: Final = 24
+MAX_TEXT: Final = 2_000
+MAX_ROOMS: Final = 50
+MAX_HISTORY: Final = 100
+MAX_PICTURE: Final = 800_000
+"""Bytes; leaves room for the packet around it below the server's default `max_payload` of 1 MB."""
+MAX_PICTURES_KEPT: Final = 50
+"""Of all rooms together: 40 MB at most. Older ones are gone from the history."""
+
+DEFAULT_ROOMS: Final = ("Lobby", "Music", "Travel")
+
+# Found by content and not by what the sender claims: a browser must never be handed anything else.
+_SIGNATURES: Final = (
+    ("image/png", 0, b"\x89PNG\r\n\x1a\n"),
+    ("image/jpeg", 0, b"\xff\xd8\xff"),
+    ("image/gif", 0, b"GIF8"),
+    ("image/webp", 8, b"WEBP"),
+)
+
+
+class Refused(Exception):
+    """What a person asked for is not possible; the text tells them why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An uploaded picture; its bytes travel as a binary attachment."""
+
+    id: int
+    type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message in a room: a text, or the id of a picture."""
+
+    id: int
+    room: str
+    author: str
+    at: int
+    """Milliseconds since 1970, as browsers count."""
+    text: str = ""
+    picture: int | None = None
+
+    def public(self) -> dict[str, Any]:
+        """Return the message as clients see it."""
+        return asdict(self)
+
+
+@dataclass(slots=True)
+class Room:
+    """A room: who is in it, and what was said last."""
+
+    name: str
+    permanent: bool = False
+    people: dict[str, str] = field(default_factory=dict)
+    """Names by socket id."""
+    history: deque[Message] = field(default_factory=lambda: deque(maxlen=MAX_HISTORY))
+
+    @property
+    def channel(self) -> str:
+        """Name of the Socket.IO room.
+
+        The prefix keeps a room that somebody names like a socket's id apart from the room every
+        socket has for itself.
+        """
+        return f"#{self.name}"
+
+    def roll_call(self) -> list[dict[str, str]]:
+        """Return who is here, by name."""
+        by_name = sorted(self.people.items(), key=lambda person: person[1].casefold())
+        return [{"id": id_, "name": name} for id_, name in by_name]
+
+
+class Chat:
+    """All rooms and pictures of one server."""
+
+    def __init__(self) -> None:
+        self._rooms: dict[str, Room] = {}
+        self._pictures: OrderedDict[int, Picture] = OrderedDict()
+        self._ids = count(1)
+        for name in DEFAULT_ROOMS:
+            self._rooms[name.casefold()] = Room(name, permanent=True)
+
+    def room(self, name: object) -> Room:
+        """Return the room called `name`, whatever its case."""
+        room = self._rooms.get(name.casefold()) if isinstance(name, str) else None
+        if room is None:
+            raise Refused("This room does not exist any more.")
+        return room
+
+    def create_room(self, name: object) -> Room:
+        """Make a room; an empty one that people made before gives way when there are too many."""
+        name = clean_name(name, what="room name")
+        if name.casefold() in self._rooms:
+            raise Refused(f"There is already a room called {self.room(name).name}.")
+        if len(self._rooms) >= MAX_ROOMS:
+            self._drop_empty_room()
+        room = self._rooms[name.casefold()] = Room(name)
+        return room
+
+    def summary(self) -> list[dict[str, Any]]:
+        """Return every room's name and number of people, in order of creation."""
+        return [{"name": room.name, "people": len(room.people)} for room in self._rooms.values()]
+
+    def say(self, room: Room, author: str, text: object) -> Message:
+        """Put a text into a room's history."""
+        return self._record(room, author, text=clean_text(text))
+
+    def show(self, room: Room, author: str, data: object) -> tuple[Message, Picture]:
+        """Put a picture into a room's history."""
+        picture = self._keep(data)
+        return self._record(room, author, picture=picture.id), picture
+
+    def picture(self, id_: object) -> Picture:
+        """Return a picture that is still kept."""
+        picture = self._pictures.get(id_) if isinstance(id_, int) else None
+        if picture is None:
+            raise Refused("This picture is not kept any more.")
+        return picture
+
+    def _record(
+        self, room: Room, author: str, *, text: str = "", picture: int | None = None
+    ) -> Message:
+        now = time.time_ns() // 1_000_000
+        message = Message(next(self._ids), room.name, author, now, text, picture)
+        room.history.append(message)
+        return message
+
+    def _keep(self, data: object) -> Picture:
+        if not isinstance(data, bytes):
+            raise Refused("A picture travels as binary data.")
+        if len(data) > MAX_PICTURE:
+            size = -(-len(data) // 1000)  # rounded up, so that it never equals the limit
+            raise Refused(f"This picture has {size:,} kB; the limit is {MAX_PICTURE // 1000} kB.")
+        picture = Picture(next(self._ids), _picture_type(data), data)
+        self._pictures[picture.id] = picture
+        if len(self._pictures) > MAX_PICTURES_KEPT:
+            self._pictures.popitem(last=False)
+        return picture
+
+    def _drop_empty_room(self) -> None:
+        for key, room in self._rooms.items():
+            if not (room.permanent or room.people):
+                del self._rooms[key]
+                return
+        raise Refused(f"There are already {MAX_ROOMS} rooms.")
+
+
+def clean_name(name: object, *, what: str = "name") -> str:
+    """Return a name of 1 to 24 visible characters, with single spaces.
+
+    Control characters and those that turn the direction of text could dress one person up as
+    another, so they are refused.
+    """
+    cleaned = " ".join(name.split()) if isinstance(name, str) else ""
+    if not 1 <= len(cleaned) <= MAX_NAME:
+        raise Refused(f"A {what} has 1 to {MAX_NAME} characters.")
+    if not cleaned.isprintable():
+        raise Refused(f"A {what} is made of visible characters.")
+    return cleaned
+
+
+def clean_text(text: object) -> str:
+    """Return a message of 1 to 2,000 characters."""
+    cleaned = text.strip() if isinstance(text, str) else ""
+    if not 1 <= len(cleaned) <= MAX_TEXT:
+        raise Refused(f"A message has 1 to {MAX_TEXT:,} characters.")
+    return cleaned
+
+
+def _picture_type(data: bytes) -> str:
+    for name, start, signature in _SIGNATURES:
+        if data.startswith(signature, start):
+            return name
+    raise Refused("Only PNG, JPEG, GIF and WebP pictures can be shown.")

@@ -1,0 +1,60 @@
+// Messages per second over the last minute, as two lines in an SVG.
+
+const SECONDS = 60;
+const WIDTH = 600;
+const HEIGHT = 100;
+const SVG = "http://www.w3.org/2000/svg";
+
+export class TrafficGraph {
+  constructor(svg, peakLabel) {
+    this.peakLabel = peakLabel;
+    this.samples = [];
+    svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
+    const add = (name) => {
+      const path = document.createElementNS(SVG, "path");
+      path.setAttribute("class", name);
+      svg.append(path);
+      return path;
+    };
+    add("grid").setAttribute("d", `M0 1H${WIDTH}M0 ${HEIGHT / 2}H${WIDTH}M0 ${HEIGHT}H${WIDTH}`);
+    this.series = ["out", "in"].map((key) => ({ key, area: add(`area-${key}`), line: add(`line-${key}`) }));
+  }
+
+  push(sample) {
+    this.samples.push(sample);
+    this.samples.splice(0, this.samples.length - SECONDS);
+    const peak = niceCeiling(Math.max(...this.samples.map(({ in: i, out: o }) => Math.max(i, o))));
+    this.peakLabel.textContent = `top ${peak}/s`;
+    for (const { key, area, line } of this.series) {
+      const points = this.samples.map((each, index) => [
+        WIDTH - (this.samples.length - 1 - index) * (WIDTH / (SECONDS - 1)),
+        HEIGHT - (each[key] / peak) * (HEIGHT - 4),
+      ]);
+      const path = smooth(points);
+      line.setAttribute("d", path);
+      area.setAttribute("d", `${path}V${HEIGHT}H${points[0][0]}Z`);
+    }
+  }
+}
+
+// A scale that jumps between few values lets the eye compare one second with the next.
+function niceCeiling(value) {
+  for (let step = 10; ; step *= 10) {
+    for (const factor of [0.5, 1, 2.5, 5]) {
+      if (value <= step * factor) return step * factor;
+    }
+  }
+}
+
+// Curves with horizontal tangents: they never swing above a peak nor below zero.
+function smooth(points) {
+  const [[x, y], ...rest] = points;
+  let path = `M${x} ${y}`;
+  let [px, py] = [x, y];
+  for (const [nx, ny] of rest) {
+    const middle = (px + nx) / 2;
+    path += `C${middle} ${py} ${middle} ${ny} ${nx} ${ny}`;
+    [px, py] = [nx, ny];
+  }
+  return path;
+}

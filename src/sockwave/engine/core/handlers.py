@@ -1,0 +1,72 @@
+"""Registered handlers: a table from names to functions, the same for engines, sessions and sockets.
+
+Tuples, replaced when they change: a handler that adds or removes others while it runs disturbs
+nobody, and a table of one handler is small. Arguments that do not fit a handler are refused by the
+call itself, before any line of the handler runs.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+__all__ = ["Handler", "HandlerTable", "add_handler", "check_handler", "fit", "remove_handler"]
+
+Handler: TypeAlias = Callable[..., Any]
+HandlerTable: TypeAlias = dict[str, tuple[Handler, ...]]
+
+_MANY: Final = 2**31
+
+
+def check_handler(name: object, handler: object) -> None:
+    """Refuse what cannot be a handler, where it is registered.
+
+    Raises:
+        TypeError: The name is no text, or the handler cannot be called.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"the name of an event must be text, not {type(name).__name__}")
+    if not callable(handler):
+        raise TypeError(f"the handler of {name!r} must be callable, not {type(handler).__name__}")
+
+
+def add_handler(table: HandlerTable, name: str, handler: Handler, *, first: bool = False) -> None:
+    """Add a handler behind, or before, those of the name."""
+    present = table.get(name, ())
+    table[name] = (handler, *present) if first else (*present, handler)
+
+
+def remove_handler(table: HandlerTable, name: str, handler: Handler | None = None) -> None:
+    """Remove the latest registration of a handler, or all handlers of the name."""
+    if handler is None:
+        table.pop(name, None)
+        return
+    present = table.get(name, ())
+    for at in range(len(present) - 1, -1, -1):
+        if present[at] == handler or getattr(present[at], "__wrapped__", None) is handler:
+            rest = present[:at] + present[at + 1 :]
+            if rest:
+                table[name] = rest
+            else:
+                del table[name]
+            return
+
+
+def fit(handler: Handler, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Drop trailing arguments that a handler of ours-to-call does not take.
+
+    For life-cycle events, whose later arguments are often not wanted: `def gone(reason)` for
+    `disconnect(reason, description)`.
+    """
+    try:
+        parameters = inspect.signature(handler).parameters.values()
+    except (TypeError, ValueError):
+        return args
+    most = 0
+    for parameter in parameters:
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            most = _MANY
+        elif parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            most += 1
+    return args[:most]

@@ -1,0 +1,416 @@
+"""One Engine.IO session, server side, without I/O (protocol.md sections 5, 11, 12).
+
+A session outlives the transport that it began on. It queues packets, keeps the heartbeat, and moves
+to a better transport; what comes in goes to its sink by a direct call. Whoever drives it owns the
+clock, the wheel and the flush at the end of the tick.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from sockwave.codec.engineio import PacketType
+from sockwave.engine.core.states import Input, State, next_state
+from sockwave.types import DisconnectReason, SessionId
+
+if TYPE_CHECKING:
+    from sockwave.engine.core.heartbeat import WheelEntry
+    from sockwave.engine.core.options import EngineOptions
+    from sockwave.engine.core.transport import Outgoing, Transport
+
+__all__ = ["Session", "SessionDriver", "SessionSink", "UpgradeProbe"]
+
+_PING: Final = b"2"
+_NOOP: Final = b"6"
+NOOP_INTERVAL: Final = 0.1
+"""Seconds between two noops while an upgrade waits for the client to leave polling. One would not
+do: it is lost when the client's next poll is not open yet."""
+
+
+class SessionSink(Protocol):
+    """The layer above a session."""
+
+    def text_message(self, packet: bytes) -> None:
+        """A text message: a packet with its type digit `4`, UTF-8 not yet checked.
+
+        Raises:
+            TextEncodingError: It is not UTF-8.
+        """
+
+    def binary_message(self, data: bytes) -> None:
+        """A binary message."""
+
+    def session_drained(self) -> None:
+        """The queue was handed to a transport that can take more."""
+
+    def session_closed(self, reason: DisconnectReason, description: str) -> None:
+        """The session is over; called once."""
+
+
+class SessionDriver(Protocol):
+    """Clock, deadlines and the flush, shared by all sessions of an engine."""
+
+    options: EngineOptions
+
+    def clock(self) -> float:
+        """Monotonic seconds. Asked only where a deadline depends on it, not for every message."""
+
+    def schedule(self, entry: WheelEntry, deadline: float) -> None:
+        """Put a deadline into the wheel, or move it."""
+
+    def cancel(self, entry: WheelEntry) -> None:
+        """Take a deadline out."""
+
+    def flush_later(self, session: Session) -> None:
+        """Call the session's `flush` at the end of this tick."""
+
+    def backlog_grew(self, session: Session) -> None:
+        """The session cannot be written to and its backlog has changed."""
+
+    def session_upgraded(self, session: Session) -> None:
+        """The session has moved to another transport."""
+
+    def session_ended(self, session: Session) -> None:
+        """Forget the session."""
+
+
+class Session:
+    """A session in the server's role.
+
+    Attributes:
+        id: A credential.
+        state: See `states.py`.
+        transport: What carries it now.
+        upgraded: Whether it has left the transport it began on.
+        backlog: Bytes queued, with what the transport could not send yet.
+        accounted: The part of `backlog` that the driver counts for the whole process.
+        sink: The layer above.
+    """
+
+    __slots__ = (
+        "_awaits_pong",
+        "_close_deadline",
+        "_close_reason",
+        "_driver",
+        "_heartbeat_deadline",
+        "_max_backlog",
+        "_pending",
+        "_probe",
+        "_timeout_restarted",
+        "accounted",
+        "backlog",
+        "id",
+        "sink",
+        "state",
+        "transport",
+        "upgraded",
+        "wheel_slot",
+    )
+
+    sink: SessionSink
+
+    def __init__(self, id: SessionId, transport: Transport, driver: SessionDriver) -> None:
+        self.id = id
+        self.transport = transport
+        self.state = State.OPEN
+        self.upgraded = False
+        self.backlog = 0
+        self.accounted = 0
+        self.wheel_slot = 0
+        self._driver = driver
+        self._max_backlog = driver.options.max_backlog
+        self._pending: list[Outgoing] = []
+        self._probe: UpgradeProbe | None = None
+        self._awaits_pong = False
+        self._timeout_restarted = False
+        self._close_deadline: float | None = None
+        self._close_reason = DisconnectReason.FORCED_CLOSE
+        self._set_heartbeat(driver.options.ping_interval)
+
+    # --- sending ----------------------------------------------------------------------------------
+
+    @property
+    def is_open(self) -> bool:
+        """Whether packets are accepted."""
+        return self.state is State.OPEN or self.state is State.UPGRADING
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether a packet sent now would go out with this tick; the test for volatile packets."""
+        return self.transport.is_writable and not self._pending and self.is_open
+
+    def send_packet(self, packet: Outgoing, size: int) -> None:
+        """Queue a packet for the end of this tick; dropped unless the session is open.
+
+        Args:
+            size: Bytes of the packet, which the caller knows once for all receivers.
+        """
+        if self.state is not State.OPEN and self.state is not State.UPGRADING:
+            return
+        pending = self._pending
+        if not pending:
+            self._driver.flush_later(self)
+        pending.append(packet)
+        self.backlog += size
+        if self.backlog > self._max_backlog:
+            self._shrink_backlog()
+
+    def flush(self) -> None:
+        """Hand what is queued to the transport, if that can take it now."""
+        pending = self._pending
+        if pending:
+            if not self.transport.is_writable:
+                self._driver.backlog_grew(self)
+                return
+            self._pending = []
+            self.transport.write(pending)
+            self.backlog = 0 if self.transport.is_writable else self.transport.buffered()
+            if self.accounted or self.backlog:
+                self._driver.backlog_grew(self)
+        if self.state is State.CLOSING and not self._pending:
+            self.transport.close()
+
+    def mark_queue(self) -> tuple[list[Outgoing], int]:
+        """Where the queue ends now, for `withdraw`."""
+        return self._pending, len(self._pending)
+
+    def withdraw(self, mark: tuple[list[Outgoing], int]) -> bool:
+        """Take back what was queued since `mark_queue`; False when some of it has gone out."""
+        queue, length = mark
+        if queue is not self._pending:
+            return False
+        del queue[length:]
+        return True
+
+    def _shrink_backlog(self) -> None:
+        self.flush()
+        if self.backlog > self._max_backlog:
+            self.end(DisconnectReason.BACKLOG_EXCEEDED, "the peer does not read")
+
+    # --- receiving: called by the transport that carries the session -----------------------------
+
+    def text_received(self, packet: bytes) -> None:
+        """Take a text packet (protocol.md section 5)."""
+        if packet[:1] == b"4":
+            if self.state is State.OPEN or self.state is State.UPGRADING:
+                if self._awaits_pong:
+                    self._restart_ping_timeout()
+                self.sink.text_message(packet)
+            return
+        if self.is_open:
+            self._control_received(packet)
+
+    def binary_received(self, data: bytes) -> None:
+        """Take a binary message."""
+        if self.is_open:
+            if self._awaits_pong:
+                self._restart_ping_timeout()
+            self.sink.binary_message(data)
+
+    def _control_received(self, packet: bytes) -> None:
+        match packet[:1]:
+            case b"3":
+                if self._awaits_pong:
+                    self._awaits_pong = False
+                    self._set_heartbeat(self._driver.options.ping_interval)
+            case b"2":
+                self.end(DisconnectReason.TRANSPORT_ERROR, "invalid heartbeat direction")
+            case b"1":
+                self.end(DisconnectReason.TRANSPORT_CLOSE, "")
+            case b"0" | b"5" | b"6":
+                pass  # ignored by the reference
+            case _:
+                self.end(DisconnectReason.PARSE_ERROR, "parser error")
+
+    def transport_writable(self, transport: Transport) -> None:
+        """The transport has room: write what waits."""
+        if transport is not self.transport:
+            return
+        if not self._pending:
+            self.backlog = 0
+        self.flush()
+        if self.accounted:
+            self._driver.backlog_grew(self)
+        if self.is_writable:
+            self.sink.session_drained()
+
+    def transport_closed(
+        self, transport: Transport, reason: DisconnectReason, description: str
+    ) -> None:
+        """The transport has ended, and with it the session."""
+        if transport is self.transport and self.state is not State.CLOSED:
+            if self.state is State.CLOSING and reason is DisconnectReason.TRANSPORT_CLOSE:
+                reason = self._close_reason
+            self._closed(reason, description)
+
+    # --- heartbeat --------------------------------------------------------------------------------
+
+    def _set_heartbeat(self, delay: float) -> None:
+        self._heartbeat_deadline = self._driver.clock() + delay
+        self._schedule()
+
+    def _schedule(self) -> None:
+        deadline = self._heartbeat_deadline
+        if self._close_deadline is not None:
+            deadline = min(deadline, self._close_deadline)
+        self._driver.schedule(self, deadline)
+
+    def _restart_ping_timeout(self) -> None:
+        """The first packet after a ping shows life: wait the full time once more (eio 6.6.11)."""
+        if not self._timeout_restarted:
+            self._timeout_restarted = True
+            self._set_heartbeat(self._driver.options.ping_timeout)
+
+    def handle_timeout(self, now: float) -> None:
+        """A deadline has come: send a ping, or end."""
+        if self.state is State.CLOSED:
+            return
+        if self._close_deadline is not None and now >= self._close_deadline:
+            self._discard_and_close(self._close_reason, "")
+        elif now < self._heartbeat_deadline:
+            self._schedule()
+        elif self._awaits_pong:
+            self._discard_and_close(DisconnectReason.PING_TIMEOUT, "")
+        else:
+            self._awaits_pong = True
+            self._timeout_restarted = False
+            self.send_packet(_PING, 1)
+            self._set_heartbeat(self._driver.options.ping_timeout)
+
+    # --- upgrade ----------------------------------------------------------------------------------
+
+    def begin_upgrade(self, transport: Transport) -> UpgradeProbe:
+        """Try a second transport, which reports to the probe returned."""
+        self.state = next_state(self.state, Input.PROBE)
+        self._probe = probe = UpgradeProbe(self, transport, self._driver)
+        transport.receiver = probe
+        return probe
+
+    def probe_failed(self) -> None:
+        """Stay on the first transport."""
+        self._probe = None
+        if self.state is State.UPGRADING:
+            self.state = next_state(self.state, Input.PROBE_FAILED)
+
+    def take_over(self, transport: Transport) -> None:
+        """Move to the probed transport: what is queued goes out there, in order, once."""
+        self._probe = None
+        self.state = next_state(self.state, Input.UPGRADE)
+        old, self.transport = self.transport, transport
+        transport.receiver = self
+        old.discard()
+        self.upgraded = True
+        if self._awaits_pong:  # the reference drops an armed pong time-out here
+            self._awaits_pong = False
+            self._set_heartbeat(self._driver.options.ping_interval)
+        self._driver.session_upgraded(self)
+        self.flush()
+
+    # --- closing ----------------------------------------------------------------------------------
+
+    def close(self, reason: DisconnectReason = DisconnectReason.FORCED_CLOSE) -> None:
+        """Close in an orderly way: what is queued goes out first; new packets are dropped."""
+        if not self.is_open:
+            return
+        self.state = next_state(self.state, Input.CLOSE)
+        self._drop_probe()
+        self._close_reason = reason
+        self._close_deadline = self._driver.clock() + self._driver.options.close_timeout
+        self._schedule()
+        self.flush()
+
+    def end(self, reason: DisconnectReason, description: str = "") -> None:
+        """End now, for a fault of the peer's: what is queued is lost."""
+        if self.state is State.CLOSED:
+            return
+        transport = self.transport
+        self._closed(reason, description)
+        transport.close()
+
+    def discard(self, reason: DisconnectReason = DisconnectReason.FORCED_CLOSE) -> None:
+        """End now, for the server's own reasons: no close handshake is waited for."""
+        if self.state is not State.CLOSED:
+            self.end(reason)
+
+    def _discard_and_close(self, reason: DisconnectReason, description: str) -> None:
+        transport = self.transport
+        self._closed(reason, description)
+        transport.discard()
+
+    def _drop_probe(self) -> None:
+        if self._probe is not None:
+            probe, self._probe = self._probe, None
+            probe.drop()
+
+    def _closed(self, reason: DisconnectReason, description: str) -> None:
+        self.state = next_state(self.state, Input.LOST)
+        self._drop_probe()
+        self._pending = []
+        self.backlog = 0
+        self._driver.cancel(self)
+        self._driver.session_ended(self)
+        self.sink.session_closed(reason, description)
+
+
+class UpgradeProbe:
+    """A second transport on trial (protocol.md section 11); the session is untouched if it fails."""
+
+    __slots__ = ("_deadline", "_driver", "_session", "_transport", "is_probed", "wheel_slot")
+
+    def __init__(self, session: Session, transport: Transport, driver: SessionDriver) -> None:
+        self.wheel_slot = 0
+        self.is_probed = False
+        self._session = session
+        self._transport = transport
+        self._driver = driver
+        self._deadline = driver.clock() + driver.options.upgrade_timeout
+        driver.schedule(self, self._deadline)
+
+    def text_received(self, packet: bytes) -> None:
+        """`2probe`, then `5`; anything else ends the trial."""
+        if packet == b"2probe" and not self.is_probed:
+            self.is_probed = True
+            self._transport.write([b"3probe"])
+            self._free_poll()
+        elif packet[:1] == b"%c" % PacketType.UPGRADE:
+            self._driver.cancel(self)
+            self._session.take_over(self._transport)
+        else:
+            self._fail()
+
+    def binary_received(self, data: bytes) -> None:
+        """Not before the upgrade."""
+        self._fail()
+
+    def transport_writable(self, transport: Transport) -> None:
+        """Nothing waits here."""
+
+    def transport_closed(
+        self, transport: Transport, reason: DisconnectReason, description: str
+    ) -> None:
+        """The trial is over; the session goes on."""
+        self._driver.cancel(self)
+        self._session.probe_failed()
+
+    def handle_timeout(self, now: float) -> None:
+        """Free the client's poll once more, or give up."""
+        if now >= self._deadline:
+            self._fail()
+        elif self.is_probed:
+            self._free_poll()
+
+    def _free_poll(self) -> None:
+        """Answer a waiting poll, so that the client can stop polling and send its `5`."""
+        first = self._session.transport
+        if self._session.is_writable:
+            first.write([_NOOP])
+        self._driver.schedule(self, min(self._deadline, self._driver.clock() + NOOP_INTERVAL))
+
+    def _fail(self) -> None:
+        self._session.probe_failed()
+        self.drop()
+
+    def drop(self) -> None:
+        """Close the transport on trial."""
+        self._driver.cancel(self)
+        self._transport.discard()

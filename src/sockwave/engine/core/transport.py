@@ -1,0 +1,106 @@
+"""The contract between a session and what carries it, and the packets that pass between the two."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol, TypeAlias
+
+from sockwave.codec.websocket import server_frame
+from sockwave.types import DisconnectReason, TransportName
+
+__all__ = ["NOBODY", "Outgoing", "SharedPacket", "Transport", "TransportReceiver"]
+
+
+class SharedPacket:
+    """A packet encoded once and handed to many sessions, or one that is not plain text.
+
+    Attributes:
+        data: A text packet with its type digit, in UTF-8, or the data of a binary message.
+        is_binary: Which of the two.
+        compress: Whether a transport may compress it.
+    """
+
+    __slots__ = ("_frame", "compress", "data", "is_binary")
+
+    def __init__(self, data: bytes, *, is_binary: bool = False, compress: bool = True) -> None:
+        self.data = data
+        self.is_binary = is_binary
+        self.compress = compress
+        self._frame: bytes | None = None
+
+    @property
+    def frame(self) -> bytes:
+        """The whole WebSocket frame, unmasked and uncompressed, made once for all receivers."""
+        if self._frame is None:
+            self._frame = server_frame(self.data, binary=self.is_binary)
+        return self._frame
+
+
+Outgoing: TypeAlias = bytes | SharedPacket
+"""A packet to send. Bare bytes are a text packet for this session alone: no object around it."""
+
+
+class TransportReceiver(Protocol):
+    """What a transport tells the session, or the probe, that it carries."""
+
+    def text_received(self, packet: bytes) -> None:
+        """A text packet with its type digit; UTF-8 not yet checked.
+
+        Raises:
+            TextEncodingError: It was read and is not UTF-8; the transport closes for it.
+        """
+
+    def binary_received(self, data: bytes) -> None:
+        """A binary message."""
+
+    def transport_writable(self, transport: Transport) -> None:
+        """Packets can be written again."""
+
+    def transport_closed(
+        self, transport: Transport, reason: DisconnectReason, description: str
+    ) -> None:
+        """The transport has ended; called once, by whatever it ended."""
+
+
+class Transport(Protocol):
+    """What carries a session."""
+
+    name: TransportName
+    receiver: TransportReceiver
+    is_writable: bool
+    """Whether `write` may be called now: a poll is waiting, or the socket's buffer has room."""
+
+    def write(self, packets: list[Outgoing]) -> None:
+        """Send packets in order, all of them."""
+
+    def buffered(self) -> int:
+        """Bytes written that the peer's machine has not taken yet."""
+
+    def close(self) -> None:
+        """End in an orderly way, after what was written; `transport_closed` may follow later."""
+
+    def discard(self) -> None:
+        """End now and tell nobody: the session has moved on, or the server stops."""
+
+    def pause_reading(self) -> None:
+        """Take nothing more from the peer until `resume_reading`."""
+
+    def resume_reading(self) -> None:
+        """Go on."""
+
+
+class _Nobody:
+    """Does nothing with anything."""
+
+    def text_received(self, packet: bytes) -> None: ...
+
+    def binary_received(self, data: bytes) -> None: ...
+
+    def transport_writable(self, transport: Transport) -> None: ...
+
+    def transport_closed(
+        self, transport: Transport, reason: DisconnectReason, description: str
+    ) -> None: ...
+
+
+NOBODY: Final[TransportReceiver] = _Nobody()
+"""Receiver of a transport that carries nothing yet, or nothing any more."""

@@ -1,0 +1,80 @@
+"""Cross-origin rules (protocol.md section 13), for HTTP answers and for the WebSocket handshake."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from sockwave.engine.core.options import Cors
+    from sockwave.engine.core.request import Request
+    from sockwave.engine.server.exchange import ResponseHeaders
+
+__all__ = ["cors_headers", "is_origin_allowed", "preflight_headers"]
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+
+def cors_headers(cors: Cors, request: Request) -> ResponseHeaders:
+    """Headers for any answer; a foreign origin gets none that would let its page read it."""
+    origin = request.headers.get("origin")
+    headers: ResponseHeaders = []
+    if cors.origin == "*":
+        headers.append(("Access-Control-Allow-Origin", "*"))
+    else:
+        headers.append(("Vary", "Origin"))
+        if origin is None or not cors.allows(origin):
+            return headers
+        headers.append(("Access-Control-Allow-Origin", origin))
+    if cors.credentials:
+        headers.append(("Access-Control-Allow-Credentials", "true"))
+    if cors.exposed_headers:
+        headers.append(("Access-Control-Expose-Headers", ",".join(cors.exposed_headers)))
+    return headers
+
+
+def preflight_headers(cors: Cors, request: Request) -> ResponseHeaders:
+    """Headers for the answer to `OPTIONS`."""
+    headers = cors_headers(cors, request)
+    if not any(name == "Access-Control-Allow-Origin" for name, _ in headers):
+        return headers
+    headers.append(("Access-Control-Allow-Methods", ",".join(cors.methods)))
+    if cors.allowed_headers is not None:
+        allowed = ",".join(cors.allowed_headers)
+    else:
+        allowed = request.headers.get("access-control-request-headers", "")
+        headers.append(("Vary", "Access-Control-Request-Headers"))
+    if allowed:
+        headers.append(("Access-Control-Allow-Headers", allowed))
+    if cors.max_age is not None:
+        headers.append(("Access-Control-Max-Age", str(cors.max_age)))
+    return headers
+
+
+def is_origin_allowed(cors: Cors | None, request: Request) -> bool:
+    """Whether a page of the request's origin may open a WebSocket here.
+
+    Browsers send the user's cookies along and ask no permission, so the server has to look. Without
+    `cors` a page must come from the host that it connects to; a request without `Origin` comes from
+    no browser.
+    """
+    origin = request.headers.get("origin")
+    if origin is None:
+        return True
+    if cors is not None:
+        return cors.allows(origin)
+    page = _authority(origin)
+    return page is not None and page == _authority(f"//{request.headers.get('host', '')}", origin)
+
+
+def _authority(url: str, scheme_of: str | None = None) -> tuple[str, int | None] | None:
+    """Host and port; a missing port is that of the page's scheme, which a proxy may have changed."""
+    try:
+        parts = urlsplit(url)
+        scheme = urlsplit(scheme_of).scheme if scheme_of is not None else parts.scheme
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if not host:
+        return None
+    return host, port or _DEFAULT_PORTS.get(scheme)

@@ -1,0 +1,266 @@
+"""What all sessions of an engine share in one event loop: clock, wheel, flush, tasks, accounts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import sys
+import threading
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from sockwave.engine.core.heartbeat import TimingWheel
+from sockwave.types import DisconnectReason
+
+if TYPE_CHECKING:
+    from sockwave.engine.core.heartbeat import WheelEntry
+    from sockwave.engine.core.options import EngineOptions
+    from sockwave.engine.core.session import Session
+
+__all__ = ["Connection", "Driver"]
+
+SESSIONS_PER_TICK: Final = 1_000
+"""Sessions flushed before others get their turn: a huge broadcast does not stall everybody."""
+
+DEADLINES_PER_TICK: Final = 256
+
+LATE: Final = 1.0
+"""Seconds after which a timer is so late that the process was stopped or blocked: what clients sent
+meanwhile is read before anybody is judged for silence."""
+
+SPARE_DESCRIPTORS: Final = 64
+"""File descriptors left to the rest of the process."""
+
+_DEFAULT_PROCESS_BACKLOG: Final = 512 * 1024 * 1024
+
+_HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
+
+_logger: Final = logging.getLogger("sockwave.engine")
+
+
+class Connection(Protocol):
+    """A TCP connection of a front end."""
+
+    def abort(self) -> None:
+        """Cut it."""
+
+
+class Driver:
+    """Binds sessions to one event loop.
+
+    Args:
+        options: Of the engine.
+        ended: Called with each session that is over.
+        upgraded: Called with each session that moved to another transport.
+    """
+
+    def __init__(
+        self,
+        options: EngineOptions,
+        *,
+        ended: Callable[[Session], None],
+        upgraded: Callable[[Session], None],
+    ) -> None:
+        self.options = options
+        self.session_ended = ended
+        self.session_upgraded = upgraded
+        self.thread_id = 0
+        self.connections: set[Connection] = set()
+        self.max_connections = options.limits.connections or max(
+            resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS, 1
+        )
+        self.backlog = 0
+        self._max_backlog = options.limits.process_backlog or _memory_limit()
+        self._lagging: set[Session] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wheel = TimingWheel()
+        self._timer: asyncio.TimerHandle | None = None
+        self._dirty: list[Session] = []
+        self._tasks: set[asyncio.Task[Any] | None] = set()
+
+    # --- the loop ---------------------------------------------------------------------------------
+
+    def bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Use this loop from now on; the driver belongs to the calling thread."""
+        if loop is self._loop:
+            return
+        if self._loop is not None and not self._loop.is_closed() and self.connections:
+            raise RuntimeError("this server is in use in another event loop")
+        self._loop = loop
+        self.thread_id = threading.get_ident()
+        self.clock = loop.time  # type: ignore[method-assign] # no call of ours in between
+        self._wheel = TimingWheel()
+        self._timer = None
+        self._dirty = []
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The bound loop.
+
+        Raises:
+            RuntimeError: The server does not run.
+        """
+        if self._loop is None:
+            raise RuntimeError("the server is not running")
+        return self._loop
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether there is a loop yet."""
+        return self._loop is not None
+
+    def clock(self) -> float:
+        """Monotonic seconds of the loop."""
+        return self.loop.time()
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Run in a later turn of the loop."""
+        self.loop.call_soon(callback)
+
+    def is_foreign_thread(self) -> bool:
+        """Whether the caller runs in another thread than the loop's."""
+        return threading.get_ident() != self.thread_id
+
+    def call_from_thread(self, callback: Callable[..., object], *args: Any) -> None:
+        """Hand a call to the loop; order within one calling thread is kept."""
+        self.loop.call_soon_threadsafe(callback, *args)
+
+    def start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Run a coroutine, at once where Python can (3.12), else from the next turn on.
+
+        It is owned until it calls `finished`, which must be its last act.
+        """
+        if _HAS_EAGER_TASKS:
+            task = asyncio.Task(coroutine, loop=self.loop, eager_start=True)  # type: ignore[call-arg] # typeshed
+            if task.done():
+                return
+        else:
+            task = self.loop.create_task(coroutine)
+        self._tasks.add(task)
+
+    def finished(self) -> None:
+        """The running task is done."""
+        self._tasks.discard(asyncio.current_task())
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Run any coroutine and own it until it ends; it must not raise."""
+        self.start(self._owned(coroutine))
+
+    async def _owned(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        try:
+            await coroutine
+        finally:
+            self.finished()
+
+    def cancel_tasks(self) -> list[asyncio.Task[Any]]:
+        """Cancel what handlers still do; for the end of the server."""
+        current = asyncio.current_task()
+        tasks = [task for task in self._tasks if task is not None and task is not current]
+        for task in tasks:
+            task.cancel()
+        return tasks
+
+    # --- deadlines --------------------------------------------------------------------------------
+
+    def schedule(self, entry: WheelEntry, deadline: float) -> None:
+        """Put a deadline into the wheel, or move it."""
+        if self._wheel.schedule(entry, deadline):
+            self._arm()
+
+    def cancel(self, entry: WheelEntry) -> None:
+        """Take a deadline out."""
+        self._wheel.cancel(entry)
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self._wheel.next_deadline()
+        if deadline is not None:
+            self._timer = self.loop.call_at(deadline, self._deadline_came, deadline)
+
+    def _deadline_came(self, deadline: float) -> None:
+        self._timer = None
+        if self.clock() - deadline > LATE:
+            self._timer = self.loop.call_later(0.05, self._expire)
+        else:
+            self._expire()
+
+    def _expire(self) -> None:
+        now = self.clock()
+        due = self._wheel.expire(now, DEADLINES_PER_TICK)
+        for entry in due:
+            try:
+                entry.handle_timeout(now)
+            except Exception:
+                _logger.exception("internal error at a deadline")
+        self._arm()
+
+    # --- output -----------------------------------------------------------------------------------
+
+    def flush_later(self, session: Session) -> None:
+        """Flush the session at the end of this tick."""
+        dirty = self._dirty
+        if not dirty:
+            self.loop.call_soon(self._flush)
+        dirty.append(session)
+
+    def _flush(self) -> None:
+        batch = self._dirty
+        if len(batch) > SESSIONS_PER_TICK:
+            self._dirty = batch[SESSIONS_PER_TICK:]
+            del batch[SESSIONS_PER_TICK:]
+            self.loop.call_soon(self._flush)
+        else:
+            self._dirty = []
+        for session in batch:
+            try:
+                session.flush()
+            except Exception:
+                _logger.exception("internal error while sending")
+
+    def backlog_grew(self, session: Session) -> None:
+        """Count what a session that cannot be written to holds back.
+
+        Past the bound of the process the session with the most ends: one slow reader is not worth
+        the others.
+        """
+        self.backlog += session.backlog - session.accounted
+        session.accounted = session.backlog
+        if session.backlog:
+            self._lagging.add(session)
+        else:
+            self._lagging.discard(session)
+        while self.backlog > self._max_backlog and self._lagging:
+            largest = max(self._lagging, key=lambda lagging: lagging.backlog)
+            self.forget_backlog(largest)
+            largest.end(DisconnectReason.BACKLOG_EXCEEDED, "the process holds too much unsent")
+
+    def forget_backlog(self, session: Session) -> None:
+        """Take a session that is over out of the account."""
+        self.backlog -= session.accounted
+        session.accounted = 0
+        self._lagging.discard(session)
+
+    # --- connections ------------------------------------------------------------------------------
+
+    def connection_lost(self, connection: Connection) -> None:
+        """A TCP connection has ended."""
+        self.connections.discard(connection)
+
+
+def _memory_limit() -> int:
+    """A quarter of what the process may use, if that is limited (cgroup v2 or v1, address space)."""
+    limits: list[int] = []
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        if os.path.exists(path):
+            with open(path) as file:
+                text = file.read().strip()
+            if text.isdigit() and int(text) < 2**50:
+                limits.append(int(text))
+    soft = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if soft != resource.RLIM_INFINITY:
+        limits.append(soft)
+    return min(limits) // 4 if limits else _DEFAULT_PROCESS_BACKLOG

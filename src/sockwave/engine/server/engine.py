@@ -1,0 +1,523 @@
+"""The Engine.IO server: verifies requests, opens sessions, routes to their transports."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, Unpack, overload
+
+import orjson
+
+from sockwave.codec.deflate import Deflate, negotiate
+from sockwave.codec.engineio import Handshake, encode_handshake
+from sockwave.engine.core.handlers import (
+    Handler,
+    HandlerTable,
+    add_handler,
+    check_handler,
+    remove_handler,
+)
+from sockwave.engine.core.options import (
+    AllowRequest,
+    Cookie,
+    Cors,
+    CorsOrigin,
+    EngineOptions,
+    HttpCompression,
+    Limits,
+    check_header_value,
+    check_token,
+)
+from sockwave.engine.core.states import State
+from sockwave.engine.core.transport import NOBODY
+from sockwave.engine.server.cors import cors_headers, is_origin_allowed, preflight_headers
+from sockwave.engine.server.driver import Driver
+from sockwave.engine.server.exchange import NO_SNIFF, HttpExchange
+from sockwave.engine.server.peer_log import PeerLog
+from sockwave.engine.server.polling import PollingTransport
+from sockwave.engine.server.session import ServerSession
+from sockwave.types import SessionId, TransportName
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sockwave.engine.core.request import Request
+    from sockwave.engine.core.session import Session
+    from sockwave.engine.core.transport import Transport
+    from sockwave.engine.server.exchange import ResponseHeaders, UpgradeExchange
+
+__all__ = ["EngineOptionsDict", "EngineServer", "ErrorCode", "HandshakeFailure", "generate_id"]
+
+F = TypeVar("F", bound=Handler)
+_logger: Final = logging.getLogger("sockwave.engine")
+
+CLOSE_GRACE: Final = 2.0
+"""Seconds that peers get to answer a close frame when the server stops."""
+
+
+class EngineOptionsDict(TypedDict, total=False):
+    """The keywords of `EngineOptions`, in the forms a user may write them."""
+
+    path: str
+    add_trailing_slash: bool
+    ping_interval: float
+    ping_timeout: float
+    upgrade_timeout: float
+    close_timeout: float
+    max_payload: int
+    max_backlog: int
+    transports: Collection[TransportName]
+    allow_upgrades: bool
+    allow_request: AllowRequest | None
+    http_compression: HttpCompression | Mapping[str, Any] | bool | None
+    per_message_deflate: Deflate | Mapping[str, Any] | bool | None
+    initial_packet: str | bytes | None
+    cookie: Cookie | Mapping[str, Any] | bool | None
+    cors: Cors | Mapping[str, Any] | CorsOrigin | None
+    generate_id: Callable[[Request], str | Awaitable[str]] | None
+    limits: Limits
+
+
+class ErrorCode(IntEnum):
+    """Why a request was refused (protocol.md section 3)."""
+
+    UNKNOWN_TRANSPORT = 0
+    UNKNOWN_SID = 1
+    BAD_HANDSHAKE_METHOD = 2
+    BAD_REQUEST = 3
+    FORBIDDEN = 4
+    UNSUPPORTED_PROTOCOL_VERSION = 5
+
+    @property
+    def message(self) -> str:
+        """The reference's text."""
+        return _MESSAGES[self]
+
+
+_MESSAGES: Final = {
+    ErrorCode.UNKNOWN_TRANSPORT: "Transport unknown",
+    ErrorCode.UNKNOWN_SID: "Session ID unknown",
+    ErrorCode.BAD_HANDSHAKE_METHOD: "Bad handshake method",
+    ErrorCode.BAD_REQUEST: "Bad request",
+    ErrorCode.FORBIDDEN: "Forbidden",
+    ErrorCode.UNSUPPORTED_PROTOCOL_VERSION: "Unsupported protocol version",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeFailure:
+    """What handlers of the engine's `connection_error` event get.
+
+    Attributes:
+        request: The one that was refused.
+        code: See `ErrorCode`.
+        message: The default text of the code.
+        context: Details, as in the reference: `{"name": "TRANSPORT_MISMATCH", ...}`.
+    """
+
+    request: Request
+    code: ErrorCode
+    message: str
+    context: Mapping[str, Any]
+
+
+def generate_id() -> str:
+    """Make an id of 20 characters from 120 random bits."""
+    return urlsafe_b64encode(secrets.token_bytes(15)).decode()
+
+
+_HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
+class _Refused(Exception):  # never leaves this module
+    def __init__(self, code: ErrorCode, context: Mapping[str, Any]) -> None:
+        super().__init__(code.message)
+        self.code = code
+        self.context = context
+
+
+class EngineServer:
+    """Sessions and rules; front ends bring it requests. `sockwave.engine.Engine` adds those.
+
+    Attributes:
+        options: Checked and complete.
+        sessions: By id; a read-only view.
+        file_handler: Answers requests for files under the path; Socket.IO serves its client so.
+        session_handler: Takes each new session; by default it goes to the `connection` handlers.
+    """
+
+    def __init__(self, **options: Unpack[EngineOptionsDict]) -> None:
+        self.options = EngineOptions(**options)  # type: ignore[arg-type] # it converts the forms
+        self.driver = Driver(
+            self.options, ended=self._session_ended, upgraded=self._session_upgraded
+        )
+        self.file_handler: Callable[[Request], tuple[int, ResponseHeaders, bytes] | None] | None
+        self.file_handler = None
+        self.session_handler: Callable[[ServerSession], None] = self._connection
+        self.peer_log = PeerLog(_logger)
+        self._sessions: dict[str, ServerSession] = {}
+        self._handlers: HandlerTable = {}
+        self._is_closing = False
+        prefix = self.options.prefix
+        self._prefix = prefix
+
+    # --- for users --------------------------------------------------------------------------------
+
+    @property
+    def sessions(self) -> Mapping[str, ServerSession]:
+        """Open sessions by id."""
+        return MappingProxyType(self._sessions)
+
+    @overload
+    def on(self, event: str) -> Callable[[F], F]: ...
+    @overload
+    def on(self, event: str, handler: F) -> F: ...
+    def on(self, event: str, handler: Handler | None = None) -> Any:
+        """Register a handler, as a call or as a decorator.
+
+        Events: `connection` (session); `connection_error` (HandshakeFailure);
+        `initial_headers` (headers, request), once per session, for its first response; `headers`
+        (headers, request), for every poll, post and 101. The two get a list of name and value pairs
+        that they may change, and must be plain functions.
+
+        Raises:
+            ValueError: Unknown event.
+        """
+        if event not in ("connection", "connection_error", "initial_headers", "headers"):
+            raise ValueError(f"an engine has no event {event!r}")
+        if handler is None:
+            return lambda decorated: self.on(event, decorated)
+        check_handler(event, handler)
+        add_handler(self._handlers, event, handler)
+        return handler
+
+    def off(self, event: str, handler: Handler | None = None) -> None:
+        """Remove a handler, or all of an event."""
+        remove_handler(self._handlers, event, handler)
+
+    async def close(self) -> None:
+        """End all sessions at once; clients see the end and may connect again.
+
+        Waits for their connections to go, for a short time, and then cuts them.
+        """
+        self._is_closing = True
+        try:
+            for session in list(self._sessions.values()):
+                session.discard()
+            deadline = self.driver.clock() + CLOSE_GRACE
+            while self.driver.connections and self.driver.clock() < deadline:
+                await asyncio.sleep(0.01)
+            for connection in list(self.driver.connections):
+                connection.abort()
+            tasks = self.driver.cancel_tasks()
+            if tasks:
+                await asyncio.wait(tasks, timeout=CLOSE_GRACE)
+        finally:
+            self._is_closing = False
+
+    # --- for front ends ---------------------------------------------------------------------------
+
+    def is_ours(self, path: str) -> bool:
+        """Whether a request for this path belongs to the engine."""
+        return path.startswith(self._prefix)
+
+    def handle_request(self, exchange: HttpExchange) -> None:
+        """Take a request that is no upgrade, when its head is there."""
+        request = exchange.request
+        cors = self.options.cors
+        if cors is not None and request.method == "OPTIONS":
+            headers = preflight_headers(cors, request)
+            exchange.respond(cors.preflight_status, headers)
+            return
+        if self.file_handler is not None:
+            found = self.file_handler(request)
+            if found is not None:
+                status, headers, body = found
+                exchange.respond(status, headers + self.error_headers(request), body)
+                return
+        try:
+            self._verify(request, is_upgrade=False)
+            sid = request.query.get("sid")
+            if not sid:
+                self._admit(request, lambda id: self._open_polling(exchange, id), exchange)
+                return
+        except _Refused as refused:
+            self._refuse(exchange, refused)
+            return
+        transport = self._sessions[sid].transport
+        assert isinstance(transport, PollingTransport)  # _verify compared the names
+        if request.method == "GET":
+            transport.poll_received(exchange)
+        elif request.method == "POST":
+            transport.post_received(exchange)
+        else:
+            exchange.respond(500, self.error_headers(request))
+
+    def handle_upgrade(self, upgrade: UpgradeExchange) -> None:
+        """Take a request to become a WebSocket."""
+        request = upgrade.request
+        try:
+            self._verify(request, is_upgrade=True)
+            sid = request.query.get("sid")
+            if sid:
+                self._open_probe(upgrade, self._sessions[sid])
+            else:
+                self._admit(request, lambda id: self._open_websocket(upgrade, id), upgrade)
+        except _Refused as refused:
+            self._refuse(upgrade, refused)
+
+    def success_headers(
+        self, headers: ResponseHeaders, request: Request, new_sid: SessionId | None
+    ) -> ResponseHeaders:
+        """Complete the headers of a good answer (protocol.md section 13)."""
+        if self.options.cors is not None:
+            headers += cors_headers(self.options.cors, request)
+        if new_sid is not None:
+            if self.options.cookie is not None and request.query.get("transport") == "polling":
+                headers.append(("Set-Cookie", self.options.cookie.render(new_sid)))
+            self._edit_headers("initial_headers", headers, request)
+        self._edit_headers("headers", headers, request)
+        return headers
+
+    def error_headers(self, request: Request) -> ResponseHeaders:
+        """CORS headers only."""
+        return cors_headers(self.options.cors, request) if self.options.cors is not None else []
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Run in a later turn of the loop."""
+        self.driver.call_soon(callback)
+
+    # --- verification (protocol.md section 3) -----------------------------------------------------
+
+    def _verify(self, request: Request, *, is_upgrade: bool) -> None:
+        query = request.query
+        transport = query.get("transport", "")
+        if transport not in self.options.transports:
+            raise _Refused(ErrorCode.UNKNOWN_TRANSPORT, {"transport": transport})
+        origin = request.headers.get("origin")
+        if origin is not None and not _HEADER_VALUE.fullmatch(origin):
+            raise _Refused(ErrorCode.BAD_REQUEST, {"name": "INVALID_ORIGIN", "origin": origin})
+        if is_upgrade and not is_origin_allowed(self.options.cors, request):
+            raise _Refused(ErrorCode.FORBIDDEN, {"name": "FOREIGN_ORIGIN", "origin": origin})
+        sid = query.get("sid")
+        if sid:
+            self._verify_session(sid, transport, query.get("EIO"), is_upgrade=is_upgrade)
+            return
+        if request.method != "GET":
+            raise _Refused(ErrorCode.BAD_HANDSHAKE_METHOD, {"method": request.method})
+        if (transport == "websocket") is not is_upgrade:
+            raise _Refused(ErrorCode.BAD_REQUEST, {"name": "TRANSPORT_HANDSHAKE_ERROR"})
+
+    def _verify_session(
+        self, sid: str, transport: str, revision: str | None, *, is_upgrade: bool
+    ) -> None:
+        session = self._sessions.get(sid)
+        if session is None:
+            raise _Refused(ErrorCode.UNKNOWN_SID, {"sid": sid})
+        previous = session.transport.name
+        if not is_upgrade and transport != previous:
+            raise _Refused(
+                ErrorCode.BAD_REQUEST,
+                {
+                    "name": "TRANSPORT_MISMATCH",
+                    "transport": transport,
+                    "previousTransport": previous,
+                },
+            )
+        if is_upgrade and transport != "websocket":
+            raise _Refused(ErrorCode.BAD_REQUEST, {"name": "TRANSPORT_HANDSHAKE_ERROR"})
+        if revision != "4":
+            raise _Refused(
+                ErrorCode.BAD_REQUEST,
+                {"name": "PROTOCOL_MISMATCH", "protocol": 3, "previousProtocol": 4},
+            )
+
+    def _admit(
+        self,
+        request: Request,
+        open_session: Callable[[SessionId], None],
+        exchange: HttpExchange | UpgradeExchange,
+    ) -> None:
+        """Ask the application, check the revision, make an id; wait only where it waits."""
+        allow = self.options.allow_request
+        allowed: Any = True
+        if allow is not None:
+            allowed = self._call_application(allow, request)
+        id_: Any = generate_id() if self.options.generate_id is None else None
+        if id_ is not None and not hasattr(allowed, "__await__"):
+            open_session(self._checked(request, allowed, id_))
+        else:
+            self.driver.spawn(self._admit_later(request, allowed, open_session, exchange))
+
+    async def _admit_later(
+        self,
+        request: Request,
+        allowed: Any,
+        open_session: Callable[[SessionId], None],
+        exchange: HttpExchange | UpgradeExchange,
+    ) -> None:
+        try:
+            try:
+                if hasattr(allowed, "__await__"):
+                    allowed = await allowed
+            except Exception:
+                _logger.exception("allow_request failed")
+                allowed = False
+            id_: Any = generate_id()
+            if self.options.generate_id is not None and allowed is not False:
+                try:
+                    id_ = self.options.generate_id(request)
+                    if hasattr(id_, "__await__"):
+                        id_ = await id_
+                except Exception:
+                    _logger.exception("generate_id failed")
+                    raise _Refused(ErrorCode.BAD_REQUEST, {"name": "ID_GENERATION_ERROR"}) from None
+            open_session(self._checked(request, allowed, id_))
+        except _Refused as refused:
+            self._refuse(exchange, refused)
+
+    def _call_application(self, allow: AllowRequest, request: Request) -> Any:
+        try:
+            return allow(request)
+        except Exception:
+            _logger.exception("allow_request failed")
+            return False
+
+    def _checked(self, request: Request, allowed: Any, id_: str) -> SessionId:
+        if allowed is False:
+            raise _Refused(ErrorCode.FORBIDDEN, {"message": "Forbidden"})
+        if request.query.get("EIO") != "4":
+            raise _Refused(ErrorCode.UNSUPPORTED_PROTOCOL_VERSION, {"protocol": 3})
+        if self._is_closing or id_ in self._sessions:
+            raise _Refused(ErrorCode.BAD_REQUEST, {"name": "ID_GENERATION_ERROR"})
+        return SessionId(id_)
+
+    def _refuse(self, exchange: HttpExchange | UpgradeExchange, refused: _Refused) -> None:
+        request, code = exchange.request, refused.code
+        self.peer_log.info(request.client, f"refused: {code.message}")
+        if handlers := self._handlers.get("connection_error"):
+            failure = HandshakeFailure(request, code, code.message, refused.context)
+            for handler in handlers:
+                self._call_handler("connection_error", handler, failure)
+        status = 403 if code is ErrorCode.FORBIDDEN else 400
+        if isinstance(exchange, HttpExchange):
+            headers = [("Content-Type", "application/json"), *NO_SNIFF]
+            body = orjson.dumps({"code": int(code), "message": code.message})
+            exchange.respond(status, headers + self.error_headers(request), body)
+        else:
+            exchange.reject(
+                status, [("Content-Type", "text/html"), *NO_SNIFF], code.message.encode()
+            )
+
+    # --- opening ----------------------------------------------------------------------------------
+
+    def _open_polling(self, exchange: HttpExchange, id_: SessionId) -> None:
+        transport = PollingTransport(self, id_)
+        upgrades: tuple[TransportName, ...] = ()
+        if self.options.allow_upgrades and "websocket" in self.options.transports:
+            upgrades = ("websocket",)
+        session = self._open(id_, transport, exchange.request, upgrades)
+        transport.receiver = session
+        transport.poll_received(exchange)
+        self.session_handler(session)
+
+    def _open_websocket(self, upgrade: UpgradeExchange, id_: SessionId) -> None:
+        transport = self._accept(upgrade, id_)
+        if transport is not None:
+            session = self._open(id_, transport, upgrade.request, ())
+            transport.receiver = session
+            self.session_handler(session)
+
+    def _open_probe(self, upgrade: UpgradeExchange, session: ServerSession) -> None:
+        """Try a WebSocket for a polling session; one at a time, and only once in its life."""
+        is_free = session.state is State.OPEN and session.transport.name == "polling"
+        transport = self._accept(upgrade, None)
+        if transport is None:
+            return
+        if is_free:
+            session.begin_upgrade(transport)
+        else:  # as the reference: 101, then the end; the session is untouched
+            transport.discard()
+
+    def _accept(self, upgrade: UpgradeExchange, new_sid: SessionId | None) -> Transport | None:
+        request = upgrade.request
+        headers: ResponseHeaders = []
+        deflate = None
+        if self.options.per_message_deflate is not None:
+            offers = request.headers.get("sec-websocket-extensions", "")
+            if answer := negotiate(offers, self.options.per_message_deflate):
+                extension, deflate = answer
+                headers.append(("Sec-WebSocket-Extensions", extension))
+        headers = self.success_headers(headers, request, new_sid)
+        return upgrade.accept(NOBODY, headers, deflate)
+
+    def _open(
+        self,
+        id_: SessionId,
+        transport: Transport,
+        request: Request,
+        upgrades: tuple[TransportName, ...],
+    ) -> ServerSession:
+        session = ServerSession(id_, transport, self.driver, request)
+        self._sessions[id_] = session
+        options = self.options
+        packet = encode_handshake(
+            Handshake(
+                id_, upgrades, options.ping_interval, options.ping_timeout, options.max_payload
+            )
+        )
+        session.send_packet(packet, len(packet))
+        if options.initial_packet is not None:
+            session.send(options.initial_packet)
+        return session
+
+    # --- sessions ---------------------------------------------------------------------------------
+
+    def _connection(self, session: ServerSession) -> None:
+        for handler in self._handlers.get("connection", ()):
+            self._call_handler("connection", handler, session)
+
+    def _session_ended(self, session: Session) -> None:
+        self._sessions.pop(session.id, None)
+        self.driver.forget_backlog(session)
+
+    def _session_upgraded(self, session: Session) -> None:
+        if isinstance(session, ServerSession):
+            session.emit_local("upgrade", session.transport)
+
+    # --- handlers of the application --------------------------------------------------------------
+
+    def _edit_headers(self, event: str, headers: ResponseHeaders, request: Request) -> None:
+        handlers = self._handlers.get(event)
+        if not handlers:
+            return
+        for handler in handlers:
+            self._call_handler(event, handler, headers, request)
+        for header in list(headers):
+            try:
+                check_token(f"name of a header set in {event!r}", header[0])
+                check_header_value(f"header {header[0]} set in {event!r}", header[1])
+            except ValueError:
+                _logger.exception("a header of the application was left out")
+                headers.remove(header)
+
+    def _call_handler(self, event: str, handler: Handler, *args: Any) -> None:
+        try:
+            result = handler(*args)
+            if hasattr(result, "__await__"):
+                self.driver.spawn(self._await_handler(event, result))
+        except Exception:
+            _logger.exception("a handler of the engine event %r failed", event)
+
+    async def _await_handler(self, event: str, awaitable: Awaitable[object]) -> None:
+        try:
+            await awaitable
+        except Exception:
+            _logger.exception("a handler of the engine event %r failed", event)

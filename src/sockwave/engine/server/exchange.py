@@ -1,0 +1,79 @@
+"""What a front end gives the engine: one HTTP exchange, or one request to become a WebSocket.
+
+The native listener and the ASGI application subclass these; the engine never sees which it is.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from sockwave.codec.deflate import PerMessageDeflate
+    from sockwave.engine.core.request import Request
+    from sockwave.engine.core.transport import Transport, TransportReceiver
+
+__all__ = ["NO_SNIFF", "ExchangeOwner", "HttpExchange", "ResponseHeaders", "UpgradeExchange"]
+
+ResponseHeaders: TypeAlias = list[tuple[str, str]]
+
+NO_SNIFF: Final = (("X-Content-Type-Options", "nosniff"),)
+"""On every answer whose body a browser might take for a page."""
+
+
+class ExchangeOwner(Protocol):
+    """Who waits for the body of a request, or for a moment to answer it."""
+
+    def body_received(self, exchange: HttpExchange, body: bytes) -> None:
+        """The whole body is there."""
+
+    def body_too_large(self, exchange: HttpExchange) -> None:
+        """The body passed `max_payload`; the front end has answered 413."""
+
+    def exchange_lost(self, exchange: HttpExchange) -> None:
+        """The peer went away, or was too slow, before the exchange was done."""
+
+
+class HttpExchange(ABC):
+    """One request and its answer to come.
+
+    Attributes:
+        request: What was asked.
+        owner: Set by the engine when it does not answer at once.
+    """
+
+    __slots__ = ("owner", "request")
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.owner: ExchangeOwner | None = None
+
+    @abstractmethod
+    def respond(self, status: int, headers: ResponseHeaders, body: bytes = b"") -> None:
+        """Answer; `Content-Length` is added here. Nothing happens if the peer has gone."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Cut the connection without an answer."""
+
+
+class UpgradeExchange(ABC):
+    """One request to become a WebSocket."""
+
+    __slots__ = ("request",)
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+
+    @abstractmethod
+    def accept(
+        self,
+        receiver: TransportReceiver,
+        headers: ResponseHeaders,
+        deflate: PerMessageDeflate | None,
+    ) -> Transport | None:
+        """Answer 101; None when the peer has gone meanwhile."""
+
+    @abstractmethod
+    def reject(self, status: int, headers: ResponseHeaders, body: bytes) -> None:
+        """Answer without upgrading, and close."""

@@ -1,0 +1,40 @@
+"""One line in the log for each fault of a peer, and no more: a flood of faults is one line a second."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Final
+
+__all__ = ["PeerLog"]
+
+_MAX_REMEMBERED: Final = 1_024
+_MAX_LENGTH: Final = 128
+_INTERVAL: Final = 1.0
+
+
+class PeerLog:
+    """Logs faults of peers at INFO: at most one line per peer and reason per second.
+
+    Text from a peer is escaped and cut, so that it can neither forge a line nor fill a disk.
+    """
+
+    __slots__ = ("_last", "_logger")
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self._last: dict[tuple[str, str], float] = {}
+
+    def info(self, client: tuple[str, int] | None, what: str) -> None:
+        """Log what a peer did wrong."""
+        if not self._logger.isEnabledFor(logging.INFO):
+            return
+        host = client[0] if client else "unix socket"
+        what = what[:_MAX_LENGTH].encode("unicode_escape").decode("ascii")
+        now = time.monotonic()
+        if now - self._last.get((host, what), -_INTERVAL) < _INTERVAL:
+            return
+        if len(self._last) >= _MAX_REMEMBERED:
+            self._last.clear()
+        self._last[host, what] = now
+        self._logger.info("%s: %s", host, what)

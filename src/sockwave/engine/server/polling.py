@@ -1,0 +1,284 @@
+"""HTTP long-polling (protocol.md section 8): one GET waits for packets, one POST brings some."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final, Protocol
+
+from sockwave.codec.engineio import (
+    SEPARATOR,
+    BinaryMessage,
+    ReceivedPacket,
+    encode_base64_packet,
+    encode_payload,
+    iter_payload,
+)
+from sockwave.engine.server.exchange import NO_SNIFF
+from sockwave.errors import PacketError
+from sockwave.types import DisconnectReason, SessionId, TransportName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sockwave.engine.core.options import EngineOptions
+    from sockwave.engine.core.request import Request
+    from sockwave.engine.core.transport import Outgoing, TransportReceiver
+    from sockwave.engine.server.exchange import HttpExchange, ResponseHeaders
+
+__all__ = ["PollingTransport"]
+
+PACKETS_PER_TICK: Final = 256
+"""Packets of one POST handled before others get their turn."""
+
+_NEVER_COMPRESSED: Final = (b"6", b"1")
+
+
+class PollingHost(Protocol):
+    """What a polling transport needs of its engine."""
+
+    options: EngineOptions
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Run in a later turn of the loop."""
+
+    def success_headers(
+        self, headers: ResponseHeaders, request: Request, new_sid: SessionId | None
+    ) -> ResponseHeaders:
+        """Add CORS headers, and those of a handshake; let handlers of the application edit them."""
+
+    def error_headers(self, request: Request) -> ResponseHeaders:
+        """CORS headers only: an error answer is not for the application to edit."""
+
+
+class PollingTransport:
+    """Carries a session by HTTP requests; see `Transport` for the contract."""
+
+    __slots__ = (
+        "_closing",
+        "_host",
+        "_new_sid",
+        "_packets",
+        "_paused",
+        "_poll",
+        "_post",
+        "is_writable",
+        "receiver",
+    )
+    name: TransportName = "polling"
+
+    receiver: TransportReceiver
+
+    def __init__(self, host: PollingHost, new_sid: SessionId) -> None:
+        self.is_writable = False
+        self._host = host
+        self._new_sid: SessionId | None = new_sid
+        self._poll: HttpExchange | None = None
+        self._post: HttpExchange | None = None
+        self._packets: Iterator[ReceivedPacket] | None = None
+        self._paused = False
+        self._closing = False
+
+    # --- requests ---------------------------------------------------------------------------------
+
+    def poll_received(self, exchange: HttpExchange) -> None:
+        """A GET asks for packets."""
+        if self._poll is not None:
+            self._refuse(exchange, 400)
+            self._end(DisconnectReason.TRANSPORT_ERROR, "overlap from client")
+            return
+        self._poll = exchange
+        exchange.owner = self
+        if self._closing:
+            self._answer_poll(encode_payload([b"6", b"1"]))
+            self._end(DisconnectReason.TRANSPORT_CLOSE, "")
+            return
+        self.is_writable = True
+        self.receiver.transport_writable(self)
+
+    def post_received(self, exchange: HttpExchange) -> None:
+        """A POST begins; its body comes to `body_received`."""
+        if self._post is not None:
+            self._refuse(exchange, 400)
+            self._end(DisconnectReason.TRANSPORT_ERROR, "data request overlap from client")
+            return
+        content_type = exchange.request.headers.get("content-type", "")
+        if content_type.partition(";")[0].strip(" \t").lower() == "application/octet-stream":
+            self._refuse(exchange, 400)
+            self._end(DisconnectReason.TRANSPORT_ERROR, "invalid content")
+            return
+        self._post = exchange
+        exchange.owner = self
+
+    def body_received(self, exchange: HttpExchange, body: bytes) -> None:
+        """Take the packets of a POST, in slices; it is answered when all are handled."""
+        if exchange is not self._post:
+            return
+        limit = self._host.options.limits.packets_per_post
+        if len(body) > limit and body.count(SEPARATOR) >= limit:
+            self._post = None
+            self._refuse(exchange, 413)
+            self._end(DisconnectReason.TRANSPORT_ERROR, "too many packets in one payload")
+            return
+        self._packets = iter_payload(body)
+        self._handle_packets()
+
+    def body_too_large(self, exchange: HttpExchange) -> None:
+        """The listener has answered 413; the session stays, as in the reference."""
+        if exchange is self._post:
+            self._post = None
+
+    def exchange_lost(self, exchange: HttpExchange) -> None:
+        """The peer broke off a request: it cannot know what arrived, so the session ends."""
+        if exchange is self._poll:
+            self._poll = None
+            self.is_writable = False
+            self._end(DisconnectReason.TRANSPORT_ERROR, "poll connection closed prematurely")
+        elif exchange is self._post:
+            self._post = None
+            description = "data request connection closed prematurely"
+            self._end(DisconnectReason.TRANSPORT_ERROR, description)
+
+    def _handle_packets(self) -> None:
+        packets = self._packets
+        if packets is None or self._paused:
+            return
+        receiver = self.receiver
+        try:
+            for _ in range(PACKETS_PER_TICK):
+                packet = next(packets, None)
+                if packet is None:
+                    self._packets = None
+                    self._answer_post()
+                    return
+                if isinstance(packet, BinaryMessage):
+                    receiver.binary_received(packet.data)
+                elif packet[0] == 0x31:  # close
+                    self._packets = None
+                    self._answer_post()
+                    if self._poll is not None:
+                        self._answer_poll(b"6")
+                    self._end(DisconnectReason.TRANSPORT_CLOSE, "")
+                    return
+                else:
+                    receiver.text_received(packet)
+                if self._paused:
+                    return
+        except PacketError as error:
+            self._packets = None
+            self._answer_post()
+            self._end(DisconnectReason.PARSE_ERROR, str(error))
+            return
+        self._host.call_soon(self._handle_packets)
+
+    # --- the contract of a transport -----------------------------------------------------------------
+
+    def write(self, packets: list[Outgoing]) -> None:
+        """Answer the waiting GET with all packets."""
+        compress = False
+        parts: list[bytes] = []
+        for packet in packets:
+            if isinstance(packet, bytes):
+                parts.append(packet)
+                compress = compress or packet not in _NEVER_COMPRESSED
+            else:
+                parts.append(encode_base64_packet(packet.data) if packet.is_binary else packet.data)
+                compress = compress or packet.compress
+        self._answer_poll(parts[0] if len(parts) == 1 else encode_payload(parts), compress=compress)
+
+    def buffered(self) -> int:
+        """Nothing: what is not answered stays in the session's queue."""
+        return 0
+
+    def close(self) -> None:
+        """Tell the client with its waiting GET, or its next one."""
+        if self._poll is not None:
+            self._answer_poll(b"1")
+            self._end(DisconnectReason.TRANSPORT_CLOSE, "")
+        else:
+            self._closing = True
+
+    def discard(self) -> None:
+        """Free what is waiting, at once."""
+        if self._poll is not None:
+            self._answer_poll(b"1")
+        self._abort_post()
+
+    def pause_reading(self) -> None:
+        """Leave the packets of a POST where they are; its answer waits, so no other comes."""
+        self._paused = True
+
+    def resume_reading(self) -> None:
+        """Go on with them in the next turn."""
+        if self._paused:
+            self._paused = False
+            self._host.call_soon(self._handle_packets)
+
+    # --- answers ----------------------------------------------------------------------------------
+
+    def _end(self, reason: DisconnectReason, description: str) -> None:
+        self.receiver.transport_closed(self, reason, description)
+        if self._poll is not None:
+            self._answer_poll(b"1")
+        self._abort_post()
+
+    def _abort_post(self) -> None:
+        if self._post is not None:
+            post, self._post, self._packets = self._post, None, None
+            post.owner = None
+            post.abort()
+
+    def _answer_post(self) -> None:
+        post, self._post = self._post, None
+        if post is not None:
+            self._respond(post, [("Content-Type", "text/html")], b"ok")
+
+    def _answer_poll(self, payload: bytes, *, compress: bool = False) -> None:
+        poll, self._poll = self._poll, None
+        self.is_writable = False
+        if poll is None:
+            return
+        headers = [
+            ("Content-Type", "text/plain; charset=UTF-8"),
+            ("cache-control", "no-store"),
+            *NO_SNIFF,
+        ]
+        options = self._host.options.http_compression
+        if compress and options is not None and len(payload) >= options.threshold:
+            encoding = _accepted_encoding(poll.request)
+            if encoding is not None:
+                payload = _compressed(payload, encoding, options.level)
+                headers.append(("Content-Encoding", encoding))
+        self._respond(poll, headers, payload)
+
+    def _respond(self, exchange: HttpExchange, headers: ResponseHeaders, body: bytes) -> None:
+        new_sid, self._new_sid = self._new_sid, None
+        exchange.owner = None
+        headers = self._host.success_headers(headers, exchange.request, new_sid)
+        exchange.respond(200, headers, body)
+
+    def _refuse(self, exchange: HttpExchange, status: int) -> None:
+        exchange.owner = None
+        exchange.respond(status, self._host.error_headers(exchange.request))
+
+
+def _accepted_encoding(request: Request) -> str | None:
+    """The client's first choice of what we can do."""
+    best: tuple[float, str] | None = None
+    for part in request.headers.get("accept-encoding", "").split(","):
+        name, _, parameters = part.partition(";")
+        name = name.strip(" \t").lower()
+        if name not in ("gzip", "deflate"):
+            continue
+        try:
+            quality = float(parameters.strip(" \t").removeprefix("q=") or 1)
+        except ValueError:
+            continue
+        if quality > 0 and (best is None or quality > best[0]):
+            best = (quality, name)
+    return best[1] if best else None
+
+
+def _compressed(payload: bytes, encoding: str, level: int) -> bytes:
+    compressor = zlib.compressobj(level, zlib.DEFLATED, 31 if encoding == "gzip" else 15)
+    return compressor.compress(payload) + compressor.flush()

@@ -1,0 +1,186 @@
+"""The adapter: rooms and broadcasts of one namespace. Here the contract, and the one in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sockwave.socketio.core.outgoing import encode_shared
+from sockwave.socketio.core.rooms import RoomTable
+from sockwave.types import NamespaceName, Room, SocketId
+
+if TYPE_CHECKING:
+    from sockwave.socketio.core.acks import AckResult
+    from sockwave.socketio.core.outgoing import EncodedPacket
+
+__all__ = [
+    "Adapter",
+    "AdapterHost",
+    "BroadcastFlags",
+    "BroadcastOptions",
+    "InMemoryAdapter",
+    "LocalSocket",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastFlags:
+    """How a broadcast is sent.
+
+    Attributes:
+        volatile: Left out for sockets that could not take it at once.
+        compress: Whether transports may compress it.
+        local: Only to sockets of this process.
+        timeout: Seconds to wait for acknowledgements.
+    """
+
+    volatile: bool = False
+    compress: bool = True
+    local: bool = False
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastOptions:
+    """Whom a broadcast reaches: everybody without rooms, else their union, each socket once.
+
+    Attributes:
+        rooms: Of any of these; a socket's id is a room.
+        excluded: And of none of these.
+    """
+
+    rooms: tuple[Room, ...] = ()
+    excluded: tuple[Room, ...] = ()
+    flags: BroadcastFlags = field(default_factory=BroadcastFlags)
+
+
+class LocalSocket(Protocol):
+    """What an adapter sees of a connected socket of this process."""
+
+    id: SocketId
+
+    def deliver(self, packet: EncodedPacket, args: tuple[Any, ...], flags: BroadcastFlags) -> None:
+        """Send an event that is encoded already."""
+
+    def expect_ack(self, id_: int, done: Callable[[AckResult], None]) -> None:
+        """Call back with the answer to this id, or with an error when the socket leaves."""
+
+    def forget_ack(self, id_: int) -> None:
+        """Do not wait for it any longer."""
+
+
+class AdapterHost(Protocol):
+    """What an adapter sees of its namespace."""
+
+    name: NamespaceName
+    event_prefix: bytes
+
+    @property
+    def sockets(self) -> Mapping[SocketId, LocalSocket]:
+        """Connected sockets of this process, in the order of connection."""
+
+
+class Adapter(Protocol):
+    """Rooms and broadcasts of one namespace."""
+
+    def add(self, id_: SocketId, rooms: Iterable[Room]) -> None:
+        """Put a socket of this process into rooms."""
+
+    def remove(self, id_: SocketId, room: Room) -> None:
+        """Take it out of a room."""
+
+    def remove_all(self, id_: SocketId) -> None:
+        """Take it out of all its rooms: it is gone."""
+
+    def rooms_of(self, id_: SocketId) -> set[Room]:
+        """Its rooms, the one of its own id included."""
+
+    def broadcast(self, args: tuple[Any, ...], options: BroadcastOptions) -> None:
+        """Send an event; order among the broadcasts of one process is kept."""
+
+    def broadcast_with_ack(
+        self,
+        args: tuple[Any, ...],
+        options: BroadcastOptions,
+        id_: int,
+        done: Callable[[AckResult], None],
+    ) -> list[LocalSocket]:
+        """Send an event that asks for answers.
+
+        Returns:
+            Who was asked; `done` is called once for each of them, unless they are told to forget.
+        """
+
+    def select(self, options: BroadcastOptions) -> list[LocalSocket]:
+        """The sockets of this process that a broadcast would reach."""
+
+    def close(self) -> None:
+        """The namespace is closed."""
+
+
+class InMemoryAdapter:
+    """The adapter of a single process."""
+
+    def __init__(self, host: AdapterHost) -> None:
+        self._host = host
+        self._table = RoomTable()
+
+    @property
+    def rooms(self) -> Mapping[Room, frozenset[SocketId]]:
+        """A snapshot of all rooms but those of sockets' own ids."""
+        return {room: frozenset(self._table.members(room)) for room in self._table}
+
+    def add(self, id_: SocketId, rooms: Iterable[Room]) -> None:
+        """Put a socket into rooms."""
+        self._table.add(id_, rooms)
+
+    def remove(self, id_: SocketId, room: Room) -> None:
+        """Take it out of a room."""
+        self._table.remove(id_, room)
+
+    def remove_all(self, id_: SocketId) -> None:
+        """Take it out of all its rooms."""
+        self._table.remove_all(id_)
+
+    def rooms_of(self, id_: SocketId) -> set[Room]:
+        """Its rooms, the one of its own id included."""
+        return self._table.of(id_)
+
+    def broadcast(self, args: tuple[Any, ...], options: BroadcastOptions) -> None:
+        """Encode once, and hand the same bytes to each socket."""
+        host, flags = self._host, options.flags
+        packet = encode_shared(host.event_prefix, host.name, None, args, compress=flags.compress)
+        for socket in self.select(options):
+            socket.deliver(packet, args, flags)
+
+    def broadcast_with_ack(
+        self,
+        args: tuple[Any, ...],
+        options: BroadcastOptions,
+        id_: int,
+        done: Callable[[AckResult], None],
+    ) -> list[LocalSocket]:
+        """Send an event that asks each socket for an answer, with one id for all."""
+        host, flags = self._host, options.flags
+        packet = encode_shared(host.event_prefix, host.name, id_, args, compress=flags.compress)
+        asked = self.select(options)
+        for socket in asked:
+            socket.expect_ack(id_, done)
+            socket.deliver(packet, args, flags)
+        return asked
+
+    def select(self, options: BroadcastOptions) -> list[LocalSocket]:
+        """Sockets in the order of rooms and of joining, each once; a snapshot."""
+        sockets = self._host.sockets
+        if not options.rooms and not options.excluded:
+            return list(sockets.values())
+        ids: Iterable[SocketId] = sockets
+        if options.rooms:
+            ids = dict.fromkeys(id_ for room in options.rooms for id_ in self._table.members(room))
+        excluded = {id_ for room in options.excluded for id_ in self._table.members(room)}
+        return [sockets[id_] for id_ in ids if id_ not in excluded and id_ in sockets]
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._table = RoomTable()

@@ -1,0 +1,89 @@
+"""Events and acknowledgements on their way out: encoded once, whoever gets them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sockwave.codec.json import encode_json
+from sockwave.codec.socketio import RESERVED_EVENTS, Packet, PacketType, encode_packet
+from sockwave.engine.core.transport import Outgoing, SharedPacket
+
+if TYPE_CHECKING:
+    from sockwave.engine.core.session import Session
+
+__all__ = ["EncodedPacket", "check_event_name", "encode", "encode_shared"]
+
+_OVERHEAD: Final = 64
+"""Bytes that a queued attachment counts beyond its data."""
+
+
+class EncodedPacket(NamedTuple):
+    """One Socket.IO packet as a session sends it: its text, then its attachments.
+
+    Attributes:
+        packets: In the order they must go out, nothing between them.
+        size: Bytes that they add to a session's queue.
+    """
+
+    packets: tuple[Outgoing, ...]
+    size: int
+
+    def queue_on(self, session: Session) -> None:
+        """Queue all parts on one session; they stay together."""
+        first, *rest = self.packets
+        session.send_packet(first, self.size)
+        for part in rest:
+            session.send_packet(part, 0)
+
+
+def check_event_name(event: object) -> None:
+    """Refuse a name that may not be emitted.
+
+    Raises:
+        TypeError: Not text.
+        ValueError: Reserved for the life-cycle of sockets.
+    """
+    if not isinstance(event, str):
+        raise TypeError(f"the name of an event must be text, not {type(event).__name__}")
+    if event in RESERVED_EVENTS:
+        raise ValueError(f'"{event}" is a reserved event name')
+
+
+def encode(packet: Packet, *, compress: bool = True) -> EncodedPacket:
+    """Encode a packet for one receiver.
+
+    Raises:
+        EncodeError: Its data cannot go on the wire.
+    """
+    text, attachments = encode_packet(packet)
+    first: Outgoing = text if compress else SharedPacket(text, compress=False)
+    return _with_attachments(first, len(text), attachments, compress)
+
+
+def encode_shared(
+    prefix: bytes, namespace: str, id_: int | None, args: tuple[Any, ...], *, compress: bool = True
+) -> EncodedPacket:
+    """Encode an event for many receivers: its WebSocket frame, too, is made once.
+
+    Args:
+        prefix: `event_prefix` of the namespace.
+    """
+    if id_ is None:
+        json, attachments = encode_json(args)
+        if not attachments:
+            text = prefix + json
+            return EncodedPacket((SharedPacket(text, compress=compress),), len(text))
+    text, attachments = encode_packet(Packet(PacketType.EVENT, namespace, id_, args))
+    return _with_attachments(
+        SharedPacket(text, compress=compress), len(text), attachments, compress
+    )
+
+
+def _with_attachments(
+    first: Outgoing, size: int, attachments: list[bytes], compress: bool
+) -> EncodedPacket:
+    if not attachments:
+        return EncodedPacket((first,), size)
+    rest = [SharedPacket(data, is_binary=True, compress=compress) for data in attachments]
+    size += sum(map(len, attachments)) + _OVERHEAD * len(attachments)
+    return EncodedPacket((first, *rest), size)

@@ -1,0 +1,73 @@
+"""Which socket is in which room of one namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from sockwave.types import Room, SocketId
+
+__all__ = ["RoomTable"]
+
+
+class RoomTable:
+    """Rooms with their members in the order of joining.
+
+    A socket's own id is a room that holds only it; that room is implied and takes no space. Rooms
+    come with their first member and go with their last.
+    """
+
+    __slots__ = ("_members", "_rooms")
+
+    def __init__(self) -> None:
+        self._members: dict[Room, dict[SocketId, None]] = {}
+        self._rooms: dict[SocketId, dict[Room, None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __iter__(self) -> Iterator[Room]:
+        return iter(self._members)
+
+    def add(self, id_: SocketId, rooms: Iterable[Room]) -> None:
+        """Put a socket into rooms."""
+        joined = self._rooms.get(id_)
+        for room in rooms:
+            if room == id_:
+                continue
+            if joined is None:
+                joined = self._rooms[id_] = {}
+            joined[room] = None
+            self._members.setdefault(room, {})[id_] = None
+
+    def remove(self, id_: SocketId, room: Room) -> None:
+        """Take a socket out of a room; nothing happens when it is not in."""
+        joined = self._rooms.get(id_)
+        if joined is None or room not in joined:
+            return
+        del joined[room]
+        if not joined:
+            del self._rooms[id_]
+        self._leave(id_, room)
+
+    def remove_all(self, id_: SocketId) -> None:
+        """Take a socket out of all its rooms."""
+        for room in self._rooms.pop(id_, ()):
+            self._leave(id_, room)
+
+    def _leave(self, id_: SocketId, room: Room) -> None:
+        members = self._members[room]
+        del members[id_]
+        if not members:
+            del self._members[room]
+
+    def of(self, id_: SocketId) -> set[Room]:
+        """The rooms of a socket, its own included."""
+        return {id_, *self._rooms.get(id_, ())}
+
+    def members(self, room: Room) -> Iterable[SocketId]:
+        """Members in the order of joining; of a room that is a socket's id, that socket."""
+        return self._members.get(room) or (SocketId(room),)
+
+    def has_rooms(self, id_: SocketId) -> bool:
+        """Whether the socket is in any room but its own."""
+        return id_ in self._rooms

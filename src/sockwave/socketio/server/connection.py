@@ -1,0 +1,269 @@
+"""One connection of a client: decodes its packets and routes them to its sockets, one per namespace.
+
+The reference calls it Client. It judges what breaks the protocol (protocol.md section 18): only this
+connection ends, with one line in the log.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from sockwave.codec.socketio import Packet, PacketType, Reassembler, decode_packet
+from sockwave.errors import ConnectError, PacketError, TextEncodingError
+from sockwave.socketio.core.outgoing import encode
+from sockwave.socketio.server.socket import Socket
+from sockwave.types import DisconnectReason, NamespaceName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sockwave.engine.server.driver import Driver
+    from sockwave.engine.server.session import ServerSession
+    from sockwave.socketio.server.server import Server
+
+__all__ = ["Connection"]
+
+_EVENT: Final = PacketType.EVENT
+_ACK: Final = PacketType.ACK
+
+
+class Connection:
+    """The sockets on one session; the session's sink.
+
+    Attributes:
+        session: Below it.
+        server: Above it.
+        wheel_slot: Of the wait for a first namespace; then of the wait for attachments.
+    """
+
+    __slots__ = (
+        "_driver",
+        "_joined",
+        "_main",
+        "_max_attachments",
+        "_max_depth",
+        "_others",
+        "_pending",
+        "_reassembler",
+        "_running",
+        "server",
+        "session",
+        "wheel_slot",
+    )
+
+    def __init__(self, server: Server, session: ServerSession) -> None:
+        self.server = server
+        self.session = session
+        self.wheel_slot = 0
+        options = server.options
+        self._driver: Driver = server.engine.driver
+        self._main: Socket | None = None
+        self._others: dict[NamespaceName, Socket] | None = None
+        self._pending: dict[NamespaceName, Socket] | None = None
+        self._reassembler: Reassembler | None = None
+        self._joined = False
+        self._running = 0
+        self._max_attachments = options.max_attachments
+        self._max_depth = options.max_depth
+        session.sink = self
+        self._driver.schedule(self, self._driver.clock() + options.connect_timeout)
+
+    # --- from the session -------------------------------------------------------------------------
+
+    def text_message(self, packet: bytes) -> None:
+        """Decode a packet and hand it to its socket."""
+        try:
+            type_, namespace, id_, data, attachments = decoded = decode_packet(
+                packet, max_attachments=self._max_attachments, max_depth=self._max_depth
+            )
+            if self._reassembler is not None and self._reassembler.is_waiting:
+                raise PacketError("got plaintext data when reconstructing a packet")
+        except TextEncodingError:
+            raise
+        except PacketError as error:
+            self._invalid(error)
+            return
+        if attachments:
+            self._begin_binary(decoded)
+            return
+        if type_ is _EVENT:
+            socket = self._main if namespace == "/" else self._other(namespace)
+            if socket is not None:
+                socket.event_received(data, id_)
+            else:
+                self._violated("event for a namespace that was not joined")
+        else:
+            self._packet_received(decoded)
+
+    def binary_message(self, data: bytes) -> None:
+        """Take an attachment."""
+        reassembler = self._reassembler
+        try:
+            if reassembler is None:
+                raise PacketError("got binary data when not reconstructing a packet")
+            packet = reassembler.add(data)
+        except PacketError as error:
+            self._invalid(error)
+            return
+        if packet is None:
+            return
+        self._driver.cancel(self)
+        socket = self._other(packet.namespace)
+        if socket is None:
+            return  # it left while its attachments came
+        if packet.type is _EVENT:
+            socket.event_received(packet.data, packet.id)
+        else:
+            socket.ack_received(packet.id, tuple(packet.data))
+
+    def session_drained(self) -> None:
+        """Wake those who wait in `socket.drain`."""
+        for socket in self.sockets():
+            socket.drained()
+
+    def session_closed(self, reason: DisconnectReason, description: str) -> None:
+        """The connection is over: so are its sockets, in the order they joined."""
+        self._driver.cancel(self)
+        for socket in list(self.sockets()):
+            socket.left(reason, description)
+        if self._pending is not None:
+            for socket in self._pending.values():
+                socket.abandoned()
+        self._main = self._others = self._pending = self._reassembler = None
+        self.server.connection_closed(self)
+
+    def handle_timeout(self, now: float) -> None:
+        """No namespace was joined, or attachments did not come, in time."""
+        if self._reassembler is not None and self._reassembler.is_waiting:
+            self._violated("attachments did not come in time")
+        elif not self._joined:
+            self._log("no namespace joined in time")
+            self.session.close(DisconnectReason.FORCED_SERVER_CLOSE)
+
+    # --- packets ----------------------------------------------------------------------------------
+
+    def _begin_binary(self, packet: Packet) -> None:
+        if self._other(packet.namespace) is None:
+            self._violated("binary packet for a namespace that was not joined")
+            return
+        if self._reassembler is None:
+            max_payload = self._driver.options.max_payload
+            self._reassembler = Reassembler(max_bytes=self._max_attachments * max_payload)
+        self._reassembler.begin(packet)
+        self._driver.schedule(self, self._driver.clock() + self._driver.options.ping_timeout)
+
+    def _packet_received(self, packet: Packet) -> None:
+        if packet.type is PacketType.CONNECT:
+            self._connect_received(packet.namespace, packet.data)
+            return
+        socket = self._other(packet.namespace)
+        if socket is None or packet.type is PacketType.CONNECT_ERROR:
+            self._violated(f"{packet.type.name} for a namespace that was not joined")
+        elif packet.type is _ACK:
+            socket.ack_received(packet.id, tuple(packet.data or ()))
+        else:
+            socket.left(DisconnectReason.CLIENT_NAMESPACE_DISCONNECT, "")
+
+    def _connect_received(self, name: NamespaceName, auth: dict[str, Any] | None) -> None:
+        pending = self._pending
+        if self._other(name) is not None or (pending and name in pending):
+            self._violated("second CONNECT for a namespace")
+            return
+        options = self.server.options
+        count = len(self._others or ()) + (self._main is not None) + len(pending or ())
+        if count >= options.max_namespaces or len(pending or ()) >= options.max_pending_connects:
+            self._log("too many namespaces")
+            self.send_connect_error(name, ConnectError("too many namespaces"))
+            return
+        namespace = self.server.find_namespace(name)
+        if namespace is None:
+            self._log(f"unknown namespace {name}")
+            self.send_connect_error(name, ConnectError("Invalid namespace"))
+            return
+        socket = Socket(namespace, self, auth, time.time())
+        namespace.admit(socket)
+
+    # --- for namespaces and sockets ---------------------------------------------------------------
+
+    def sockets(self) -> Iterable[Socket]:
+        """Connected sockets in the order they joined."""
+        if self._main is not None:
+            yield self._main
+        yield from list((self._others or {}).values())
+
+    def hold(self, socket: Socket) -> None:
+        """Middlewares are not done with a socket."""
+        if self._pending is None:
+            self._pending = {}
+        self._pending[socket.namespace.name] = socket
+
+    def release(self, socket: Socket) -> None:
+        """Middlewares are done with a socket."""
+        if self._pending is not None:
+            self._pending.pop(socket.namespace.name, None)
+
+    def add(self, socket: Socket) -> None:
+        """A socket has joined its namespace."""
+        if not self._joined:
+            self._joined = True
+            self._driver.cancel(self)
+        if socket.namespace.name == "/":
+            self._main = socket
+        else:
+            if self._others is None:
+                self._others = {}
+            self._others[socket.namespace.name] = socket
+
+    def remove(self, socket: Socket) -> None:
+        """A socket has left its namespace."""
+        if socket is self._main:
+            self._main = None
+        elif self._others is not None:
+            self._others.pop(socket.namespace.name, None)
+
+    def send_connect_error(self, name: NamespaceName, error: ConnectError) -> None:
+        """Refuse a namespace; the client may try again on this connection."""
+        data: dict[str, Any] = {"message": error.message}
+        if error.data is not None:
+            data["data"] = error.data
+        encode(Packet(PacketType.CONNECT_ERROR, name, None, data)).queue_on(self.session)
+
+    def handler_started(self) -> None:
+        """One more handler runs; past the bound nothing more is read from the client."""
+        self._running += 1
+        if self._running > self.server.options.max_pending_handlers:
+            self.session.transport.pause_reading()
+
+    def handler_ended(self) -> None:
+        """One handler less runs."""
+        self._running -= 1
+        if self._running == self.server.options.max_pending_handlers // 2:
+            self.session.transport.resume_reading()
+
+    # --- faults of the client ---------------------------------------------------------------------
+
+    def _invalid(self, error: PacketError) -> None:
+        """A packet that cannot be decoded: the sockets' `error` handlers hear of it, then all end."""
+        self._log(str(error))
+        for socket in list(self.sockets()):
+            socket.emit_local("error", error)
+        self._close()
+
+    def _violated(self, what: str) -> None:
+        self._log(what)
+        self._close()
+
+    def _close(self) -> None:
+        self.session.close()
+        # Where the transport could not close at once, the sockets end now all the same.
+        for socket in list(self.sockets()):
+            socket.left(DisconnectReason.FORCED_SERVER_CLOSE, "")
+
+    def _other(self, name: NamespaceName) -> Socket | None:
+        if name == "/":
+            return self._main
+        return self._others.get(name) if self._others is not None else None
+
+    def _log(self, what: str) -> None:
+        self.server.peer_log.info(self.session.request.client, what)

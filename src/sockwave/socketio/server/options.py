@@ -1,0 +1,70 @@
+"""Options of a Socket.IO server beyond those of its engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from sockwave.codec.json import MAX_DEPTH
+from sockwave.codec.socketio import DEFAULT_MAX_ATTACHMENTS
+from sockwave.engine.core.options import check_integer, check_number
+from sockwave.engine.server.engine import EngineOptionsDict
+
+__all__ = ["ServerOptions", "ServerOptionsDict"]
+
+
+class ServerOptionsDict(EngineOptionsDict, total=False):
+    """The keywords of `Server`: those of the engine and of `ServerOptions`."""
+
+    connect_timeout: float
+    ack_timeout: float
+    serve_client: bool
+    max_attachments: int
+    max_depth: int
+    max_namespaces: int
+    max_pending_connects: int
+    max_pending_acks: int
+    max_pending_handlers: int
+    allow_sid_rooms: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """Socket.IO's own options.
+
+    Attributes:
+        connect_timeout: Seconds within which a connection must have joined a namespace.
+        ack_timeout: Seconds to wait for an acknowledgement where no other time is given.
+        serve_client: Serve the JavaScript client under the path (`/socket.io/socket.io.js`).
+        max_attachments: Binary parts of one packet from a client, 10 as in the reference; their
+            sum may be as many times `max_payload`.
+        max_depth: Nesting of a packet's JSON.
+        max_namespaces: Namespaces that one connection may join.
+        max_pending_connects: Of these, those that may wait for middlewares at a time.
+        max_pending_acks: Acknowledgements that one socket may owe; past it `emit` raises.
+        max_pending_handlers: Handlers of one connection that may run at a time; past it nothing
+            more is read from it until some have ended.
+        allow_sid_rooms: Let a socket join the room of another one's id, and get what is meant for
+            it alone.
+    """
+
+    connect_timeout: float = 45.0
+    ack_timeout: float = 60.0
+    serve_client: bool = True
+    max_attachments: int = DEFAULT_MAX_ATTACHMENTS
+    max_depth: int = MAX_DEPTH
+    max_namespaces: int = 100
+    max_pending_connects: int = 8
+    max_pending_acks: int = 10_000
+    max_pending_handlers: int = 1_000
+    allow_sid_rooms: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("connect_timeout", "ack_timeout"):
+            check_number(name, getattr(self, name), 0.001)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name.startswith("max_"):
+                check_integer(field.name, value, 1)
+            elif field.name in ("serve_client", "allow_sid_rooms") and not isinstance(value, bool):
+                raise TypeError(f"{field.name} must be a bool, not {type(value).__name__}")
+        check_integer("max_depth", self.max_depth, 1, 250)

@@ -1,0 +1,252 @@
+"""The Socket.IO server: namespaces on an engine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, overload
+
+from sockwave.engine.core.handlers import Handler, check_handler
+from sockwave.engine.server.engine import EngineServer, generate_id
+from sockwave.engine.server.peer_log import PeerLog
+from sockwave.engine.server.serving import Servable
+from sockwave.socketio.server.client_files import ClientFiles
+from sockwave.socketio.server.connection import Connection
+from sockwave.socketio.server.namespace import Namespace
+from sockwave.socketio.server.options import ServerOptions, ServerOptionsDict
+from sockwave.types import DisconnectReason, Json, NamespaceName, Room, SocketId
+
+if TYPE_CHECKING:
+    from sockwave.engine.core.request import Request
+    from sockwave.engine.server.exchange import ResponseHeaders
+    from sockwave.engine.server.session import ServerSession
+    from sockwave.socketio.core.adapter import Adapter
+    from sockwave.socketio.core.operators import BroadcastOperator
+    from sockwave.socketio.server.socket import Socket
+
+__all__ = ["HandlerFailure", "Server"]
+
+F = TypeVar("F", bound=Handler)
+_logger: Final = logging.getLogger("sockwave.socketio")
+_OWN_OPTIONS: Final = frozenset(field.name for field in fields(ServerOptions))
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerFailure:
+    """Where a handler failed; what the `on_error` hook gets with the exception.
+
+    Attributes:
+        socket: Whose event it was.
+        event: Its name; `connection`, `middleware` or `acknowledgement` for what is no event.
+    """
+
+    socket: Socket
+    event: str
+
+
+class Server(Servable):
+    """A Socket.IO server, compatible with the JavaScript clients 3 and 4.
+
+    Options are those of `sockwave.engine.EngineOptions` and of `ServerOptions`, by keyword; wrong
+    ones raise ValueError or TypeError here. The methods for sockets and broadcasts are those of the
+    main namespace, `/`.
+
+    It can be run (`run`), opened inside an event loop (`listen`), and is an ASGI application.
+    """
+
+    def __init__(self, **options: Unpack[ServerOptionsDict]) -> None:
+        own = {name: value for name, value in options.items() if name in _OWN_OPTIONS}
+        rest: Any = {name: value for name, value in options.items() if name not in _OWN_OPTIONS}
+        rest.setdefault("path", "/socket.io")
+        self.options = ServerOptions(**own)  # type: ignore[arg-type] # split by name above
+        self.peer_log = PeerLog(_logger)
+        self._engine = EngineServer(**rest)
+        self._engine.session_handler = self._session_opened
+        if self.options.serve_client:
+            self._client_files = ClientFiles()
+            self._engine.file_handler = self._find_client_file
+        self._namespaces: dict[NamespaceName, Namespace] = {}
+        self._error_handlers: tuple[Handler, ...] = ()
+        self._main = self.of("/")
+
+    @property
+    def engine(self) -> EngineServer:
+        """The engine below: sessions, and events such as `connection_error` and `headers`."""
+        return self._engine
+
+    @property
+    def namespaces(self) -> Mapping[NamespaceName, Namespace]:
+        """Declared namespaces by name."""
+        return MappingProxyType(self._namespaces)
+
+    def of(self, name: NamespaceName) -> Namespace:
+        """Give the namespace of this name; it is made if there is none.
+
+        Args:
+            name: A missing leading slash is added.
+        """
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a namespace must be text, not {type(name).__name__}")
+        if "," in name:
+            raise ValueError("the name of a namespace cannot contain a comma")
+        name = name if name.startswith("/") else f"/{name}"
+        if name not in self._namespaces:
+            self._namespaces[name] = Namespace(self, name)
+        return self._namespaces[name]
+
+    def on_error(self, handler: F) -> F:
+        """Hear of exceptions in handlers, as `handler(error, failure)`; as a call or a decorator.
+
+        They are logged in any case. The connection lives on.
+        """
+        check_handler("on_error", handler)
+        self._error_handlers = (*self._error_handlers, handler)
+        return handler
+
+    async def close(self) -> None:
+        """End all sockets with the reason `server shutting down`, and all sessions.
+
+        Clients see the end of the connection and try again by themselves.
+        """
+        for namespace in list(self._namespaces.values()):
+            namespace.close(DisconnectReason.SERVER_SHUTTING_DOWN)
+        await self._engine.close()
+
+    # --- the main namespace -----------------------------------------------------------------------
+
+    @property
+    def sockets(self) -> Mapping[SocketId, Socket]:
+        """Connected sockets of the main namespace."""
+        return self._main.sockets
+
+    @property
+    def adapter(self) -> Adapter:
+        """Of the main namespace."""
+        return self._main.adapter
+
+    @overload
+    def use(self, middleware: F) -> F: ...
+    @overload
+    def use(self) -> Callable[[F], F]: ...
+    def use(self, middleware: F | None = None) -> Any:
+        """See `Namespace.use`."""
+        return self._main.use(middleware) if middleware is not None else self._main.use
+
+    @overload
+    def on(self, event: str) -> Callable[[F], F]: ...
+    @overload
+    def on(self, event: str, handler: F) -> F: ...
+    def on(self, event: str, handler: Handler | None = None) -> Any:
+        """See `Namespace.on`."""
+        return self._main.on(event, handler) if handler is not None else self._main.on(event)
+
+    def off(self, event: str, handler: Handler | None = None) -> None:
+        """See `Namespace.off`."""
+        self._main.off(event, handler)
+
+    @overload
+    def event(self, handler: F) -> F: ...
+    @overload
+    def event(self, handler: str) -> Callable[[F], F]: ...
+    def event(self, handler: Any) -> Any:
+        """See `Namespace.event`."""
+        return self._main.event(handler)
+
+    def emit(self, event: str, *args: Json) -> None:
+        """Send an event to all sockets; see `BroadcastOperator.emit`."""
+        self._main.emit(event, *args)
+
+    def send(self, *args: Json) -> None:
+        """Send a `message` event to all sockets."""
+        self._main.send(*args)
+
+    async def emit_with_ack(
+        self, event: str, *args: Json, timeout: float | None = None
+    ) -> list[Any]:
+        """Send to all sockets and wait; see `BroadcastOperator.emit_with_ack`."""
+        return await self._main.emit_with_ack(event, *args, timeout=timeout)
+
+    def to(self, *rooms: Room | Iterable[Room]) -> BroadcastOperator[Socket]:
+        """Reach the sockets of rooms; a socket's id is a room."""
+        return self._main.to(*rooms)
+
+    def in_(self, *rooms: Room | Iterable[Room]) -> BroadcastOperator[Socket]:
+        """The same as `to`."""
+        return self._main.to(*rooms)
+
+    def except_(self, *rooms: Room | Iterable[Room]) -> BroadcastOperator[Socket]:
+        """Reach all but the sockets of rooms."""
+        return self._main.except_(*rooms)
+
+    @property
+    def volatile(self) -> BroadcastOperator[Socket]:
+        """Drop the event for sockets that cannot take it at once."""
+        return self._main.volatile
+
+    @property
+    def local(self) -> BroadcastOperator[Socket]:
+        """Reach only sockets of this process."""
+        return self._main.local
+
+    def compress(self, compress: bool) -> BroadcastOperator[Socket]:
+        """Let transports compress the event, or not."""
+        return self._main.compress(compress)
+
+    def timeout(self, seconds: float) -> BroadcastOperator[Socket]:
+        """How long `emit_with_ack` waits."""
+        return self._main.timeout(seconds)
+
+    async def fetch_sockets(self) -> list[Socket]:
+        """The sockets of the main namespace."""
+        return await self._main.fetch_sockets()
+
+    def disconnect_sockets(self, *, close: bool = False) -> None:
+        """Disconnect all sockets of the main namespace."""
+        self._main.disconnect_sockets(close=close)
+
+    # --- for connections and sockets --------------------------------------------------------------
+
+    def _session_opened(self, session: ServerSession) -> None:
+        Connection(self, session)
+
+    def connection_closed(self, connection: Connection) -> None:
+        """A connection is over."""
+
+    def find_namespace(self, name: NamespaceName) -> Namespace | None:
+        """The namespace that a client asks for."""
+        return self._namespaces.get(name)
+
+    def new_socket_id(self) -> SocketId:
+        """Make an id for a socket."""
+        return SocketId(generate_id())
+
+    def handler_failed(self, socket: Socket, event: str, error: Exception) -> None:
+        """Log a handler's exception once, and tell the `on_error` hook."""
+        _logger.error(
+            "a handler of %r failed (socket %s, namespace %s)",
+            event[:128],
+            socket.id,
+            socket.namespace.name,
+            exc_info=error,
+        )
+        failure = HandlerFailure(socket, event)
+        for handler in self._error_handlers:
+            try:
+                result = handler(error, failure)
+                if result is not None and hasattr(result, "__await__"):
+                    self._engine.driver.spawn(_report(result))
+            except Exception:
+                _logger.exception("the on_error hook failed")
+
+    def _find_client_file(self, request: Request) -> tuple[int, ResponseHeaders, bytes] | None:
+        name = request.path[len(self._engine.options.prefix) :]
+        return self._client_files.respond(name, request.headers) if name else None
+
+
+async def _report(running: Any) -> None:
+    try:
+        await running
+    except Exception:
+        _logger.exception("the on_error hook failed")
