@@ -12,7 +12,7 @@
     ├── EncodeError             a value that the wire cannot carry; also a TypeError
     └── LimitExceeded           this side asked for more than an option allows
 
-Wrong option values and wrong calls raise the built-in ValueError or TypeError, which name the option.
+Wrong option values and wrong calls raise the built-in ValueError or TypeError, naming the option.
 """
 
 from __future__ import annotations
@@ -113,4 +113,4 @@ class EncodeError(SockwaveError, TypeError):
 
 
 class LimitExceeded(SockwaveError):
-    """This side asked for more than an option allows, for example too many open acknowledgements."""
+    """This side asked for more than an option allows, such as too many open acknowledgements."""

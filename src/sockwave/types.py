@@ -34,7 +34,7 @@ Json: TypeAlias = Any
 
 
 class DisconnectReason(StrEnum):
-    """Why a session or socket ended; the values are the reference's strings (server.md section 10)."""
+    """Why a session or socket ended; the values are the reference's (server.md section 10)."""
 
     CLIENT_NAMESPACE_DISCONNECT = "client namespace disconnect"
     SERVER_NAMESPACE_DISCONNECT = "server namespace disconnect"

@@ -48,15 +48,15 @@ def host_option(command: Command) -> Command:
     )(command)
 
 
-def log_level_option(command: Command) -> Command:
+def log_level_option(default: str) -> Callable[[Command], Command]:
     """Add `--log-level`."""
     return click.option(
         "--log-level",
         type=click.Choice(LOG_LEVELS, case_sensitive=False),
-        default="info",
+        default=default,
         show_default=True,
         help="Least severe log records to print.",
-    )(command)
+    )
 
 
 def show_logs(level: str) -> None:
@@ -93,33 +93,30 @@ def ensure_port_is_free(host: str, port: int) -> None:
 
 
 def find_port(host: str, first: int) -> int:
-    """Return the first free port from `first` on; for 0 any free one."""
-    for port in range(first, min(first + PORTS_TO_TRY, 65_536)):
+    """Return the first free port from `first` on."""
+    for port in range(first, first + PORTS_TO_TRY):
         try:
-            return _try_port(host, port)
+            _try_port(host, port)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 _fail_to_listen(host, port, error)
+        else:
+            return port
     raise Failure(f"no free port from {first} to {port} on {host}")
 
 
 @contextlib.contextmanager
-def serving(host: str, port: int) -> Iterator[None]:
-    """Around a call that serves until it is told to stop: Ctrl-C and a lost port end it quietly."""
+def serving() -> Iterator[None]:
+    """Around a call that serves until Ctrl-C, which ends it quietly."""
     # uvicorn repeats the signal that stopped it once everything is closed, so Ctrl-C may arrive
     # here as KeyboardInterrupt after a perfectly regular end.
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            yield
-    except OSError as error:
-        if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
-            raise
-        _fail_to_listen(host, port, error)
+    with contextlib.suppress(KeyboardInterrupt):
+        yield
     say("Goodbye.")
 
 
-def _try_port(host: str, port: int) -> int:
-    """Bind and let go; return the port's number."""
+def _try_port(host: str, port: int) -> None:
+    """Listen for a moment; raises what the system says when that cannot be."""
     family, kind, protocol, _, address = socket.getaddrinfo(
         host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
@@ -129,8 +126,6 @@ def _try_port(host: str, port: int) -> int:
         probe.bind(address)
         # Linux lets two sockets with SO_REUSEADDR bind, and refuses the second one here.
         probe.listen(1)
-        number: int = probe.getsockname()[1]
-        return number
 
 
 def _fail_to_listen(host: str, port: int, error: OSError) -> NoReturn:

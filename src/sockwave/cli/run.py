@@ -17,13 +17,17 @@ from sockwave.cli.console import (
     ensure_port_is_free,
     host_option,
     log_level_option,
+    say,
     serving,
     show_logs,
+    url_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
+
+    from sockwave import Server
 
     AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -37,7 +41,7 @@ __all__ = ["run"]
 @click.option(
     "--port", type=click.IntRange(0, 65_535), default=3000, show_default=True, help="TCP port."
 )
-@log_level_option
+@log_level_option("info")
 def run(target: str, app: str | None, host: str, port: int, log_level: str) -> None:
     r"""Serve MODULE:NAME, a sockwave.Server or an ASGI application.
 
@@ -46,7 +50,7 @@ def run(target: str, app: str | None, host: str, port: int, log_level: str) -> N
     sockwave run chat:io --app chat:web   with a web application on the same port
     sockwave run chat:web                 an ASGI application
     """
-    from sockwave import Server
+    from sockwave import Server  # not at the top: `sockwave --version` needs none of it
 
     # As `python -m` does: the user's own module is next to where they stand.
     sys.path.insert(0, os.getcwd())
@@ -54,14 +58,14 @@ def run(target: str, app: str | None, host: str, port: int, log_level: str) -> N
     served = load(target)
     web = None if app is None else as_asgi(app, load(app))
     if isinstance(served, Server):
-        serve = functools.partial(served.run, host=host, port=port, app=web)
+        serve = functools.partial(serve_socketio, target, served, web, host, port, log_level)
     elif web is None:
         asgi = as_asgi(target, served, wanted="neither a sockwave.Server nor")
         serve = functools.partial(serve_asgi, asgi, host, port, log_level)
     else:
         raise Failure(f"{target} is not a sockwave.Server, which --app needs")
     ensure_port_is_free(host, port)
-    with serving(host, port):
+    with serving():
         serve()
 
 
@@ -105,11 +109,27 @@ def as_asgi(target: str, candidate: object, *, wanted: str = "not") -> AsgiApp:
     raise Failure(f"{target} is {wanted} an ASGI application: {type(candidate).__name__}")
 
 
+def serve_socketio(
+    target: str, server: Server, web: AsgiApp | None, host: str, port: int, log_level: str
+) -> None:
+    """Serve a Server, and an application behind it if there is one, until told to stop."""
+    server.run(
+        host=host,
+        port=port,
+        app=web,
+        on_listening=lambda listener: say(
+            f"[bold]{target}[/bold] on [bold cyan]{url_of(host, listener.port)}[/bold cyan]"
+            "  [dim]Ctrl-C stops it.[/dim]"
+        ),
+        uvicorn_options=web and {"log_config": None, "log_level": log_level},
+    )
+
+
 def serve_asgi(app: AsgiApp, host: str, port: int, log_level: str) -> None:
     """Serve an ASGI application by uvicorn until told to stop."""
     import uvicorn
 
-    uvicorn.run(app, host=host, port=port, log_level=log_level.lower(), log_config=None)
+    uvicorn.run(app, host=host, port=port, log_level=log_level, log_config=None)
 
 
 def _fail_to_import(module_name: str, error: Exception) -> NoReturn:

@@ -1,1 +1,1 @@
-"""Engine.IO without I/O: sessions, their states and deadlines. Runs with no event loop and a fake clock."""
+"""Engine.IO without I/O: sessions, states, deadlines. Runs with no event loop and a fake clock."""

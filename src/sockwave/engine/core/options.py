@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from sockwave.codec.deflate import Deflate
-from sockwave.types import TransportName
 
 if TYPE_CHECKING:
     from sockwave.engine.core.request import Request
+    from sockwave.types import TransportName
 
 __all__ = ["Cookie", "Cors", "CorsOrigin", "EngineOptions", "HttpCompression", "Limits"]
 
@@ -250,7 +250,7 @@ class Limits:
                 check_integer(name, getattr(self, name), 1)
 
 
-AllowRequest: TypeAlias = "Callable[[Request], bool | None | Awaitable[bool | None]]"
+AllowRequest: TypeAlias = "Callable[[Request], bool | Awaitable[bool | None] | None]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The neutral HTTP request: the same whatever front end read it; parsed only where it is looked at."""
+"""The neutral HTTP request, whatever front end read it; parsed only where it is looked at."""
 
 from __future__ import annotations
 

@@ -163,8 +163,9 @@ class Session:
                 self._driver.backlog_grew(self)
                 return
             self._pending = []
-            self.transport.write(pending)
-            self.backlog = 0 if self.transport.is_writable else self.transport.buffered()
+            transport = self.transport
+            transport.write(pending)
+            self.backlog = 0 if transport.is_writable else transport.buffered()
             if self.accounted or self.backlog:
                 self._driver.backlog_grew(self)
         if self.state is State.CLOSING and not self._pending:
@@ -353,7 +354,7 @@ class Session:
 
 
 class UpgradeProbe:
-    """A second transport on trial (protocol.md section 11); the session is untouched if it fails."""
+    """A second transport on trial (protocol.md section 11); if it fails nothing has changed."""
 
     __slots__ = ("_deadline", "_driver", "_session", "_transport", "is_probed", "wheel_slot")
 

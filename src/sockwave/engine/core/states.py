@@ -2,15 +2,17 @@
 
 A session is made OPEN by its handshake. UPGRADING means that a second transport is being tried: the
 first one carries on until the second takes over or fails. CLOSING means that an orderly close waits
-for packets to go out and for the transport to end; nothing is received or queued any more. A missing
-key is an input that cannot happen in that state: `next_state` raises.
+for packets to go out and for the transport to end; nothing is received or queued any more. A
+missing key is an input that cannot happen in that state: `next_state` raises.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import Enum, auto
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["TRANSITIONS", "Input", "State", "next_state"]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from sockwave.codec.websocket import server_frame
-from sockwave.types import DisconnectReason, TransportName
+
+if TYPE_CHECKING:
+    from sockwave.types import DisconnectReason, TransportName
 
 __all__ = ["NOBODY", "Outgoing", "SharedPacket", "Transport", "TransportReceiver"]
 

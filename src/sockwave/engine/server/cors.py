@@ -68,7 +68,7 @@ def is_origin_allowed(cors: Cors | None, request: Request) -> bool:
 
 
 def _authority(url: str, scheme_of: str | None = None) -> tuple[str, int | None] | None:
-    """Host and port; a missing port is that of the page's scheme, which a proxy may have changed."""
+    """Host and port; without a port, that of the page's scheme, which a proxy may hide."""
     try:
         parts = urlsplit(url)
         scheme = urlsplit(scheme_of).scheme if scheme_of is not None else parts.scheme

@@ -8,13 +8,14 @@ import os
 import resource
 import sys
 import threading
-from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sockwave.engine.core.heartbeat import TimingWheel
 from sockwave.types import DisconnectReason
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from sockwave.engine.core.heartbeat import WheelEntry
     from sockwave.engine.core.options import EngineOptions
     from sockwave.engine.core.session import Session
@@ -252,7 +253,7 @@ class Driver:
 
 
 def _memory_limit() -> int:
-    """A quarter of what the process may use, if that is limited (cgroup v2 or v1, address space)."""
+    """A quarter of what the process may use, if that is limited (cgroup, address space)."""
     limits: list[int] = []
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         if os.path.exists(path):

@@ -7,7 +7,6 @@ import logging
 import re
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, Unpack, overlo
 
 import orjson
 
-from sockwave.codec.deflate import Deflate, negotiate
 from sockwave.codec.engineio import Handshake, encode_handshake
 from sockwave.engine.core.handlers import (
     Handler,
@@ -46,8 +44,9 @@ from sockwave.engine.server.session import ServerSession
 from sockwave.types import SessionId, TransportName
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
+    from sockwave.codec.deflate import Deflate
     from sockwave.engine.core.request import Request
     from sockwave.engine.core.session import Session
     from sockwave.engine.core.transport import Transport
@@ -447,16 +446,7 @@ class EngineServer:
             transport.discard()
 
     def _accept(self, upgrade: UpgradeExchange, new_sid: SessionId | None) -> Transport | None:
-        request = upgrade.request
-        headers: ResponseHeaders = []
-        deflate = None
-        if self.options.per_message_deflate is not None:
-            offers = request.headers.get("sec-websocket-extensions", "")
-            if answer := negotiate(offers, self.options.per_message_deflate):
-                extension, deflate = answer
-                headers.append(("Sec-WebSocket-Extensions", extension))
-        headers = self.success_headers(headers, request, new_sid)
-        return upgrade.accept(NOBODY, headers, deflate)
+        return upgrade.accept(NOBODY, self.success_headers([], upgrade.request, new_sid))
 
     def _open(
         self,

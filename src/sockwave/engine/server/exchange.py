@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from sockwave.codec.deflate import PerMessageDeflate
     from sockwave.engine.core.request import Request
     from sockwave.engine.core.transport import Transport, TransportReceiver
 
@@ -66,12 +65,7 @@ class UpgradeExchange(ABC):
         self.request = request
 
     @abstractmethod
-    def accept(
-        self,
-        receiver: TransportReceiver,
-        headers: ResponseHeaders,
-        deflate: PerMessageDeflate | None,
-    ) -> Transport | None:
+    def accept(self, receiver: TransportReceiver, headers: ResponseHeaders) -> Transport | None:
         """Answer 101; None when the peer has gone meanwhile."""
 
     @abstractmethod

@@ -1,6 +1,6 @@
 """The native front end: HTTP/1.1 on one asyncio protocol, and the switch to WebSocket.
 
-llhttp (by httptools) reads the syntax. What it does not bound or refuses too little is checked here:
+llhttp (by httptools) reads the syntax. What it does not bound, or lets through, is checked here:
 sizes and counts, chunk extensions and trailers, time, pipelining, and every known way to make two
 readers see two different requests (security.md, V24 to V38).
 
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import httptools
 
+from sockwave.codec.deflate import negotiate
 from sockwave.codec.websocket import accept_key
 from sockwave.engine.core.heartbeat import GRANULARITY
 from sockwave.engine.core.request import Headers, Request
@@ -31,6 +32,7 @@ from sockwave.engine.server.websocket import WebSocketTransport
 
 if TYPE_CHECKING:
     from sockwave.codec.deflate import PerMessageDeflate
+    from sockwave.engine.core.options import EngineOptions
     from sockwave.engine.core.transport import TransportReceiver
     from sockwave.engine.server.engine import EngineServer
 
@@ -136,18 +138,24 @@ class NativeUpgrade(UpgradeExchange):
         self._headers = headers
 
     def accept(
-        self,
-        receiver: TransportReceiver,
-        headers: ResponseHeaders,
-        deflate: PerMessageDeflate | None,
+        self, receiver: TransportReceiver, headers: ResponseHeaders
     ) -> WebSocketTransport | None:
         """Write the 101 and give the TCP connection a new protocol object."""
         head = [
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: ",
+            (
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Accept: "
+            ),
             accept_key(self._headers[b"sec-websocket-key"]),
             b"\r\n",
         ]
+        deflate = None
+        options = self._connection.options.per_message_deflate
+        if options is not None:
+            offers = self.request.headers.get("sec-websocket-extensions", "")
+            if answer := negotiate(offers, options):
+                extension, deflate = answer
+                head.append(b"Sec-WebSocket-Extensions: %b\r\n" % extension.encode())
         protocols = self._headers.get(b"sec-websocket-protocol")
         if protocols is not None and (first := _first_token(protocols)):
             head += [b"Sec-WebSocket-Protocol: ", first, b"\r\n"]
@@ -228,6 +236,11 @@ class HttpConnection(asyncio.Protocol):
         self._fed = self._body_size = self._chunks = 0
         self._deadline = 0.0
         self.wheel_slot = 0
+
+    @property
+    def options(self) -> EngineOptions:
+        """Of the engine."""
+        return self._engine.options
 
     # --- the connection ---------------------------------------------------------------------------
 
@@ -514,9 +527,9 @@ class HttpConnection(asyncio.Protocol):
     def answered(self, exchange: NativeExchange) -> None:
         """Write the answers that are next in order."""
         queue = self._queue
-        while queue and queue[0].answer is not None:
+        while queue and (answer := queue[0].answer) is not None:
             done = queue.popleft()
-            self._tcp.write(done.answer)
+            self._tcp.write(answer)
             if not done.keep_alive:
                 self._finish()
                 return

@@ -1,4 +1,4 @@
-"""One line in the log for each fault of a peer, and no more: a flood of faults is one line a second."""
+"""One line in the log for each fault of a peer; a flood of the same fault is a line a second."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sockwave.codec.engineio import (
@@ -19,7 +18,7 @@ from sockwave.errors import PacketError
 from sockwave.types import DisconnectReason, SessionId, TransportName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sockwave.engine.core.options import EngineOptions
     from sockwave.engine.core.request import Request
@@ -141,11 +140,13 @@ class PollingTransport:
 
     def _handle_packets(self) -> None:
         packets = self._packets
-        if packets is None or self._paused:
+        if packets is None:
             return
         receiver = self.receiver
         try:
             for _ in range(PACKETS_PER_TICK):
+                if self._paused:
+                    return
                 packet = next(packets, None)
                 if packet is None:
                     self._packets = None
@@ -162,8 +163,6 @@ class PollingTransport:
                     return
                 else:
                     receiver.text_received(packet)
-                if self._paused:
-                    return
         except PacketError as error:
             self._packets = None
             self._answer_post()
@@ -171,7 +170,7 @@ class PollingTransport:
             return
         self._host.call_soon(self._handle_packets)
 
-    # --- the contract of a transport -----------------------------------------------------------------
+    # --- the contract of a transport --------------------------------------------------------------
 
     def write(self, packets: list[Outgoing]) -> None:
         """Answer the waiting GET with all packets."""
@@ -223,8 +222,12 @@ class PollingTransport:
         self._abort_post()
 
     def _abort_post(self) -> None:
-        if self._post is not None:
-            post, self._post, self._packets = self._post, None, None
+        """End a POST: cut it off, unless it is whole and only waits for its answer."""
+        if self._packets is not None:
+            self._packets = None
+            self._answer_post()
+        elif self._post is not None:
+            post, self._post = self._post, None
             post.owner = None
             post.abort()
 

@@ -1,4 +1,4 @@
-"""Ways to put an engine on a port: `listen`, `run`, and as an ASGI application; for whoever has one."""
+"""Ways to put an engine on a port: `listen`, `run`, and as an ASGI application."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import asyncio
 import logging
 import os
 import signal
-import socket
-import ssl as ssl_module
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from sockwave.engine.server.listener import HttpConnection
 
 if TYPE_CHECKING:
+    import socket
+    import ssl as ssl_module
+    from collections.abc import AsyncIterator, Callable, Coroutine
+
     from sockwave.engine.server.asgi import AsgiApp, Receive, Scope, Send
     from sockwave.engine.server.engine import EngineServer
 
@@ -184,7 +185,7 @@ def run_coroutine(coroutine: Coroutine[Any, Any, None]) -> None:
         runner.run(coroutine)
 
 
-def exit_for(error: OSError, host: str, port: int) -> None:
+def exit_for(error: OSError, host: str, port: int) -> NoReturn:
     """End the process with one line that says why the port cannot be had."""
     reason = os.strerror(error.errno).lower() if error.errno else str(error)
     sys.stderr.write(f"sockwave: cannot listen on {host}:{port}: {reason}\n")

@@ -1,9 +1,8 @@
-"""A session as its user holds it: what the core has, with handlers and the request it began with."""
+"""A session as its user holds it: the core, with handlers and the request it began with."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from sockwave.engine.core.handlers import (
@@ -17,12 +16,14 @@ from sockwave.engine.core.handlers import (
 from sockwave.engine.core.session import Session
 from sockwave.engine.core.transport import SharedPacket
 from sockwave.errors import TextEncodingError
-from sockwave.types import DisconnectReason, SessionId
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sockwave.engine.core.request import Request
     from sockwave.engine.core.transport import Transport
     from sockwave.engine.server.driver import Driver
+    from sockwave.types import DisconnectReason, SessionId
 
 __all__ = ["ServerSession"]
 

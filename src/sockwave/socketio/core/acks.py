@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from sockwave.errors import AckTimeout, Disconnected, LimitExceeded, SockwaveError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sockwave.engine.core.heartbeat import WheelEntry
 
 __all__ = ["AckClock", "AckResult", "AckTable", "AckWaiter", "ack_value"]

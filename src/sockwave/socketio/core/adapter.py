@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sockwave.socketio.core.outgoing import encode_shared
 from sockwave.socketio.core.rooms import RoomTable
-from sockwave.types import NamespaceName, Room, SocketId
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
     from sockwave.socketio.core.acks import AckResult
     from sockwave.socketio.core.outgoing import EncodedPacket
+    from sockwave.types import NamespaceName, Room, SocketId
 
 __all__ = [
     "Adapter",

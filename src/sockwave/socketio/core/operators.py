@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
@@ -10,11 +9,13 @@ from sockwave.socketio.core.adapter import BroadcastOptions
 from sockwave.socketio.core.outgoing import check_event_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sockwave.types import Json, Room
 
 __all__ = ["BroadcastOperator", "BroadcastTarget", "as_rooms"]
 
-S_co = TypeVar("S_co", covariant=True)
+S = TypeVar("S")
 
 
 def as_rooms(rooms: tuple[Room | Iterable[Room], ...]) -> tuple[Room, ...]:
@@ -32,7 +33,7 @@ def as_rooms(rooms: tuple[Room | Iterable[Room], ...]) -> tuple[Room, ...]:
     return tuple(flat)
 
 
-class BroadcastTarget(Protocol[S_co]):
+class BroadcastTarget(Protocol[S]):
     """The namespace behind an operator; safe to call from any thread where it says so."""
 
     def broadcast(self, args: tuple[Any, ...], options: BroadcastOptions) -> None:
@@ -43,7 +44,7 @@ class BroadcastTarget(Protocol[S_co]):
     ) -> list[Any]:
         """Send and collect answers."""
 
-    async def fetch_sockets(self, options: BroadcastOptions) -> list[S_co]:
+    async def fetch_sockets(self, options: BroadcastOptions) -> list[S]:
         """The sockets that a broadcast would reach."""
 
     def sockets_join(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
@@ -57,13 +58,13 @@ class BroadcastTarget(Protocol[S_co]):
 
 
 @dataclass(frozen=True, slots=True)
-class BroadcastOperator(Generic[S_co]):
+class BroadcastOperator(Generic[S]):
     """Reaches many sockets of a namespace at once; made by `to`, `except_`, `volatile`, and so on.
 
     Immutable: keep one and use it again. A socket in several of the rooms is reached once.
     """
 
-    _target: BroadcastTarget[S_co]
+    _target: BroadcastTarget[S]
     _options: BroadcastOptions = field(default_factory=BroadcastOptions)
 
     def to(self, *rooms: Room | Iterable[Room]) -> Self:
@@ -133,7 +134,7 @@ class BroadcastOperator(Generic[S_co]):
         operator = self if timeout is None else self.timeout(timeout)
         return await self._target.broadcast_with_ack((event, *args), operator._options)
 
-    async def fetch_sockets(self) -> list[S_co]:
+    async def fetch_sockets(self) -> list[S]:
         """The sockets that an event would reach."""
         return await self._target.fetch_sockets(self._options)
 

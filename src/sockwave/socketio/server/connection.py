@@ -1,7 +1,7 @@
-"""One connection of a client: decodes its packets and routes them to its sockets, one per namespace.
+"""One connection of a client: decodes its packets and routes them to its sockets.
 
-The reference calls it Client. It judges what breaks the protocol (protocol.md section 18): only this
-connection ends, with one line in the log.
+There is one socket per namespace. What breaks the protocol is judged here (protocol.md section 18):
+only this connection ends, with one line in the log.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.codec.socketio import Packet, PacketType, Reassembler, decode_packet
-from sockwave.errors import ConnectError, PacketError, TextEncodingError
+from sockwave.errors import ConnectError, EncodeError, PacketError, TextEncodingError
 from sockwave.socketio.core.outgoing import encode
 from sockwave.socketio.server.socket import Socket
 from sockwave.types import DisconnectReason, NamespaceName
@@ -227,7 +227,13 @@ class Connection:
         data: dict[str, Any] = {"message": error.message}
         if error.data is not None:
             data["data"] = error.data
-        encode(Packet(PacketType.CONNECT_ERROR, name, None, data)).queue_on(self.session)
+        try:
+            packet = encode(Packet(PacketType.CONNECT_ERROR, name, None, data))
+        except EncodeError:
+            self.server.logger.exception("the data of a ConnectError cannot be sent")
+            data = {"message": error.message}
+            packet = encode(Packet(PacketType.CONNECT_ERROR, name, None, data))
+        packet.queue_on(self.session)
 
     def handler_started(self) -> None:
         """One more handler runs; past the bound nothing more is read from the client."""
@@ -244,7 +250,7 @@ class Connection:
     # --- faults of the client ---------------------------------------------------------------------
 
     def _invalid(self, error: PacketError) -> None:
-        """A packet that cannot be decoded: the sockets' `error` handlers hear of it, then all end."""
+        """A packet that cannot be decoded: the `error` handlers hear of it, then all sockets end."""
         self._log(str(error))
         for socket in list(self.sockets()):
             socket.emit_local("error", error)

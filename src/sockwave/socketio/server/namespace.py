@@ -77,8 +77,8 @@ class Namespace:
         """Ask a function about each new socket before it is let in; as a call or as a decorator.
 
         Middlewares run in the order of registration with the socket, which is not connected yet.
-        One that raises `ConnectError` refuses it, with that message and data; any other exception is
-        logged and refuses it with "Internal server error".
+        One that raises `ConnectError` refuses it, with that message and data; any other exception
+        is logged and refuses it with "Internal server error".
         """
         if middleware is None:
             return self.use
@@ -315,7 +315,7 @@ class Namespace:
             socket.abandoned()
 
     def _let_in(self, socket: Socket) -> None:
-        """Connect, then run `connection` handlers; if one fails at once, none of it has happened."""
+        """Connect, then run `connection` handlers; if one fails at once, nothing has happened."""
         mark = socket._session.mark_queue()
         self._sockets[socket.id] = socket
         socket.accepted()

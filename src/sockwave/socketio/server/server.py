@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, overload
@@ -19,6 +18,8 @@ from sockwave.socketio.server.options import ServerOptions, ServerOptionsDict
 from sockwave.types import DisconnectReason, Json, NamespaceName, Room, SocketId
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
     from sockwave.engine.core.request import Request
     from sockwave.engine.server.exchange import ResponseHeaders
     from sockwave.engine.server.session import ServerSession
@@ -61,6 +62,7 @@ class Server(Servable):
         rest: Any = {name: value for name, value in options.items() if name not in _OWN_OPTIONS}
         rest.setdefault("path", "/socket.io")
         self.options = ServerOptions(**own)  # type: ignore[arg-type] # split by name above
+        self.logger = _logger
         self.peer_log = PeerLog(_logger)
         self._engine = EngineServer(**rest)
         self._engine.session_handler = self._session_opened

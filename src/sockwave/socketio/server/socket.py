@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from threading import get_ident
 from types import CoroutineType
@@ -28,6 +27,8 @@ from sockwave.socketio.server.handshake import Handshake
 from sockwave.types import DisconnectReason, Json, Room
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
     from sockwave.engine.server.driver import Driver
     from sockwave.engine.server.session import ServerSession
     from sockwave.socketio.server.connection import Connection
@@ -520,7 +521,7 @@ class Socket:
         if not self.connected:
             return
         self.emit_local("disconnecting", reason, description)
-        if not self.connected:
+        if self._is_gone:
             return  # a handler was faster
         self._is_gone = True
         self._connection.remove(self)
@@ -552,7 +553,7 @@ class Socket:
         """Report a handler's exception; the connection lives on."""
         self.namespace.server.handler_failed(self, event, error)
 
-    # --- private: emitting --------------------------------------------------------------------------
+    # --- private: emitting ------------------------------------------------------------------------
 
     def _emit(
         self, args: tuple[Any, ...], flags: BroadcastFlags, ack: Callable[..., object] | None

@@ -1,0 +1,127 @@
+"""An engine and an ASGI application on one port, under uvicorn.
+
+The native listener takes each connection first. If its next request is under the engine's path, it
+stays; otherwise uvicorn's own protocol object takes over with the bytes already read. A kept-alive
+connection that went to uvicorn and then asks for the engine's path is served by the ASGI front end
+of the same engine, so a browser may mix both as it likes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from sockwave.engine.server.listener import HttpConnection
+from sockwave.engine.server.serving import Listener, exit_for, new_event_loop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sockwave.engine.server.asgi import AsgiApp
+    from sockwave.engine.server.serving import Servable
+
+__all__ = ["run_hosted"]
+
+
+class _UvicornHost:
+    """Gives connections to uvicorn's HTTP protocol."""
+
+    def __init__(self, **arguments: Any) -> None:
+        self._arguments = arguments
+
+    def take_over(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Serve this connection from here on."""
+        protocol = HttpToolsProtocol(**self._arguments)
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(data)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, ending our sessions first: a waiting poll would hold up its shutdown."""
+
+    def __init__(
+        self, config: uvicorn.Config, servable: Servable, opened: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._servable = servable
+        self._opened = opened
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the port."""
+        self._servable.engine.driver.bind(asyncio.get_running_loop())
+        await super().startup(sockets)
+        if self.started:
+            self._opened()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, end sessions, then the rest."""
+        for server in self.servers:
+            server.close()
+        await self._servable.close()
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take SIGINT and SIGTERM as a wish, not as a death to be repeated at the end."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
+
+def run_hosted(
+    servable: Servable,
+    app: AsgiApp,
+    host: str,
+    port: int,
+    on_listening: Callable[[Listener], None] | None,
+    uvicorn_options: dict[str, Any],
+) -> None:
+    """Serve both until a signal; see `Servable.run`."""
+    secure = bool(uvicorn_options.get("ssl_certfile"))
+
+    def protocol(**arguments: Any) -> HttpConnection:
+        return HttpConnection(servable.engine, _UvicornHost(**arguments), is_secure=secure)
+
+    config = uvicorn.Config(
+        servable.wrap(app),
+        host=host,
+        port=port,
+        http=protocol,  # type: ignore[arg-type] # uvicorn calls it, no more
+        **uvicorn_options,
+    )
+    try:
+        sock = _bind(host, port)
+    except OSError as error:
+        exit_for(error, host, port)
+    listener = Listener(*sock.getsockname()[:2])
+
+    def opened() -> None:
+        if on_listening is not None:
+            on_listening(listener)
+
+    server = _Server(config, servable, opened)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner, sock:
+        runner.run(server.serve(sockets=[sock]))
+    if not server.started:
+        raise SystemExit(3)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Bind the port ourselves, so that a failure is one line and port 0 is known."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+    except OSError:
+        sock.close()
+        raise
+    return sock
