@@ -1,1 +1,1 @@
-""""""
+"""Help for testing programs that use Sockwave, and Sockwave itself."""
