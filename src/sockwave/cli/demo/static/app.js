@@ -255,7 +255,7 @@ function showTypists() {
 // --- Writing -------------------------------------------------------------------------------------
 
 const text = $("text");
-let typingSent = 0;
+let typingSent = -Infinity;
 
 text.addEventListener("input", () => {
   composerChanged();
@@ -276,7 +276,7 @@ $("composer").addEventListener("submit", async (event) => {
   const draft = text.value;
   if (!draft.trim()) return;
   text.value = "";
-  typingSent = 0;
+  typingSent = -Infinity;
   composerChanged();
   text.focus();
   try {
@@ -458,6 +458,10 @@ function showChat() {
   // On a phone the keyboard would cover half of what one came to see.
   if (arriving && window.matchMedia("(hover: hover)").matches) text.focus();
 }
+
+// A page that waits behind the Back button would look present to the others until the ping timeout.
+window.addEventListener("pagehide", () => socket.disconnect());
+window.addEventListener("pageshow", (event) => event.persisted && !$("chat").hidden && socket.connect());
 
 let toastTimer;
 function toast(message) {

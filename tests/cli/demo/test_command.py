@@ -1,0 +1,59 @@
+"""`sockwave demo` in a process of its own: page, client, port, Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import urllib.request
+from typing import TYPE_CHECKING
+
+from click.testing import CliRunner
+
+from sockwave.cli import main
+from tests.cli.process import DemoProcess, SockwaveProcess
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def fetch(url: str) -> tuple[str, bytes]:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return answer.headers["Content-Type"], answer.read()
+
+
+def test_demo_serves_its_page_and_stops_on_interrupt(tmp_path: Path) -> None:
+    with DemoProcess(tmp_path) as demo:
+        assert demo.url == f"http://127.0.0.1:{demo.port}/"
+        content_type, page = fetch(demo.url)
+        assert content_type.startswith("text/html")
+        linked = re.findall(r'(?:src|href)="/?([\w./-]+\.(?:js|css|svg))"', page.decode())
+        assert "socket.io/socket.io.min.js" in linked
+        for name in linked:
+            assert len(fetch(demo.url + name)[1]) > 100
+        assert demo.interrupt() == 0
+    assert demo.output.endswith("Goodbye.\n")
+    assert "Traceback" not in demo.output
+
+
+def test_taken_port_that_was_asked_for_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        result = CliRunner().invoke(main, ["demo", "--port", port])
+    assert result.exit_code == 1
+    assert result.output == (
+        f"Error: cannot listen on 127.0.0.1:{port}: "
+        "the port is in use; choose another one with --port\n"
+    )
+
+
+def test_next_port_is_taken_when_the_default_is_in_use(tmp_path: Path) -> None:
+    with socket.socket() as blocker:
+        blocker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # When somebody else has the port, that is just as good.
+        with contextlib.suppress(OSError):
+            blocker.bind(("127.0.0.1", 3000))
+            blocker.listen()
+        with SockwaveProcess("demo", directory=tmp_path, port=3000) as demo:
+            found = demo.wait_for(r"Port 3000 is in use; taking (\d+) instead\.\n.*:(\d+)/")
+            assert found[1] == found[2] != "3000"

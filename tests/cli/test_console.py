@@ -1,0 +1,71 @@
+"""Ports, addresses and one-line errors of the commands."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sockwave.cli.console import Failure, ensure_port_is_free, find_port, serving, url_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    """A port that somebody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_taken_port_is_named_in_one_line(taken_port: int) -> None:
+    with pytest.raises(Failure, match=rf"^cannot listen on 127\.0\.0\.1:{taken_port}: .* in use;"):
+        ensure_port_is_free("127.0.0.1", taken_port)
+
+
+def test_unknown_host_is_named() -> None:
+    with pytest.raises(Failure, match=r"host no\.such\.host\.invalid is not known"):
+        ensure_port_is_free("no.such.host.invalid", 3000)
+
+
+def test_address_of_another_machine_is_refused() -> None:
+    with pytest.raises(
+        Failure, match=r"^cannot listen on 192\.0\.2\.1:3000: this machine does not"
+    ):
+        find_port("192.0.2.1", 3000)
+
+
+def test_next_free_port_is_found(taken_port: int) -> None:
+    port = find_port("127.0.0.1", taken_port)
+    assert port > taken_port
+    with socket.create_server(("127.0.0.1", port)):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:80/"),
+        ("0.0.0.0", "http://localhost:80/"),
+        ("::", "http://localhost:80/"),
+        ("", "http://localhost:80/"),
+        ("::1", "http://[::1]:80/"),
+    ],
+)
+def test_address_can_be_opened_in_a_browser(host: str, url: str) -> None:
+    assert url_of(host, 80) == url
+
+
+def test_interrupt_ends_serving_with_a_goodbye(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving():
+        signal.raise_signal(signal.SIGINT)
+    assert capsys.readouterr().out == "Goodbye.\n"
+
+
+def test_errors_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="invalid literal"), serving():
+        int("no number")
+    assert not capsys.readouterr().out

@@ -1,0 +1,157 @@
+"""`sockwave run`: what it loads, what it refuses, and that it serves."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import textwrap
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from sockwave.cli import main
+from tests.cli.process import SockwaveProcess, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from click.testing import Result
+
+EXAMPLE = """
+    from sockwave import Server
+
+    io = Server()
+
+    async def web(scope, receive, send):
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"the app"})
+
+    class Web:
+        def __init__(self, scope): ...
+
+    number = 42
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A directory with some modules, as the current one."""
+    (tmp_path / "sw_example.py").write_text(textwrap.dedent(EXAMPLE))
+    (tmp_path / "sw_broken.py").write_text("1 / 0\n")
+    (tmp_path / "sw_needy.py").write_text("import sw_not_installed\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    yield tmp_path
+    for name in [name for name in sys.modules if name.startswith("sw_")]:
+        del sys.modules[name]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["run", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["sw_missing:io"], "there is no module 'sw_missing' here"),
+        (["sw_missing.inner:io"], "there is no module 'sw_missing' here"),
+        (["sw_example.inner:io"], "there is no module 'sw_example.inner' here"),
+        (["sw_example:oi"], "module 'sw_example' has no 'oi'"),
+        (["sw_example:io.nothing"], "module 'sw_example' has no 'io.nothing'"),
+        (["sw_example"], "'sw_example' is not of the form module:name, for example chat:io"),
+        ([":io"], "':io' is not of the form module:name, for example chat:io"),
+        (
+            ["sw_example:number"],
+            "sw_example:number is neither a sockwave.Server nor an ASGI application: int",
+        ),
+        (
+            ["sw_example:Web"],
+            "sw_example:Web is neither a sockwave.Server nor an ASGI application: type",
+        ),
+        (
+            ["sw_example:io", "--app", "sw_example:number"],
+            "sw_example:number is not an ASGI application: int",
+        ),
+        (
+            ["sw_example:web", "--app", "sw_example:web"],
+            "sw_example:web is not a sockwave.Server, which --app needs",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_mistake_is_one_line(arguments: list[str], error: str) -> None:
+    result = run(*arguments)
+    assert (result.exit_code, result.output) == (1, f"Error: {error}\n")
+
+
+@pytest.mark.parametrize("target", ["sw_example:io", "sw_example:web"])
+@pytest.mark.usefixtures("project")
+def test_taken_port_is_one_line(target: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        result = run(target, "--port", str(port))
+    assert result.exit_code == 1
+    assert result.output == (
+        f"Error: cannot listen on 127.0.0.1:{port}: "
+        "the port is in use; choose another one with --port\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "cause"),
+    [("sw_broken:io", "division by zero"), ("sw_needy:io", "No module named 'sw_not_installed'")],
+)
+@pytest.mark.usefixtures("project")
+def test_error_inside_the_module_shows_where(target: str, cause: str) -> None:
+    result = run(target)
+    module = target.partition(":")[0]
+    assert result.exit_code == 1
+    assert f'{module}.py", line 1' in result.output
+    assert "importlib" not in result.output
+    assert result.output.endswith(f"Error: module '{module}' cannot be imported: {cause}\n")
+
+
+def get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "web", "socketio"),
+    [
+        (["sw_example:io"], 404, 200),
+        (["sw_example:io", "--app", "sw_example:web"], 200, 200),
+        (["sw_example:web"], 200, None),
+    ],
+)
+def test_it_serves_until_interrupted(
+    project: Path, arguments: list[str], web: int, socketio: int | None
+) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = ["run", *arguments, "--port", str(port)]
+    with SockwaveProcess(*command, directory=project, port=port) as process:
+        status, body = get(f"{url}/")
+        assert status == web
+        assert body == ("the app" if web == 200 else "")
+        if socketio is not None:
+            status, body = get(f"{url}/socket.io/?EIO=4&transport=polling")
+            assert (status, body[:8]) == (socketio, '0{"sid":')
+        assert process.interrupt() == 0
+    assert "Traceback" not in process.output
+    assert process.output.endswith("Goodbye.\n")
+
+
+def test_version_is_printed() -> None:
+    result = CliRunner().invoke(main, ["--version"])
+    assert result.exit_code == 0
+    assert result.output.startswith("sockwave, version ")
