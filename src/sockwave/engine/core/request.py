@@ -3,45 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar, overload
 from urllib.parse import unquote_plus
 
 __all__ = ["Headers", "Request", "parse_cookies", "parse_query"]
 
-RawHeaders = list[tuple[bytes, bytes]]
+T = TypeVar("T")
 
 
 class Headers(Mapping[str, str]):
     """Header fields of a request: names are case-insensitive, repeated ones joined by a comma.
 
-    Kept as one piece of bytes and split at the first look: most handshakes are never looked at.
+    Args:
+        fields: Values as they travelled (latin-1), by lower-case name.
     """
 
-    __slots__ = ("_block", "_fields")
+    __slots__ = ("_fields", "_packed")
 
-    def __init__(self, raw: RawHeaders) -> None:
-        self._block: bytes = b"\n".join([b"%b:%b" % field for field in raw])
-        self._fields: dict[str, str] | None = None
+    def __init__(self, fields: dict[bytes, bytes]) -> None:
+        self._fields: dict[bytes, bytes] | None = fields
+        self._packed = b""
 
-    def _parsed(self) -> dict[str, str]:
+    def pack(self) -> None:
+        """Take less room, for as long as nobody looks: a session keeps its first request."""
+        if self._fields is not None:
+            self._packed = b"\n".join([b"%b:%b" % field for field in self._fields.items()])
+            self._fields = None
+
+    def _unpacked(self) -> dict[bytes, bytes]:
         if self._fields is None:
-            found: dict[str, str] = {}
-            for line in self._block.decode("latin-1").split("\n") if self._block else ():
-                name, _, value = line.partition(":")
-                name = name.lower()
-                joint = "; " if name == "cookie" else ", "
-                found[name] = f"{found[name]}{joint}{value}" if name in found else value
-            self._fields = found
+            self._fields = {}
+            for line in self._packed.split(b"\n") if self._packed else ():
+                name, _, value = line.partition(b":")
+                self._fields[name] = value
+            self._packed = b""
         return self._fields
 
     def __getitem__(self, name: str) -> str:
-        return self._parsed()[name.lower()]
+        return self._unpacked()[name.lower().encode()].decode("latin-1")
+
+    @overload
+    def get(self, name: str, /) -> str | None: ...
+    @overload
+    def get(self, name: str, /, default: str) -> str: ...
+    @overload
+    def get(self, name: str, /, default: T) -> str | T: ...
+    def get(self, name: str, /, default: object = None) -> object:
+        """Give a value, or the default."""
+        value = self._unpacked().get(name.lower().encode())
+        return default if value is None else value.decode("latin-1")
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._parsed())
+        return (name.decode("latin-1") for name in self._unpacked())
 
     def __len__(self) -> int:
-        return len(self._parsed())
+        return len(self._unpacked())
 
     def __repr__(self) -> str:
         return f"Headers({list(self)})"  # names only: values may be credentials
@@ -91,6 +107,11 @@ class Request:
         self.scope = scope
         self._query: dict[str, str] | None = None
 
+    def pack(self) -> None:
+        """Take less room, for as long as nobody looks: a session keeps its first request."""
+        self.headers.pack()
+        self._query = None
+
     @property
     def query(self) -> Mapping[str, str]:
         """Query parameters; of a repeated name the last one."""
@@ -117,16 +138,11 @@ _MAX_PARAMETERS: Final = 1_000
 
 def parse_query(query_string: str) -> dict[str, str]:
     """Read a query string as a form; of a repeated name the last one wins."""
-    found: dict[str, str] = {}
-    is_plain = "%" not in query_string and "+" not in query_string
-    for part in query_string.split("&", _MAX_PARAMETERS):
-        name, _, value = part.partition("=")
-        if name:
-            if is_plain:
-                found[name] = value
-            else:
-                found[unquote_plus(name)] = unquote_plus(value)
-    return found
+    parts = query_string.split("&", _MAX_PARAMETERS)
+    pairs = [part.partition("=") for part in parts if part and part[0] != "="]
+    if "%" in query_string or "+" in query_string:
+        return {unquote_plus(name): unquote_plus(value) for name, _, value in pairs}
+    return {name: value for name, _, value in pairs}
 
 
 def parse_cookies(header: str) -> dict[str, str]:

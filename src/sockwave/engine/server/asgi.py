@@ -96,11 +96,16 @@ def _request(engine: EngineServer, scope: Scope) -> Request:
     if scope.get("root_path") and not engine.is_ours(path):
         path = engine.options.prefix + path.lstrip("/")
     client = scope.get("client")
+    fields: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        name = name.lower()
+        joint = b"; " if name == b"cookie" else b", "
+        fields[name] = fields[name] + joint + value if name in fields else value
     return Request(
         scope.get("method", "GET"),
         path,
         scope.get("query_string", b"").decode("latin-1"),
-        Headers([(name.lower(), value) for name, value in scope["headers"]]),
+        Headers(fields),
         client=(client[0], client[1]) if client else None,
         is_secure=scope.get("scheme") in ("https", "wss"),
         scope=scope,

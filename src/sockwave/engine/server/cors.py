@@ -8,17 +8,16 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from sockwave.engine.core.options import Cors
     from sockwave.engine.core.request import Request
-    from sockwave.engine.server.exchange import ResponseHeaders
 
 __all__ = ["cors_headers", "is_origin_allowed", "preflight_headers"]
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
-def cors_headers(cors: Cors, request: Request) -> ResponseHeaders:
+def cors_headers(cors: Cors, request: Request) -> list[tuple[str, str]]:
     """Headers for any answer; a foreign origin gets none that would let its page read it."""
     origin = request.headers.get("origin")
-    headers: ResponseHeaders = []
+    headers: list[tuple[str, str]] = []
     if cors.origin == "*":
         headers.append(("Access-Control-Allow-Origin", "*"))
     else:
@@ -33,7 +32,7 @@ def cors_headers(cors: Cors, request: Request) -> ResponseHeaders:
     return headers
 
 
-def preflight_headers(cors: Cors, request: Request) -> ResponseHeaders:
+def preflight_headers(cors: Cors, request: Request) -> list[tuple[str, str]]:
     """Headers for the answer to `OPTIONS`."""
     headers = cors_headers(cors, request)
     if not any(name == "Access-Control-Allow-Origin" for name, _ in headers):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "Driver"]
 
-SESSIONS_PER_TICK: Final = 1_000
+FLUSHES_PER_TICK: Final = 1_000
 """Sessions flushed before others get their turn: a huge broadcast does not stall everybody."""
 
 DEADLINES_PER_TICK: Final = 256
@@ -39,6 +39,13 @@ _DEFAULT_PROCESS_BACKLOG: Final = 512 * 1024 * 1024
 _HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
 
 _logger: Final = logging.getLogger("sockwave.engine")
+
+
+class Flushable(Protocol):
+    """What has bytes to write at the end of a tick."""
+
+    def flush(self) -> None:
+        """Write them."""
 
 
 class Connection(Protocol):
@@ -78,7 +85,7 @@ class Driver:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wheel = TimingWheel()
         self._timer: asyncio.TimerHandle | None = None
-        self._dirty: list[Session] = []
+        self._dirty: list[Flushable] = []
         self._tasks: set[asyncio.Task[Any] | None] = set()
 
     # --- the loop ---------------------------------------------------------------------------------
@@ -201,26 +208,31 @@ class Driver:
 
     # --- output -----------------------------------------------------------------------------------
 
-    def flush_later(self, session: Session) -> None:
-        """Flush the session at the end of this tick."""
+    def flush_later(self, what: Flushable) -> None:
+        """Flush a session or an HTTP connection at the end of this tick."""
         dirty = self._dirty
         if not dirty:
             self.loop.call_soon(self._flush)
-        dirty.append(session)
+        dirty.append(what)
 
     def _flush(self) -> None:
-        batch = self._dirty
-        if len(batch) > SESSIONS_PER_TICK:
-            self._dirty = batch[SESSIONS_PER_TICK:]
-            del batch[SESSIONS_PER_TICK:]
-            self.loop.call_soon(self._flush)
-        else:
-            self._dirty = []
-        for session in batch:
+        """Write what this tick has queued; a session that polls adds its connection to the list.
+
+        Writing everything here, and not where it arises, gives the clients' machines and our own
+        one burst to work on instead of one wake-up each.
+        """
+        dirty = self._dirty
+        at = 0
+        while at < len(dirty) and at < FLUSHES_PER_TICK:
             try:
-                session.flush()
+                dirty[at].flush()
             except Exception:
                 _logger.exception("internal error while sending")
+            at += 1
+        if at < len(dirty):
+            self.loop.call_soon(self._flush)
+        # Only now, so that what was added meanwhile found the list in use.
+        del dirty[:at]
 
     def backlog_grew(self, session: Session) -> None:
         """Count what a session that cannot be written to holds back.

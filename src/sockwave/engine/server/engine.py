@@ -164,8 +164,8 @@ class EngineServer:
         self._sessions: dict[str, ServerSession] = {}
         self._handlers: HandlerTable = {}
         self._is_closing = False
-        prefix = self.options.prefix
-        self._prefix = prefix
+        self._prefix = self.options.prefix
+        self.edits_headers = self.options.cors is not None or self.options.cookie is not None
 
     # --- for users --------------------------------------------------------------------------------
 
@@ -195,6 +195,7 @@ class EngineServer:
             return lambda decorated: self.on(event, decorated)
         check_handler(event, handler)
         add_handler(self._handlers, event, handler)
+        self.edits_headers = self.edits_headers or event.endswith("headers")
         return handler
 
     def off(self, event: str, handler: Handler | None = None) -> None:
@@ -232,14 +233,13 @@ class EngineServer:
         request = exchange.request
         cors = self.options.cors
         if cors is not None and request.method == "OPTIONS":
-            headers = preflight_headers(cors, request)
-            exchange.respond(cors.preflight_status, headers)
+            exchange.respond(cors.preflight_status, preflight_headers(cors, request))
             return
-        if self.file_handler is not None:
+        if self.file_handler is not None and request.path != self._prefix:
             found = self.file_handler(request)
             if found is not None:
                 status, headers, body = found
-                exchange.respond(status, headers + self.error_headers(request), body)
+                exchange.respond(status, [*headers, *self.error_headers(request)], body)
                 return
         try:
             self._verify(request, is_upgrade=False)
@@ -276,18 +276,19 @@ class EngineServer:
         self, headers: ResponseHeaders, request: Request, new_sid: SessionId | None
     ) -> ResponseHeaders:
         """Complete the headers of a good answer (protocol.md section 13)."""
-        if self.options.cors is not None:
-            headers += cors_headers(self.options.cors, request)
+        if not self.edits_headers:
+            return headers
+        edited = [*headers, *self.error_headers(request)]
         if new_sid is not None:
             if self.options.cookie is not None and request.query.get("transport") == "polling":
-                headers.append(("Set-Cookie", self.options.cookie.render(new_sid)))
-            self._edit_headers("initial_headers", headers, request)
-        self._edit_headers("headers", headers, request)
-        return headers
+                edited.append(("Set-Cookie", self.options.cookie.render(new_sid)))
+            self._edit_headers("initial_headers", edited, request)
+        self._edit_headers("headers", edited, request)
+        return edited
 
     def error_headers(self, request: Request) -> ResponseHeaders:
         """CORS headers only."""
-        return cors_headers(self.options.cors, request) if self.options.cors is not None else []
+        return cors_headers(self.options.cors, request) if self.options.cors is not None else ()
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Run in a later turn of the loop."""
@@ -409,7 +410,7 @@ class EngineServer:
         if isinstance(exchange, HttpExchange):
             headers = [("Content-Type", "application/json"), *NO_SNIFF]
             body = orjson.dumps({"code": int(code), "message": code.message})
-            exchange.respond(status, headers + self.error_headers(request), body)
+            exchange.respond(status, [*headers, *self.error_headers(request)], body)
         else:
             exchange.reject(
                 status, [("Content-Type", "text/html"), *NO_SNIFF], code.message.encode()
@@ -426,6 +427,7 @@ class EngineServer:
         transport.receiver = session
         transport.poll_received(exchange)
         self.session_handler(session)
+        session.request.pack()
 
     def _open_websocket(self, upgrade: UpgradeExchange, id_: SessionId) -> None:
         transport = self._accept(upgrade, id_)
@@ -433,6 +435,7 @@ class EngineServer:
             session = self._open(id_, transport, upgrade.request, ())
             transport.receiver = session
             self.session_handler(session)
+            session.request.pack()
 
     def _open_probe(self, upgrade: UpgradeExchange, session: ServerSession) -> None:
         """Try a WebSocket for a polling session; one at a time, and only once in its life."""
@@ -484,7 +487,7 @@ class EngineServer:
 
     # --- handlers of the application --------------------------------------------------------------
 
-    def _edit_headers(self, event: str, headers: ResponseHeaders, request: Request) -> None:
+    def _edit_headers(self, event: str, headers: list[tuple[str, str]], request: Request) -> None:
         handlers = self._handlers.get(event)
         if not handlers:
             return

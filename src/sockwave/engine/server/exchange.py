@@ -6,6 +6,7 @@ The native listener and the ASGI application subclass these; the engine never se
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NO_SNIFF", "ExchangeOwner", "HttpExchange", "ResponseHeaders", "UpgradeExchange"]
 
-ResponseHeaders: TypeAlias = list[tuple[str, str]]
+ResponseHeaders: TypeAlias = Sequence[tuple[str, str]]
+"""Names and values; a tuple stands for constant headers, which may be encoded once for ever."""
 
 NO_SNIFF: Final = (("X-Content-Type-Options", "nosniff"),)
 """On every answer whose body a browser might take for a page."""

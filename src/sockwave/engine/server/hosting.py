@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sockwave.engine.server.asgi import AsgiApp
     from sockwave.engine.server.serving import Servable
 
-__all__ = ["run_hosted"]
+__all__ = ["hosted_server", "run_hosted"]
 
 
 class _UvicornHost:
@@ -74,6 +74,34 @@ class _Server(uvicorn.Server):
             self._captured_signals.clear()
 
 
+def hosted_server(
+    servable: Servable,
+    app: AsgiApp,
+    sock: socket.socket,
+    on_listening: Callable[[Listener], None] | None,
+    uvicorn_options: dict[str, Any],
+) -> uvicorn.Server:
+    """Make a uvicorn that serves both on a bound socket."""
+    secure = bool(uvicorn_options.get("ssl_certfile"))
+    listener = Listener(*sock.getsockname()[:2])
+
+    def protocol(**arguments: Any) -> HttpConnection:
+        return HttpConnection(servable.engine, _UvicornHost(**arguments), is_secure=secure)
+
+    def opened() -> None:
+        if on_listening is not None:
+            on_listening(listener)
+
+    config = uvicorn.Config(
+        servable.wrap(app),
+        host=listener.host,
+        port=listener.port,
+        http=protocol,  # type: ignore[arg-type] # uvicorn calls it, no more
+        **uvicorn_options,
+    )
+    return _Server(config, servable, opened)
+
+
 def run_hosted(
     servable: Servable,
     app: AsgiApp,
@@ -83,31 +111,14 @@ def run_hosted(
     uvicorn_options: dict[str, Any],
 ) -> None:
     """Serve both until a signal; see `Servable.run`."""
-    secure = bool(uvicorn_options.get("ssl_certfile"))
-
-    def protocol(**arguments: Any) -> HttpConnection:
-        return HttpConnection(servable.engine, _UvicornHost(**arguments), is_secure=secure)
-
-    config = uvicorn.Config(
-        servable.wrap(app),
-        host=host,
-        port=port,
-        http=protocol,  # type: ignore[arg-type] # uvicorn calls it, no more
-        **uvicorn_options,
-    )
     try:
         sock = _bind(host, port)
     except OSError as error:
         exit_for(error, host, port)
-    listener = Listener(*sock.getsockname()[:2])
-
-    def opened() -> None:
-        if on_listening is not None:
-            on_listening(listener)
-
-    server = _Server(config, servable, opened)
-    with asyncio.Runner(loop_factory=new_event_loop) as runner, sock:
-        runner.run(server.serve(sockets=[sock]))
+    with sock:
+        server = hosted_server(servable, app, sock, on_listening, uvicorn_options)
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(server.serve(sockets=[sock]))
     if not server.started:
         raise SystemExit(3)
 

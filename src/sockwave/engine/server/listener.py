@@ -1,11 +1,8 @@
 """The native front end: HTTP/1.1 on one asyncio protocol, and the switch to WebSocket.
 
-llhttp (by httptools) reads the syntax. What it does not bound, or lets through, is checked here:
-sizes and counts, chunk extensions and trailers, time, pipelining, and every known way to make two
-readers see two different requests (security.md, V24 to V38).
-
 One connection holds requests in the order they came and writes their answers in that order; a poll
-that waits holds up only what the same client sent behind it.
+that waits holds up only what the same client sent behind it. Answers are written at the end of the
+tick, like everything else (`Driver.flush_later`).
 """
 
 from __future__ import annotations
@@ -14,9 +11,8 @@ import asyncio
 import http
 import re
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Protocol
-
-import httptools
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, Protocol
 
 from sockwave.codec.deflate import negotiate
 from sockwave.codec.websocket import accept_key
@@ -28,6 +24,7 @@ from sockwave.engine.server.exchange import (
     ResponseHeaders,
     UpgradeExchange,
 )
+from sockwave.engine.server.http1 import InvalidRequest, RequestHead, RequestReader
 from sockwave.engine.server.websocket import WebSocketTransport
 
 if TYPE_CHECKING:
@@ -38,41 +35,34 @@ if TYPE_CHECKING:
 
 __all__ = ["Host", "HttpConnection"]
 
-_END_OF_HEAD: Final = b"\r\n\r\n"
-_CHUNK_ALLOWANCE: Final = 16
-"""Bytes of framing that each chunk of a body may take without counting as overhead."""
-
 LINGER: Final = 0.9
 """Seconds that a connection which was refused may take to go."""
 
+_END_OF_HEAD: Final = b"\r\n\r\n"
 _WEBSOCKET_KEY: Final = re.compile(rb"[+/0-9A-Za-z]{22}==")
-_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-_LENGTH: Final = re.compile(rb"[0-9]{1,15}")
-_ONCE: Final = frozenset(
-    {
-        b"host",
-        b"origin",
-        b"content-length",
-        b"content-type",
-        b"transfer-encoding",
-        b"sec-websocket-key",
-        b"sec-websocket-version",
-    }
-)
-"""Headers whose repetition is an attack or a mistake."""
+_TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 _REASONS: Final = {status.value: status.phrase for status in http.HTTPStatus}
 _STATUS_LINES: Final = {
     status: f"HTTP/1.1 {status} {phrase}\r\n".encode() for status, phrase in _REASONS.items()
 }
+_heads: dict[tuple[int, ResponseHeaders], bytes] = {}
+"""Encoded heads of the answers whose headers are constants, which come as tuples."""
 
 
-class _Invalid(Exception):  # never leaves this module
-    """A request that is answered with a status and the end of its connection."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
+def _encode_head(status: int, headers: ResponseHeaders) -> bytes:
+    """Encode status line and headers, but for the length."""
+    if headers.__class__ is tuple:
+        head = _heads.get((status, headers))
+        if head is not None:
+            return head
+    lines = [f"{name}: {value}\r\n" for name, value in headers]
+    head = (_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status) + "".join(lines).encode(
+        "latin-1"
+    )
+    if headers.__class__ is tuple:
+        _heads[status, headers] = head
+    return head
 
 
 class Host(Protocol):
@@ -83,33 +73,40 @@ class Host(Protocol):
 
 
 class NativeExchange(HttpExchange):
-    """A request on a connection of ours."""
+    """A request on a connection of ours.
 
-    __slots__ = ("_connection", "answer", "body", "keep_alive")
+    Attributes:
+        answer: Its bytes, once there are any.
+        body: Pieces that have come.
+        body_size: Their bytes.
+        is_complete: Whether the request is whole.
+        keep_alive: Whether the connection outlives it.
+    """
 
-    def __init__(self, request: Request, connection: HttpConnection, *, keep_alive: bool) -> None:
+    __slots__ = ("_connection", "answer", "body", "body_size", "is_complete", "keep_alive")
+
+    def __init__(self, request: Request, connection: HttpConnection, head: RequestHead) -> None:
         super().__init__(request)
         self._connection: HttpConnection | None = connection
         self.answer: bytes | None = None
-        self.keep_alive = keep_alive
-        self.body: list[bytes] = []
+        self.keep_alive = head.keep_alive
+        self.is_complete = not head.has_body
+        self.body: list[bytes] | None = [] if head.has_body else None
+        self.body_size = 0
 
     def respond(self, status: int, headers: ResponseHeaders, body: bytes = b"") -> None:
         """Answer, in the order of the requests of this connection."""
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        if connection.is_receiving(self):  # what is left of the body is not worth reading
+        if not self.is_complete:  # what is left of the body is not worth reading
             self.keep_alive = False
-        head = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
-        head += [f"{name}: {value}\r\n".encode("latin-1") for name, value in headers]
+        head = _encode_head(status, headers)
         if status not in (204, 304):
-            head.append(b"Content-Length: %d\r\n" % len(body))
-        head.append(b"\r\n" if self.keep_alive else b"Connection: close\r\n\r\n")
-        if self.request.method != "HEAD":
-            head.append(body)
-        self.answer = b"".join(head)
-        connection.answered(self)
+            head += b"Content-Length: %d\r\n" % len(body)
+        end = b"\r\n" if self.keep_alive else b"Connection: close\r\n\r\n"
+        self.answer = head + end + body if self.request.method != "HEAD" else head + end
+        connection.answered()
 
     def abort(self) -> None:
         """Cut the connection."""
@@ -128,14 +125,14 @@ class NativeExchange(HttpExchange):
 class NativeUpgrade(UpgradeExchange):
     """A request to become a WebSocket on a connection of ours."""
 
-    __slots__ = ("_connection", "_headers")
+    __slots__ = ("_connection", "headers")
 
     def __init__(
         self, request: Request, connection: HttpConnection, headers: dict[bytes, bytes]
     ) -> None:
         super().__init__(request)
         self._connection = connection
-        self._headers = headers
+        self.headers = headers
 
     def accept(
         self, receiver: TransportReceiver, headers: ResponseHeaders
@@ -146,7 +143,7 @@ class NativeUpgrade(UpgradeExchange):
                 b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 b"Sec-WebSocket-Accept: "
             ),
-            accept_key(self._headers[b"sec-websocket-key"]),
+            accept_key(self.headers[b"sec-websocket-key"]),
             b"\r\n",
         ]
         deflate = None
@@ -156,7 +153,7 @@ class NativeUpgrade(UpgradeExchange):
             if answer := negotiate(offers, options):
                 extension, deflate = answer
                 head.append(b"Sec-WebSocket-Extensions: %b\r\n" % extension.encode())
-        protocols = self._headers.get(b"sec-websocket-protocol")
+        protocols = self.headers.get(b"sec-websocket-protocol")
         if protocols is not None and (first := _first_token(protocols)):
             head += [b"Sec-WebSocket-Protocol: ", first, b"\r\n"]
         head += [f"{name}: {value}\r\n".encode("latin-1") for name, value in headers]
@@ -168,12 +165,19 @@ class NativeUpgrade(UpgradeExchange):
         self._connection.refuse(status, headers, body)
 
 
-_TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-
-
 def _first_token(value: bytes) -> bytes | None:
     first = value.partition(b",")[0].strip(b" \t")
     return first if _TOKEN.fullmatch(first) else None
+
+
+class _Phase(Enum):
+    """What a connection waits for, and so which deadline it has."""
+
+    HEAD = auto()
+    BODY = auto()
+    IDLE = auto()
+    WAITING = auto()
+    """For an answer of ours: no deadline."""
 
 
 class HttpConnection(asyncio.Protocol):
@@ -187,26 +191,20 @@ class HttpConnection(asyncio.Protocol):
 
     __slots__ = (
         "_awaits_upgrade",
-        "_body_size",
-        "_chunks",
+        "_can_write",
+        "_client",
         "_deadline",
         "_engine",
         "_exchange",
-        "_fed",
-        "_header_count",
-        "_header_size",
-        "_headers",
         "_held",
         "_host",
-        "_in_body",
-        "_in_head",
         "_is_closing",
+        "_is_flushing",
         "_is_reading",
         "_is_secure",
-        "_parser",
+        "_phase",
         "_queue",
-        "_raw_headers",
-        "_target",
+        "_reader",
         "_tcp",
         "_upgrade",
         "wheel_slot",
@@ -220,21 +218,19 @@ class HttpConnection(asyncio.Protocol):
         self._engine = engine
         self._host = host
         self._is_secure = is_secure
-        self._parser: Any = httptools.HttpRequestParser(self)
+        self._reader = RequestReader(self, engine.options)
         self._queue: deque[NativeExchange] = deque()
         self._exchange: NativeExchange | None = None
         self._upgrade: NativeUpgrade | None = None
         self._awaits_upgrade = False
+        self._client: tuple[str, int] | None = None
         self._held = b""
         self._is_reading = True
         self._is_closing = False
-        self._in_head = self._in_body = False
-        self._target = b""
-        self._raw_headers: list[tuple[bytes, bytes]] = []
-        self._headers: dict[bytes, bytes] = {}
-        self._header_count = self._header_size = 0
-        self._fed = self._body_size = self._chunks = 0
-        self._deadline = 0.0
+        self._is_flushing = False
+        self._can_write = True
+        self._phase = _Phase.HEAD
+        self._deadline: float | None = None
         self.wheel_slot = 0
 
     @property
@@ -246,15 +242,16 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A peer has connected."""
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
         self._tcp = transport  # type: ignore[assignment] # uvloop's is no asyncio.Transport
+        peer = transport.get_extra_info("peername")
+        self._client = (peer[0], peer[1]) if isinstance(peer, tuple) else None
         driver = self._engine.driver
         driver.connections.add(self)
         if len(driver.connections) > driver.max_connections:
-            self._engine.peer_log.info(self._client(), "refused: too many connections")
+            self._engine.peer_log.info(self._client, "refused: too many connections")
             self.refuse(503, [("Retry-After", "5")], b"")
             return
-        self._set_deadline(self._engine.options.limits.head_timeout)
+        self._enter(_Phase.HEAD, self.options.limits.head_timeout)
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the peer."""
@@ -265,10 +262,8 @@ class HttpConnection(asyncio.Protocol):
             return
         try:
             self._consume(data)
-        except _Invalid as invalid:
+        except InvalidRequest as invalid:
             self._fail(invalid.status)
-        except httptools.HttpParserError:
-            self._fail(400)
 
     def eof_received(self) -> bool:
         """The peer sends nothing more: over."""
@@ -277,19 +272,17 @@ class HttpConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The TCP connection has ended."""
         self._is_closing = True
-        self._engine.driver.cancel(self)
-        self._engine.driver.connection_lost(self)
-        queue, self._queue = self._queue, deque()
-        for exchange in queue:
-            exchange.lose()
-        self._exchange = None
+        self._forget()
+        self._lose_requests()
 
     def pause_writing(self) -> None:
         """The peer does not read its answers: take no more requests."""
+        self._can_write = False
         self._pause()
 
     def resume_writing(self) -> None:
         """It reads again."""
+        self._can_write = True
         self._resume()
 
     def abort(self) -> None:
@@ -300,49 +293,46 @@ class HttpConnection(asyncio.Protocol):
     # --- reading ----------------------------------------------------------------------------------
 
     def _consume(self, data: bytes) -> None:
-        """Feed the parser; where several heads are glued together, one at a time."""
-        limits = self._engine.options.limits
+        """Feed the reader; where several heads are glued together, one at a time."""
+        reader, limits = self._reader, self.options.limits
         while data:
-            if not self._in_head and not self._in_body:
-                if self._host is not None and not self._is_for_us(data):
-                    return
-                if not self._queue:
-                    self._set_deadline(limits.head_timeout)
+            if (
+                self._host is not None
+                and not (reader.is_in_head or reader.is_in_body)
+                and not self._is_for_us(data)
+            ):
+                return
             part, rest = data, b""
             end = data.find(_END_OF_HEAD)
             if end >= 0 and data.find(_END_OF_HEAD, end + 4) >= 0:
                 part, rest = data[: end + 4], data[end + 4 :]
-            self._feed(part, rest)
-            if self._is_closing or self._awaits_upgrade:
+            read = reader.feed(part)
+            if read is not None:
+                self._held = part[read:] + rest
+                self._start_upgrade()
+                return
+            if self._is_closing:
                 return
             data = rest
-            if len(self._queue) >= limits.pipelined_requests:
+            if data and len(self._queue) >= limits.pipelined_requests:
                 self._held = data
                 self._pause()
                 return
-
-    def _feed(self, data: bytes, rest: bytes) -> None:
-        self._fed += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._held = data[upgrade.args[0] :] + rest
-            self._start_upgrade()
-            return
-        except httptools.HttpParserCallbackError as error:
-            if isinstance(error.__context__, _Invalid):
-                raise error.__context__ from None
-            raise
-        overhead = self._fed - self._body_size - self._chunks * _CHUNK_ALLOWANCE
-        if (self._in_head or self._in_body) and overhead > self._engine.options.limits.head_bytes:
-            raise _Invalid(431 if self._headers or self._in_body else 414)
+        if reader.is_in_head:
+            if self._phase is not _Phase.HEAD:
+                self._enter(_Phase.HEAD, limits.head_timeout)
+        elif reader.is_in_body:
+            if self._phase is not _Phase.BODY:
+                self._enter(_Phase.BODY, limits.body_timeout)
+        else:  # a poll may wait for as long as its session lives
+            self._enter(_Phase.WAITING, None)
 
     def _is_for_us(self, data: bytes) -> bool:
         """Look at the request line; hand the connection over if its path is not ours."""
         data = self._held + data
         first = data.find(b" ")
         second = data.find(b" ", first + 1)
-        if second < 0 and len(data) < self._engine.options.limits.target_bytes:
+        if second < 0 and len(data) < self.options.limits.target_bytes:
             if b"\n" not in data:
                 self._held = data
                 return False
@@ -357,8 +347,7 @@ class HttpConnection(asyncio.Protocol):
             return False
         assert self._host is not None
         self._is_closing = True
-        self._engine.driver.cancel(self)
-        self._engine.driver.connection_lost(self)
+        self._forget()
         self._host.take_over(self._tcp, data)
         return False
 
@@ -373,7 +362,7 @@ class HttpConnection(asyncio.Protocol):
             self._tcp.pause_reading()
 
     def _resume(self) -> None:
-        if self._is_reading or self._is_closing or self._tcp.is_closing():
+        if self._is_reading or not self._can_write or self._is_closing or self._tcp.is_closing():
             return
         self._is_reading = True
         self._tcp.resume_reading()
@@ -385,147 +374,70 @@ class HttpConnection(asyncio.Protocol):
             held, self._held = self._held, b""
             self.data_received(held)
 
-    # --- llhttp's callbacks -----------------------------------------------------------------------
+    # --- requests, from the reader ----------------------------------------------------------------
 
-    def on_message_begin(self) -> None:
+    def head_received(self, head: RequestHead) -> None:
         """A request begins."""
-        self._in_head = True
-        self._target = b""
-        self._raw_headers = []
-        self._headers = {}
-        self._header_size = 0
-        self._body_size = self._chunks = 0
-
-    def on_url(self, target: bytes) -> None:
-        """A piece of the target."""
-        self._target += target
-        if len(self._target) > self._engine.options.limits.target_bytes:
-            raise _Invalid(414)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header field; behind the head it is a trailer, which nobody reads."""
-        if not self._in_head:
-            return
-        name = name.lower()
-        self._raw_headers.append((name, value))
-        self._header_size += len(name) + len(value) + 4
-        limits = self._engine.options.limits
-        if self._header_size > limits.head_bytes or len(self._raw_headers) > limits.head_count:
-            raise _Invalid(431)
-        if _CONTROL.search(value):
-            raise _Invalid(400)
-        if name in self._headers:
-            if name in _ONCE:
-                raise _Invalid(400)
-            value = self._headers[name] + b", " + value
-        self._headers[name] = value
-
-    def on_headers_complete(self) -> None:
-        """The head is there: check it, and start on the request."""
-        parser = self._parser
-        headers = self._headers
-        version = parser.get_http_version()
-        if version not in ("1.1", "1.0"):
-            raise _Invalid(505)
-        if b"host" not in headers and version == "1.1":
-            raise _Invalid(400)
-        self._check_body_headers(headers)
-        target = self._target
-        if not target.startswith(b"/"):
-            raise _Invalid(400)
-        path, _, query = target.partition(b"?")
+        path, _, query = head.target.partition("?")
         request = Request(
-            parser.get_method().decode("ascii"),
-            path.decode("latin-1"),
-            query.decode("latin-1"),
-            Headers(self._raw_headers),
-            client=self._client(),
+            head.method,
+            path,
+            query,
+            Headers(head.headers),
+            client=self._client,
             is_secure=self._is_secure,
         )
-        self._raw_headers = []
-        self._in_head = False
-        self._in_body = True
-        if parser.should_upgrade():
-            self._upgrade = NativeUpgrade(request, self, headers)
+        if head.is_upgrade:
+            self._upgrade = NativeUpgrade(request, self, head.headers)
             return
-        exchange = NativeExchange(request, self, keep_alive=parser.should_keep_alive())
-        self._exchange = exchange
+        exchange = self._exchange = NativeExchange(request, self, head)
         self._queue.append(exchange)
-        if b"content-length" in headers or b"transfer-encoding" in headers:
-            self._set_deadline(self._engine.options.limits.body_timeout)
-        else:
-            self._deadline = 0.0
-        self._handle(exchange)
-        if headers.get(b"expect", b"").lower() == b"100-continue" and exchange.answer is None:
-            self._tcp.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def on_chunk_header(self) -> None:
-        """A chunk of the body begins."""
-        self._chunks += 1
-
-    def on_body(self, data: bytes) -> None:
-        """A piece of the body."""
-        self._body_size += len(data)
-        exchange = self._exchange
-        if exchange is None or exchange.answer is not None:
-            return
-        if self._body_size > self._engine.options.max_payload:
-            self._body_too_large(exchange)
-            return
-        exchange.body.append(data)
-
-    def on_message_complete(self) -> None:
-        """The request is whole."""
-        self._in_body = False
-        self._fed = 0
-        exchange, self._exchange = self._exchange, None
-        if exchange is None:
-            return
-        self._deadline = 0.0
-        if exchange.owner is not None:
-            body, exchange.body = exchange.body, []
-            exchange.owner.body_received(exchange, body[0] if len(body) == 1 else b"".join(body))
-        if not self._queue:
-            self._set_deadline(self._engine.options.limits.keep_alive_timeout)
-
-    # --- requests ---------------------------------------------------------------------------------
-
-    def _check_body_headers(self, headers: dict[bytes, bytes]) -> None:
-        """Refuse what two readers could take for two different bodies."""
-        length = headers.get(b"content-length")
-        coding = headers.get(b"transfer-encoding")
-        if coding is not None and (length is not None or coding.lower() != b"chunked"):
-            raise _Invalid(400)
-        if length is not None:
-            if not _LENGTH.fullmatch(length):
-                raise _Invalid(413 if length.isdigit() else 400)
-            if int(length) > self._engine.options.max_payload:
-                raise _Invalid(413)
-        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-            raise _Invalid(415)
-
-    def _handle(self, exchange: NativeExchange) -> None:
-        if self._engine.is_ours(exchange.request.path):
+        if self._engine.is_ours(path):
             self._engine.handle_request(exchange)
         else:
-            exchange.respond(404, [])
+            exchange.respond(404, ())
+        if b"expect" in head.headers and exchange.answer is None:
+            self._tcp.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def body_received(self, data: bytes) -> None:
+        """A piece of its body."""
+        exchange = self._exchange
+        if exchange is None or exchange.answer is not None or exchange.body is None:
+            return
+        exchange.body_size += len(data)
+        if exchange.body_size > self.options.max_payload:
+            self._body_too_large(exchange)
+        else:
+            exchange.body.append(data)
+
+    def request_completed(self) -> None:
+        """It is whole."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is None or exchange.body is None:
+            return
+        exchange.is_complete = True
+        if exchange.owner is not None:
+            body, exchange.body = exchange.body, None
+            exchange.owner.body_received(exchange, body[0] if len(body) == 1 else b"".join(body))
 
     def _body_too_large(self, exchange: NativeExchange) -> None:
         owner, exchange.owner = exchange.owner, None
         if owner is not None:
             owner.body_too_large(exchange)
-        self._engine.peer_log.info(self._client(), "request body over max_payload")
+        self._engine.peer_log.info(self._client, "request body over max_payload")
         exchange.respond(413, self._engine.error_headers(exchange.request))
 
-    def is_receiving(self, exchange: NativeExchange) -> bool:
-        """Whether the body of this request is still expected."""
-        return exchange is self._exchange and (
-            b"transfer-encoding" in self._headers
-            or self._body_size < int(self._headers.get(b"content-length", b"0"))
-        )
+    # --- answers ----------------------------------------------------------------------------------
 
-    def answered(self, exchange: NativeExchange) -> None:
+    def answered(self) -> None:
+        """An exchange has its answer: write it with this tick."""
+        if not self._is_flushing:
+            self._is_flushing = True
+            self._engine.driver.flush_later(self)
+
+    def flush(self) -> None:
         """Write the answers that are next in order."""
+        self._is_flushing = False
         queue = self._queue
         while queue and (answer := queue[0].answer) is not None:
             done = queue.popleft()
@@ -533,15 +445,11 @@ class HttpConnection(asyncio.Protocol):
             if not done.keep_alive:
                 self._finish()
                 return
-        if not queue:
-            if self._exchange is None:
-                self._set_deadline(self._engine.options.limits.keep_alive_timeout)
+        if not queue and not self._is_closing:
+            if self._phase is _Phase.WAITING:
+                self._enter(_Phase.IDLE, self.options.limits.keep_alive_timeout)
             if not self._is_reading:
                 self._resume()
-
-    def _client(self) -> tuple[str, int] | None:
-        peer = self._tcp.get_extra_info("peername")
-        return (peer[0], peer[1]) if isinstance(peer, tuple) else None
 
     # --- refusing and closing ---------------------------------------------------------------------
 
@@ -555,7 +463,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _fail(self, status: int) -> None:
         """A request that cannot be read: one answer, and the end."""
-        self._engine.peer_log.info(self._client(), f"bad request: {status} {_REASONS[status]}")
+        self._engine.peer_log.info(self._client, f"bad request: {status} {_REASONS[status]}")
         exchange = self._exchange
         if exchange is not None and exchange.answer is None and exchange.owner is not None:
             owner, exchange.owner = exchange.owner, None
@@ -572,60 +480,72 @@ class HttpConnection(asyncio.Protocol):
         Closing with bytes unread would reset the connection and could take the answer with it.
         """
         self._is_closing = True
-        queue, self._queue = self._queue, deque()
-        for exchange in queue:
-            exchange.lose()
+        self._lose_requests()
         if self._tcp.can_write_eof() and not self._tcp.is_closing():
             self._tcp.write_eof()
-            self._schedule(self._engine.driver.clock() + LINGER)
+            self._engine.driver.schedule(self, self._engine.driver.clock() + LINGER)
         else:
             self._tcp.close()
 
+    def _lose_requests(self) -> None:
+        self._exchange = None
+        queue, self._queue = self._queue, deque()
+        for exchange in queue:
+            exchange.lose()
+
+    def _forget(self) -> None:
+        """The engine has nothing more to do with this connection."""
+        driver = self._engine.driver
+        driver.cancel(self)
+        driver.connection_lost(self)
+        self._reader.close()
+
     # --- deadlines --------------------------------------------------------------------------------
 
-    def _set_deadline(self, delay: float) -> None:
-        """Move the deadline; the wheel is touched only when its entry would come too late."""
-        self._deadline = deadline = self._engine.driver.clock() + delay
+    def _enter(self, phase: _Phase, timeout: float | None) -> None:
+        """Begin a phase with its own deadline; going on in one does not move it.
+
+        The wheel is touched only when its entry would come too late: on most connections the
+        deadline moves with every request and never comes.
+        """
+        self._phase = phase
+        if timeout is None:
+            self._deadline = None
+            return
+        self._deadline = deadline = self._engine.driver.clock() + timeout
         if not self.wheel_slot or self.wheel_slot > deadline / GRANULARITY + 1:
             self._engine.driver.schedule(self, deadline)
-
-    def _schedule(self, deadline: float) -> None:
-        self._deadline = deadline
-        self._engine.driver.schedule(self, deadline)
 
     def handle_timeout(self, now: float) -> None:
         """A deadline has come, or has moved or gone meanwhile."""
         if self._is_closing:
             self._tcp.abort()
-        elif self._deadline and now < self._deadline:
+        elif self._deadline is None:
+            pass
+        elif now < self._deadline:
             self._engine.driver.schedule(self, self._deadline)
-        elif self._deadline:
-            if self._in_head or self._in_body or self._awaits_first_byte():
-                self._fail(408)
-            else:
-                self._tcp.close()
-
-    def _awaits_first_byte(self) -> bool:
-        return self._parser is not None and not self._target
+        elif self._phase is _Phase.IDLE:
+            self._tcp.close()
+        else:
+            self._fail(408)
 
     # --- becoming a WebSocket ---------------------------------------------------------------------
 
     def _start_upgrade(self) -> None:
         """The head of an upgrade is whole; the answer may take a while."""
         upgrade, self._upgrade = self._upgrade, None
-        self._in_body = False
-        self._deadline = 0.0
-        headers = self._headers
+        self._enter(_Phase.WAITING, None)
         if upgrade is None or self._queue:
-            raise _Invalid(400)
+            raise InvalidRequest(400)
+        headers = upgrade.headers
         path = upgrade.request.path
         if not self._engine.is_ours(path):
             self.refuse(404, [], b"")
             return
-        if "websocket" not in self._engine.options.transports or not _wants_websocket(headers):
-            raise _Invalid(400)
+        if "websocket" not in self.options.transports or not _wants_websocket(headers):
+            raise InvalidRequest(400)
         if upgrade.request.method != "GET":
-            raise _Invalid(405)
+            raise InvalidRequest(405)
         if headers.get(b"sec-websocket-version") not in (b"13", b"8"):
             self.refuse(400, [("Sec-WebSocket-Version", "13, 8")], b"")
             return
@@ -652,8 +572,7 @@ class HttpConnection(asyncio.Protocol):
         self._tcp.set_protocol(websocket)
         if not self._is_reading:
             self._tcp.resume_reading()
-        # The parser refers to this object: without this only the garbage collector could free both.
-        self._parser = None
+        self._reader.close()
         return websocket
 
 

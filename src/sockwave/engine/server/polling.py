@@ -32,11 +32,20 @@ PACKETS_PER_TICK: Final = 256
 
 _NEVER_COMPRESSED: Final = (b"6", b"1")
 
+_POST_HEADERS: Final = (("Content-Type", "text/html"),)
+_POLL_HEADERS: Final[tuple[tuple[str, str], ...]] = (
+    ("Content-Type", "text/plain; charset=UTF-8"),
+    ("cache-control", "no-store"),
+    *NO_SNIFF,
+)
+
 
 class PollingHost(Protocol):
     """What a polling transport needs of its engine."""
 
     options: EngineOptions
+    edits_headers: bool
+    """Whether `success_headers` has anything to do."""
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Run in a later turn of the loop."""
@@ -234,30 +243,27 @@ class PollingTransport:
     def _answer_post(self) -> None:
         post, self._post = self._post, None
         if post is not None:
-            self._respond(post, [("Content-Type", "text/html")], b"ok")
+            self._respond(post, _POST_HEADERS, b"ok")
 
     def _answer_poll(self, payload: bytes, *, compress: bool = False) -> None:
         poll, self._poll = self._poll, None
         self.is_writable = False
         if poll is None:
             return
-        headers = [
-            ("Content-Type", "text/plain; charset=UTF-8"),
-            ("cache-control", "no-store"),
-            *NO_SNIFF,
-        ]
+        headers = _POLL_HEADERS
         options = self._host.options.http_compression
         if compress and options is not None and len(payload) >= options.threshold:
             encoding = _accepted_encoding(poll.request)
             if encoding is not None:
                 payload = _compressed(payload, encoding, options.level)
-                headers.append(("Content-Encoding", encoding))
+                headers = (*headers, ("Content-Encoding", encoding))
         self._respond(poll, headers, payload)
 
     def _respond(self, exchange: HttpExchange, headers: ResponseHeaders, body: bytes) -> None:
-        new_sid, self._new_sid = self._new_sid, None
         exchange.owner = None
-        headers = self._host.success_headers(headers, exchange.request, new_sid)
+        if self._host.edits_headers:
+            new_sid, self._new_sid = self._new_sid, None
+            headers = self._host.success_headers(headers, exchange.request, new_sid)
         exchange.respond(200, headers, body)
 
     def _refuse(self, exchange: HttpExchange, status: int) -> None:

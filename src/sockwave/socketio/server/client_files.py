@@ -95,7 +95,6 @@ class ClientFiles:
         reply = [
             ("Cache-Control", "public, max-age=0"),
             ("Content-Type", file.content_type),
-            ("Content-Length", str(len(body))),
             ("ETag", file.etag),
             ("Vary", "Accept-Encoding"),
         ]

@@ -1,0 +1,248 @@
+"""HTTP/1.1 requests from bytes: llhttp reads the syntax (by httptools), and here is what it leaves.
+
+It bounds nothing: sizes, counts, chunk extensions and trailers are counted here. It lets through
+some requests that another reader could understand in another way, such as two lengths or a coding
+before `chunked`: those are refused (security.md, V24 and V30 to V38).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import httptools
+
+if TYPE_CHECKING:
+    from sockwave.engine.core.options import EngineOptions
+
+__all__ = ["InvalidRequest", "RequestHandler", "RequestHead", "RequestReader"]
+
+_CHUNK_ALLOWANCE: Final = 16
+"""Bytes of framing that each chunk of a body may take without counting as overhead."""
+
+_METHODS: Final = {b"GET": "GET", b"POST": "POST"}
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_LENGTH: Final = re.compile(rb"[0-9]{1,15}")
+_ONCE: Final = frozenset(
+    {
+        b"host",
+        b"origin",
+        b"content-length",
+        b"content-type",
+        b"transfer-encoding",
+        b"sec-websocket-key",
+        b"sec-websocket-version",
+    }
+)
+"""Headers whose repetition is an attack or a mistake."""
+
+
+class InvalidRequest(Exception):  # an answer, not a failure of ours
+    """A request that is answered with a status and the end of its connection."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class RequestHead:
+    """Request line and headers.
+
+    Attributes:
+        method: Such as `GET`.
+        target: Path and query as sent, in latin-1.
+        headers: Values by lower-case name; repeated ones joined.
+        keep_alive: Whether the connection may carry another request.
+        is_upgrade: Whether another protocol is asked for.
+        has_body: Whether a body follows.
+    """
+
+    __slots__ = ("has_body", "headers", "is_upgrade", "keep_alive", "method", "target")
+
+    def __init__(
+        self,
+        method: str,
+        target: str,
+        headers: dict[bytes, bytes],
+        *,
+        keep_alive: bool,
+        is_upgrade: bool,
+        has_body: bool,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.keep_alive = keep_alive
+        self.is_upgrade = is_upgrade
+        self.has_body = has_body
+
+
+class RequestHandler(Protocol):
+    """What a reader tells its connection."""
+
+    def head_received(self, head: RequestHead) -> None:
+        """A request has begun."""
+
+    def body_received(self, data: bytes) -> None:
+        """A piece of its body."""
+
+    def request_completed(self) -> None:
+        """It is whole."""
+
+
+class RequestReader:
+    """Reads the requests of one connection.
+
+    Attributes:
+        is_in_head: Whether a head has begun and is not all there.
+        is_in_body: Whether a body is not all there.
+    """
+
+    __slots__ = (
+        "_body_size",
+        "_chunks",
+        "_fed",
+        "_handler",
+        "_header_count",
+        "_header_size",
+        "_headers",
+        "_limits",
+        "_max_payload",
+        "_parser",
+        "_target",
+        "is_in_body",
+        "is_in_head",
+    )
+
+    def __init__(self, handler: RequestHandler, options: EngineOptions) -> None:
+        self._handler = handler
+        self._limits = options.limits
+        self._max_payload = options.max_payload
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._target = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._header_count = self._header_size = 0
+        self._fed = self._body_size = self._chunks = 0
+        self.is_in_head = self.is_in_body = False
+
+    def close(self) -> None:
+        """Let go of the parser: it refers back, and only the collector would free the two."""
+        self._parser = None
+
+    def feed(self, data: bytes) -> int | None:
+        """Read what the peer sent.
+
+        Returns:
+            None; behind the head of an upgrade, how much of `data` was read.
+
+        Raises:
+            InvalidRequest: The connection has to end.
+        """
+        self._fed += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            return int(upgrade.args[0])
+        except httptools.HttpParserCallbackError as error:
+            if isinstance(error.__context__, InvalidRequest):
+                raise error.__context__ from None
+            raise
+        except httptools.HttpParserError:
+            raise InvalidRequest(400) from None
+        if self.is_in_head or self.is_in_body:
+            overhead = self._fed - self._body_size - self._chunks * _CHUNK_ALLOWANCE
+            if overhead > self._limits.head_bytes:
+                raise InvalidRequest(431 if self._headers or self.is_in_body else 414)
+        return None
+
+    # --- llhttp's callbacks -----------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self.is_in_head = True
+        self._target = b""
+        self._headers = {}
+        self._header_count = self._header_size = 0
+        self._body_size = self._chunks = 0
+
+    def on_url(self, target: bytes) -> None:
+        """A piece of the target."""
+        self._target += target
+        if len(self._target) > self._limits.target_bytes:
+            raise InvalidRequest(414)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header field; behind the head it is a trailer, which nobody reads."""
+        if not self.is_in_head:
+            return
+        self._header_count += 1
+        self._header_size += len(name) + len(value) + 4
+        limits = self._limits
+        if self._header_size > limits.head_bytes or self._header_count > limits.head_count:
+            raise InvalidRequest(431)
+        if _CONTROL.search(value):
+            raise InvalidRequest(400)
+        name = name.lower()
+        if name in self._headers:
+            if name in _ONCE:
+                raise InvalidRequest(400)
+            joint = b"; " if name == b"cookie" else b", "
+            value = self._headers[name] + joint + value
+        self._headers[name] = value
+
+    def on_headers_complete(self) -> None:
+        """The head is there: check it, and tell."""
+        parser, headers = self._parser, self._headers
+        version = parser.get_http_version()
+        if version != "1.1" and version != "1.0":
+            raise InvalidRequest(505)
+        if b"host" not in headers and version == "1.1":
+            raise InvalidRequest(400)
+        if self._target[:1] != b"/":
+            raise InvalidRequest(400)
+        has_body = self._check_body_headers(headers)
+        method = parser.get_method()
+        self.is_in_head = False
+        self.is_in_body = True
+        self._handler.head_received(
+            RequestHead(
+                _METHODS.get(method) or method.decode("ascii"),
+                self._target.decode("latin-1"),
+                headers,
+                keep_alive=parser.should_keep_alive(),
+                is_upgrade=parser.should_upgrade(),
+                has_body=has_body,
+            )
+        )
+
+    def on_chunk_header(self) -> None:
+        """A chunk of the body begins."""
+        self._chunks += 1
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body."""
+        self._body_size += len(data)
+        self._handler.body_received(data)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self.is_in_body = False
+        self._fed = 0
+        self._handler.request_completed()
+
+    def _check_body_headers(self, headers: dict[bytes, bytes]) -> bool:
+        """Refuse what two readers could take for two different bodies."""
+        length = headers.get(b"content-length")
+        coding = headers.get(b"transfer-encoding")
+        if coding is not None and (length is not None or coding.lower() != b"chunked"):
+            raise InvalidRequest(400)
+        if length is not None:
+            if not _LENGTH.fullmatch(length):
+                raise InvalidRequest(413 if length.isdigit() else 400)
+            if int(length) > self._max_payload:
+                raise InvalidRequest(413)
+        elif coding is None:
+            return False
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise InvalidRequest(415)
+        return True
