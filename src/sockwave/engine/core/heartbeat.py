@@ -3,18 +3,23 @@
 Theory: time is cut into slots of `GRANULARITY`. A slot is a set of entries, made when first used; a
 heap holds the numbers of the slots in use, so the next deadline is known without ticking while
 nothing is due. Moving or taking out an entry is two set operations, so each entry stands in the
-wheel at most once, and what is closed leaves nothing behind.
+wheel at most once. A slot that runs empty before its time stays for its next entry, because its
+number is in the heap; when most are empty all of those go, so what is closed leaves nothing behind.
 """
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Final, Protocol
 
 __all__ = ["GRANULARITY", "TimingWheel", "WheelEntry"]
 
-GRANULARITY: Final = 0.01
-"""Seconds; a deadline is met up to this much late, never early."""
+GRANULARITY: Final = 1 / 128
+"""Seconds; a deadline is met up to this much late, never early. A power of two, so that the times
+of slots are exact: with 0.01 a slot may not be due yet at the very time that it stands for."""
+
+MIN_EMPTY: Final = 256
+"""Empty slots that are not worth a clearing."""
 
 
 class WheelEntry(Protocol):
@@ -30,11 +35,12 @@ class WheelEntry(Protocol):
 class TimingWheel:
     """Deadlines in seconds of one monotonic clock."""
 
-    __slots__ = ("_order", "_slots")
+    __slots__ = ("_empty", "_order", "_slots")
 
     def __init__(self) -> None:
         self._slots: dict[int, set[WheelEntry]] = {}
         self._order: list[int] = []
+        self._empty = 0
 
     def __len__(self) -> int:
         return sum(map(len, self._slots.values()))
@@ -53,6 +59,8 @@ class TimingWheel:
         entry.wheel_slot = slot
         entries = self._slots.get(slot)
         if entries is not None:
+            if not entries:
+                self._empty -= 1
             entries.add(entry)
             return False
         self._slots[slot] = {entry}
@@ -62,9 +70,19 @@ class TimingWheel:
     def cancel(self, entry: WheelEntry) -> None:
         """Take an entry out; nothing happens when it is not in."""
         if entry.wheel_slot:
-            # The empty set stays until its time: its number is in the heap.
-            self._slots[entry.wheel_slot].discard(entry)
+            entries = self._slots[entry.wheel_slot]
             entry.wheel_slot = 0
+            entries.discard(entry)
+            if not entries:
+                self._empty += 1
+                if self._empty > MIN_EMPTY and self._empty * 2 > len(self._order):
+                    self._clear_empty()
+
+    def _clear_empty(self) -> None:
+        self._slots = {slot: entries for slot, entries in self._slots.items() if entries}
+        self._order = list(self._slots)
+        heapify(self._order)
+        self._empty = 0
 
     def next_deadline(self) -> float | None:
         """When `expire` is due, or None while the wheel is empty."""
@@ -81,6 +99,8 @@ class TimingWheel:
         while self._order and self._order[0] <= current and len(due) < limit:
             slot = self._order[0]
             entries = self._slots[slot]
+            if not entries:
+                self._empty -= 1
             while entries and len(due) < limit:
                 entry = entries.pop()
                 entry.wheel_slot = 0
