@@ -7,7 +7,7 @@ clock, the wheel and the flush at the end of the tick.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from sockwave.codec.engineio import PacketType
 from sockwave.engine.core.states import Input, State, next_state
@@ -20,11 +20,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Session", "SessionDriver", "SessionSink", "UpgradeProbe"]
 
+# A member of an enumeration costs more to look up than the rest of a line on the hot path.
+_OPEN: Final = State.OPEN
+_UPGRADING: Final = State.UPGRADING
+_CLOSING: Final = State.CLOSING
+
 _PING: Final = b"2"
 _NOOP: Final = b"6"
 NOOP_INTERVAL: Final = 0.1
 """Seconds between two noops while an upgrade waits for the client to leave polling. One would not
 do: it is lost when the client's next poll is not open yet."""
+
+
+QueueMark: TypeAlias = "tuple[list[Outgoing], int, int]"
 
 
 class SessionSink(Protocol):
@@ -70,7 +78,7 @@ class SessionDriver(Protocol):
     def session_upgraded(self, session: Session) -> None:
         """The session has moved to another transport."""
 
-    def session_ended(self, session: Session) -> None:
+    def session_ended(self, session: Session, reason: DisconnectReason, description: str) -> None:
         """Forget the session."""
 
 
@@ -132,7 +140,7 @@ class Session:
     @property
     def is_open(self) -> bool:
         """Whether packets are accepted."""
-        return self.state is State.OPEN or self.state is State.UPGRADING
+        return self.state is _OPEN or self.state is _UPGRADING
 
     @property
     def is_writable(self) -> bool:
@@ -145,7 +153,7 @@ class Session:
         Args:
             size: Bytes of the packet, which the caller knows once for all receivers.
         """
-        if self.state is not State.OPEN and self.state is not State.UPGRADING:
+        if self.state is not _OPEN and self.state is not _UPGRADING:
             return
         pending = self._pending
         if not pending:
@@ -157,43 +165,44 @@ class Session:
 
     def flush(self) -> None:
         """Hand what is queued to the transport, if that can take it now."""
-        pending = self._pending
+        pending, transport = self._pending, self.transport
         if pending:
             if not self.transport.is_writable:
                 self._driver.backlog_grew(self)
                 return
             self._pending = []
-            transport = self.transport
+            self.backlog = 0
             transport.write(pending)
-            self.backlog = 0 if transport.is_writable else transport.buffered()
-            if self.accounted or self.backlog:
+            if not transport.is_writable or self.accounted:
+                self.backlog = transport.buffered()
                 self._driver.backlog_grew(self)
-        if self.state is State.CLOSING and not self._pending:
-            self.transport.close()
+        if self.state is _CLOSING and not self._pending:
+            transport.close()
 
-    def mark_queue(self) -> tuple[list[Outgoing], int]:
+    def mark_queue(self) -> QueueMark:
         """Where the queue ends now, for `withdraw`."""
-        return self._pending, len(self._pending)
+        return self._pending, len(self._pending), self.backlog
 
-    def withdraw(self, mark: tuple[list[Outgoing], int]) -> bool:
+    def withdraw(self, mark: QueueMark) -> bool:
         """Take back what was queued since `mark_queue`; False when some of it has gone out."""
-        queue, length = mark
+        queue, length, backlog = mark
         if queue is not self._pending:
             return False
         del queue[length:]
+        self.backlog = backlog
         return True
 
     def _shrink_backlog(self) -> None:
         self.flush()
         if self.backlog > self._max_backlog:
-            self.end(DisconnectReason.BACKLOG_EXCEEDED, "the peer does not read")
+            self._discard_and_close(DisconnectReason.BACKLOG_EXCEEDED, "the peer does not read")
 
     # --- receiving: called by the transport that carries the session -----------------------------
 
     def text_received(self, packet: bytes) -> None:
         """Take a text packet (protocol.md section 5)."""
         if packet[:1] == b"4":
-            if self.state is State.OPEN or self.state is State.UPGRADING:
+            if self.state is _OPEN or self.state is _UPGRADING:
                 if self._awaits_pong:
                     self._restart_ping_timeout()
                 self.sink.text_message(packet)
@@ -287,11 +296,15 @@ class Session:
         transport.receiver = probe
         return probe
 
-    def probe_failed(self) -> None:
-        """Stay on the first transport."""
-        self._probe = None
-        if self.state is State.UPGRADING:
+    def probe_failed(self, probe: UpgradeProbe) -> None:
+        """Stay on the first transport; nothing happens when another probe has begun since."""
+        if self._probe is probe:
+            self._probe = None
             self.state = next_state(self.state, Input.PROBE_FAILED)
+
+    def is_tried_by(self, probe: UpgradeProbe) -> bool:
+        """Whether this is the trial that is under way."""
+        return self._probe is probe
 
     def take_over(self, transport: Transport) -> None:
         """Move to the probed transport: what is queued goes out there, in order, once."""
@@ -349,7 +362,7 @@ class Session:
         self._pending = []
         self.backlog = 0
         self._driver.cancel(self)
-        self._driver.session_ended(self)
+        self._driver.session_ended(self, reason, description)
         self.sink.session_closed(reason, description)
 
 
@@ -369,6 +382,8 @@ class UpgradeProbe:
 
     def text_received(self, packet: bytes) -> None:
         """`2probe`, then `5`; anything else ends the trial."""
+        if not self._session.is_tried_by(self):
+            return
         if packet == b"2probe" and not self.is_probed:
             self.is_probed = True
             self._transport.write([b"3probe"])
@@ -391,7 +406,7 @@ class UpgradeProbe:
     ) -> None:
         """The trial is over; the session goes on."""
         self._driver.cancel(self)
-        self._session.probe_failed()
+        self._session.probe_failed(self)
 
     def handle_timeout(self, now: float) -> None:
         """Free the client's poll once more, or give up."""
@@ -408,7 +423,7 @@ class UpgradeProbe:
         self._driver.schedule(self, min(self._deadline, self._driver.clock() + NOOP_INTERVAL))
 
     def _fail(self) -> None:
-        self._session.probe_failed()
+        self._session.probe_failed(self)
         self.drop()
 
     def drop(self) -> None:

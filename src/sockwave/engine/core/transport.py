@@ -19,22 +19,16 @@ class SharedPacket:
         data: A text packet with its type digit, in UTF-8, or the data of a binary message.
         is_binary: Which of the two.
         compress: Whether a transport may compress it.
+        frame: The whole WebSocket frame, unmasked and uncompressed.
     """
 
-    __slots__ = ("_frame", "compress", "data", "is_binary")
+    __slots__ = ("compress", "data", "frame", "is_binary")
 
     def __init__(self, data: bytes, *, is_binary: bool = False, compress: bool = True) -> None:
         self.data = data
         self.is_binary = is_binary
         self.compress = compress
-        self._frame: bytes | None = None
-
-    @property
-    def frame(self) -> bytes:
-        """The whole WebSocket frame, unmasked and uncompressed, made once for all receivers."""
-        if self._frame is None:
-            self._frame = server_frame(self.data, binary=self.is_binary)
-        return self._frame
+        self.frame = server_frame(data, binary=is_binary)
 
 
 Outgoing: TypeAlias = bytes | SharedPacket

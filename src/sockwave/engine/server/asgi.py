@@ -122,11 +122,12 @@ def _raw(headers: ResponseHeaders) -> list[tuple[bytes, bytes]]:
 class AsgiExchange(HttpExchange):
     """A request in an ASGI server; its task waits for the answer."""
 
-    __slots__ = ("answer",)
+    __slots__ = ("answer", "receiving")
 
     def __init__(self, request: Request) -> None:
         super().__init__(request)
         loop = asyncio.get_running_loop()
+        self.receiving: asyncio.Timeout | None = None
         self.answer: asyncio.Future[tuple[int, ResponseHeaders, bytes]] = loop.create_future()
 
     def respond(self, status: int, headers: ResponseHeaders, body: bytes = b"") -> None:
@@ -135,8 +136,10 @@ class AsgiExchange(HttpExchange):
             self.answer.set_result((status, headers, body))
 
     def abort(self) -> None:
-        """Not in ASGI's power: the request fails instead."""
+        """Not in ASGI's power: the request fails instead, and nothing more of it is read."""
         self.respond(400, [("Connection", "close")])
+        if self.receiving is not None:
+            self.receiving.reschedule(asyncio.get_running_loop().time())
 
     def lose(self) -> None:
         """The peer has gone, or was too slow."""
@@ -173,7 +176,7 @@ async def _receive_body(engine: EngineServer, exchange: AsgiExchange, receive: R
     size = 0
     more = True
     try:
-        async with asyncio.timeout(engine.options.limits.body_timeout):
+        async with asyncio.timeout(engine.options.limits.body_timeout) as exchange.receiving:
             while more:
                 message = await receive()
                 if message["type"] == "http.disconnect":
@@ -320,15 +323,15 @@ class AsgiWebSocket:
 
     async def run(self, receive: Receive, send: Send) -> None:
         """Carry messages both ways until the end."""
-        writing = asyncio.ensure_future(self._write(send))
-        reading = asyncio.ensure_future(self._read(receive))
         try:
-            await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
+            async with asyncio.TaskGroup() as group:
+                writing = group.create_task(self._write(send))
+                reading = group.create_task(self._read(receive))
+                # The end of either is the end: the close was sent, or the peer has gone.
+                writing.add_done_callback(lambda _: reading.cancel())
+                reading.add_done_callback(lambda _: writing.cancel())
         finally:
             self._end(CloseCode.NORMAL, DisconnectReason.TRANSPORT_CLOSE, "connection lost")
-            reading.cancel()
-            await asyncio.wait({writing, reading}, timeout=self._engine.options.close_timeout)
-            writing.cancel()
 
     async def _write(self, send: Send) -> None:
         try:

@@ -8,6 +8,7 @@ import os
 import resource
 import sys
 import threading
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sockwave.engine.core.heartbeat import TimingWheel
@@ -54,6 +55,9 @@ class Connection(Protocol):
     def abort(self) -> None:
         """Cut it."""
 
+    def close_if_idle(self) -> None:
+        """Close it if nothing is owed to the peer: the server stops."""
+
 
 class Driver:
     """Binds sessions to one event loop.
@@ -68,7 +72,7 @@ class Driver:
         self,
         options: EngineOptions,
         *,
-        ended: Callable[[Session], None],
+        ended: Callable[[Session, DisconnectReason, str], None],
         upgraded: Callable[[Session], None],
     ) -> None:
         self.options = options
@@ -222,17 +226,15 @@ class Driver:
         one burst to work on instead of one wake-up each.
         """
         dirty = self._dirty
-        at = 0
-        while at < len(dirty) and at < FLUSHES_PER_TICK:
+        for what in islice(dirty, FLUSHES_PER_TICK):
             try:
-                dirty[at].flush()
+                what.flush()
             except Exception:
                 _logger.exception("internal error while sending")
-            at += 1
-        if at < len(dirty):
-            self.loop.call_soon(self._flush)
         # Only now, so that what was added meanwhile found the list in use.
-        del dirty[:at]
+        del dirty[:FLUSHES_PER_TICK]
+        if dirty:
+            self.loop.call_soon(self._flush)
 
     def backlog_grew(self, session: Session) -> None:
         """Count what a session that cannot be written to holds back.

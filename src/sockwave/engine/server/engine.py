@@ -41,7 +41,7 @@ from sockwave.engine.server.exchange import NO_SNIFF, HttpExchange
 from sockwave.engine.server.peer_log import PeerLog
 from sockwave.engine.server.polling import PollingTransport
 from sockwave.engine.server.session import ServerSession
-from sockwave.types import SessionId, TransportName
+from sockwave.types import DisconnectReason, SessionId, TransportName
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -132,6 +132,15 @@ def generate_id() -> str:
     return urlsafe_b64encode(secrets.token_bytes(15)).decode()
 
 
+_FAULTS: Final = frozenset(
+    {
+        DisconnectReason.TRANSPORT_ERROR,
+        DisconnectReason.PARSE_ERROR,
+        DisconnectReason.BACKLOG_EXCEEDED,
+    }
+)
+"""Ends of a session that are worth a line in the log."""
+
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
@@ -213,6 +222,8 @@ class EngineServer:
                 session.discard()
             deadline = self.driver.clock() + CLOSE_GRACE
             while self.driver.connections and self.driver.clock() < deadline:
+                for connection in list(self.driver.connections):
+                    connection.close_if_idle()
                 await asyncio.sleep(0.01)
             for connection in list(self.driver.connections):
                 connection.abort()
@@ -477,9 +488,13 @@ class EngineServer:
         for handler in self._handlers.get("connection", ()):
             self._call_handler("connection", handler, session)
 
-    def _session_ended(self, session: Session) -> None:
+    def _session_ended(
+        self, session: Session, reason: DisconnectReason, description: str
+    ) -> None:
         self._sessions.pop(session.id, None)
         self.driver.forget_backlog(session)
+        if reason in _FAULTS and isinstance(session, ServerSession):
+            self.peer_log.info(session.request.client, f"{reason}: {description}")
 
     def _session_upgraded(self, session: Session) -> None:
         if isinstance(session, ServerSession):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import httptools
 
 if TYPE_CHECKING:
-    from sockwave.engine.core.options import EngineOptions
+    from sockwave.engine.core.options import Limits
 
 __all__ = ["InvalidRequest", "RequestHandler", "RequestHead", "RequestReader"]
 
@@ -54,10 +54,10 @@ class RequestHead:
         headers: Values by lower-case name; repeated ones joined.
         keep_alive: Whether the connection may carry another request.
         is_upgrade: Whether another protocol is asked for.
-        has_body: Whether a body follows.
+        length: Bytes of the body that were announced, 0 for a chunked one; None without a body.
     """
 
-    __slots__ = ("has_body", "headers", "is_upgrade", "keep_alive", "method", "target")
+    __slots__ = ("headers", "is_upgrade", "keep_alive", "length", "method", "target")
 
     def __init__(
         self,
@@ -67,14 +67,14 @@ class RequestHead:
         *,
         keep_alive: bool,
         is_upgrade: bool,
-        has_body: bool,
+        length: int | None,
     ) -> None:
         self.method = method
         self.target = target
         self.headers = headers
         self.keep_alive = keep_alive
         self.is_upgrade = is_upgrade
-        self.has_body = has_body
+        self.length = length
 
 
 class RequestHandler(Protocol):
@@ -107,17 +107,15 @@ class RequestReader:
         "_header_size",
         "_headers",
         "_limits",
-        "_max_payload",
         "_parser",
         "_target",
         "is_in_body",
         "is_in_head",
     )
 
-    def __init__(self, handler: RequestHandler, options: EngineOptions) -> None:
+    def __init__(self, handler: RequestHandler, limits: Limits) -> None:
         self._handler = handler
-        self._limits = options.limits
-        self._max_payload = options.max_payload
+        self._limits = limits
         self._parser: Any = httptools.HttpRequestParser(self)
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
@@ -200,7 +198,7 @@ class RequestReader:
             raise InvalidRequest(400)
         if self._target[:1] != b"/":
             raise InvalidRequest(400)
-        has_body = self._check_body_headers(headers)
+        length = self._check_body_headers(headers)
         method = parser.get_method()
         self.is_in_head = False
         self.is_in_body = True
@@ -211,7 +209,7 @@ class RequestReader:
                 headers,
                 keep_alive=parser.should_keep_alive(),
                 is_upgrade=parser.should_upgrade(),
-                has_body=has_body,
+                length=length,
             )
         )
 
@@ -230,7 +228,7 @@ class RequestReader:
         self._fed = 0
         self._handler.request_completed()
 
-    def _check_body_headers(self, headers: dict[bytes, bytes]) -> bool:
+    def _check_body_headers(self, headers: dict[bytes, bytes]) -> int | None:
         """Refuse what two readers could take for two different bodies."""
         length = headers.get(b"content-length")
         coding = headers.get(b"transfer-encoding")
@@ -239,10 +237,8 @@ class RequestReader:
         if length is not None:
             if not _LENGTH.fullmatch(length):
                 raise InvalidRequest(413 if length.isdigit() else 400)
-            if int(length) > self._max_payload:
-                raise InvalidRequest(413)
         elif coding is None:
-            return False
+            return None
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise InvalidRequest(415)
-        return True
+        return int(length) if length is not None else 0

@@ -90,8 +90,8 @@ class NativeExchange(HttpExchange):
         self._connection: HttpConnection | None = connection
         self.answer: bytes | None = None
         self.keep_alive = head.keep_alive
-        self.is_complete = not head.has_body
-        self.body: list[bytes] | None = [] if head.has_body else None
+        self.is_complete = head.length is None
+        self.body: list[bytes] | None = None if head.length is None else []
         self.body_size = 0
 
     def respond(self, status: int, headers: ResponseHeaders, body: bytes = b"") -> None:
@@ -218,7 +218,7 @@ class HttpConnection(asyncio.Protocol):
         self._engine = engine
         self._host = host
         self._is_secure = is_secure
-        self._reader = RequestReader(self, engine.options)
+        self._reader = RequestReader(self, engine.options.limits)
         self._queue: deque[NativeExchange] = deque()
         self._exchange: NativeExchange | None = None
         self._upgrade: NativeUpgrade | None = None
@@ -290,18 +290,21 @@ class HttpConnection(asyncio.Protocol):
         self._is_closing = True
         self._tcp.abort()
 
+    def close_if_idle(self) -> None:
+        """Close unless an answer is due."""
+        if not self._queue and not self._awaits_upgrade and not self._is_closing:
+            self._tcp.close()
+
     # --- reading ----------------------------------------------------------------------------------
 
     def _consume(self, data: bytes) -> None:
         """Feed the reader; where several heads are glued together, one at a time."""
         reader, limits = self._reader, self.options.limits
         while data:
-            if (
-                self._host is not None
-                and not (reader.is_in_head or reader.is_in_body)
-                and not self._is_for_us(data)
-            ):
-                return
+            if self._host is not None and not (reader.is_in_head or reader.is_in_body):
+                data, self._held = self._held + data, b""
+                if not self._is_for_us(data):
+                    return
             part, rest = data, b""
             end = data.find(_END_OF_HEAD)
             if end >= 0 and data.find(_END_OF_HEAD, end + 4) >= 0:
@@ -314,10 +317,10 @@ class HttpConnection(asyncio.Protocol):
             if self._is_closing:
                 return
             data = rest
-            if data and len(self._queue) >= limits.pipelined_requests:
+            if len(self._queue) >= limits.pipelined_requests and not reader.is_in_body:
                 self._held = data
                 self._pause()
-                return
+                break
         if reader.is_in_head:
             if self._phase is not _Phase.HEAD:
                 self._enter(_Phase.HEAD, limits.head_timeout)
@@ -329,7 +332,6 @@ class HttpConnection(asyncio.Protocol):
 
     def _is_for_us(self, data: bytes) -> bool:
         """Look at the request line; hand the connection over if its path is not ours."""
-        data = self._held + data
         first = data.find(b" ")
         second = data.find(b" ", first + 1)
         if second < 0 and len(data) < self.options.limits.target_bytes:
@@ -339,7 +341,6 @@ class HttpConnection(asyncio.Protocol):
             second = data.find(b"\n")
         path = data[first + 1 : second].partition(b"?")[0].decode("latin-1")
         if self._engine.is_ours(path):
-            self._held = b""
             return True
         if self._queue:  # answers are due first
             self._held = data
@@ -392,7 +393,9 @@ class HttpConnection(asyncio.Protocol):
             return
         exchange = self._exchange = NativeExchange(request, self, head)
         self._queue.append(exchange)
-        if self._engine.is_ours(path):
+        if head.length is not None and head.length > self.options.max_payload:
+            self._body_too_large(exchange)
+        elif self._engine.is_ours(path):
             self._engine.handle_request(exchange)
         else:
             exchange.respond(404, ())
@@ -445,11 +448,13 @@ class HttpConnection(asyncio.Protocol):
             if not done.keep_alive:
                 self._finish()
                 return
-        if not queue and not self._is_closing:
-            if self._phase is _Phase.WAITING:
-                self._enter(_Phase.IDLE, self.options.limits.keep_alive_timeout)
-            if not self._is_reading:
-                self._resume()
+        if self._is_closing:
+            return
+        limits = self.options.limits
+        if not queue and self._phase is _Phase.WAITING:
+            self._enter(_Phase.IDLE, limits.keep_alive_timeout)
+        if not self._is_reading and len(queue) < limits.pipelined_requests:
+            self._resume()
 
     # --- refusing and closing ---------------------------------------------------------------------
 
@@ -542,7 +547,7 @@ class HttpConnection(asyncio.Protocol):
         if not self._engine.is_ours(path):
             self.refuse(404, [], b"")
             return
-        if "websocket" not in self.options.transports or not _wants_websocket(headers):
+        if not _wants_websocket(headers):
             raise InvalidRequest(400)
         if upgrade.request.method != "GET":
             raise InvalidRequest(405)

@@ -180,17 +180,18 @@ class WebSocketTransport(asyncio.Protocol):
             return
         if self._deflate is not None:
             self._tcp.write(b"".join([self._compressed(packet) for packet in packets]))
-            return
-        frames = [
-            server_frame(packet) if packet.__class__ is bytes else packet.frame  # type: ignore[union-attr]
-            for packet in packets
-        ]
-        if len(frames) == 1:
-            self._tcp.write(frames[0])
-        elif max(map(len, frames)) > _COPY_LIMIT:
-            self._tcp.writelines(frames)
+        elif len(packets) == 1:
+            packet = packets[0]
+            self._tcp.write(server_frame(packet) if isinstance(packet, bytes) else packet.frame)
         else:
-            self._tcp.write(b"".join(frames))
+            frames = [
+                server_frame(packet) if isinstance(packet, bytes) else packet.frame
+                for packet in packets
+            ]
+            if max(map(len, frames)) > _COPY_LIMIT:
+                self._tcp.writelines(frames)
+            else:
+                self._tcp.write(b"".join(frames))
 
     def _compressed(self, packet: Outgoing) -> bytes:
         data, binary, compress = (
@@ -289,3 +290,6 @@ class WebSocketTransport(asyncio.Protocol):
     def abort(self) -> None:
         """Cut the TCP connection."""
         self._tcp.abort()
+
+    def close_if_idle(self) -> None:
+        """Leave it: its session has said goodbye, and waits for the peer's."""

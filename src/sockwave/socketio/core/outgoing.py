@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.codec.json import encode_json
 from sockwave.codec.socketio import RESERVED_EVENTS, Packet, PacketType, encode_packet
@@ -17,23 +17,29 @@ _OVERHEAD: Final = 64
 """Bytes that a queued attachment counts beyond its data."""
 
 
-class EncodedPacket(NamedTuple):
+class EncodedPacket:
     """One Socket.IO packet as a session sends it: its text, then its attachments.
 
     Attributes:
-        packets: In the order they must go out, nothing between them.
-        size: Bytes that they add to a session's queue.
+        text: The packet itself.
+        attachments: What must follow it directly.
+        size: Bytes that it all adds to a session's queue.
     """
 
-    packets: tuple[Outgoing, ...]
-    size: int
+    __slots__ = ("attachments", "size", "text")
+
+    def __init__(
+        self, text: Outgoing, size: int, attachments: tuple[SharedPacket, ...] = ()
+    ) -> None:
+        self.text = text
+        self.attachments = attachments
+        self.size = size
 
     def queue_on(self, session: Session) -> None:
         """Queue all parts on one session; they stay together."""
-        first, *rest = self.packets
-        session.send_packet(first, self.size)
-        for part in rest:
-            session.send_packet(part, 0)
+        session.send_packet(self.text, self.size)
+        for attachment in self.attachments:
+            session.send_packet(attachment, 0)
 
 
 def check_event_name(event: object) -> None:
@@ -72,7 +78,7 @@ def encode_shared(
         json, attachments = encode_json(args)
         if not attachments:
             text = prefix + json
-            return EncodedPacket((SharedPacket(text, compress=compress),), len(text))
+            return EncodedPacket(SharedPacket(text, compress=compress), len(text))
     text, attachments = encode_packet(Packet(PacketType.EVENT, namespace, id_, args))
     return _with_attachments(
         SharedPacket(text, compress=compress), len(text), attachments, compress
@@ -83,7 +89,7 @@ def _with_attachments(
     first: Outgoing, size: int, attachments: list[bytes], compress: bool
 ) -> EncodedPacket:
     if not attachments:
-        return EncodedPacket((first,), size)
-    rest = [SharedPacket(data, is_binary=True, compress=compress) for data in attachments]
+        return EncodedPacket(first, size)
+    rest = tuple(SharedPacket(data, is_binary=True, compress=compress) for data in attachments)
     size += sum(map(len, attachments)) + _OVERHEAD * len(attachments)
-    return EncodedPacket((first, *rest), size)
+    return EncodedPacket(first, size, rest)

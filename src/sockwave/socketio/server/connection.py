@@ -250,7 +250,7 @@ class Connection:
     # --- faults of the client ---------------------------------------------------------------------
 
     def _invalid(self, error: PacketError) -> None:
-        """A packet that cannot be decoded: the `error` handlers hear of it, then all sockets end."""
+        """A packet that cannot be decoded: `error` handlers hear of it, then all sockets end."""
         self._log(str(error))
         for socket in list(self.sockets()):
             socket.emit_local("error", error)

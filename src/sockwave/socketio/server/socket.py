@@ -482,10 +482,10 @@ class Socket:
         session = self._session
         if flags.volatile and not session.is_writable:
             return
-        if len(packet.packets) == 1:
-            session.send_packet(packet.packets[0], packet.size)
-        else:
+        if packet.attachments:
             packet.queue_on(session)
+        else:
+            session.send_packet(packet.text, packet.size)
 
     def expect_ack(self, id_: int, done: Callable[[AckResult], None]) -> None:
         """Wait for this socket's answer to a broadcast."""
