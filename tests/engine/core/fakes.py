@@ -25,7 +25,7 @@ class FakeDriver:
         self.wheel = TimingWheel()
         self.dirty: list[Session] = []
         self.upgraded: list[Session] = []
-        self.ended: list[Session] = []
+        self.ended: list[tuple[Session, DisconnectReason]] = []
 
     def clock(self) -> float:
         return self.now
@@ -45,8 +45,8 @@ class FakeDriver:
     def session_upgraded(self, session: Session) -> None:
         self.upgraded.append(session)
 
-    def session_ended(self, session: Session) -> None:
-        self.ended.append(session)
+    def session_ended(self, session: Session, reason: DisconnectReason, description: str) -> None:
+        self.ended.append((session, reason))
 
     def tick(self) -> None:
         """The end of a turn of the loop."""
@@ -83,7 +83,7 @@ class FakeTransport:
 
     Attributes:
         sent: Packets, as the peer sees them.
-        end: How it ended: `close`, `discard` or `lost`.
+        end: How it ended: `close`, `discard` or `lost`; empty before.
     """
 
     name: TransportName = "websocket"
@@ -92,24 +92,24 @@ class FakeTransport:
         self.receiver: TransportReceiver = NOBODY
         self.is_writable = True
         self.sent: list[str] = []
-        self.end: str | None = None
+        self.end = ""
         self.in_buffer = 0
 
     def write(self, packets: list[Outgoing]) -> None:
         assert self.is_writable, "written to while it cannot take anything"
-        assert self.end is None, "written to after its end"
+        assert not self.end, "written to after its end"
         self.sent += wire(packets)
 
     def buffered(self) -> int:
         return self.in_buffer
 
     def close(self) -> None:
-        if self.end is None:
+        if not self.end:
             self._finish("close")
             self._tell(DisconnectReason.TRANSPORT_CLOSE, "")
 
     def discard(self) -> None:
-        if self.end is None:
+        if not self.end:
             self._finish("discard")
 
     def pause_reading(self) -> None:
@@ -249,6 +249,14 @@ class SessionUnderTest:
         """Open a second transport."""
         second = FakeTransport()
         return second, self.session.begin_upgrade(transport or second)
+
+    def state(self) -> str:
+        """Where the session is in its life."""
+        return self.session.state.name
+
+    def can_write(self) -> bool:
+        """Whether a volatile packet would be sent."""
+        return self.session.is_writable
 
     @property
     def reasons(self) -> list[str]:

@@ -139,6 +139,7 @@ class WheelAgainstModel(RuleBasedStateMachine):
         due = self.wheel.expire(self.now, limit)
         assert len(due) <= limit
         for entry in due:
+            assert isinstance(entry, FakeEntry)
             assert self.deadlines.pop(entry) <= self.now, "early, or not in the wheel"
         if len(due) < limit:
             late = [at for at in self.deadlines.values() if at + GRANULARITY < self.now]

@@ -35,6 +35,9 @@ do: it is lost when the client's next poll is not open yet."""
 QueueMark: TypeAlias = "tuple[list[Outgoing], int, int]"
 
 
+QueueMark: TypeAlias = "tuple[list[Outgoing], int, int]"
+
+
 class SessionSink(Protocol):
     """The layer above a session."""
 
