@@ -34,6 +34,8 @@ DEFAULT_MAX_ATTACHMENTS: Final = 10
 MAX_NAME_BYTES: Final = 255
 """Longest namespace or event name from a peer, in UTF-8."""
 
+_SURELY_SHORT: Final = MAX_NAME_BYTES // 4
+
 MAX_ACK_ID_DIGITS: Final = 16
 MAX_ACK_ID: Final = 2**53 - 1
 """Largest integer that JavaScript keeps exact."""
@@ -139,11 +141,10 @@ def decode_packet(
         PacketError: Malformed; the text is the reference's.
         TextEncodingError: Not UTF-8.
     """
-    if text[:3] == b"42[":  # an event of the main namespace without id: nearly all messages
-        return _new(
-            Packet,
-            (_EVENT, "/", None, _event(decode_json(text[2:], max_depth=max_depth)), 0),
-        )
+    if text[:2] == b"42" and text[2:3] != b"/":  # nearly all messages
+        id_, at = (None, 2) if text[2:3] == b"[" else _ack_id(text, 2)
+        data = decode_json(text[at:], max_depth=max_depth)
+        return _new(Packet, (_EVENT, "/", id_, _event(data), 0))
     if len(text) < 2:
         raise PacketError("unknown packet type undefined")
     try:
@@ -210,7 +211,7 @@ def _event(data: Any) -> list[Any]:
     if name.__class__ is str:
         if name in RESERVED_EVENTS:
             raise PacketError("invalid payload")
-        if len(name) > MAX_NAME_BYTES // 4 and len(name.encode()) > MAX_NAME_BYTES:
+        if len(name) > _SURELY_SHORT and len(name.encode()) > MAX_NAME_BYTES:
             raise PacketError("event name too long")
     elif name.__class__ is not int and name.__class__ is not float:
         raise PacketError("invalid payload")

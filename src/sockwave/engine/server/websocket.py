@@ -188,7 +188,7 @@ class WebSocketTransport(asyncio.Protocol):
                 server_frame(packet) if isinstance(packet, bytes) else packet.frame
                 for packet in packets
             ]
-            if max(map(len, frames)) > _COPY_LIMIT:
+            if len(frames[-1]) > _COPY_LIMIT:  # where the attachment of a packet is
                 self._tcp.writelines(frames)
             else:
                 self._tcp.write(b"".join(frames))
