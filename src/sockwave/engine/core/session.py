@@ -35,9 +35,6 @@ do: it is lost when the client's next poll is not open yet."""
 QueueMark: TypeAlias = "tuple[list[Outgoing], int, int]"
 
 
-QueueMark: TypeAlias = "tuple[list[Outgoing], int, int]"
-
-
 class SessionSink(Protocol):
     """The layer above a session."""
 
@@ -198,7 +195,7 @@ class Session:
     def _shrink_backlog(self) -> None:
         self.flush()
         if self.backlog > self._max_backlog:
-            self._discard_and_close(DisconnectReason.BACKLOG_EXCEEDED, "the peer does not read")
+            self.discard(DisconnectReason.BACKLOG_EXCEEDED, "the peer does not read")
 
     # --- receiving: called by the transport that carries the session -----------------------------
 
@@ -279,11 +276,11 @@ class Session:
         if self.state is State.CLOSED:
             return
         if self._close_deadline is not None and now >= self._close_deadline:
-            self._discard_and_close(self._close_reason, "")
+            self.discard(self._close_reason)
         elif now < self._heartbeat_deadline:
             self._schedule()
         elif self._awaits_pong:
-            self._discard_and_close(DisconnectReason.PING_TIMEOUT, "")
+            self.discard(DisconnectReason.PING_TIMEOUT)
         else:
             self._awaits_pong = True
             self._timeout_restarted = False
@@ -344,12 +341,12 @@ class Session:
         self._closed(reason, description)
         transport.close()
 
-    def discard(self, reason: DisconnectReason = DisconnectReason.FORCED_CLOSE) -> None:
+    def discard(
+        self, reason: DisconnectReason = DisconnectReason.FORCED_CLOSE, description: str = ""
+    ) -> None:
         """End now, for the server's own reasons: no close handshake is waited for."""
-        if self.state is not State.CLOSED:
-            self.end(reason)
-
-    def _discard_and_close(self, reason: DisconnectReason, description: str) -> None:
+        if self.state is State.CLOSED:
+            return
         transport = self.transport
         self._closed(reason, description)
         transport.discard()

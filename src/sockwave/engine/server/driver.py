@@ -251,7 +251,7 @@ class Driver:
         while self.backlog > self._max_backlog and self._lagging:
             largest = max(self._lagging, key=lambda lagging: lagging.backlog)
             self.forget_backlog(largest)
-            largest.end(DisconnectReason.BACKLOG_EXCEEDED, "the process holds too much unsent")
+            largest.discard(DisconnectReason.BACKLOG_EXCEEDED, "the process holds too much unsent")
 
     def forget_backlog(self, session: Session) -> None:
         """Take a session that is over out of the account."""

@@ -488,9 +488,7 @@ class EngineServer:
         for handler in self._handlers.get("connection", ()):
             self._call_handler("connection", handler, session)
 
-    def _session_ended(
-        self, session: Session, reason: DisconnectReason, description: str
-    ) -> None:
+    def _session_ended(self, session: Session, reason: DisconnectReason, description: str) -> None:
         self._sessions.pop(session.id, None)
         self.driver.forget_backlog(session)
         if reason in _FAULTS and isinstance(session, ServerSession):

@@ -468,14 +468,12 @@ class HttpConnection(asyncio.Protocol):
 
     def _fail(self, status: int) -> None:
         """A request that cannot be read: one answer, and the end."""
-        self._engine.peer_log.info(self._client, f"bad request: {status} {_REASONS[status]}")
         exchange = self._exchange
-        if exchange is not None and exchange.answer is None and exchange.owner is not None:
+        if exchange is not None and exchange.owner is not None:
             owner, exchange.owner = exchange.owner, None
-            if status == 413:
-                owner.body_too_large(exchange)
-            else:
-                owner.exchange_lost(exchange)
+            owner.exchange_lost(exchange)  # which ends the session, with a line in the log
+        else:
+            self._engine.peer_log.info(self._client, f"bad request: {status} {_REASONS[status]}")
         if not self._is_closing:
             self.refuse(status, [("Content-Type", "text/plain"), *NO_SNIFF], b"")
 

@@ -1,0 +1,208 @@
+"""The ways to put a server on a port, as one thing: tests run over each of them."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+import uvicorn
+
+from sockwave.engine.server.hosting import hosted_server
+from sockwave.engine.server.serving import new_event_loop
+from tests.support.raw import (
+    PollingPeer,
+    RawHttp,
+    RawWebSocket,
+    Reply,
+    WebSocketPeer,
+    check_switched,
+    within,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from sockwave.engine.server.asgi import AsgiApp, Receive, Scope, Send
+    from sockwave.engine.server.serving import Servable
+    from tests.support.raw import Peer
+
+__all__ = ["FRONTS", "Front", "Wire"]
+
+
+@dataclass
+class Wire:
+    """A server that listens, and the connections of its clients; all close with it.
+
+    Attributes:
+        path: What requests of the engine start with, slash included.
+    """
+
+    host: str
+    port: int
+    path: str
+    _clients: list[RawHttp] = field(default_factory=list)
+
+    async def http(self) -> RawHttp:
+        """A new connection."""
+        client = await RawHttp.connect(self.host, self.port)
+        self._clients.append(client)
+        return client
+
+    def target(self, transport: str | None = "polling", eio: str | None = "4", **query: str) -> str:
+        """Path and query of a request; None leaves a parameter out."""
+        parameters = {"EIO": eio, "transport": transport, **query}
+        pairs = [f"{name}={quote(v, safe='')}" for name, v in parameters.items() if v is not None]
+        return f"{self.path}?{'&'.join(pairs)}"
+
+    async def get(self, target: str, **headers: str) -> Reply:
+        """GET on a connection of its own."""
+        return await (await self.http()).get(target, **headers)
+
+    async def request(
+        self, method: str, target: str, headers: dict[str, str] | None = None, body: bytes = b""
+    ) -> Reply:
+        """Any request on a connection of its own."""
+        return await (await self.http()).request(method, target, headers, body or None)
+
+    async def upgrade(self, target: str, **headers: str) -> Reply:
+        """Ask for a WebSocket, and see the answer only."""
+        return await (await self.http()).request(
+            "GET", target, RawWebSocket.request_headers(**headers)
+        )
+
+    async def websocket(self, target: str, **headers: str) -> RawWebSocket:
+        """Open a WebSocket."""
+        http = await self.http()
+        request = RawWebSocket.request_headers(**headers)
+        check_switched(await http.request("GET", target, request), request)
+        return RawWebSocket(http)
+
+    async def open_polling(self, **query: str) -> PollingPeer:
+        """Open a session on polling."""
+        gets, posts = await self.http(), await self.http()
+        first = await gets.get(self.target("polling", **query))
+        assert first.status == 200, first
+        return PollingPeer(gets, posts, self.target("polling", **query), first)
+
+    async def open_websocket(self, **query: str) -> WebSocketPeer:
+        """Open a session on a WebSocket."""
+        websocket = await self.websocket(self.target("websocket", **query))
+        return WebSocketPeer(websocket, await websocket.receive_text())
+
+    async def open(self, transport: str, **query: str) -> Peer:
+        """Open a session."""
+        if transport == "polling":
+            return await self.open_polling(**query)
+        return await self.open_websocket(**query)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for client in self._clients:
+            await client.close()
+
+
+@dataclass(frozen=True)
+class Front:
+    """One way to put a server on a port.
+
+    Attributes:
+        name: `native`, `hosted`, `wrapped` or `mounted`.
+        is_native: Whether the native listener reads what is meant for the engine.
+        loop_factory: Makes the event loop that a test runs in.
+    """
+
+    name: str
+    is_native: bool
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] = new_event_loop
+
+    @asynccontextmanager
+    async def serve(self, servable: Servable) -> AsyncIterator[Wire]:
+        """Serve until the block ends."""
+        async with AsyncExitStack() as stack:
+            path = servable.engine.options.prefix
+            if self.name == "native":
+                listener = await stack.enter_async_context(servable.listen())
+                wire = Wire(listener.host, listener.port, path)
+            else:
+                sock = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+                if self.name == "hosted":
+                    server: uvicorn.Server = hosted_server(servable, hello, sock, None, _OPTIONS)
+                elif self.name == "wrapped":
+                    server = uvicorn.Server(uvicorn.Config(servable.wrap(hello), **_OPTIONS))
+                else:
+                    path = "/realtime/"
+                    app = mounted("/realtime", servable)
+                    server = uvicorn.Server(uvicorn.Config(app, **_OPTIONS))
+                await stack.enter_async_context(_started(server, sock))
+                wire = Wire("127.0.0.1", sock.getsockname()[1], path)
+            stack.push_async_callback(wire.aclose)
+            if self.name == "mounted":  # frameworks run no lifespan for what is mounted
+                stack.push_async_callback(servable.close)
+            yield wire
+        assert not servable.engine.sessions
+        assert not servable.engine.driver.connections
+
+
+_OPTIONS: Final[dict[str, Any]] = {
+    "log_config": None,
+    "access_log": False,
+    "lifespan": "on",
+    "ws": "websockets-sansio",
+}
+
+
+@asynccontextmanager
+async def _started(server: uvicorn.Server, sock: socket.socket) -> AsyncIterator[None]:
+    """Run a uvicorn server inside this loop, without its signals and its main loop."""
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    await server.startup([sock])
+    try:
+        yield
+    finally:
+        await within(server.shutdown([sock]))
+
+
+async def hello(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that has nothing to do with us."""
+    if scope["type"] == "lifespan":
+        while (await receive())["type"] != "lifespan.shutdown":
+            await send({"type": "lifespan.startup.complete"})
+        await send({"type": "lifespan.shutdown.complete"})
+    elif scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": f"hello {scope['path']}".encode()})
+    else:
+        await receive()
+        await send({"type": "websocket.close", "code": 1000})
+
+
+def mounted(prefix: str, app: AsgiApp) -> AsgiApp:
+    """A mount as frameworks make it: the path stays whole, `root_path` says where it begins."""
+
+    async def outer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or not scope["path"].startswith(prefix + "/"):
+            await hello(scope, receive, send)
+        else:
+            await app({**scope, "root_path": scope.get("root_path", "") + prefix}, receive, send)
+
+    return outer
+
+
+NATIVE: Final = Front("native", is_native=True)
+HOSTED: Final = Front("hosted", is_native=True)
+WRAPPED: Final = Front("wrapped", is_native=False)
+MOUNTED: Final = Front("mounted", is_native=False)
+NATIVE_ON_ASYNCIO: Final = Front("native", is_native=True, loop_factory=asyncio.new_event_loop)
+
+FRONTS: Final = {
+    "native": NATIVE,
+    "hosted": HOSTED,
+    "wrapped": WRAPPED,
+    "mounted": MOUNTED,
+    "native-asyncio": NATIVE_ON_ASYNCIO,
+}

@@ -1,0 +1,175 @@
+"""The first exchange of a session (protocol.md section 4)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sockwave import Cookie, Request, Server
+
+if TYPE_CHECKING:
+    from tests.support.fronts import Front
+
+KEYS = ["sid", "upgrades", "pingInterval", "pingTimeout", "maxPayload"]
+SID = re.compile(r"[0-9A-Za-z_-]{20}")
+
+
+async def test_open_packet_has_five_keys_in_order(every_front: Front, transport: str) -> None:
+    async with every_front.serve(Server()) as wire:
+        peer = await wire.open(transport)
+        assert list(peer.handshake) == KEYS
+        assert SID.fullmatch(peer.sid)
+        assert peer.handshake["pingInterval"] == 25_000
+        assert peer.handshake["pingTimeout"] == 20_000
+        assert peer.handshake["maxPayload"] == 1_000_000
+
+
+async def test_open_packet_has_no_spaces(front: Front) -> None:
+    async with front.serve(Server()) as wire:
+        reply = await wire.get(wire.target("polling"))
+        assert re.fullmatch(
+            r'0\{"sid":"[^"]{20}","upgrades":\["websocket"\],'
+            r'"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000\}',
+            reply.text,
+        )
+
+
+async def test_handshake_response_of_polling_has_these_headers(front: Front) -> None:
+    async with front.serve(Server()) as wire:
+        reply = await wire.get(wire.target("polling"))
+        assert reply.status == 200
+        assert reply.header("content-type") == "text/plain; charset=UTF-8"
+        assert reply.header("cache-control") == "no-store"
+        assert reply.header("content-length") == str(len(reply.body))
+        assert reply.header("set-cookie") is None
+        assert reply.header("access-control-allow-origin") is None
+
+
+async def test_open_packet_tells_the_options(front: Front, transport: str) -> None:
+    io = Server(ping_interval=1.5, ping_timeout=0.25, max_payload=1234)
+    async with front.serve(io) as wire:
+        peer = await wire.open(transport)
+        assert [peer.handshake[key] for key in KEYS[2:]] == [1500, 250, 1234]
+
+
+async def test_session_on_websocket_has_nothing_to_upgrade_to(front: Front) -> None:
+    async with front.serve(Server()) as wire:
+        assert (await wire.open_polling()).handshake["upgrades"] == ["websocket"]
+        assert (await wire.open_websocket()).handshake["upgrades"] == []
+
+
+@pytest.mark.parametrize("options", [{"allow_upgrades": False}, {"transports": ["polling"]}])
+async def test_no_upgrades_are_announced_when_there_are_none(
+    front: Front, options: dict[str, Any]
+) -> None:
+    async with front.serve(Server(**options)) as wire:
+        assert (await wire.open_polling()).handshake["upgrades"] == []
+
+
+async def test_initial_packet_follows_the_open_packet(front: Front, transport: str) -> None:
+    async with front.serve(Server(initial_packet="hello")) as wire:
+        peer = await wire.open(transport)
+        assert await peer.receive() == "4hello"
+
+
+async def test_initial_packet_is_in_the_first_payload(front: Front) -> None:
+    async with front.serve(Server(initial_packet="hello")) as wire:
+        reply = await wire.get(wire.target("polling"))
+        assert reply.text.split("\x1e")[1:] == ["4hello"]
+
+
+async def test_empty_sid_asks_for_a_new_session(front: Front, transport: str) -> None:
+    async with front.serve(Server()) as wire:
+        assert (await wire.open(transport, sid="")).sid
+
+
+async def test_query_of_the_application_does_not_disturb(front: Front, transport: str) -> None:
+    io = Server()
+    queries: list[dict[str, str]] = []
+    io.on("connection", lambda socket: queries.append(dict(socket.handshake.query)))
+    async with front.serve(io) as wire:
+        peer = await wire.open(transport, room="a b&c", t="x1")
+        await peer.connect()
+    assert queries == [{"EIO": "4", "transport": transport, "room": "a b&c", "t": "x1"}]
+
+
+async def test_path_goes_on_behind_the_prefix(front: Front) -> None:
+    async with front.serve(Server()) as wire:
+        reply = await wire.get("/socket.io/foo/bar?EIO=4&transport=polling")
+        assert reply.status == 200 and reply.text.startswith("0{")
+
+
+async def test_path_without_its_slash_is_not_ours(front: Front) -> None:
+    async with front.serve(Server()) as wire:
+        reply = await wire.get("/socket.io?EIO=4&transport=polling")
+        assert not reply.text.startswith("0{")
+        assert reply.status == (404 if front.name == "native" else 200)
+
+
+@pytest.mark.parametrize("path", ["/socket.io", "/socket.io?x=1", "/socket.io.de"])
+async def test_without_trailing_slash_anything_that_starts_so_is_ours(
+    front: Front, path: str
+) -> None:
+    async with front.serve(Server(add_trailing_slash=False)) as wire:
+        mark = "&" if "?" in path else "?"
+        reply = await wire.get(f"{path}{mark}EIO=4&transport=polling")
+        assert reply.text.startswith("0{")
+
+
+async def test_server_may_have_another_path(front: Front, transport: str) -> None:
+    async with front.serve(Server(path="/live/")) as wire:
+        assert wire.path == "/live/"
+        assert (await wire.open(transport)).sid
+
+
+async def test_application_may_make_the_ids(front: Front, transport: str) -> None:
+    ids = iter(["first", "second"])
+
+    async def later(request: Request) -> str:
+        return next(ids)
+
+    async with front.serve(Server(generate_id=later)) as wire:
+        assert (await wire.open(transport)).sid == "first"
+        assert (await wire.open(transport)).sid == "second"
+
+
+@pytest.mark.parametrize(
+    ("cookie", "attributes"),
+    [
+        (True, "; Path=/; HttpOnly; SameSite=Lax"),
+        (Cookie(), "; Path=/; HttpOnly; SameSite=Lax"),
+        ({"path": None}, "; HttpOnly; SameSite=Lax"),
+        ({"path": "/custom"}, "; Path=/custom; HttpOnly; SameSite=Lax"),
+        ({"http_only": False}, "; Path=/; SameSite=Lax"),
+        ({"same_site": "strict"}, "; Path=/; HttpOnly; SameSite=Strict"),
+        ({"same_site": None}, "; Path=/; HttpOnly"),
+        (
+            {"secure": True, "domain": "a.example", "max_age": 60, "same_site": "none"},
+            "; Max-Age=60; Domain=a.example; Path=/; HttpOnly; Secure; SameSite=None",
+        ),
+    ],
+)
+async def test_cookie_is_set_with_these_attributes(
+    native: Front, cookie: Any, attributes: str
+) -> None:
+    async with native.serve(Server(cookie=cookie)) as wire:
+        reply = await wire.get(wire.target("polling"))
+        sid = reply.text.split('"')[3]
+        assert reply.header("set-cookie") == f"io={sid}{attributes}"
+
+
+async def test_cookie_may_have_another_name(front: Front) -> None:
+    async with front.serve(Server(cookie={"name": "session"})) as wire:
+        reply = await wire.get(wire.target("polling"))
+        assert (reply.header("set-cookie") or "").startswith("session=")
+
+
+async def test_cookie_is_set_on_the_polling_handshake_only(front: Front) -> None:
+    async with front.serve(Server(cookie=True)) as wire:
+        assert (await wire.upgrade(wire.target("websocket"))).header("set-cookie") is None
+        peer = await wire.open_polling()
+        reply = await peer.post("40")
+        assert reply.header("set-cookie") is None
+        assert (await peer.poll()).header("set-cookie") is None
