@@ -56,7 +56,8 @@ class Deflate:
             ("level", -1, 9),
             ("mem_level", 1, 9),
         ):
-            if not low <= getattr(self, name) <= high:
+            value = getattr(self, name)
+            if not isinstance(value, int) or not low <= value <= high:
                 raise ValueError(f"per_message_deflate: {name} must be between {low} and {high}")
 
 

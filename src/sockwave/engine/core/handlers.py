@@ -44,7 +44,7 @@ def remove_handler(table: HandlerTable, name: str, handler: Handler | None = Non
         return
     present = table.get(name, ())
     for at in range(len(present) - 1, -1, -1):
-        if present[at] == handler or getattr(present[at], "__wrapped__", None) is handler:
+        if present[at] == handler or getattr(present[at], "__wrapped__", None) == handler:
             rest = present[:at] + present[at + 1 :]
             if rest:
                 table[name] = rest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -16,15 +16,39 @@ if TYPE_CHECKING:
 __all__ = ["Cookie", "Cors", "CorsOrigin", "EngineOptions", "HttpCompression", "Limits"]
 
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+MAX_TIMEOUT: Final = 2**31 / 1000
+"""Seconds: what a timer in JavaScript, and the handshake's milliseconds, can hold."""
+
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+
+
+def check_bool(option: str, value: Any) -> None:
+    """Refuse what is neither True nor False.
+
+    Raises:
+        TypeError: Names the option.
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f"{option} must be a bool, not {type(value).__name__}")
+
+
+def check_text(option: str, value: Any) -> None:
+    """Refuse what is not text.
+
+    Raises:
+        TypeError: Names the option.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{option} must be text, not {type(value).__name__}")
 
 
 def check_header_value(option: str, value: str) -> None:
     """Refuse what would split a response in two.
 
     Raises:
-        ValueError: Names the option.
+        TypeError, ValueError: Name the option.
     """
+    check_text(option, value)
     if not _HEADER_VALUE.fullmatch(value):
         raise ValueError(f"{option}: {value!r} cannot stand in a header")
 
@@ -33,8 +57,9 @@ def check_token(option: str, value: str) -> None:
     """Refuse what is not a token of RFC 9110 section 5.6.2.
 
     Raises:
-        ValueError: Names the option.
+        TypeError, ValueError: Name the option.
     """
+    check_text(option, value)
     if not _TOKEN.fullmatch(value):
         raise ValueError(f"{option}: {value!r} is not a valid name")
 
@@ -96,10 +121,13 @@ class Cors:
     preflight_status: int = 204
 
     def __post_init__(self) -> None:
-        if self.credentials and self.origin == "*":
-            raise ValueError('cors: credentials need explicit origins, not "*"')
+        check_bool("cors credentials", self.credentials)
         origins = [self.origin] if isinstance(self.origin, (str, re.Pattern)) else self.origin
         if not isinstance(origins, bool) and not callable(origins):
+            if not isinstance(origins, Iterable):
+                raise TypeError(f"cors: {origins!r} is neither an origin nor a list of them")
+            if self.credentials and "*" in origins:
+                raise ValueError('cors: credentials need explicit origins, not "*"')
             for origin in origins:
                 if not isinstance(origin, (str, re.Pattern)):
                     raise TypeError(f"cors: {origin!r} is neither an origin nor a pattern")
@@ -109,8 +137,12 @@ class Cors:
                         raise ValueError(
                             f"cors: {origin!r} is not an origin such as 'https://example.com'"
                         )
-        for name in (*self.methods, *(self.allowed_headers or ()), *self.exposed_headers):
-            check_token("cors", name)
+        for option in ("methods", "allowed_headers", "exposed_headers"):
+            names = getattr(self, option)
+            if isinstance(names, str) or not isinstance(names, Iterable | None):
+                raise TypeError(f"cors {option} must be a list of names, not {names!r}")
+            for name in names or ():
+                check_token(f"cors {option}", name)
         if self.max_age is not None:
             check_integer("cors max_age", self.max_age, 0)
         check_integer("cors preflight_status", self.preflight_status, 200, 299)
@@ -163,6 +195,10 @@ class Cookie:
                 check_header_value(f"cookie {name}", value)
                 if ";" in value:
                     raise ValueError(f"cookie {name}: {value!r} cannot contain ';'")
+        for name in ("http_only", "secure", "partitioned"):
+            check_bool(f"cookie {name}", getattr(self, name))
+        if self.max_age is not None:
+            check_integer("cookie max_age", self.max_age, 0)
         if self.same_site not in ("strict", "lax", "none", None):
             raise ValueError(f"cookie same_site: {self.same_site!r} is not strict, lax or none")
 
@@ -236,7 +272,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name in ("head_timeout", "body_timeout", "keep_alive_timeout"):
-            check_number(name, getattr(self, name), 0.001)
+            check_number(name, getattr(self, name), 0.001, MAX_TIMEOUT)
         for name in (
             "head_bytes",
             "head_count",
@@ -300,19 +336,24 @@ class EngineOptions:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.path, str):
-            raise TypeError(f"path must be text, not {type(self.path).__name__}")
+        check_text("path", self.path)
         path = "/" + self.path.strip("/")
         check_header_value("path", path)
         if "?" in path or "#" in path:
             raise ValueError(f"path: {self.path!r} is not a URL path")
         object.__setattr__(self, "path", path)
         for name in ("ping_interval", "ping_timeout", "upgrade_timeout", "close_timeout"):
-            check_number(name, getattr(self, name), 0.001, 2**31 / 1000)
+            check_number(name, getattr(self, name), 0.001, MAX_TIMEOUT)
         check_integer("max_payload", self.max_payload, 1, 2**40)
         check_integer("max_backlog", self.max_backlog, 1)
-        if isinstance(self.transports, str) or not self.transports:
-            raise ValueError("transports must be a list of names, not empty")
+        for name in ("add_trailing_slash", "allow_upgrades"):
+            check_bool(name, getattr(self, name))
+        if not isinstance(self.limits, Limits):
+            raise TypeError(f"limits must be a Limits, not {type(self.limits).__name__}")
+        if isinstance(self.transports, str) or not isinstance(self.transports, Iterable):
+            raise TypeError(f"transports must be a list of names, not {self.transports!r}")
+        if not self.transports:
+            raise ValueError("transports must not be empty")
         for transport in self.transports:
             if transport not in ("polling", "websocket"):
                 raise ValueError(f"transports: {transport!r} is not 'polling' or 'websocket'")

@@ -27,8 +27,11 @@ class Headers(Mapping[str, str]):
     def pack(self) -> None:
         """Take less room, for as long as nobody looks: a session keeps its first request."""
         if self._fields is not None:
-            self._packed = b"\n".join([b"%b:%b" % field for field in self._fields.items()])
-            self._fields = None
+            packed = b"\n".join([b"%b:%b" % field for field in self._fields.items()])
+            # HTTP allows no line feed in a value; what another front end lets through stays apart.
+            if packed.count(b"\n") == max(len(self._fields) - 1, 0):
+                self._packed = packed
+                self._fields = None
 
     def _unpacked(self) -> dict[bytes, bytes]:
         if self._fields is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from sockwave.codec.json import MAX_DEPTH
 from sockwave.codec.socketio import DEFAULT_MAX_ATTACHMENTS
-from sockwave.engine.core.options import check_integer, check_number
+from sockwave.engine.core.options import MAX_TIMEOUT, check_bool, check_integer, check_number
 from sockwave.engine.server.engine import EngineOptionsDict
 
 __all__ = ["ServerOptions", "ServerOptionsDict"]
@@ -60,11 +60,11 @@ class ServerOptions:
 
     def __post_init__(self) -> None:
         for name in ("connect_timeout", "ack_timeout"):
-            check_number(name, getattr(self, name), 0.001)
+            check_number(name, getattr(self, name), 0.001, MAX_TIMEOUT)
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name.startswith("max_"):
                 check_integer(field.name, value, 1)
-            elif field.name in ("serve_client", "allow_sid_rooms") and not isinstance(value, bool):
-                raise TypeError(f"{field.name} must be a bool, not {type(value).__name__}")
+            elif field.name in ("serve_client", "allow_sid_rooms"):
+                check_bool(field.name, value)
         check_integer("max_depth", self.max_depth, 1, 250)
