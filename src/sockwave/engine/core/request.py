@@ -69,68 +69,82 @@ class Headers(Mapping[str, str]):
 class Request:
     """The HTTP request that began a session, or one of its later ones.
 
+    Args:
+        target: Path and query as sent.
+        fields: Header values (latin-1) by lower-case name, repeated ones joined.
+
     Attributes:
         method: As sent, such as `GET`.
-        path: Of the URL, still percent-encoded.
-        query_string: Of the URL, without the question mark.
-        headers: See `Headers`.
+        target: Path and query as sent, still percent-encoded.
         client: Host and port of the peer, or None on a Unix socket.
         is_secure: Whether it came by TLS.
         scope: The ASGI scope, where there is one.
     """
 
     __slots__ = (
+        "_fields",
+        "_headers",
         "_query",
         "client",
-        "headers",
         "is_secure",
         "method",
-        "path",
-        "query_string",
         "scope",
+        "target",
     )
 
     def __init__(
         self,
         method: str,
-        path: str,
-        query_string: str,
-        headers: Headers,
-        *,
+        target: str,
+        fields: dict[bytes, bytes],
         client: tuple[str, int] | None,
         is_secure: bool = False,
         scope: Mapping[str, Any] | None = None,
     ) -> None:
         self.method = method
-        self.path = path
-        self.query_string = query_string
-        self.headers = headers
+        self.target = target
         self.client = client
         self.is_secure = is_secure
         self.scope = scope
+        self._fields: dict[bytes, bytes] | None = fields
+        self._headers: Headers | None = None
         self._query: dict[str, str] | None = None
 
     def pack(self) -> None:
         """Take less room, for as long as nobody looks: a session keeps its first request."""
         self.headers.pack()
-        self._query = None
+        self._fields = self._query = None
+
+    @property
+    def headers(self) -> Headers:
+        """Header fields; names are case-insensitive."""
+        if self._headers is None:
+            self._headers = Headers(self._fields or {})
+        return self._headers
+
+    def field(self, name: bytes) -> bytes | None:
+        """Give a header as it travelled, by lower-case name; for the path of every poll."""
+        if self._fields is not None:
+            return self._fields.get(name)
+        value = self.headers.get(name.decode())
+        return None if value is None else value.encode("latin-1")
+
+    @property
+    def path(self) -> str:
+        """Of the URL, still percent-encoded."""
+        return self.target.partition("?")[0]
 
     @property
     def query(self) -> Mapping[str, str]:
         """Query parameters; of a repeated name the last one."""
         if self._query is None:
-            self._query = parse_query(self.query_string)
+            self._query = parse_query(self.target.partition("?")[2])
         return self._query
 
     @property
     def cookies(self) -> dict[str, str]:
         """Cookies, read anew at each look."""
         return parse_cookies(self.headers.get("cookie", ""))
-
-    @property
-    def url(self) -> str:
-        """Path and query as sent."""
-        return f"{self.path}?{self.query_string}" if self.query_string else self.path
 
     def __repr__(self) -> str:
         return f"Request({self.method} {self.path})"  # the query may hold a session id

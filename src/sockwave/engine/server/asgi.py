@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sockwave.codec.websocket import CloseCode
-from sockwave.engine.core.request import Headers, Request
+from sockwave.engine.core.request import Request
 from sockwave.engine.core.transport import NOBODY, SharedPacket
 from sockwave.engine.server.exchange import HttpExchange, ResponseHeaders, UpgradeExchange
 from sockwave.types import DisconnectReason, TransportName
@@ -101,12 +101,12 @@ def _request(engine: EngineServer, scope: Scope) -> Request:
         name = name.lower()
         joint = b"; " if name == b"cookie" else b", "
         fields[name] = fields[name] + joint + value if name in fields else value
+    query = scope.get("query_string", b"").decode("latin-1")
     return Request(
         scope.get("method", "GET"),
-        path,
-        scope.get("query_string", b"").decode("latin-1"),
-        Headers(fields),
-        client=(client[0], client[1]) if client else None,
+        f"{path}?{query}" if query else path,
+        fields,
+        (client[0], client[1]) if client else None,
         is_secure=scope.get("scheme") in ("https", "wss"),
         scope=scope,
     )

@@ -174,6 +174,7 @@ class EngineServer:
         self._handlers: HandlerTable = {}
         self._is_closing = False
         self._prefix = self.options.prefix
+        self._endpoint = self._prefix + "?"
         self.edits_headers = self.options.cors is not None or self.options.cookie is not None
 
     # --- for users --------------------------------------------------------------------------------
@@ -246,22 +247,21 @@ class EngineServer:
         if cors is not None and request.method == "OPTIONS":
             exchange.respond(cors.preflight_status, preflight_headers(cors, request))
             return
-        if self.file_handler is not None and request.path != self._prefix:
+        if self.file_handler is not None and not request.target.startswith(self._endpoint):
             found = self.file_handler(request)
             if found is not None:
                 status, headers, body = found
                 exchange.respond(status, [*headers, *self.error_headers(request)], body)
                 return
         try:
-            self._verify(request, is_upgrade=False)
-            sid = request.query.get("sid")
-            if not sid:
+            session = self._verify(request, is_upgrade=False)
+            if session is None:
                 self._admit(request, lambda id: self._open_polling(exchange, id), exchange)
                 return
         except _Refused as refused:
             self._refuse(exchange, refused)
             return
-        transport = self._sessions[sid].transport
+        transport = session.transport
         assert isinstance(transport, PollingTransport)  # _verify compared the names
         if request.method == "GET":
             transport.poll_received(exchange)
@@ -274,10 +274,9 @@ class EngineServer:
         """Take a request to become a WebSocket."""
         request = upgrade.request
         try:
-            self._verify(request, is_upgrade=True)
-            sid = request.query.get("sid")
-            if sid:
-                self._open_probe(upgrade, self._sessions[sid])
+            session = self._verify(request, is_upgrade=True)
+            if session is not None:
+                self._open_probe(upgrade, session)
             else:
                 self._admit(request, lambda id: self._open_websocket(upgrade, id), upgrade)
         except _Refused as refused:
@@ -307,28 +306,37 @@ class EngineServer:
 
     # --- verification (protocol.md section 3) -----------------------------------------------------
 
-    def _verify(self, request: Request, *, is_upgrade: bool) -> None:
+    def _verify(self, request: Request, *, is_upgrade: bool) -> ServerSession | None:
+        """Check what can be checked at once.
+
+        Returns:
+            The session that the request belongs to; None when it asks for a new one.
+        """
         query = request.query
         transport = query.get("transport", "")
         if transport not in self.options.transports:
             raise _Refused(ErrorCode.UNKNOWN_TRANSPORT, {"transport": transport})
-        origin = request.headers.get("origin")
-        if origin is not None and not _HEADER_VALUE.fullmatch(origin):
-            raise _Refused(ErrorCode.BAD_REQUEST, {"name": "INVALID_ORIGIN", "origin": origin})
-        if is_upgrade and not is_origin_allowed(self.options.cors, request):
-            raise _Refused(ErrorCode.FORBIDDEN, {"name": "FOREIGN_ORIGIN", "origin": origin})
+        if request.field(b"origin") is not None:
+            self._verify_origin(request, is_upgrade=is_upgrade)
         sid = query.get("sid")
         if sid:
-            self._verify_session(sid, transport, query.get("EIO"), is_upgrade=is_upgrade)
-            return
+            return self._verify_session(sid, transport, query.get("EIO"), is_upgrade=is_upgrade)
         if request.method != "GET":
             raise _Refused(ErrorCode.BAD_HANDSHAKE_METHOD, {"method": request.method})
         if (transport == "websocket") is not is_upgrade:
             raise _Refused(ErrorCode.BAD_REQUEST, {"name": "TRANSPORT_HANDSHAKE_ERROR"})
+        return None
+
+    def _verify_origin(self, request: Request, *, is_upgrade: bool) -> None:
+        origin = request.headers["origin"]
+        if not _HEADER_VALUE.fullmatch(origin):
+            raise _Refused(ErrorCode.BAD_REQUEST, {"name": "INVALID_ORIGIN", "origin": origin})
+        if is_upgrade and not is_origin_allowed(self.options.cors, request):
+            raise _Refused(ErrorCode.FORBIDDEN, {"name": "FOREIGN_ORIGIN", "origin": origin})
 
     def _verify_session(
         self, sid: str, transport: str, revision: str | None, *, is_upgrade: bool
-    ) -> None:
+    ) -> ServerSession:
         session = self._sessions.get(sid)
         if session is None:
             raise _Refused(ErrorCode.UNKNOWN_SID, {"sid": sid})
@@ -349,6 +357,7 @@ class EngineServer:
                 ErrorCode.BAD_REQUEST,
                 {"name": "PROTOCOL_MISMATCH", "protocol": 3, "previousProtocol": 4},
             )
+        return session
 
     def _admit(
         self,

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import httptools
 
+from sockwave.engine.core.request import Request
+
 if TYPE_CHECKING:
     from sockwave.engine.core.options import Limits
 
-__all__ = ["InvalidRequest", "RequestHandler", "RequestHead", "RequestReader"]
+__all__ = ["InvalidRequest", "RequestHandler", "RequestReader"]
 
 _CHUNK_ALLOWANCE: Final = 16
 """Bytes of framing that each chunk of a body may take without counting as overhead."""
 
 _METHODS: Final = {b"GET": "GET", b"POST": "POST"}
-_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _LENGTH: Final = re.compile(rb"[0-9]{1,15}")
 _ONCE: Final = frozenset(
     {
@@ -45,43 +46,15 @@ class InvalidRequest(Exception):  # an answer, not a failure of ours
         self.status = status
 
 
-class RequestHead:
-    """Request line and headers.
-
-    Attributes:
-        method: Such as `GET`.
-        target: Path and query as sent, in latin-1.
-        headers: Values by lower-case name; repeated ones joined.
-        keep_alive: Whether the connection may carry another request.
-        is_upgrade: Whether another protocol is asked for.
-        length: Bytes of the body that were announced, 0 for a chunked one; None without a body.
-    """
-
-    __slots__ = ("headers", "is_upgrade", "keep_alive", "length", "method", "target")
-
-    def __init__(
-        self,
-        method: str,
-        target: str,
-        headers: dict[bytes, bytes],
-        *,
-        keep_alive: bool,
-        is_upgrade: bool,
-        length: int | None,
-    ) -> None:
-        self.method = method
-        self.target = target
-        self.headers = headers
-        self.keep_alive = keep_alive
-        self.is_upgrade = is_upgrade
-        self.length = length
-
-
 class RequestHandler(Protocol):
     """What a reader tells its connection."""
 
-    def head_received(self, head: RequestHead) -> None:
-        """A request has begun."""
+    def head_received(self, request: Request, length: int | None) -> None:
+        """A request has begun.
+
+        Args:
+            length: Bytes of the body that were announced, 0 for a chunked one; None without a body.
+        """
 
     def body_received(self, data: bytes) -> None:
         """A piece of its body."""
@@ -94,8 +67,12 @@ class RequestReader:
     """Reads the requests of one connection.
 
     Attributes:
+        client: Host and port of the peer, for its requests.
+        is_secure: Whether the connection is encrypted.
         is_in_head: Whether a head has begun and is not all there.
         is_in_body: Whether a body is not all there.
+        keep_alive: Whether another request may follow the present one.
+        is_upgrade: Whether the present one asks for another protocol.
     """
 
     __slots__ = (
@@ -109,8 +86,12 @@ class RequestReader:
         "_limits",
         "_parser",
         "_target",
+        "client",
         "is_in_body",
         "is_in_head",
+        "is_secure",
+        "is_upgrade",
+        "keep_alive",
     )
 
     def __init__(self, handler: RequestHandler, limits: Limits) -> None:
@@ -121,7 +102,10 @@ class RequestReader:
         self._headers: dict[bytes, bytes] = {}
         self._header_count = self._header_size = 0
         self._fed = self._body_size = self._chunks = 0
+        self.client: tuple[str, int] | None = None
+        self.is_secure = False
         self.is_in_head = self.is_in_body = False
+        self.keep_alive = self.is_upgrade = False
 
     def close(self) -> None:
         """Let go of the parser: it refers back, and only the collector would free the two."""
@@ -178,8 +162,6 @@ class RequestReader:
         limits = self._limits
         if self._header_size > limits.head_bytes or self._header_count > limits.head_count:
             raise InvalidRequest(431)
-        if _CONTROL.search(value):
-            raise InvalidRequest(400)
         name = name.lower()
         if name in self._headers:
             if name in _ONCE:
@@ -202,16 +184,16 @@ class RequestReader:
         method = parser.get_method()
         self.is_in_head = False
         self.is_in_body = True
-        self._handler.head_received(
-            RequestHead(
-                _METHODS.get(method) or method.decode("ascii"),
-                self._target.decode("latin-1"),
-                headers,
-                keep_alive=parser.should_keep_alive(),
-                is_upgrade=parser.should_upgrade(),
-                length=length,
-            )
+        self.keep_alive = parser.should_keep_alive()
+        self.is_upgrade = parser.should_upgrade()
+        request = Request(
+            _METHODS.get(method) or method.decode("ascii"),
+            self._target.decode("latin-1"),
+            headers,
+            self.client,
+            self.is_secure,
         )
+        self._handler.head_received(request, length)
 
     def on_chunk_header(self) -> None:
         """A chunk of the body begins."""

@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Final, Protocol
 from sockwave.codec.deflate import negotiate
 from sockwave.codec.websocket import accept_key
 from sockwave.engine.core.heartbeat import GRANULARITY
-from sockwave.engine.core.request import Headers, Request
 from sockwave.engine.server.exchange import (
     NO_SNIFF,
     HttpExchange,
     ResponseHeaders,
     UpgradeExchange,
 )
-from sockwave.engine.server.http1 import InvalidRequest, RequestHead, RequestReader
+from sockwave.engine.server.http1 import InvalidRequest, RequestReader
 from sockwave.engine.server.websocket import WebSocketTransport
 
 if TYPE_CHECKING:
     from sockwave.codec.deflate import PerMessageDeflate
     from sockwave.engine.core.options import EngineOptions
+    from sockwave.engine.core.request import Request
     from sockwave.engine.core.transport import TransportReceiver
     from sockwave.engine.server.engine import EngineServer
 
@@ -85,13 +85,15 @@ class NativeExchange(HttpExchange):
 
     __slots__ = ("_connection", "answer", "body", "body_size", "is_complete", "keep_alive")
 
-    def __init__(self, request: Request, connection: HttpConnection, head: RequestHead) -> None:
+    def __init__(
+        self, request: Request, connection: HttpConnection, keep_alive: bool, has_body: bool
+    ) -> None:
         super().__init__(request)
         self._connection: HttpConnection | None = connection
         self.answer: bytes | None = None
-        self.keep_alive = head.keep_alive
-        self.is_complete = head.length is None
-        self.body: list[bytes] | None = None if head.length is None else []
+        self.keep_alive = keep_alive
+        self.is_complete = not has_body
+        self.body: list[bytes] | None = [] if has_body else None
         self.body_size = 0
 
     def respond(self, status: int, headers: ResponseHeaders, body: bytes = b"") -> None:
@@ -125,14 +127,11 @@ class NativeExchange(HttpExchange):
 class NativeUpgrade(UpgradeExchange):
     """A request to become a WebSocket on a connection of ours."""
 
-    __slots__ = ("_connection", "headers")
+    __slots__ = ("_connection",)
 
-    def __init__(
-        self, request: Request, connection: HttpConnection, headers: dict[bytes, bytes]
-    ) -> None:
+    def __init__(self, request: Request, connection: HttpConnection) -> None:
         super().__init__(request)
         self._connection = connection
-        self.headers = headers
 
     def accept(
         self, receiver: TransportReceiver, headers: ResponseHeaders
@@ -143,7 +142,7 @@ class NativeUpgrade(UpgradeExchange):
                 b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 b"Sec-WebSocket-Accept: "
             ),
-            accept_key(self.headers[b"sec-websocket-key"]),
+            accept_key(self.request.field(b"sec-websocket-key") or b""),
             b"\r\n",
         ]
         deflate = None
@@ -153,7 +152,7 @@ class NativeUpgrade(UpgradeExchange):
             if answer := negotiate(offers, options):
                 extension, deflate = answer
                 head.append(b"Sec-WebSocket-Extensions: %b\r\n" % extension.encode())
-        protocols = self.headers.get(b"sec-websocket-protocol")
+        protocols = self.request.field(b"sec-websocket-protocol")
         if protocols is not None and (first := _first_token(protocols)):
             head += [b"Sec-WebSocket-Protocol: ", first, b"\r\n"]
         head += [f"{name}: {value}\r\n".encode("latin-1") for name, value in headers]
@@ -192,7 +191,6 @@ class HttpConnection(asyncio.Protocol):
     __slots__ = (
         "_awaits_upgrade",
         "_can_write",
-        "_client",
         "_deadline",
         "_engine",
         "_exchange",
@@ -201,7 +199,6 @@ class HttpConnection(asyncio.Protocol):
         "_is_closing",
         "_is_flushing",
         "_is_reading",
-        "_is_secure",
         "_phase",
         "_queue",
         "_reader",
@@ -217,13 +214,12 @@ class HttpConnection(asyncio.Protocol):
     ) -> None:
         self._engine = engine
         self._host = host
-        self._is_secure = is_secure
         self._reader = RequestReader(self, engine.options.limits)
+        self._reader.is_secure = is_secure
         self._queue: deque[NativeExchange] = deque()
         self._exchange: NativeExchange | None = None
         self._upgrade: NativeUpgrade | None = None
         self._awaits_upgrade = False
-        self._client: tuple[str, int] | None = None
         self._held = b""
         self._is_reading = True
         self._is_closing = False
@@ -244,11 +240,11 @@ class HttpConnection(asyncio.Protocol):
         """A peer has connected."""
         self._tcp = transport  # type: ignore[assignment] # uvloop's is no asyncio.Transport
         peer = transport.get_extra_info("peername")
-        self._client = (peer[0], peer[1]) if isinstance(peer, tuple) else None
+        self._reader.client = (peer[0], peer[1]) if isinstance(peer, tuple) else None
         driver = self._engine.driver
         driver.connections.add(self)
         if len(driver.connections) > driver.max_connections:
-            self._engine.peer_log.info(self._client, "refused: too many connections")
+            self._engine.peer_log.info(self._reader.client, "refused: too many connections")
             self.refuse(503, [("Retry-After", "5")], b"")
             return
         self._enter(_Phase.HEAD, self.options.limits.head_timeout)
@@ -377,29 +373,21 @@ class HttpConnection(asyncio.Protocol):
 
     # --- requests, from the reader ----------------------------------------------------------------
 
-    def head_received(self, head: RequestHead) -> None:
+    def head_received(self, request: Request, length: int | None) -> None:
         """A request begins."""
-        path, _, query = head.target.partition("?")
-        request = Request(
-            head.method,
-            path,
-            query,
-            Headers(head.headers),
-            client=self._client,
-            is_secure=self._is_secure,
-        )
-        if head.is_upgrade:
-            self._upgrade = NativeUpgrade(request, self, head.headers)
+        if self._reader.is_upgrade:
+            self._upgrade = NativeUpgrade(request, self)
             return
-        exchange = self._exchange = NativeExchange(request, self, head)
+        exchange = NativeExchange(request, self, self._reader.keep_alive, length is not None)
+        self._exchange = exchange
         self._queue.append(exchange)
-        if head.length is not None and head.length > self.options.max_payload:
+        if length is not None and length > self.options.max_payload:
             self._body_too_large(exchange)
-        elif self._engine.is_ours(path):
+        elif self._engine.is_ours(request.target):
             self._engine.handle_request(exchange)
         else:
             exchange.respond(404, ())
-        if b"expect" in head.headers and exchange.answer is None:
+        if length is not None and exchange.answer is None and request.field(b"expect"):
             self._tcp.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def body_received(self, data: bytes) -> None:
@@ -427,7 +415,7 @@ class HttpConnection(asyncio.Protocol):
         owner, exchange.owner = exchange.owner, None
         if owner is not None:
             owner.body_too_large(exchange)
-        self._engine.peer_log.info(self._client, "request body over max_payload")
+        self._engine.peer_log.info(self._reader.client, "request body over max_payload")
         exchange.respond(413, self._engine.error_headers(exchange.request))
 
     # --- answers ----------------------------------------------------------------------------------
@@ -473,7 +461,9 @@ class HttpConnection(asyncio.Protocol):
             owner, exchange.owner = exchange.owner, None
             owner.exchange_lost(exchange)  # which ends the session, with a line in the log
         else:
-            self._engine.peer_log.info(self._client, f"bad request: {status} {_REASONS[status]}")
+            self._engine.peer_log.info(
+                self._reader.client, f"bad request: {status} {_REASONS[status]}"
+            )
         if not self._is_closing:
             self.refuse(status, [("Content-Type", "text/plain"), *NO_SNIFF], b"")
 
@@ -540,19 +530,18 @@ class HttpConnection(asyncio.Protocol):
         self._enter(_Phase.WAITING, None)
         if upgrade is None or self._queue:
             raise InvalidRequest(400)
-        headers = upgrade.headers
-        path = upgrade.request.path
-        if not self._engine.is_ours(path):
+        request = upgrade.request
+        if not self._engine.is_ours(request.target):
             self.refuse(404, [], b"")
             return
-        if not _wants_websocket(headers):
+        if not _wants_websocket(request.field(b"upgrade") or b""):
             raise InvalidRequest(400)
-        if upgrade.request.method != "GET":
+        if request.method != "GET":
             raise InvalidRequest(405)
-        if headers.get(b"sec-websocket-version") not in (b"13", b"8"):
+        if request.field(b"sec-websocket-version") not in (b"13", b"8"):
             self.refuse(400, [("Sec-WebSocket-Version", "13, 8")], b"")
             return
-        if not _WEBSOCKET_KEY.fullmatch(headers.get(b"sec-websocket-key", b"")):
+        if not _WEBSOCKET_KEY.fullmatch(request.field(b"sec-websocket-key") or b""):
             body = b"Missing or invalid Sec-WebSocket-Key header"
             self.refuse(400, [("Content-Type", "text/html"), *NO_SNIFF], body)
             return
@@ -579,6 +568,5 @@ class HttpConnection(asyncio.Protocol):
         return websocket
 
 
-def _wants_websocket(headers: dict[bytes, bytes]) -> bool:
-    tokens = headers.get(b"upgrade", b"").lower().split(b",")
-    return any(token.strip(b" \t") == b"websocket" for token in tokens)
+def _wants_websocket(upgrade: bytes) -> bool:
+    return any(token.strip(b" \t") == b"websocket" for token in upgrade.lower().split(b","))

@@ -110,8 +110,8 @@ class PollingTransport:
             self._refuse(exchange, 400)
             self._end(DisconnectReason.TRANSPORT_ERROR, "data request overlap from client")
             return
-        content_type = exchange.request.headers.get("content-type", "")
-        if content_type.partition(";")[0].strip(" \t").lower() == "application/octet-stream":
+        content_type = exchange.request.field(b"content-type") or b""
+        if content_type.partition(b";")[0].strip(b" \t").lower() == b"application/octet-stream":
             self._refuse(exchange, 400)
             self._end(DisconnectReason.TRANSPORT_ERROR, "invalid content")
             return

@@ -52,7 +52,7 @@ class Handshake:
     @property
     def url(self) -> str:
         """Path and query of the first request."""
-        return self.request.url
+        return self.request.target
 
     @property
     def secure(self) -> bool:
