@@ -134,9 +134,9 @@ def test_any_cookie_header_is_read(header: str) -> None:
 # --- the request ----------------------------------------------------------------------------------
 
 
-def test_url_is_path_and_query_as_sent() -> None:
-    assert request("a=%20").url == "/socket.io/?a=%20"
-    assert request().url == "/socket.io/"
+@pytest.mark.parametrize("query_string", ["", "a=%20", "a=?b"])
+def test_path_is_what_stands_before_the_first_question_mark(query_string: str) -> None:
+    assert request(query_string).path == "/socket.io/"
 
 
 def test_repr_of_a_request_shows_no_query() -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from sockwave.engine.core.options import MAX_TIMEOUT, check_number
 from sockwave.socketio.core.outgoing import encode_shared
 from sockwave.socketio.core.rooms import RoomTable
+from sockwave.types import SocketId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from sockwave.socketio.core.acks import AckResult
     from sockwave.socketio.core.outgoing import EncodedPacket
-    from sockwave.types import NamespaceName, Room, SocketId
+    from sockwave.types import NamespaceName, Room
 
 __all__ = [
     "Adapter",
@@ -40,6 +42,10 @@ class BroadcastFlags:
     compress: bool = True
     local: bool = False
     timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.timeout is not None:
+            check_number("timeout", self.timeout, 0, MAX_TIMEOUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +184,15 @@ class InMemoryAdapter:
             return list(sockets.values())
         ids: Iterable[SocketId] = sockets
         if options.rooms:
-            ids = dict.fromkeys(id_ for room in options.rooms for id_ in self._table.members(room))
-        excluded = {id_ for room in options.excluded for id_ in self._table.members(room)}
+            ids = dict.fromkeys(self._reached(options.rooms))
+        excluded = set(self._reached(options.excluded))
         return [sockets[id_] for id_ in ids if id_ not in excluded and id_ in sockets]
+
+    def _reached(self, rooms: tuple[Room, ...]) -> Iterator[SocketId]:
+        """Ids in rooms; a room is also the socket of that id, whoever else joined it."""
+        for room in rooms:
+            yield SocketId(room)
+            yield from self._table.members(room)
 
     def close(self) -> None:
         """Forget everything."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
@@ -9,8 +10,6 @@ from sockwave.socketio.core.adapter import BroadcastOptions
 from sockwave.socketio.core.outgoing import check_event_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from sockwave.types import Json, Room
 
 __all__ = ["BroadcastOperator", "BroadcastTarget", "as_rooms"]
@@ -26,7 +25,10 @@ def as_rooms(rooms: tuple[Room | Iterable[Room], ...]) -> tuple[Room, ...]:
     """
     flat: list[Room] = []
     for entry in rooms:
-        flat.extend([entry] if isinstance(entry, str) else entry)
+        if isinstance(entry, str) or not isinstance(entry, Iterable):
+            flat.append(entry)
+        else:
+            flat.extend(entry)
     for room in flat:
         if not isinstance(room, str):
             raise TypeError(f"a room must be text, not {type(room).__name__}")

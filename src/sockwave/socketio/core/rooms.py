@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sockwave.types import Room, SocketId
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from sockwave.types import Room, SocketId
 
 __all__ = ["RoomTable"]
 
@@ -68,9 +68,5 @@ class RoomTable:
         return {id_, *self._rooms.get(id_, ())}
 
     def members(self, room: Room) -> Iterable[SocketId]:
-        """Members in the order of joining; of a room that is a socket's id, that socket."""
-        return self._members.get(room) or (SocketId(room),)
-
-    def has_rooms(self, id_: SocketId) -> bool:
-        """Whether the socket is in any room but its own."""
-        return id_ in self._rooms
+        """Members in the order of joining, without the socket whose id the room is."""
+        return self._members.get(room, ())
