@@ -155,11 +155,16 @@ _MAX_PARAMETERS: Final = 1_000
 
 def parse_query(query_string: str) -> dict[str, str]:
     """Read a query string as a form; of a repeated name the last one wins."""
-    parts = query_string.split("&", _MAX_PARAMETERS)
-    pairs = [part.partition("=") for part in parts if part and part[0] != "="]
-    if "%" in query_string or "+" in query_string:
-        return {unquote_plus(name): unquote_plus(value) for name, _, value in pairs}
-    return {name: value for name, _, value in pairs}
+    found: dict[str, str] = {}
+    is_plain = "%" not in query_string and "+" not in query_string
+    for part in query_string.split("&", _MAX_PARAMETERS):
+        name, _, value = part.partition("=")
+        if is_plain:
+            found[name] = value
+        else:
+            found[unquote_plus(name)] = unquote_plus(value)
+    found.pop("", None)
+    return found
 
 
 def parse_cookies(header: str) -> dict[str, str]:

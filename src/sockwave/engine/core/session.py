@@ -25,6 +25,10 @@ _OPEN: Final = State.OPEN
 _UPGRADING: Final = State.UPGRADING
 _CLOSING: Final = State.CLOSING
 
+_WORTH_COUNTING: Final = 4_096
+"""Bytes up to which the backlog of a session is left out of the account of the process: a client
+that polls has one for a moment after every message."""
+
 _PING: Final = b"2"
 _NOOP: Final = b"6"
 NOOP_INTERVAL: Final = 0.1
@@ -168,13 +172,15 @@ class Session:
         pending, transport = self._pending, self.transport
         if pending:
             if not self.transport.is_writable:
-                self._driver.backlog_grew(self)
+                if self.backlog > _WORTH_COUNTING:
+                    self._driver.backlog_grew(self)
                 return
             self._pending = []
             self.backlog = 0
             transport.write(pending)
-            if not transport.is_writable or self.accounted:
+            if not transport.is_writable:
                 self.backlog = transport.buffered()
+            if self.backlog > _WORTH_COUNTING or self.accounted:
                 self._driver.backlog_grew(self)
         if self.state is _CLOSING and not self._pending:
             transport.close()

@@ -150,9 +150,7 @@ class AsgiExchange(HttpExchange):
 
 async def _serve_http(engine: EngineServer, scope: Scope, receive: Receive, send: Send) -> None:
     exchange = AsgiExchange(_request(engine, scope))
-    if not engine.is_ours(exchange.request.path):
-        exchange.respond(404, [])
-    elif exchange.request.headers.get("content-encoding", "identity").lower() != "identity":
+    if exchange.request.headers.get("content-encoding", "identity").lower() != "identity":
         exchange.respond(415, [])
     else:
         engine.handle_request(exchange)

@@ -243,16 +243,12 @@ class EngineServer:
     def handle_request(self, exchange: HttpExchange) -> None:
         """Take a request that is no upgrade, when its head is there."""
         request = exchange.request
+        if not request.target.startswith(self._endpoint) and self._is_elsewhere(exchange):
+            return
         cors = self.options.cors
         if cors is not None and request.method == "OPTIONS":
             exchange.respond(cors.preflight_status, preflight_headers(cors, request))
             return
-        if self.file_handler is not None and not request.target.startswith(self._endpoint):
-            found = self.file_handler(request)
-            if found is not None:
-                status, headers, body = found
-                exchange.respond(status, [*headers, *self.error_headers(request)], body)
-                return
         try:
             session = self._verify(request, is_upgrade=False)
             if session is None:
@@ -269,6 +265,21 @@ class EngineServer:
             transport.post_received(exchange)
         else:
             exchange.respond(500, self.error_headers(request))
+
+    def _is_elsewhere(self, exchange: HttpExchange) -> bool:
+        """Answer a request for a file below the path, or for nothing of ours."""
+        request = exchange.request
+        if not self.is_ours(request.target):
+            exchange.respond(404, ())
+            return True
+        if self.file_handler is None or request.method == "OPTIONS":
+            return False
+        found = self.file_handler(request)
+        if found is None:
+            return False
+        status, headers, body = found
+        exchange.respond(status, [*headers, *self.error_headers(request)], body)
+        return True
 
     def handle_upgrade(self, upgrade: UpgradeExchange) -> None:
         """Take a request to become a WebSocket."""

@@ -22,6 +22,12 @@ __all__ = ["InvalidRequest", "RequestHandler", "RequestReader"]
 _CHUNK_ALLOWANCE: Final = 16
 """Bytes of framing that each chunk of a body may take without counting as overhead."""
 
+_REQUEST_LINE: Final = re.compile(rb"(GET|POST) (/[!-~]*) HTTP/1\.1\r\n")
+"""The request lines of polling; whatever else is a request goes to llhttp."""
+
+_MAX_KNOWN: Final = 4
+_MAX_KNOWN_BYTES: Final = 2_048
+
 _METHODS: Final = {b"GET": "GET", b"POST": "POST"}
 _LENGTH: Final = re.compile(rb"[0-9]{1,15}")
 _ONCE: Final = frozenset(
@@ -83,6 +89,8 @@ class RequestReader:
         "_header_count",
         "_header_size",
         "_headers",
+        "_known",
+        "_length",
         "_limits",
         "_parser",
         "_target",
@@ -102,6 +110,8 @@ class RequestReader:
         self._headers: dict[bytes, bytes] = {}
         self._header_count = self._header_size = 0
         self._fed = self._body_size = self._chunks = 0
+        self._length: int | None = None
+        self._known: dict[bytes, tuple[dict[bytes, bytes], int | None]] = {}
         self.client: tuple[str, int] | None = None
         self.is_secure = False
         self.is_in_head = self.is_in_body = False
@@ -120,6 +130,9 @@ class RequestReader:
         Raises:
             InvalidRequest: The connection has to end.
         """
+        at_start = not (self.is_in_head or self.is_in_body)
+        if at_start and self._known and self._feed_known(data):
+            return None
         self._fed += len(data)
         try:
             self._parser.feed_data(data)
@@ -135,7 +148,52 @@ class RequestReader:
             overhead = self._fed - self._body_size - self._chunks * _CHUNK_ALLOWANCE
             if overhead > self._limits.head_bytes:
                 raise InvalidRequest(431 if self._headers or self.is_in_body else 414)
+        elif at_start:
+            self._remember(data)
         return None
+
+    # --- heads that were read before --------------------------------------------------------------
+    #
+    # A polling client sends the same headers with every request of a kind. A block of header lines
+    # that equals, byte for byte, one that llhttp has read on this connection needs no second
+    # reading: what is left is the request line, for which there is a strict expression.
+
+    def _feed_known(self, data: bytes) -> bool:
+        """Read a whole request whose header lines are known; False leaves it to llhttp."""
+        line = _REQUEST_LINE.match(data)
+        if line is None:
+            return False
+        block_end = data.find(b"\r\n\r\n", line.end() - 2) + 4
+        known = self._known.get(data[line.end() : block_end])
+        if known is None:
+            return False
+        headers, length = known
+        method, target = line.groups()
+        if len(data) != block_end + (length or 0) or len(target) > self._limits.target_bytes:
+            return False
+        self.keep_alive, self.is_upgrade = True, False
+        request = Request(
+            _METHODS[method], target.decode("ascii"), headers, self.client, self.is_secure
+        )
+        handler = self._handler
+        handler.head_received(request, length)
+        if length:
+            handler.body_received(data[block_end:])
+        handler.request_completed()
+        return True
+
+    def _remember(self, data: bytes) -> None:
+        """Know the header lines of a request that llhttp has read, if `data` is just that."""
+        if not self.keep_alive or len(self._known) >= _MAX_KNOWN:
+            return
+        line = _REQUEST_LINE.match(data)
+        if line is None or b"transfer-encoding" in self._headers or b"expect" in self._headers:
+            return
+        block_end = data.find(b"\r\n\r\n", line.end() - 2) + 4
+        block = data[line.end() : block_end]
+        # Of several requests glued together the last one's length cannot make this sum.
+        if len(block) <= _MAX_KNOWN_BYTES and len(data) == block_end + (self._length or 0):
+            self._known[block] = (self._headers, self._length)
 
     # --- llhttp's callbacks -----------------------------------------------------------------------
 
@@ -180,7 +238,7 @@ class RequestReader:
             raise InvalidRequest(400)
         if self._target[:1] != b"/":
             raise InvalidRequest(400)
-        length = self._check_body_headers(headers)
+        length = self._length = self._check_body_headers(headers)
         method = parser.get_method()
         self.is_in_head = False
         self.is_in_body = True

@@ -88,7 +88,8 @@ class NativeExchange(HttpExchange):
     def __init__(
         self, request: Request, connection: HttpConnection, keep_alive: bool, has_body: bool
     ) -> None:
-        super().__init__(request)
+        self.request = request
+        self.owner = None
         self._connection: HttpConnection | None = connection
         self.answer: bytes | None = None
         self.keep_alive = keep_alive
@@ -179,6 +180,10 @@ class _Phase(Enum):
     """For an answer of ours: no deadline."""
 
 
+_WAITING: Final = _Phase.WAITING
+_IDLE: Final = _Phase.IDLE
+
+
 class HttpConnection(asyncio.Protocol):
     """One TCP connection while it speaks HTTP.
 
@@ -199,6 +204,7 @@ class HttpConnection(asyncio.Protocol):
         "_is_closing",
         "_is_flushing",
         "_is_reading",
+        "_limits",
         "_phase",
         "_queue",
         "_reader",
@@ -214,7 +220,8 @@ class HttpConnection(asyncio.Protocol):
     ) -> None:
         self._engine = engine
         self._host = host
-        self._reader = RequestReader(self, engine.options.limits)
+        self._limits = engine.options.limits
+        self._reader = RequestReader(self, self._limits)
         self._reader.is_secure = is_secure
         self._queue: deque[NativeExchange] = deque()
         self._exchange: NativeExchange | None = None
@@ -295,7 +302,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _consume(self, data: bytes) -> None:
         """Feed the reader; where several heads are glued together, one at a time."""
-        reader, limits = self._reader, self.options.limits
+        reader, limits = self._reader, self._limits
         while data:
             if self._host is not None and not (reader.is_in_head or reader.is_in_body):
                 data, self._held = self._held + data, b""
@@ -324,7 +331,7 @@ class HttpConnection(asyncio.Protocol):
             if self._phase is not _Phase.BODY:
                 self._enter(_Phase.BODY, limits.body_timeout)
         else:  # a poll may wait for as long as its session lives
-            self._enter(_Phase.WAITING, None)
+            self._phase, self._deadline = _WAITING, None
 
     def _is_for_us(self, data: bytes) -> bool:
         """Look at the request line; hand the connection over if its path is not ours."""
@@ -383,10 +390,8 @@ class HttpConnection(asyncio.Protocol):
         self._queue.append(exchange)
         if length is not None and length > self.options.max_payload:
             self._body_too_large(exchange)
-        elif self._engine.is_ours(request.target):
-            self._engine.handle_request(exchange)
-        else:
-            exchange.respond(404, ())
+            return
+        self._engine.handle_request(exchange)
         if length is not None and exchange.answer is None and request.field(b"expect"):
             self._tcp.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -438,10 +443,9 @@ class HttpConnection(asyncio.Protocol):
                 return
         if self._is_closing:
             return
-        limits = self.options.limits
-        if not queue and self._phase is _Phase.WAITING:
-            self._enter(_Phase.IDLE, limits.keep_alive_timeout)
-        if not self._is_reading and len(queue) < limits.pipelined_requests:
+        if not queue and self._phase is _WAITING:
+            self._enter(_IDLE, self._limits.keep_alive_timeout)
+        if not self._is_reading and len(queue) < self._limits.pipelined_requests:
             self._resume()
 
     # --- refusing and closing ---------------------------------------------------------------------

@@ -183,6 +183,10 @@ class PollingTransport:
 
     def write(self, packets: list[Outgoing]) -> None:
         """Answer the waiting GET with all packets."""
+        first = packets[0]
+        if len(packets) == 1 and isinstance(first, bytes):
+            self._answer_poll(first, compress=first not in _NEVER_COMPRESSED)
+            return
         compress = False
         parts: list[bytes] = []
         for packet in packets:
@@ -192,7 +196,7 @@ class PollingTransport:
             else:
                 parts.append(encode_base64_packet(packet.data) if packet.is_binary else packet.data)
                 compress = compress or packet.compress
-        self._answer_poll(parts[0] if len(parts) == 1 else encode_payload(parts), compress=compress)
+        self._answer_poll(encode_payload(parts), compress=compress)
 
     def buffered(self) -> int:
         """Nothing: what is not answered stays in the session's queue."""
@@ -251,8 +255,11 @@ class PollingTransport:
         if poll is None:
             return
         headers = _POLL_HEADERS
-        options = self._host.options.http_compression
-        if compress and options is not None and len(payload) >= options.threshold:
+        if (
+            compress
+            and (options := self._host.options.http_compression) is not None
+            and len(payload) >= options.threshold
+        ):
             encoding = _accepted_encoding(poll.request)
             if encoding is not None:
                 payload = _compressed(payload, encoding, options.level)
