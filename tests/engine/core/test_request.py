@@ -11,7 +11,8 @@ from sockwave.engine.core.request import Headers, Request, parse_cookies, parse_
 
 def request(query_string: str = "", **headers: str) -> Request:
     fields = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
-    return Request("GET", "/socket.io/", query_string, Headers(fields), client=("192.0.2.1", 5_000))
+    target = f"/socket.io/?{query_string}" if query_string else "/socket.io/"
+    return Request("GET", target, fields, ("192.0.2.1", 5_000))
 
 
 # --- headers --------------------------------------------------------------------------------------
@@ -137,6 +138,14 @@ def test_any_cookie_header_is_read(header: str) -> None:
 @pytest.mark.parametrize("query_string", ["", "a=%20", "a=?b"])
 def test_path_is_what_stands_before_the_first_question_mark(query_string: str) -> None:
     assert request(query_string).path == "/socket.io/"
+
+
+def test_packed_request_has_the_same_headers() -> None:
+    sent = request(host="a")
+    field, headers = sent.field(b"host"), dict(sent.headers)
+    sent.pack()
+    assert (sent.field(b"host"), dict(sent.headers)) == (field, headers) == (b"a", {"host": "a"})
+    assert sent.field(b"origin") is None
 
 
 def test_repr_of_a_request_shows_no_query() -> None:

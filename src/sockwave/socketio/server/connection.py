@@ -16,8 +16,6 @@ from sockwave.socketio.server.socket import Socket
 from sockwave.types import DisconnectReason, NamespaceName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from sockwave.engine.server.driver import Driver
     from sockwave.engine.server.session import ServerSession
     from sockwave.socketio.server.server import Server
@@ -38,12 +36,12 @@ class Connection:
     """
 
     __slots__ = (
+        "_by_name",
         "_driver",
         "_joined",
         "_main",
         "_max_attachments",
         "_max_depth",
-        "_others",
         "_pending",
         "_reassembler",
         "_running",
@@ -59,7 +57,8 @@ class Connection:
         options = server.options
         self._driver: Driver = server.engine.driver
         self._main: Socket | None = None
-        self._others: dict[NamespaceName, Socket] | None = None
+        # All sockets in the order they joined; None while there is none but the main one.
+        self._by_name: dict[NamespaceName, Socket] | None = None
         self._pending: dict[NamespaceName, Socket] | None = None
         self._reassembler: Reassembler | None = None
         self._joined = False
@@ -125,12 +124,12 @@ class Connection:
     def session_closed(self, reason: DisconnectReason, description: str) -> None:
         """The connection is over: so are its sockets, in the order they joined."""
         self._driver.cancel(self)
-        for socket in list(self.sockets()):
+        for socket in self.sockets():
             socket.left(reason, description)
         if self._pending is not None:
             for socket in self._pending.values():
                 socket.abandoned()
-        self._main = self._others = self._pending = self._reassembler = None
+        self._main = self._by_name = self._pending = self._reassembler = None
         self.server.connection_closed(self)
 
     def handle_timeout(self, now: float) -> None:
@@ -171,7 +170,7 @@ class Connection:
             self._violated("second CONNECT for a namespace")
             return
         options = self.server.options
-        count = len(self._others or ()) + (self._main is not None) + len(pending or ())
+        count = len(self.sockets()) + len(pending or ())
         if count >= options.max_namespaces or len(pending or ()) >= options.max_pending_connects:
             self._log("too many namespaces")
             self.send_connect_error(name, ConnectError("too many namespaces"))
@@ -186,11 +185,11 @@ class Connection:
 
     # --- for namespaces and sockets ---------------------------------------------------------------
 
-    def sockets(self) -> Iterable[Socket]:
-        """Connected sockets in the order they joined."""
-        if self._main is not None:
-            yield self._main
-        yield from list((self._others or {}).values())
+    def sockets(self) -> tuple[Socket, ...]:
+        """Connected sockets in the order they joined; a snapshot."""
+        if self._by_name is not None:
+            return tuple(self._by_name.values())
+        return () if self._main is None else (self._main,)
 
     def hold(self, socket: Socket) -> None:
         """Middlewares are not done with a socket."""
@@ -208,19 +207,20 @@ class Connection:
         if not self._joined:
             self._joined = True
             self._driver.cancel(self)
-        if socket.namespace.name == "/":
+        name = socket.namespace.name
+        if name == "/":
             self._main = socket
-        else:
-            if self._others is None:
-                self._others = {}
-            self._others[socket.namespace.name] = socket
+        elif self._by_name is None:
+            self._by_name = {} if self._main is None else {"/": self._main}
+        if self._by_name is not None:
+            self._by_name[name] = socket
 
     def remove(self, socket: Socket) -> None:
         """A socket has left its namespace."""
         if socket is self._main:
             self._main = None
-        elif self._others is not None:
-            self._others.pop(socket.namespace.name, None)
+        if self._by_name is not None:
+            self._by_name.pop(socket.namespace.name, None)
 
     def send_connect_error(self, name: NamespaceName, error: ConnectError) -> None:
         """Refuse a namespace; the client may try again on this connection."""
@@ -236,9 +236,9 @@ class Connection:
         packet.queue_on(self.session)
 
     def handler_started(self) -> None:
-        """One more handler runs; past the bound nothing more is read from the client."""
+        """One more handler runs; at the bound nothing more is read from the client."""
         self._running += 1
-        if self._running > self.server.options.max_pending_handlers:
+        if self._running >= self.server.options.max_pending_handlers:
             self.session.transport.pause_reading()
 
     def handler_ended(self) -> None:
@@ -252,24 +252,24 @@ class Connection:
     def _invalid(self, error: PacketError) -> None:
         """A packet that cannot be decoded: `error` handlers hear of it, then all sockets end."""
         self._log(str(error))
-        for socket in list(self.sockets()):
+        for socket in self.sockets():
             socket.emit_local("error", error)
-        self._close()
+        self._close(DisconnectReason.FORCED_CLOSE)
 
     def _violated(self, what: str) -> None:
         self._log(what)
-        self._close()
+        self._close(DisconnectReason.FORCED_SERVER_CLOSE)
 
-    def _close(self) -> None:
+    def _close(self, reason: DisconnectReason) -> None:
         self.session.close()
         # Where the transport could not close at once, the sockets end now all the same.
-        for socket in list(self.sockets()):
-            socket.left(DisconnectReason.FORCED_SERVER_CLOSE, "")
+        for socket in self.sockets():
+            socket.left(reason, "")
 
     def _other(self, name: NamespaceName) -> Socket | None:
         if name == "/":
             return self._main
-        return self._others.get(name) if self._others is not None else None
+        return self._by_name.get(name) if self._by_name is not None else None
 
     def _log(self, what: str) -> None:
         self.server.peer_log.info(self.session.request.client, what)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import orjson
 
+from sockwave.codec.json import encode_json
 from sockwave.codec.socketio import RESERVED_EVENTS, ack_prefix, event_prefix
 from sockwave.engine.core.handlers import (
     Handler,
@@ -134,7 +135,10 @@ class Namespace:
         if isinstance(handler, str):
             name = handler
             return lambda decorated: self._add_event(name, decorated)
-        return self._add_event(getattr(handler, "__name__", ""), handler)
+        named = getattr(handler, "__name__", None)
+        if named is None:
+            raise TypeError(f"{handler!r} has no name: give one, as in event('rename')")
+        return self._add_event(named, handler)
 
     def _add_event(self, name: str, handler: F) -> F:
         if name in _LIFE_CYCLE:
@@ -200,6 +204,8 @@ class Namespace:
 
     def broadcast(self, args: tuple[Any, ...], options: BroadcastOptions) -> None:
         """Send to whom the options select; from any thread."""
+        if self.server.engine.driver.is_foreign_thread():
+            encode_json(args)  # errors belong to the caller
         self._on_loop(self.adapter.broadcast, args, options)
 
     async def broadcast_with_ack(
@@ -225,7 +231,9 @@ class Namespace:
         asked = self.adapter.broadcast_with_ack(args, options, id_, done)
         missing += len(asked)
         if missing:
-            timeout = options.flags.timeout or self.server.options.ack_timeout
+            timeout = options.flags.timeout
+            if timeout is None:
+                timeout = self.server.options.ack_timeout
             try:
                 async with asyncio.timeout(timeout):
                     await complete.wait()
@@ -323,8 +331,8 @@ class Namespace:
             try:
                 result = handler(socket)
             except Exception as error:
-                socket._session.withdraw(mark)
-                self._take_back(socket, error)
+                withdrawn = socket._session.withdraw(mark)
+                self._take_back(socket, error, withdrawn=withdrawn)
                 return
             if result is not None and hasattr(result, "__await__"):
                 self.server.engine.driver.spawn(self._finish_connection(socket, result))
@@ -335,10 +343,16 @@ class Namespace:
         except Exception as error:
             self._take_back(socket, error)
 
-    def _take_back(self, socket: Socket, error: Exception) -> None:
+    def _take_back(self, socket: Socket, error: Exception, *, withdrawn: bool = False) -> None:
+        """Refuse after all.
+
+        Args:
+            withdrawn: The client was not told anything yet, not even that its socket has left.
+        """
         reason = self._reason(socket, "connection", error)
-        if socket.connected:
-            socket.left(DisconnectReason.SERVER_NAMESPACE_DISCONNECT, "")
+        was_connected = socket.connected
+        socket.left(DisconnectReason.SERVER_NAMESPACE_DISCONNECT, "")
+        if was_connected or withdrawn:
             socket._connection.send_connect_error(self.name, reason)
 
     def _reason(self, socket: Socket, event: str, error: Exception) -> ConnectError:

@@ -65,6 +65,7 @@ class Socket:
         "_handshake",
         "_has_hooks",
         "_is_gone",
+        "_is_leaving",
         "_issued",
         "_session",
         "connected",
@@ -90,6 +91,7 @@ class Socket:
         self._auth = auth
         self._issued = issued
         self._is_gone = False
+        self._is_leaving = False
         self._has_hooks = False
         self._handlers: HandlerTable | None = None
         self._data: dict[str, Any] | None = None
@@ -348,12 +350,11 @@ class Socket:
     def _disconnect(self, close: bool) -> None:
         if not self.connected:
             return
-        leaving = list(self._connection.sockets()) if close else [self]
-        for socket in leaving:
-            encode(Packet(PacketType.DISCONNECT, socket.namespace.name, None, None)).queue_on(
-                self._session
-            )
-            socket.left(DisconnectReason.SERVER_NAMESPACE_DISCONNECT, "")
+        for socket in self._connection.sockets() if close else (self,):
+            if socket.connected and not socket._is_leaving:
+                name = socket.namespace.name
+                encode(Packet(PacketType.DISCONNECT, name, None, None)).queue_on(self._session)
+                socket.left(DisconnectReason.SERVER_NAMESPACE_DISCONNECT, "")
         if close:
             self._session.close()
 
@@ -426,8 +427,6 @@ class Socket:
             result = handler(*args)
         except Exception as error:
             self.handler_failed(name, error)
-            if answers is not None:
-                answers.failed()
             return
         if result is not None and hasattr(result, "__await__"):
             self._connection.handler_started()
@@ -443,8 +442,6 @@ class Socket:
             result = await awaitable
         except Exception as error:
             self.handler_failed(name, error)
-            if answers is not None:
-                answers.failed()
         else:
             if id_ is not None:
                 self._acknowledge(id_, result)
@@ -518,11 +515,10 @@ class Socket:
 
     def left(self, reason: DisconnectReason, description: str) -> None:
         """The socket leaves its namespace; its handlers hear of it, once."""
-        if not self.connected:
+        if self._is_leaving or not self.connected:
             return
+        self._is_leaving = True
         self.emit_local("disconnecting", reason, description)
-        if self._is_gone:
-            return  # a handler was faster
         self._is_gone = True
         self._connection.remove(self)
         self.namespace.forget(self)
@@ -565,10 +561,10 @@ class Socket:
         elif self._driver.is_foreign_thread():
             self._encoded(args, 0, flags)  # errors belong to the caller
             self._driver.call_from_thread(
-                self._emit_expecting, args, flags, _with_error(ack, flags)
+                self._emit_expecting, args, flags, self._answered(ack, flags)
             )
         else:
-            self._emit_expecting(args, flags, _with_error(ack, flags))
+            self._emit_expecting(args, flags, self._answered(ack, flags))
 
     def _deliver_unless_gone(
         self, packet: EncodedPacket, args: tuple[Any, ...], flags: BroadcastFlags
@@ -588,7 +584,7 @@ class Socket:
         timeout = flags.timeout
         if timeout is None:
             timeout = self.namespace.server.options.ack_timeout
-        self._ack_table().expect(id_, self._guarded(done), timeout)
+        self._ack_table().expect(id_, done, timeout)
         self.deliver(packet, args, flags)
         return id_
 
@@ -609,16 +605,21 @@ class Socket:
         finally:
             self.forget_ack(id_)
 
-    def _guarded(self, done: Callable[[AckResult], None]) -> Callable[[AckResult], None]:
-        """A callback that fails is a handler that fails."""
+    def _answered(
+        self, ack: Callable[..., object], flags: BroadcastFlags
+    ) -> Callable[[AckResult], None]:
+        """Run a user's callback as a handler: with (error, *args) where a time-out was set."""
 
-        def guarded(result: AckResult) -> None:
-            try:
-                done(result)
-            except Exception as error:
-                self.handler_failed("acknowledgement", error)
+        def done(result: AckResult) -> None:
+            if flags.timeout is None:
+                if not isinstance(result, SockwaveError):
+                    self._run(ack, result, "acknowledgement")
+            elif isinstance(result, SockwaveError):
+                self._run(ack, (result,), "acknowledgement")
+            else:
+                self._run(ack, (None, *result), "acknowledgement")
 
-        return guarded
+        return done
 
     def _encoded(
         self, args: tuple[Any, ...], id_: int | None, flags: BroadcastFlags
@@ -638,21 +639,6 @@ class Socket:
             method(*args)
 
 
-def _with_error(ack: Callable[..., object], flags: BroadcastFlags) -> Callable[[AckResult], None]:
-    """Call a user's callback: with (error, *args) where a time-out was set, as in the reference."""
-
-    def done(result: AckResult) -> None:
-        if flags.timeout is not None:
-            if isinstance(result, SockwaveError):
-                ack(result)
-            else:
-                ack(None, *result)
-        elif not isinstance(result, SockwaveError):
-            ack(*result)
-
-    return done
-
-
 def _number_name(name: float) -> str:
     """A number as an event's name, in JavaScript's form: handlers are registered under its text."""
     return str(int(name)) if name == int(name) else str(name)
@@ -660,7 +646,10 @@ def _number_name(name: float) -> str:
 
 @dataclass(slots=True)
 class _Answers:
-    """Collects what several handlers of one event return, until one answers or all are done."""
+    """Collects what several handlers of one event return, until one answers or all are done.
+
+    A handler that fails never returns: then there is no empty answer, as with a single handler.
+    """
 
     socket: Socket
     id: int | None
@@ -671,9 +660,6 @@ class _Answers:
         if self.id is not None and (result is not None or not self.remaining):
             id_, self.id = self.id, None
             self.socket._acknowledge(id_, result)
-
-    def failed(self) -> None:
-        self.remaining -= 1
 
 
 @dataclass(frozen=True, slots=True)
