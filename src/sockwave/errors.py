@@ -7,6 +7,7 @@
     │   │   └── TextEncodingError   text that is not UTF-8 (WebSocket close code 1007)
     │   └── WebSocketError      RFC 6455 or RFC 7692 broken; carries the close code
     ├── TransportError          the network failed, or the peer went away
+    │   └── ConnectTimeout      no connection in time; also a TimeoutError
     ├── Disconnected            the socket left its namespace before the answer came
     ├── AckTimeout              no acknowledgement in time; also a TimeoutError
     ├── EncodeError             a value that the wire cannot carry; also a TypeError
@@ -22,6 +23,7 @@ from typing import Any
 __all__ = [
     "AckTimeout",
     "ConnectError",
+    "ConnectTimeout",
     "Disconnected",
     "EncodeError",
     "LimitExceeded",
@@ -81,7 +83,32 @@ class WebSocketError(ProtocolError):
 
 
 class TransportError(SockwaveError):
-    """The network failed or the peer went away in the middle of an exchange."""
+    """The network failed or the peer went away in the middle of an exchange.
+
+    Args:
+        message: The reference's text, such as `xhr poll error`; the cause is `__cause__`.
+        transport: Which transport failed, where one is known.
+        status: HTTP status of the server's answer, None when there was none.
+        body: Start of the body of that answer.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        transport: str | None = None,
+        status: int | None = None,
+        body: str = "",
+    ) -> None:
+        super().__init__(message if status is None else f"{message}: HTTP status {status}")
+        self.message = message
+        self.transport = transport
+        self.status = status
+        self.body = body
+
+
+class ConnectTimeout(TransportError, TimeoutError):
+    """No connection could be made in time."""
 
 
 class Disconnected(SockwaveError):

@@ -34,7 +34,8 @@ Json: TypeAlias = Any
 
 
 class DisconnectReason(StrEnum):
-    """Why a session or socket ended; the values are the reference's (server.md section 10)."""
+    """Why a session or socket ended; the values are the reference's (server.md section 10,
+    client.md section 5.12)."""
 
     CLIENT_NAMESPACE_DISCONNECT = "client namespace disconnect"
     SERVER_NAMESPACE_DISCONNECT = "server namespace disconnect"
@@ -46,3 +47,7 @@ class DisconnectReason(StrEnum):
     FORCED_CLOSE = "forced close"
     FORCED_SERVER_CLOSE = "forced server close"
     BACKLOG_EXCEEDED = "backlog exceeded"
+    IO_SERVER_DISCONNECT = "io server disconnect"
+    """On a client: the server took this socket out of its namespace."""
+    IO_CLIENT_DISCONNECT = "io client disconnect"
+    """On a client: this side left the namespace."""

@@ -1,4 +1,4 @@
-"""permessage-deflate, RFC 7692: negotiation on the server's side, and the two (de)compressors."""
+"""permessage-deflate, RFC 7692: negotiation on both sides, and the two (de)compressors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Self
 
-__all__ = ["Deflate", "PerMessageDeflate", "negotiate"]
+__all__ = ["OFFER", "Deflate", "PerMessageDeflate", "agree", "negotiate"]
 
 _TAIL: Final = b"\x00\x00\xff\xff"
 _MAX_FINAL_BLOCKS: Final = 16
@@ -152,6 +152,38 @@ class PerMessageDeflate:
                 return message
             rest = inflater.unused_data
         raise WebSocketError(CloseCode.INVALID_PAYLOAD, "too many final blocks")
+
+
+OFFER: Final = "permessage-deflate; client_max_window_bits"
+"""What our client offers, as the reference does: all parameters are left to the server."""
+
+
+def agree(header: str, options: Deflate) -> PerMessageDeflate | None:
+    """Read a server's answer to `OFFER` (RFC 7692 section 7.1).
+
+    Args:
+        header: Value of `Sec-WebSocket-Extensions` in the response; empty for none.
+
+    Returns:
+        The extension, or None when the server does without.
+
+    Raises:
+        WebSocketError: The answer has more than was offered, or is not valid.
+    """
+    answers = list(_offers(header)) if header.strip() else []
+    if not answers:
+        return None
+    name, parameters = answers[0]
+    answer = _Offer.parse(parameters) if name == "permessage-deflate" else None
+    # Section 7.1.2.2: in an answer the parameter has a value. zlib writes no window of 8 bits.
+    if len(answers) > 1 or answer is None or answer.client_max_window_bits in (0, 8):
+        raise WebSocketError(CloseCode.MANDATORY_EXTENSION, "unusable extension in the answer")
+    return PerMessageDeflate(
+        options,
+        write_window_bits=answer.client_max_window_bits or 15,
+        write_takeover=not answer.client_no_context_takeover,
+        read_takeover=not answer.server_no_context_takeover,
+    )
 
 
 def negotiate(header: str, options: Deflate) -> tuple[str, PerMessageDeflate] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import binascii
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 
 import orjson
 
@@ -25,6 +25,8 @@ __all__ = [
     "Handshake",
     "PacketType",
     "ReceivedPacket",
+    "decode_base64_packet",
+    "decode_handshake",
     "encode_base64_packet",
     "encode_handshake",
     "encode_payload",
@@ -77,6 +79,62 @@ def encode_handshake(handshake: Handshake) -> bytes:
         "maxPayload": handshake.max_payload,
     }
     return b"0" + orjson.dumps(body)
+
+
+def decode_handshake(packet: bytes) -> Handshake:
+    """Decode the OPEN packet of a server; `max_payload` is 0 where it tells none.
+
+    Raises:
+        PacketError: A key is missing, or its value is of no use; the text names it.
+    """
+    try:
+        body = orjson.loads(packet[1:])
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise PacketError("invalid handshake: not a JSON object")
+    sid = body.get("sid")
+    if not isinstance(sid, str) or not 0 < len(sid) <= MAX_SID_LENGTH:
+        raise PacketError("invalid handshake: sid")
+    upgrades = body.get("upgrades")
+    if not isinstance(upgrades, list):
+        raise PacketError("invalid handshake: upgrades")
+    max_payload = body.get("maxPayload", 0)
+    if isinstance(max_payload, bool) or not isinstance(max_payload, int) or max_payload < 0:
+        raise PacketError("invalid handshake: maxPayload")
+    return Handshake(
+        cast("SessionId", sid),
+        tuple(name for name in _UPGRADES if name in upgrades),
+        _seconds(body, "pingInterval"),
+        _seconds(body, "pingTimeout"),
+        max_payload,
+    )
+
+
+MAX_SID_LENGTH: Final = 1024
+"""Longest session id accepted from a server; the reference's has 20 characters. It goes into every
+URL, and servers refuse URLs of more than some thousand characters."""
+
+MAX_INTERVAL: Final = 24 * 3600.0
+"""Seconds; longest time that a server may ask us to wait for it. Longer ones count as this."""
+
+_UPGRADES: Final[tuple[TransportName, ...]] = ("websocket", "webtransport")
+
+
+def _seconds(body: dict[str, object], key: str) -> float:
+    value = body.get(key)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise PacketError(f"invalid handshake: {key}")
+    return min(value / 1000, MAX_INTERVAL)
+
+
+def decode_base64_packet(packet: bytes) -> bytes:
+    """Decode a binary message that came as text: `b` and base64.
+
+    Raises:
+        PacketError: Not base64.
+    """
+    return _decode_base64(packet[1:])
 
 
 def encode_base64_packet(data: bytes) -> bytes:

@@ -33,6 +33,7 @@ __all__ = [
     "Opcode",
     "accept_key",
     "apply_mask",
+    "client_frame",
     "encode_close",
     "encode_frame",
     "server_frame",
@@ -96,6 +97,51 @@ def server_frame(payload: bytes, *, binary: bool = False) -> bytes:
     return _head(0x82 if binary else 0x81, length) + payload
 
 
+_KEY_POOL: Final = 4 * 256
+
+
+class _Keys:
+    """Masking keys: unpredictable as RFC 6455 section 5.3 asks, at one system call for many."""
+
+    __slots__ = ("_at", "_pool")
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Forget what is left, as a child process must: its parent uses that."""
+        self._pool = b""
+        self._at = 0
+
+    def next(self) -> bytes:
+        """Four bytes that were not given before."""
+        at = self._at
+        key = self._pool[at : at + 4]
+        if not key:
+            self._pool = os.urandom(_KEY_POOL)
+            key = self._pool[:4]
+            at = 0
+        self._at = at + 4
+        return key
+
+
+_keys: Final = _Keys()
+_next_key: Final = _keys.next
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_keys.renew)
+
+_CLIENT_TEXT_HEADS: Final = tuple(_head(0x81, length, 0x80) for length in range(126))
+
+
+def client_frame(payload: bytes, *, binary: bool = False) -> bytes:
+    """Encode a whole message as one masked, uncompressed frame, with a fresh key."""
+    key = _next_key()
+    length = len(payload)
+    if length < 126 and not binary:
+        return _CLIENT_TEXT_HEADS[length] + key + apply_mask(payload, key)
+    return _head(0x82 if binary else 0x81, length, 0x80) + key + apply_mask(payload, key)
+
+
 def encode_frame(
     opcode: int, payload: bytes, *, fin: bool = True, rsv1: bool = False, mask: bool = False
 ) -> bytes:
@@ -103,7 +149,7 @@ def encode_frame(
     first = opcode | (0x80 if fin else 0) | (0x40 if rsv1 else 0)
     if not mask:
         return _head(first, len(payload)) + payload
-    key = os.urandom(4)
+    key = _next_key()
     return _head(first, len(payload), 0x80) + key + apply_mask(payload, key)
 
 
@@ -174,6 +220,7 @@ class MessageReader:
         "_message",
         "_message_opcode",
         "_need",
+        "_plain_end",
         "_stopped",
     )
 
@@ -191,6 +238,8 @@ class MessageReader:
         self._max_message = max_message
         # Second byte of the masked frames that take the short path, exclusive.
         self._fast_end = 0x80 + min(126, max_message + 1) if is_server else 0
+        # The same for unmasked frames, which is what a client reads.
+        self._plain_end = 0 if is_server else min(126, max_message + 1)
         # aiohttp's rule, of security.md section 3
         self._max_fragments = 1024 + max_message // 256
         self._deflate = deflate
@@ -230,6 +279,7 @@ class MessageReader:
             self._buffer = None
         handler = self._handler
         fast_end = self._fast_end
+        plain_end = self._plain_end
         at, end = 0, len(data)
         while end - at >= 2 and not self._stopped:
             if not budget:
@@ -244,6 +294,14 @@ class MessageReader:
                     self._keep(data[at:], stop - at)
                     return False
                 handler.text_received(apply_mask(data[payload:stop], data[at + 2 : payload]))
+                at = stop
+            elif length < plain_end and data[at] == 0x81 and self._message is None:
+                payload = at + 2
+                stop = payload + length
+                if stop > end:
+                    self._keep(data[at:], stop - at)
+                    return False
+                handler.text_received(data[payload:stop])
                 at = stop
             else:
                 try:

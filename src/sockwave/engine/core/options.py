@@ -364,14 +364,14 @@ class EngineOptions:
         object.__setattr__(
             self,
             "http_compression",
-            _switch("http_compression", self.http_compression, HttpCompression),
+            switch_option("http_compression", self.http_compression, HttpCompression),
         )
         object.__setattr__(
             self,
             "per_message_deflate",
-            _switch("per_message_deflate", self.per_message_deflate, Deflate),
+            switch_option("per_message_deflate", self.per_message_deflate, Deflate),
         )
-        object.__setattr__(self, "cookie", _switch("cookie", self.cookie, Cookie))
+        object.__setattr__(self, "cookie", switch_option("cookie", self.cookie, Cookie))
         object.__setattr__(self, "cors", _cors(self.cors))
         if self.initial_packet is not None and not isinstance(self.initial_packet, (str, bytes)):
             raise TypeError("initial_packet must be text or bytes")
@@ -382,7 +382,7 @@ class EngineOptions:
         return self.path.rstrip("/") + "/" if self.add_trailing_slash else self.path
 
 
-def _switch(option: str, value: Any, kind: type[Any]) -> Any:
+def switch_option(option: str, value: Any, kind: type[Any]) -> Any:
     """Let True, False, a mapping and None stand for an option that has options of its own."""
     if value is True:
         return kind()
@@ -402,6 +402,6 @@ def _cors(value: Any) -> Cors | None:
     if value is None or value is False or isinstance(value, Cors):
         return value or None
     if isinstance(value, Mapping):
-        cors: Cors = _switch("cors", value, Cors)
+        cors: Cors = switch_option("cors", value, Cors)
         return cors
     return Cors(origin=value)

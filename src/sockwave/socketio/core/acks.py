@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from sockwave.errors import AckTimeout, Disconnected, LimitExceeded, SockwaveError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
     from sockwave.engine.core.heartbeat import WheelEntry
 
-__all__ = ["AckClock", "AckResult", "AckTable", "AckWaiter", "ack_value"]
+__all__ = ["AckClock", "AckResult", "AckTable", "AckWaiter", "ack_callback", "ack_value"]
 
 AckResult: TypeAlias = tuple[Any, ...] | SockwaveError
 """The arguments of an answer, or why there is none."""
@@ -22,6 +22,26 @@ def ack_value(args: tuple[Any, ...]) -> Any:
     if len(args) == 1:
         return args[0]
     return args or None
+
+
+def ack_callback(ack: Callable[..., object], *, error_first: bool) -> Callable[[AckResult], None]:
+    """Call a user's function with an answer.
+
+    Args:
+        error_first: As `ack(None, *args)` or `ack(error)`; else as `ack(*args)`, and not at all
+            when there is no answer.
+    """
+
+    def done(result: AckResult) -> None:
+        if error_first:
+            if isinstance(result, SockwaveError):
+                ack(result)
+            else:
+                ack(None, *result)
+        elif not isinstance(result, SockwaveError):
+            ack(*result)
+
+    return done
 
 
 class AckClock(Protocol):
@@ -123,7 +143,8 @@ class AckTable:
         if self._waiting.get(id_) is waiter:
             del self._waiting[id_]
 
-    def disconnected(self, reason: str) -> None:
-        """No answer will come any more."""
-        for waiter in list(self._waiting.values()):
-            waiter.finish(Disconnected(reason))
+    def disconnected(self, reason: str, *, keep: Container[int] = ()) -> None:
+        """No answer will come any more, but to what is yet to be sent."""
+        for id_, waiter in list(self._waiting.items()):
+            if id_ not in keep:
+                waiter.finish(Disconnected(reason))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from sockwave.codec.json import encode_json
 from sockwave.codec.socketio import RESERVED_EVENTS, Packet, PacketType, encode_packet
 from sockwave.engine.core.transport import Outgoing, SharedPacket
 
-if TYPE_CHECKING:
-    from sockwave.engine.core.session import Session
-
-__all__ = ["EncodedPacket", "check_event_name", "encode", "encode_shared"]
+__all__ = ["EncodedPacket", "check_event_name", "encode", "encode_shared", "event_packet"]
 
 _OVERHEAD: Final = 64
 """Bytes that a queued attachment counts beyond its data."""
+
+
+class PacketQueue(Protocol):
+    """A session, of either role."""
+
+    def send_packet(self, packet: Outgoing, size: int, /) -> None:
+        """Queue a packet that adds so many bytes."""
 
 
 class EncodedPacket:
@@ -35,7 +39,7 @@ class EncodedPacket:
         self.attachments = attachments
         self.size = size
 
-    def queue_on(self, session: Session) -> None:
+    def queue_on(self, session: PacketQueue) -> None:
         """Queue all parts on one session; they stay together."""
         session.send_packet(self.text, self.size)
         for attachment in self.attachments:
@@ -83,6 +87,23 @@ def encode_shared(
     return _with_attachments(
         SharedPacket(text, compress=compress), len(text), attachments, compress
     )
+
+
+def event_packet(
+    namespace: str, id_: int | None, json: bytes, attachments: list[bytes], *, compress: bool = True
+) -> EncodedPacket:
+    """Build an event from what `encode_json` made of its name and arguments.
+
+    So an event is encoded once, in the caller's thread, and gets its id when it is sent.
+    """
+    head = b"45%d-" % len(attachments) if attachments else b"42"
+    if namespace != "/":
+        head += namespace.encode() + b","
+    if id_ is not None:
+        head += b"%d" % id_
+    text = head + json
+    first: Outgoing = text if compress else SharedPacket(text, compress=False)
+    return _with_attachments(first, len(text), attachments, compress)
 
 
 def _with_attachments(

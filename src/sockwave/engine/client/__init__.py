@@ -1,0 +1,1 @@
+"""Engine.IO client over asyncio; `aiohttp` does HTTP, TLS and proxies."""

@@ -1,0 +1,218 @@
+"""Options of the Engine.IO client: frozen, keyword-only, checked once; seconds and bytes."""
+
+from __future__ import annotations
+
+import ssl as ssl_module
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict
+from urllib.parse import urlsplit
+
+from sockwave.codec.deflate import Deflate
+from sockwave.engine.core.options import (
+    check_header_value,
+    check_integer,
+    check_number,
+    check_token,
+    switch_option,
+)
+from sockwave.engine.core.request import parse_query
+
+if TYPE_CHECKING:
+    from sockwave.types import TransportName
+
+__all__ = ["ClientEngineOptions", "ClientEngineOptionsDict", "ExtraHeaders"]
+
+ExtraHeaders: TypeAlias = Mapping[str, str] | Callable[[], Mapping[str, str]]
+"""Header fields, or a function that is asked for them at each connection attempt."""
+
+_PROXY_SCHEMES: Final = ("http", "https", "socks4", "socks5", "socks5h")
+
+
+class ClientEngineOptionsDict(TypedDict, total=False):
+    """The keywords of `ClientEngineOptions`, for functions that pass them on."""
+
+    path: str
+    add_trailing_slash: bool
+    query: Mapping[str, object] | str
+    transports: Sequence[TransportName]
+    try_all_transports: bool
+    upgrade: bool
+    remember_upgrade: bool
+    timeout: float | None
+    request_timeout: float | None
+    close_timeout: float
+    timestamp_requests: bool | None
+    timestamp_param: str
+    force_base64: bool
+    extra_headers: ExtraHeaders
+    with_credentials: bool
+    protocols: Sequence[str]
+    per_message_deflate: Deflate | bool | None
+    ssl: ssl_module.SSLContext | bool
+    proxy: str | None
+    trust_env: bool
+    unix_path: str | None
+    max_payload: int
+    max_backlog: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientEngineOptions:
+    """Options of one connection to a server.
+
+    Attributes:
+        path: URL path of the server.
+        add_trailing_slash: Whether the path ends with a slash in the URL.
+        query: Parameters for the handshake, a mapping or a query string; they win over those of
+            the URL. The protocol's own (`EIO`, `transport`, `sid`) cannot be set.
+        transports: In the order they are tried; only the first, unless `try_all_transports`.
+        try_all_transports: Go on to the next transport when one cannot be opened.
+        upgrade: Try to move from polling to a WebSocket.
+        remember_upgrade: Begin with a WebSocket when the last connection ended on one.
+        timeout: Seconds an attempt may take until the server's handshake, over all transports
+            tried; also the time of an upgrade. None: no limit.
+        request_timeout: Seconds a POST of polling may take. None: the heartbeat alone judges.
+        close_timeout: Seconds that an orderly close may take.
+        timestamp_requests: Make each URL unique against caches. None: on polling only.
+        timestamp_param: Name of that parameter.
+        force_base64: Send and ask for binary messages as base64 text.
+        extra_headers: Sent with every request.
+        with_credentials: Keep cookies that polling responses set, and send them along, for sticky
+            sessions. They live as long as the connection.
+        protocols: WebSocket subprotocols to offer.
+        per_message_deflate: Offered to the server; True for the defaults of `Deflate`, False to
+            offer nothing. Messages below its threshold are sent as they are.
+        ssl: True checks the server's certificate by the system's authorities; a context of your own
+            for other authorities or a client certificate; False checks nothing.
+        proxy: URL of a proxy, `http://user:password@host:port`, or `socks5://host:port`, which
+            needs `sockwave[socks]`.
+        trust_env: Take the proxy from `HTTP_PROXY` and its kin.
+        unix_path: Path of a Unix socket to connect to; the URL's host is then only a name.
+        max_payload: Bytes of one message from the server, after inflation; a larger one ends the
+            connection. A response of polling, which holds several, may have twice that.
+        max_backlog: Bytes queued that the server has not taken; past it sending raises.
+    """
+
+    path: str = "/engine.io"
+    add_trailing_slash: bool = True
+    query: Mapping[str, str] = field(default_factory=dict)
+    transports: Sequence[TransportName] = ("polling", "websocket")
+    try_all_transports: bool = False
+    upgrade: bool = True
+    remember_upgrade: bool = False
+    timeout: float | None = 20.0
+    request_timeout: float | None = None
+    close_timeout: float = 5.0
+    timestamp_requests: bool | None = None
+    timestamp_param: str = "t"
+    force_base64: bool = False
+    extra_headers: ExtraHeaders = field(default_factory=dict)
+    with_credentials: bool = False
+    protocols: Sequence[str] = ()
+    per_message_deflate: Deflate | None = field(default_factory=Deflate)
+    ssl: ssl_module.SSLContext | bool = True
+    proxy: str | None = None
+    trust_env: bool = False
+    unix_path: str | None = None
+    max_payload: int = 16 * 1024 * 1024
+    max_backlog: int = 64 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        self._set("path", _checked_path(self.path))
+        self._set("query", _checked_query(self.query))
+        self._set("transports", _checked_transports(self.transports))
+        self._set("protocols", _checked_protocols(self.protocols))
+        self._set(
+            "per_message_deflate",
+            switch_option("per_message_deflate", self.per_message_deflate, Deflate),
+        )
+        if not callable(self.extra_headers):
+            self._set("extra_headers", checked_headers(self.extra_headers))
+        for name in ("timeout", "request_timeout"):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name), 0)
+        check_number("close_timeout", self.close_timeout, 0)
+        check_integer("max_payload", self.max_payload, 1, 2**40)
+        check_integer("max_backlog", self.max_backlog, 1)
+        check_token("timestamp_param", self.timestamp_param)
+        if not isinstance(self.ssl, (bool, ssl_module.SSLContext)):
+            raise TypeError("ssl must be a bool or an ssl.SSLContext")
+        if self.proxy is not None:
+            _check_proxy(self.proxy)
+        if self.unix_path is not None and self.proxy is not None:
+            raise ValueError("unix_path and proxy exclude each other")
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+    @property
+    def prefix(self) -> str:
+        """Path of the requests."""
+        return self.path.rstrip("/") + "/" if self.add_trailing_slash else self.path
+
+
+def _checked_path(path: object) -> str:
+    if not isinstance(path, str):
+        raise TypeError(f"path must be text, not {type(path).__name__}")
+    checked = "/" + path.strip("/")
+    check_header_value("path", checked)
+    if "?" in checked or "#" in checked:
+        raise ValueError(f"path: {path!r} is not a URL path")
+    return checked
+
+
+def _checked_query(query: Any) -> dict[str, str]:
+    if query is None:
+        return {}
+    if isinstance(query, str):
+        return parse_query(query.removeprefix("?"))
+    if not isinstance(query, Mapping):
+        raise TypeError(f"query must be a mapping or text, not {type(query).__name__}")
+    return {str(name): str(value) for name, value in query.items()}
+
+
+def _checked_transports(transports: Any) -> tuple[TransportName, ...]:
+    if isinstance(transports, str) or not transports:
+        raise ValueError("transports must be a list of names, not empty")
+    for transport in transports:
+        if transport not in ("polling", "websocket"):
+            raise ValueError(f"transports: {transport!r} is not 'polling' or 'websocket'")
+    return tuple(transports)
+
+
+def _checked_protocols(protocols: Any) -> tuple[str, ...]:
+    names = (protocols,) if isinstance(protocols, str) else tuple(protocols)
+    for name in names:
+        check_token("protocols", name)
+    return names
+
+
+def checked_headers(headers: Any) -> dict[str, str]:
+    """Copy header fields.
+
+    Raises:
+        TypeError, ValueError: They are no mapping, or cannot stand in a request.
+    """
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
+        raise TypeError(f"extra_headers must be a mapping, not {type(headers).__name__}")
+    checked: dict[str, str] = {}
+    for name, value in headers.items():
+        check_token("extra_headers", name)
+        if not isinstance(value, str):
+            raise TypeError(f"extra_headers: the value of {name!r} must be text")
+        check_header_value("extra_headers", value)
+        checked[name] = value
+    return checked
+
+
+def _check_proxy(proxy: object) -> None:
+    if not isinstance(proxy, str):
+        raise TypeError(f"proxy must be text, not {type(proxy).__name__}")
+    parts = urlsplit(proxy)
+    if parts.scheme not in _PROXY_SCHEMES or not parts.hostname:
+        raise ValueError(
+            "proxy: the URL must be of the form http://host:port or socks5://host:port"
+        )

@@ -1,0 +1,1 @@
+"""Socket.IO client: one connection, its namespaces, and reconnection."""
