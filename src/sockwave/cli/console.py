@@ -6,12 +6,15 @@ import contextlib
 import errno
 import logging
 import socket
+import sys
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from rich.console import Console
 
 __all__ = [
     "LOG_LEVELS",
@@ -60,21 +63,32 @@ def log_level_option(default: str) -> Callable[[Command], Command]:
 
 
 def show_logs(level: str) -> None:
-    """Print log records of this level and above to stderr."""
-    from rich.console import Console
-    from rich.logging import RichHandler
+    """Print log records of this level and above to stderr: coloured for people, plain for files."""
+    if sys.stderr.isatty():
+        from rich.logging import RichHandler
 
-    handler = RichHandler(
-        console=Console(stderr=True), show_path=False, rich_tracebacks=True, log_time_format="[%X]"
-    )
-    logging.basicConfig(level=level.upper(), format="%(message)s", handlers=[handler])
+        handler: logging.Handler = RichHandler(
+            console=_console(stderr=True),
+            show_path=False,
+            rich_tracebacks=True,
+            log_time_format="[%X]",
+        )
+        layout = "%(message)s"
+    else:
+        handler = logging.StreamHandler()
+        layout = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=level.upper(), format=layout, handlers=[handler])
 
 
 def say(text: str) -> None:
     """Print a line for people; `[bold]`-like tags are rich's."""
+    _console().print(text)
+
+
+def _console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
-    Console(highlight=False, soft_wrap=True).print(text)
+    return Console(stderr=stderr, highlight=False, soft_wrap=True)
 
 
 def url_of(host: str, port: int) -> str:

@@ -43,7 +43,7 @@ __all__ = ["run"]
 )
 @log_level_option("info")
 def run(target: str, app: str | None, host: str, port: int, log_level: str) -> None:
-    r"""Serve MODULE:NAME, a sockwave.Server or an ASGI application.
+    """Serve MODULE:NAME, a sockwave.Server or an ASGI application.
 
     \b
     sockwave run chat:io                  a Server alone

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["chat", "io", "report_traffic"]
 
-io = Server()
+# A picture at its limit, in the base64 that polling needs, is larger than the usual megabyte.
+io = Server(max_payload=1_200_000)
 chat = Chat()
 
 P = ParamSpec("P")

@@ -19,7 +19,7 @@ MAX_TEXT: Final = 2_000
 MAX_ROOMS: Final = 50
 MAX_HISTORY: Final = 100
 MAX_PICTURE: Final = 800_000
-"""Bytes; leaves room for the packet around it below the server's default `max_payload` of 1 MB."""
+"""Bytes; also checked in the page, before anything is sent."""
 MAX_PICTURES_KEPT: Final = 50
 """Of all rooms together: 40 MB at most. Older ones are gone from the history."""
 

@@ -63,3 +63,5 @@ def _default_port(host: str) -> int:
 def _welcome(host: str, port: int) -> None:
     say(f"[bold]Sockwave demo[/bold] on [bold cyan]{url_of(host, port)}[/bold cyan]")
     say("[dim]Open it in two windows and chat with yourself. Ctrl-C stops it.[/dim]")
+    if host in ("127.0.0.1", "localhost", "::1"):
+        say("[dim]To let your phone in, start it with --host 0.0.0.0.[/dim]")

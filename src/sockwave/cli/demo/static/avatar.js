@@ -25,6 +25,6 @@ function hue(name) {
   for (const character of name.toLocaleLowerCase()) {
     hash = Math.imul(hash ^ character.codePointAt(0), 16777619);
   }
-  // Twelve steps keep two people's colours apart, where any of 360 would often look alike.
-  return ((hash >>> 8) % 12) * 30 + 15;
+  // Steps keep two colours apart, where any of 360 hues would often look alike.
+  return ((hash >>> 8) % 24) * 15;
 }

@@ -40,7 +40,7 @@ export class TrafficGraph {
 // A scale that jumps between few values lets the eye compare one second with the next.
 function niceCeiling(value) {
   for (let step = 10; ; step *= 10) {
-    for (const factor of [0.5, 1, 2.5, 5]) {
+    for (const factor of [0.5, 1, 2, 3, 5]) {
       if (value <= step * factor) return step * factor;
     }
   }

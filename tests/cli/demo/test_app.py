@@ -1,0 +1,225 @@
+"""The demo's events on the wire: what people send, and what the others get."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+
+from sockwave.cli.demo.app import io, report_traffic
+from sockwave.cli.demo.chat import MAX_PICTURE, MAX_TEXT
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+class Person:
+    """Somebody at the other end of a WebSocket, who speaks Socket.IO by hand."""
+
+    def __init__(self, websocket: ClientConnection) -> None:
+        self._websocket = websocket
+        self._ids = count()
+
+    async def receive(self) -> tuple[str, Any]:
+        """Return the next packet: its type digits with an ack id, and its JSON with attachments."""
+        packet = await asyncio.wait_for(self._websocket.recv(decode=True), 5)
+        head = packet[: len(packet) - len(packet.lstrip("0123456789-"))]
+        kind, _, ack = head.partition("-")
+        if not kind.startswith(("45", "46")):
+            return head, json.loads(packet[len(head) :] or "null")
+        attachments = [await self._websocket.recv() for _ in range(int(kind[2:]))]
+
+        def fill(value: dict[str, Any]) -> Any:
+            return attachments[value["num"]] if "_placeholder" in value else value
+
+        return f"4{'2' if kind[1] == '5' else '3'}{ack}", json.loads(
+            packet[len(head) :], object_hook=fill
+        )
+
+    async def event(self, name: str) -> list[Any]:
+        """Return the arguments of the next event called `name`; others are skipped."""
+        while True:
+            head, data = await self.receive()
+            if head.startswith("42") and data[0] == name:
+                arguments: list[Any] = data[1:]
+                return arguments
+
+    async def ask(self, name: str, argument: Any) -> dict[str, Any]:
+        """Emit an event and return its acknowledgement."""
+        id_ = next(self._ids)
+        if isinstance(argument, bytes):
+            placeholder = {"_placeholder": True, "num": 0}
+            await self._websocket.send(f"451-{id_}{json.dumps([name, placeholder])}")
+            await self._websocket.send(argument)
+        else:
+            await self._websocket.send(f"42{id_}{json.dumps([name, argument])}")
+        while True:
+            head, data = await self.receive()
+            if head == f"43{id_}":
+                answer: dict[str, Any] = data[0]
+                return answer
+
+    async def tell(self, name: str) -> None:
+        """Emit an event that nobody acknowledges."""
+        await self._websocket.send(f"42{json.dumps([name])}")
+
+
+@asynccontextmanager
+async def open_chat() -> AsyncIterator[Callable[[Any], Awaitable[Person]]]:
+    """Serve the chat; what it yields brings somebody in, up to the answer to CONNECT."""
+    websockets: list[ClientConnection] = []
+    async with io.listen("127.0.0.1", 0) as listener:
+
+        async def arrive(auth: Any) -> Person:
+            url = f"ws://127.0.0.1:{listener.port}/socket.io/?EIO=4&transport=websocket"
+            websocket = await connect(url, max_size=None)
+            websockets.append(websocket)
+            person = Person(websocket)
+            assert (await person.receive())[0] == "0"
+            await websocket.send(f"40{json.dumps(auth)}")
+            return person
+
+        try:
+            yield arrive
+        finally:
+            for websocket in websockets:
+                await websocket.close()
+
+
+@asynccontextmanager
+async def ada_and_grace(room: str) -> AsyncIterator[tuple[Person, Person]]:
+    """Two people in a room of their own."""
+    async with open_chat() as arrive:
+        ada, grace = await arrive({"name": "Ada"}), await arrive({"name": "Grace"})
+        assert (await ada.ask("create_room", room))["room"] == room
+        for person in (ada, grace):
+            assert (await person.ask("join", room))["ok"]
+        yield ada, grace
+
+
+def test_newcomer_is_shown_the_rooms() -> None:
+    async def scenario() -> None:
+        async with open_chat() as arrive:
+            ada = await arrive({"name": " Ada  Lovelace "})
+            (rooms,) = await ada.event("rooms")
+            assert [room["name"] for room in rooms][:3] == ["Lobby", "Music", "Travel"]
+            answer = await ada.ask("join", "lobby")
+            assert (answer["ok"], answer["room"], answer["messages"]) == (True, "Lobby", [])
+            assert [person["name"] for person in answer["people"]] == ["Ada Lovelace"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("auth", [{}, {"name": ""}, {"name": 7}, {"name": "x" * 25}])
+def test_nobody_comes_in_without_a_name(auth: Any) -> None:
+    async def scenario() -> None:
+        async with open_chat() as arrive:
+            head, refusal = await (await arrive(auth)).receive()
+            assert head == "44"
+            assert refusal == {
+                "message": "A name has 1 to 24 characters.",
+                "data": {"field": "name"},
+            }
+
+    asyncio.run(scenario())
+
+
+def test_message_reaches_the_room_and_activity_everybody_else() -> None:
+    async def scenario() -> None:
+        async with ada_and_grace("Message") as (ada, grace):
+            await grace.ask("join", "Lobby")
+            assert await ada.ask("message", " Hello ") == {"ok": True}
+            assert await grace.event("activity") == ["Message"]
+            (said,) = (await grace.ask("join", "Message"))["messages"]
+            assert (said["author"], said["text"], said["picture"]) == ("Ada", "Hello", None)
+
+    asyncio.run(scenario())
+
+
+def test_picture_travels_as_binary_and_can_be_fetched_later() -> None:
+    async def scenario() -> None:
+        async with ada_and_grace("Picture") as (ada, grace):
+            data = PNG + bytes(MAX_PICTURE - len(PNG))
+            assert await ada.ask("picture", data) == {"ok": True}
+            message, picture = await grace.event("message")
+            assert picture == {"type": "image/png", "data": data}
+            fetched = await grace.ask("fetch_picture", message["picture"])
+            assert fetched == {"ok": True, "type": "image/png", "data": data}
+
+    asyncio.run(scenario())
+
+
+def test_typing_is_told_to_the_others() -> None:
+    async def scenario() -> None:
+        async with ada_and_grace("Typing") as (ada, grace):
+            await grace.tell("typing")
+            assert await ada.event("typing") == ["Grace"]
+
+    asyncio.run(scenario())
+
+
+def test_room_hears_who_comes_and_goes() -> None:
+    async def scenario() -> None:
+        async with ada_and_grace("Presence") as (ada, grace):
+            _, people = await ada.event("people")
+            assert [person["name"] for person in people] == ["Ada", "Grace"]
+            await grace.ask("join", "Lobby")
+            _, people = await ada.event("people")
+            assert [person["name"] for person in people] == ["Ada"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("event", "argument", "error"),
+    [
+        ("message", "x" * (MAX_TEXT + 1), "A message has 1 to 2,000 characters."),
+        ("message", {"text": 1}, "A message has 1 to 2,000 characters."),
+        ("picture", b"<svg>", "Only PNG, JPEG, GIF and WebP pictures can be shown."),
+        ("picture", PNG + bytes(MAX_PICTURE), "This picture has 801 kB; the limit is 800 kB."),
+        ("picture", "text", "A picture travels as binary data."),
+        ("fetch_picture", -1, "This picture is not kept any more."),
+        ("join", "Nowhere", "This room does not exist any more."),
+        ("create_room", "LOBBY", "There is already a room called Lobby."),
+        ("create_room", " ", "A room name has 1 to 24 characters."),
+    ],
+)
+def test_mistake_is_acknowledged_with_its_reason(event: str, argument: Any, error: str) -> None:
+    async def scenario() -> None:
+        async with open_chat() as arrive:
+            ada = await arrive({"name": "Ada"})
+            await ada.ask("join", "Lobby")
+            assert await ada.ask(event, argument) == {"ok": False, "error": error}
+
+    asyncio.run(scenario())
+
+
+def test_nothing_can_be_said_outside_a_room() -> None:
+    async def scenario() -> None:
+        async with open_chat() as arrive:
+            ada = await arrive({"name": "Ada"})
+            refused = {"ok": False, "error": "Enter a room first."}
+            assert await ada.ask("message", "Hello") == refused
+            assert await ada.ask("picture", PNG) == refused
+
+    asyncio.run(scenario())
+
+
+def test_traffic_is_reported_every_second() -> None:
+    async def scenario() -> None:
+        async with ada_and_grace("Traffic") as (ada, _):
+            reporting = asyncio.create_task(report_traffic())
+            (stats,) = await ada.event("stats")
+            reporting.cancel()
+            assert stats["connections"] == 2
+            assert stats["received"] >= 3
+            assert stats["sent"] > stats["received"]
+
+    asyncio.run(scenario())
