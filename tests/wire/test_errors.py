@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sockwave import HandshakeFailure, Request, Server
+from tests.support.apps import ends_of
 from tests.support.raw import RawWebSocket, until
 
 if TYPE_CHECKING:
@@ -366,20 +367,9 @@ async def test_upgrade_by_post_is_refused(native_front: Front) -> None:
 # --- requests of a session ----------------------------------------------------------------------
 
 
-def reasons_of(io: Server) -> list[tuple[str, str]]:
-    """Fill up with the reason and description of each session's end."""
-    ends: list[tuple[str, str]] = []
-
-    def connection(socket: Any) -> None:
-        socket.on("disconnect", lambda reason, text: ends.append((reason, text)))
-
-    io.on("connection", connection)
-    return ends
-
-
 async def test_overlapping_polls_close_the_session(front: Front) -> None:
     io = Server()
-    ends = reasons_of(io)
+    ends = ends_of(io)
     async with front.serve(io) as wire:
         peer = await wire.open_polling()
         await peer.connect()
@@ -395,7 +385,7 @@ async def test_overlapping_polls_close_the_session(front: Front) -> None:
 
 async def test_overlapping_posts_close_the_session(front: Front) -> None:
     io = Server()
-    ends = reasons_of(io)
+    ends = ends_of(io)
     async with front.serve(io) as wire:
         peer = await wire.open_polling()
         await peer.connect()
@@ -418,7 +408,7 @@ async def test_overlapping_posts_close_the_session(front: Front) -> None:
 )
 async def test_post_of_octets_closes_the_session(front: Front, content_type: str) -> None:
     io = Server()
-    ends = reasons_of(io)
+    ends = ends_of(io)
     async with front.serve(io) as wire:
         peer = await wire.open_polling()
         await peer.connect()
@@ -491,7 +481,7 @@ async def test_undecodable_body_is_accepted_and_closes_the_session(front: Front,
 
 async def test_packets_before_an_undecodable_one_are_delivered(front: Front) -> None:
     io = Server()
-    ends = reasons_of(io)
+    ends = ends_of(io)
     seen: list[str] = []
     io.event("e")(lambda socket, text: seen.append(text))
     async with front.serve(io) as wire:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from sockwave.engine.core.request import Request
 
 __all__ = ["cors_headers", "is_origin_allowed", "preflight_headers"]
+
+_logger: Final = logging.getLogger("sockwave.engine")
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
@@ -22,7 +25,7 @@ def cors_headers(cors: Cors, request: Request) -> list[tuple[str, str]]:
         headers.append(("Access-Control-Allow-Origin", "*"))
     else:
         headers.append(("Vary", "Origin"))
-        if origin is None or not cors.allows(origin):
+        if origin is None or not _allows(cors, origin):
             return headers
         headers.append(("Access-Control-Allow-Origin", origin))
     if cors.credentials:
@@ -61,9 +64,18 @@ def is_origin_allowed(cors: Cors | None, request: Request) -> bool:
     if origin is None:
         return True
     if cors is not None:
-        return cors.allows(origin)
+        return _allows(cors, origin)
     page = _authority(origin)
     return page is not None and page == _authority(f"//{request.headers.get('host', '')}", origin)
+
+
+def _allows(cors: Cors, origin: str) -> bool:
+    """Ask the rule; one of the application's that fails allows nobody."""
+    try:
+        return cors.allows(origin)
+    except Exception:
+        _logger.exception("the function of the cors option failed")
+        return False
 
 
 def _authority(url: str, scheme_of: str | None = None) -> tuple[str, int | None] | None:
