@@ -52,7 +52,7 @@ interop: $(DEV) peers ## Run the tests against the JavaScript implementation
 	@$(BIN)/pytest interop $(ARGS)
 
 bench: $(DEV) ## Run the benchmarks
-	@$(PY) benchmarks/run.py $(ARGS)
+	@$(PY) -m benchmarks.run $(ARGS)
 
 fuzz: $(DEV) ## Throw random input at the codec
 	@$(PY) fuzz/fuzz_codec.py $(ARGS)

@@ -1,0 +1,78 @@
+"""The server that is measured, in a process of its own: `python -m benchmarks.server PORT [bare]`.
+
+`cpu` and `memory` answer with what the process has used so far, so that nothing but Python is
+needed to measure it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+from sockwave import Server, Socket
+from sockwave.engine.server.serving import new_event_loop
+
+io = Server(ping_interval=25.0)
+
+
+@io.on("connection")
+def connection(socket: Socket) -> None:
+    """Answer in the ways that are measured."""
+    socket.on("echo", lambda data: socket.emit("echo", data))
+    socket.on("ack", lambda data: data)
+    socket.on("fanout", lambda data: io.emit("fanout", data))
+    socket.on("cpu", lambda: time.process_time())
+    socket.on("memory", resident_kilobytes)
+
+
+def resident_kilobytes() -> int:
+    """Resident memory of this process; 0 where there is no /proc."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return 0
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+
+
+class BareEcho(asyncio.Protocol):
+    """Sends back what it gets: the least that a server on this loop can cost."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Send it back; `cpu` asks for the processor time."""
+        if data == b"cpu":
+            data = repr(time.process_time()).encode()
+        self.transport.write(data)  # type: ignore[attr-defined]
+
+
+def main() -> None:
+    """Serve until the end of standard input; `bare` serves the yardstick instead."""
+    port = int(sys.argv[1])
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        loop.add_reader(sys.stdin.fileno(), stop.set)
+        if "bare" in sys.argv:
+            server = await loop.create_server(BareEcho, "127.0.0.1", port, backlog=4096)
+            sys.stdout.write("ready\n")
+            sys.stdout.flush()
+            await stop.wait()
+            server.close()
+            return
+        async with io.listen("127.0.0.1", port):
+            sys.stdout.write("ready\n")
+            sys.stdout.flush()
+            await stop.wait()
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(serve())
+
+
+if __name__ == "__main__":
+    main()
