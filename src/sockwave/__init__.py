@@ -11,6 +11,8 @@ def connection(socket: Socket) -> None:
 io.run(port=3000)
 """
 
+from typing import TYPE_CHECKING, Any, Final
+
 from sockwave.engine import (
     Cookie,
     Cors,
@@ -25,6 +27,7 @@ from sockwave.engine import (
 from sockwave.errors import (
     AckTimeout,
     ConnectError,
+    ConnectTimeout,
     Disconnected,
     EncodeError,
     LimitExceeded,
@@ -44,11 +47,18 @@ from sockwave.socketio.server.server import HandlerFailure, Server
 from sockwave.socketio.server.socket import Socket, SocketOperator
 from sockwave.types import DisconnectReason, Room, SessionId, SocketId
 
+if TYPE_CHECKING:
+    from sockwave.socketio.client.manager import Manager, connect
+    from sockwave.socketio.client.socket import ClientSocket
+    from sockwave.socketio.client.stream import EventStream
+
 __all__ = [
     "AckTimeout",
     "Adapter",
     "BroadcastOperator",
+    "ClientSocket",
     "ConnectError",
+    "ConnectTimeout",
     "Cookie",
     "Cors",
     "Deflate",
@@ -56,6 +66,7 @@ __all__ = [
     "Disconnected",
     "EncodeError",
     "Engine",
+    "EventStream",
     "HandlerFailure",
     "Handshake",
     "HandshakeFailure",
@@ -64,6 +75,7 @@ __all__ = [
     "LimitExceeded",
     "Limits",
     "Listener",
+    "Manager",
     "Namespace",
     "PacketError",
     "ProtocolError",
@@ -79,5 +91,23 @@ __all__ = [
     "TextEncodingError",
     "TransportError",
     "WebSocketError",
+    "connect",
 ]
 __version__ = "0.1.0"
+
+_CLIENT: Final = {
+    "ClientSocket": "sockwave.socketio.client.socket",
+    "EventStream": "sockwave.socketio.client.stream",
+    "Manager": "sockwave.socketio.client.manager",
+    "connect": "sockwave.socketio.client.manager",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the client when it is first used: it needs `sockwave[client]`."""
+    if name not in _CLIENT:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(_CLIENT[name]), name)
+    return value
