@@ -37,17 +37,17 @@ class FakeTarget:
         self.calls.append(("ack", args, options))
         return ["answer"]
 
-    async def fetch_sockets(self, options: BroadcastOptions) -> list[str]:
+    async def fetch_selected(self, options: BroadcastOptions) -> list[str]:
         self.calls.append(("fetch", options))
         return ["socket"]
 
-    def sockets_join(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
+    def join_selected(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
         self.calls.append(("join", rooms, options))
 
-    def sockets_leave(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
+    def leave_selected(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
         self.calls.append(("leave", rooms, options))
 
-    def disconnect_sockets(self, options: BroadcastOptions, *, close: bool) -> None:
+    def disconnect_selected(self, options: BroadcastOptions, *, close: bool) -> None:
         self.calls.append(("disconnect", close, options))
 
 

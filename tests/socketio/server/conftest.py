@@ -1,10 +1,13 @@
-"""Tests that are coroutines run to their end in a loop of their own, on asyncio and on uvloop."""
+"""Tests that are coroutines run to their end in a loop of their own, on asyncio and on uvloop.
+
+What the loop reports of exceptions that nobody caught fails the test.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 import uvloop
@@ -19,7 +22,9 @@ LOOPS: Final[dict[str, Callable[[], asyncio.AbstractEventLoop]]] = {
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each coroutine is a test per kind of loop."""
+    """Each coroutine is a test per kind of loop, and of transport if it has that argument."""
+    if "transport" in metafunc.fixturenames:
+        metafunc.parametrize("transport", ["websocket", "polling"])
     if inspect.iscoroutinefunction(metafunc.function):
         metafunc.fixturenames.append("loop_kind")
         metafunc.parametrize("loop_kind", LOOPS)
@@ -33,6 +38,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(function).parameters}
     kind = pyfuncitem.callspec.params["loop_kind"]
+    uncaught: list[dict[str, Any]] = []
     with asyncio.Runner(loop_factory=LOOPS[str(kind)]) as runner:
+        runner.get_loop().set_exception_handler(lambda loop, context: uncaught.append(context))
         runner.run(function(**arguments))
+    assert not uncaught
     return True

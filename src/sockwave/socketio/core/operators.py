@@ -46,16 +46,16 @@ class BroadcastTarget(Protocol[S]):
     ) -> list[Any]:
         """Send and collect answers."""
 
-    async def fetch_sockets(self, options: BroadcastOptions) -> list[S]:
+    async def fetch_selected(self, options: BroadcastOptions) -> list[S]:
         """The sockets that a broadcast would reach."""
 
-    def sockets_join(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
+    def join_selected(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
         """Put them into rooms; from any thread."""
 
-    def sockets_leave(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
+    def leave_selected(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
         """Take them out of rooms; from any thread."""
 
-    def disconnect_sockets(self, options: BroadcastOptions, *, close: bool) -> None:
+    def disconnect_selected(self, options: BroadcastOptions, *, close: bool) -> None:
         """Disconnect them; from any thread."""
 
 
@@ -138,15 +138,15 @@ class BroadcastOperator(Generic[S]):
 
     async def fetch_sockets(self) -> list[S]:
         """The sockets that an event would reach."""
-        return await self._target.fetch_sockets(self._options)
+        return await self._target.fetch_selected(self._options)
 
     def sockets_join(self, *rooms: Room | Iterable[Room]) -> None:
         """Put the sockets that an event would reach into rooms."""
-        self._target.sockets_join(self._options, as_rooms(rooms))
+        self._target.join_selected(self._options, as_rooms(rooms))
 
     def sockets_leave(self, *rooms: Room | Iterable[Room]) -> None:
         """Take the sockets that an event would reach out of rooms."""
-        self._target.sockets_leave(self._options, as_rooms(rooms))
+        self._target.leave_selected(self._options, as_rooms(rooms))
 
     def disconnect_sockets(self, *, close: bool = False) -> None:
         """Disconnect the sockets that an event would reach.
@@ -154,7 +154,7 @@ class BroadcastOperator(Generic[S]):
         Args:
             close: End their whole connections, with the sockets of other namespaces on them.
         """
-        self._target.disconnect_sockets(self._options, close=close)
+        self._target.disconnect_selected(self._options, close=close)
 
     def _flag(self, **changes: Any) -> Self:
         options = self._options

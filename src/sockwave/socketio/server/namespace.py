@@ -195,10 +195,25 @@ class Namespace:
         """How long `emit_with_ack` waits."""
         return BroadcastOperator(self).timeout(seconds)
 
-    async def fetch_sockets(self, options: BroadcastOptions | None = None) -> list[Socket]:
+    async def fetch_sockets(self) -> list[Socket]:
         """The sockets of the namespace."""
-        selected = self.adapter.select(options or BroadcastOptions())
-        return [socket for socket in selected if isinstance(socket, Socket)]
+        return await BroadcastOperator(self).fetch_sockets()
+
+    def sockets_join(self, *rooms: Room | Iterable[Room]) -> None:
+        """Put all sockets of the namespace into rooms."""
+        BroadcastOperator(self).sockets_join(*rooms)
+
+    def sockets_leave(self, *rooms: Room | Iterable[Room]) -> None:
+        """Take all sockets of the namespace out of rooms."""
+        BroadcastOperator(self).sockets_leave(*rooms)
+
+    def disconnect_sockets(self, *, close: bool = False) -> None:
+        """Disconnect all sockets of the namespace.
+
+        Args:
+            close: End their whole connections, with the sockets of other namespaces on them.
+        """
+        BroadcastOperator(self).disconnect_sockets(close=close)
 
     # --- the target of operators ------------------------------------------------------------------
 
@@ -246,23 +261,22 @@ class Namespace:
             raise AckTimeout(responses)
         return responses
 
-    def sockets_join(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
+    async def fetch_selected(self, options: BroadcastOptions) -> list[Socket]:
+        """The sockets that a broadcast would reach."""
+        selected = self.adapter.select(options)
+        return [socket for socket in selected if isinstance(socket, Socket)]
+
+    def join_selected(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
         """Put the selected sockets into rooms; from any thread."""
         self._on_loop(self._for_each, options, lambda socket: socket.join(rooms))
 
-    def sockets_leave(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
+    def leave_selected(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
         """Take the selected sockets out of rooms; from any thread."""
         self._on_loop(self._for_each, options, lambda socket: socket.leave(rooms))
 
-    def disconnect_sockets(
-        self, options: BroadcastOptions | None = None, *, close: bool = False
-    ) -> None:
-        """Disconnect sockets, all of the namespace by default; from any thread."""
-        self._on_loop(
-            self._for_each,
-            options or BroadcastOptions(),
-            lambda socket: socket.disconnect(close=close),
-        )
+    def disconnect_selected(self, options: BroadcastOptions, *, close: bool) -> None:
+        """Disconnect the selected sockets; from any thread."""
+        self._on_loop(self._for_each, options, lambda socket: socket.disconnect(close=close))
 
     def _for_each(self, options: BroadcastOptions, act: Callable[[Socket], None]) -> None:
         for socket in self.adapter.select(options):

@@ -204,6 +204,14 @@ class Server(Servable):
         """The sockets of the main namespace."""
         return await self._main.fetch_sockets()
 
+    def sockets_join(self, *rooms: Room | Iterable[Room]) -> None:
+        """Put all sockets of the main namespace into rooms."""
+        self._main.sockets_join(*rooms)
+
+    def sockets_leave(self, *rooms: Room | Iterable[Room]) -> None:
+        """Take all sockets of the main namespace out of rooms."""
+        self._main.sockets_leave(*rooms)
+
     def disconnect_sockets(self, *, close: bool = False) -> None:
         """Disconnect all sockets of the main namespace."""
         self._main.disconnect_sockets(close=close)
