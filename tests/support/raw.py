@@ -242,15 +242,20 @@ class RawWebSocket:
 
     async def _receive(self) -> str | bytes | Closed:
         while not self._messages:
-            try:
-                data = await self.http.reader.read(65536)
-            except ConnectionError:
-                data = b""
-            if not data:
-                return Closed(1006)
+            await self.read_more()
+        return self._messages.popleft()
+
+    async def read_more(self) -> None:
+        """Read what comes next, whatever it is."""
+        try:
+            data = await self.http.reader.read(65536)
+        except ConnectionError:
+            data = b""
+        if data:
             self.raw += data
             self._reader.feed(data)
-        return self._messages.popleft()
+        else:
+            self._messages.append(Closed(1006))
 
     async def close(self, code: int | None = None) -> None:
         """Say goodbye, and wait for the server's."""
@@ -404,6 +409,14 @@ class WebSocketPeer(_SocketIo):
                 self.websocket.send("3")
             else:
                 return packet
+
+    async def ping(self) -> None:
+        """Ping the WebSocket and wait for the pong: by then the server has read all before it."""
+        before = len(self.websocket.pongs)
+        self.websocket.frame(Opcode.PING, b"")
+        async with asyncio.timeout(DEADLINE):
+            while len(self.websocket.pongs) == before:
+                await self.websocket.read_more()
 
     async def ended(self) -> Closed:
         """Wait for the close frame and the end of the connection."""
