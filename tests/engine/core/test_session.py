@@ -158,14 +158,28 @@ def test_backlog_counts_what_the_transport_could_not_take(ws: SessionUnderTest) 
     ws.transport.block()
     ws.send("abc")
     ws.driver.tick()
-    assert (ws.session.backlog, ws.session.accounted) == (4, 4)
+    assert (ws.session.backlog, ws.session.accounted) == (4, 0), "too little for the account"
+    ws.send("." * 999_999)
+    ws.send("abc")
+    ws.driver.tick()
+    assert ws.session.backlog == ws.session.accounted == 1_000_008
 
 
 def test_backlog_counts_what_the_transport_has_not_sent(ws: SessionUnderTest) -> None:
     ws.send("abc")
-    ws.transport.write = lambda packets: ws.transport.block(in_buffer=1000)  # type: ignore[method-assign] # a full buffer
+    ws.transport.write = lambda packets: ws.transport.block(in_buffer=1_000_000)  # type: ignore[method-assign] # a full buffer
     ws.driver.tick()
-    assert (ws.session.backlog, ws.session.accounted) == (1000, 1000)
+    assert ws.session.backlog == ws.session.accounted == 1_000_000
+    ws.transport.unblock()
+    assert (ws.session.backlog, ws.session.accounted) == (0, 0)
+
+
+def test_backlog_that_grows_without_a_flush_is_counted_in_steps(ws: SessionUnderTest) -> None:
+    ws.transport.block()
+    for _ in range(100):
+        ws.send("." * 9_999)
+        ws.driver.tick()
+        assert 0 <= ws.session.backlog - ws.session.accounted <= 80_000
     ws.transport.unblock()
     assert (ws.session.backlog, ws.session.accounted) == (0, 0)
 

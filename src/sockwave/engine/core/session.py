@@ -29,6 +29,9 @@ _WORTH_COUNTING: Final = 4_096
 """Bytes up to which the backlog of a session is left out of the account of the process: a client
 that polls has one for a moment after every message."""
 
+_BACKLOG_STEP: Final = 65_536
+"""Bytes that a backlog grows by until it is counted again."""
+
 _PING: Final = b"2"
 _NOOP: Final = b"6"
 NOOP_INTERVAL: Final = 0.1
@@ -105,7 +108,7 @@ class Session:
         "_close_reason",
         "_driver",
         "_heartbeat_deadline",
-        "_max_backlog",
+        "_look_at",
         "_pending",
         "_probe",
         "_timeout_restarted",
@@ -130,7 +133,7 @@ class Session:
         self.accounted = 0
         self.wheel_slot = 0
         self._driver = driver
-        self._max_backlog = driver.options.max_backlog
+        self._look_at = driver.options.max_backlog
         self._pending: list[Outgoing] = []
         self._probe: UpgradeProbe | None = None
         self._awaits_pong = False
@@ -164,14 +167,15 @@ class Session:
             self._driver.flush_later(self)
         pending.append(packet)
         self.backlog += size
-        if self.backlog > self._max_backlog:
-            self._shrink_backlog()
+        if self.backlog > self._look_at:
+            self._look_at_backlog()
 
     def flush(self) -> None:
         """Hand what is queued to the transport, if that can take it now."""
         pending, transport = self._pending, self.transport
         if pending:
             if not self.transport.is_writable:
+                self._look_at = 0  # no flush sees what is queued until there is room
                 if self.backlog > _WORTH_COUNTING:
                     self._driver.backlog_grew(self)
                 return
@@ -198,10 +202,17 @@ class Session:
         self.backlog = backlog
         return True
 
-    def _shrink_backlog(self) -> None:
-        self.flush()
-        if self.backlog > self._max_backlog:
-            self.discard(DisconnectReason.BACKLOG_EXCEEDED, "the peer does not read")
+    def _look_at_backlog(self) -> None:
+        """Keep the backlog in its bound, and in the account of the process, in steps."""
+        most = self._driver.options.max_backlog
+        if self.backlog > most:
+            self.flush()
+            if self.backlog > most:
+                self.discard(DisconnectReason.BACKLOG_EXCEEDED, "the peer does not read")
+                return
+        elif not self.transport.is_writable and self.backlog > _WORTH_COUNTING:
+            self._driver.backlog_grew(self)
+        self._look_at = min(self.backlog + _BACKLOG_STEP, most)
 
     # --- receiving: called by the transport that carries the session -----------------------------
 
