@@ -15,9 +15,9 @@ from sockwave.codec.deflate import Deflate
 from sockwave.engine.core.options import Cookie, Cors, EngineOptions, HttpCompression, Limits
 from sockwave.engine.core.request import Headers, Request
 from sockwave.engine.server.api import Engine
-from sockwave.engine.server.engine import ErrorCode, HandshakeFailure
 from sockwave.engine.server.serving import Listener
 from sockwave.engine.server.session import ServerSession as Session
+from sockwave.engine.server.verification import ErrorCode, HandshakeFailure
 
 __all__ = [
     "Cookie",

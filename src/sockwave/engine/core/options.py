@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 
 from sockwave.codec.deflate import Deflate
 
@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from sockwave.engine.core.request import Request
     from sockwave.types import TransportName
 
-__all__ = ["Cookie", "Cors", "CorsOrigin", "EngineOptions", "HttpCompression", "Limits"]
+__all__ = [
+    "AllowRequest",
+    "Cookie",
+    "Cors",
+    "CorsOrigin",
+    "EngineOptions",
+    "EngineOptionsDict",
+    "HttpCompression",
+    "Limits",
+]
 
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 MAX_TIMEOUT: Final = 2**31 / 1000
@@ -380,6 +389,29 @@ class EngineOptions:
     def prefix(self) -> str:
         """What the path of our requests starts with."""
         return self.path.rstrip("/") + "/" if self.add_trailing_slash else self.path
+
+
+class EngineOptionsDict(TypedDict, total=False):
+    """The keywords of `EngineOptions`, in the forms a user may write them."""
+
+    path: str
+    add_trailing_slash: bool
+    ping_interval: float
+    ping_timeout: float
+    upgrade_timeout: float
+    close_timeout: float
+    max_payload: int
+    max_backlog: int
+    transports: Collection[TransportName]
+    allow_upgrades: bool
+    allow_request: AllowRequest | None
+    http_compression: HttpCompression | Mapping[str, Any] | bool | None
+    per_message_deflate: Deflate | Mapping[str, Any] | bool | None
+    initial_packet: str | bytes | None
+    cookie: Cookie | Mapping[str, Any] | bool | None
+    cors: Cors | Mapping[str, Any] | CorsOrigin | None
+    generate_id: Callable[[Request], str | Awaitable[str]] | None
+    limits: Limits
 
 
 def switch_option(option: str, value: Any, kind: type[Any]) -> Any:

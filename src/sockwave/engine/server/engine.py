@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
-import secrets
-from base64 import urlsafe_b64encode
-from dataclasses import dataclass
-from enum import IntEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, overload
 
 import orjson
 
@@ -24,112 +19,38 @@ from sockwave.engine.core.handlers import (
 )
 from sockwave.engine.core.options import (
     AllowRequest,
-    Cookie,
-    Cors,
-    CorsOrigin,
     EngineOptions,
-    HttpCompression,
-    Limits,
+    EngineOptionsDict,
     check_header_value,
     check_token,
 )
 from sockwave.engine.core.states import State
 from sockwave.engine.core.transport import NOBODY
-from sockwave.engine.server.cors import cors_headers, is_origin_allowed, preflight_headers
+from sockwave.engine.server.cors import cors_headers, preflight_headers
 from sockwave.engine.server.driver import Driver
 from sockwave.engine.server.exchange import NO_SNIFF, HttpExchange
+from sockwave.engine.server.ids import generate_id
 from sockwave.engine.server.peer_log import PeerLog
 from sockwave.engine.server.polling import PollingTransport
 from sockwave.engine.server.session import ServerSession
+from sockwave.engine.server.verification import ErrorCode, HandshakeFailure, Refused, verify
 from sockwave.types import DisconnectReason, SessionId, TransportName
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
-    from sockwave.codec.deflate import Deflate
     from sockwave.engine.core.request import Request
     from sockwave.engine.core.session import Session
     from sockwave.engine.core.transport import Transport
     from sockwave.engine.server.exchange import ResponseHeaders, UpgradeExchange
 
-__all__ = ["EngineOptionsDict", "EngineServer", "ErrorCode", "HandshakeFailure", "generate_id"]
+__all__ = ["EngineServer"]
 
 F = TypeVar("F", bound=Handler)
 _logger: Final = logging.getLogger("sockwave.engine")
 
 CLOSE_GRACE: Final = 2.0
 """Seconds that peers get to answer a close frame when the server stops."""
-
-
-class EngineOptionsDict(TypedDict, total=False):
-    """The keywords of `EngineOptions`, in the forms a user may write them."""
-
-    path: str
-    add_trailing_slash: bool
-    ping_interval: float
-    ping_timeout: float
-    upgrade_timeout: float
-    close_timeout: float
-    max_payload: int
-    max_backlog: int
-    transports: Collection[TransportName]
-    allow_upgrades: bool
-    allow_request: AllowRequest | None
-    http_compression: HttpCompression | Mapping[str, Any] | bool | None
-    per_message_deflate: Deflate | Mapping[str, Any] | bool | None
-    initial_packet: str | bytes | None
-    cookie: Cookie | Mapping[str, Any] | bool | None
-    cors: Cors | Mapping[str, Any] | CorsOrigin | None
-    generate_id: Callable[[Request], str | Awaitable[str]] | None
-    limits: Limits
-
-
-class ErrorCode(IntEnum):
-    """Why a request was refused (protocol.md section 3)."""
-
-    UNKNOWN_TRANSPORT = 0
-    UNKNOWN_SID = 1
-    BAD_HANDSHAKE_METHOD = 2
-    BAD_REQUEST = 3
-    FORBIDDEN = 4
-    UNSUPPORTED_PROTOCOL_VERSION = 5
-
-    @property
-    def message(self) -> str:
-        """The reference's text."""
-        return _MESSAGES[self]
-
-
-_MESSAGES: Final = {
-    ErrorCode.UNKNOWN_TRANSPORT: "Transport unknown",
-    ErrorCode.UNKNOWN_SID: "Session ID unknown",
-    ErrorCode.BAD_HANDSHAKE_METHOD: "Bad handshake method",
-    ErrorCode.BAD_REQUEST: "Bad request",
-    ErrorCode.FORBIDDEN: "Forbidden",
-    ErrorCode.UNSUPPORTED_PROTOCOL_VERSION: "Unsupported protocol version",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class HandshakeFailure:
-    """What handlers of the engine's `connection_error` event get.
-
-    Attributes:
-        request: The one that was refused.
-        code: See `ErrorCode`.
-        message: The default text of the code.
-        context: Details, as in the reference: `{"name": "TRANSPORT_MISMATCH", ...}`.
-    """
-
-    request: Request
-    code: ErrorCode
-    message: str
-    context: Mapping[str, Any]
-
-
-def generate_id() -> str:
-    """Make an id of 20 characters from 120 random bits."""
-    return urlsafe_b64encode(secrets.token_bytes(15)).decode()
 
 
 _FAULTS: Final = frozenset(
@@ -140,15 +61,6 @@ _FAULTS: Final = frozenset(
     }
 )
 """Ends of a session that are worth a line in the log."""
-
-_HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-
-
-class _Refused(Exception):  # never leaves this module
-    def __init__(self, code: ErrorCode, context: Mapping[str, Any]) -> None:
-        super().__init__(code.message)
-        self.code = code
-        self.context = context
 
 
 class EngineServer:
@@ -250,15 +162,15 @@ class EngineServer:
             exchange.respond(cors.preflight_status, preflight_headers(cors, request))
             return
         try:
-            session = self._verify(request, is_upgrade=False)
+            session = verify(request, self._sessions, self.options, is_upgrade=False)
             if session is None:
                 self._admit(request, lambda id: self._open_polling(exchange, id), exchange)
                 return
-        except _Refused as refused:
+        except Refused as refused:
             self._refuse(exchange, refused)
             return
         transport = session.transport
-        assert isinstance(transport, PollingTransport)  # _verify compared the names
+        assert isinstance(transport, PollingTransport)  # `verify` compared the names
         if request.method == "GET":
             transport.poll_received(exchange)
         elif request.method == "POST":
@@ -285,12 +197,12 @@ class EngineServer:
         """Take a request to become a WebSocket."""
         request = upgrade.request
         try:
-            session = self._verify(request, is_upgrade=True)
+            session = verify(request, self._sessions, self.options, is_upgrade=True)
             if session is not None:
                 self._open_probe(upgrade, session)
             else:
                 self._admit(request, lambda id: self._open_websocket(upgrade, id), upgrade)
-        except _Refused as refused:
+        except Refused as refused:
             self._refuse(upgrade, refused)
 
     def success_headers(
@@ -315,60 +227,7 @@ class EngineServer:
         """Run in a later turn of the loop."""
         self.driver.call_soon(callback)
 
-    # --- verification (protocol.md section 3) -----------------------------------------------------
-
-    def _verify(self, request: Request, *, is_upgrade: bool) -> ServerSession | None:
-        """Check what can be checked at once.
-
-        Returns:
-            The session that the request belongs to; None when it asks for a new one.
-        """
-        query = request.query
-        transport = query.get("transport", "")
-        if transport not in self.options.transports:
-            raise _Refused(ErrorCode.UNKNOWN_TRANSPORT, {"transport": transport})
-        if request.field(b"origin") is not None:
-            self._verify_origin(request, is_upgrade=is_upgrade)
-        sid = query.get("sid")
-        if sid:
-            return self._verify_session(sid, transport, query.get("EIO"), is_upgrade=is_upgrade)
-        if request.method != "GET":
-            raise _Refused(ErrorCode.BAD_HANDSHAKE_METHOD, {"method": request.method})
-        if (transport == "websocket") is not is_upgrade:
-            raise _Refused(ErrorCode.BAD_REQUEST, {"name": "TRANSPORT_HANDSHAKE_ERROR"})
-        return None
-
-    def _verify_origin(self, request: Request, *, is_upgrade: bool) -> None:
-        origin = request.headers["origin"]
-        if not _HEADER_VALUE.fullmatch(origin):
-            raise _Refused(ErrorCode.BAD_REQUEST, {"name": "INVALID_ORIGIN", "origin": origin})
-        if is_upgrade and not is_origin_allowed(self.options.cors, request):
-            raise _Refused(ErrorCode.FORBIDDEN, {"name": "FOREIGN_ORIGIN", "origin": origin})
-
-    def _verify_session(
-        self, sid: str, transport: str, revision: str | None, *, is_upgrade: bool
-    ) -> ServerSession:
-        session = self._sessions.get(sid)
-        if session is None:
-            raise _Refused(ErrorCode.UNKNOWN_SID, {"sid": sid})
-        previous = session.transport.name
-        if not is_upgrade and transport != previous:
-            raise _Refused(
-                ErrorCode.BAD_REQUEST,
-                {
-                    "name": "TRANSPORT_MISMATCH",
-                    "transport": transport,
-                    "previousTransport": previous,
-                },
-            )
-        if is_upgrade and transport != "websocket":
-            raise _Refused(ErrorCode.BAD_REQUEST, {"name": "TRANSPORT_HANDSHAKE_ERROR"})
-        if revision != "4":
-            raise _Refused(
-                ErrorCode.BAD_REQUEST,
-                {"name": "PROTOCOL_MISMATCH", "protocol": 3, "previousProtocol": 4},
-            )
-        return session
+    # --- admission --------------------------------------------------------------------------------
 
     def _admit(
         self,
@@ -409,9 +268,9 @@ class EngineServer:
                         id_ = await id_
                 except Exception:
                     _logger.exception("generate_id failed")
-                    raise _Refused(ErrorCode.BAD_REQUEST, {"name": "ID_GENERATION_ERROR"}) from None
+                    raise Refused(ErrorCode.BAD_REQUEST, {"name": "ID_GENERATION_ERROR"}) from None
             open_session(self._checked(request, allowed, id_))
-        except _Refused as refused:
+        except Refused as refused:
             self._refuse(exchange, refused)
 
     def _call_application(self, allow: AllowRequest, request: Request) -> Any:
@@ -423,14 +282,14 @@ class EngineServer:
 
     def _checked(self, request: Request, allowed: Any, id_: str) -> SessionId:
         if allowed is False:
-            raise _Refused(ErrorCode.FORBIDDEN, {"message": "Forbidden"})
+            raise Refused(ErrorCode.FORBIDDEN, {"message": "Forbidden"})
         if request.query.get("EIO") != "4":
-            raise _Refused(ErrorCode.UNSUPPORTED_PROTOCOL_VERSION, {"protocol": 3})
+            raise Refused(ErrorCode.UNSUPPORTED_PROTOCOL_VERSION, {"protocol": 3})
         if self._is_closing or id_ in self._sessions:
-            raise _Refused(ErrorCode.BAD_REQUEST, {"name": "ID_GENERATION_ERROR"})
+            raise Refused(ErrorCode.BAD_REQUEST, {"name": "ID_GENERATION_ERROR"})
         return SessionId(id_)
 
-    def _refuse(self, exchange: HttpExchange | UpgradeExchange, refused: _Refused) -> None:
+    def _refuse(self, exchange: HttpExchange | UpgradeExchange, refused: Refused) -> None:
         request, code = exchange.request, refused.code
         self.peer_log.info(request.client, f"refused: {code.message}")
         if handlers := self._handlers.get("connection_error"):

@@ -6,8 +6,13 @@ from dataclasses import dataclass, fields
 
 from sockwave.codec.json import MAX_DEPTH
 from sockwave.codec.socketio import DEFAULT_MAX_ATTACHMENTS
-from sockwave.engine.core.options import MAX_TIMEOUT, check_bool, check_integer, check_number
-from sockwave.engine.server.engine import EngineOptionsDict
+from sockwave.engine.core.options import (
+    MAX_TIMEOUT,
+    EngineOptionsDict,
+    check_bool,
+    check_integer,
+    check_number,
+)
 
 __all__ = ["ServerOptions", "ServerOptionsDict"]
 

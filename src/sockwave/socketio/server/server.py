@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, overload
 
 from sockwave.engine.core.handlers import Handler, check_handler
-from sockwave.engine.server.engine import EngineServer, generate_id
+from sockwave.engine.server.engine import EngineServer
+from sockwave.engine.server.ids import generate_id
 from sockwave.engine.server.peer_log import PeerLog
 from sockwave.engine.server.serving import Servable
 from sockwave.socketio.server.client_files import ClientFiles

@@ -272,7 +272,11 @@ class Socket:
         add_handler(self._table(), event, handler)
         return handler
 
-    def once(self, event: str, handler: F | None = None) -> Any:
+    @overload
+    def once(self, event: str) -> Callable[[F], F]: ...
+    @overload
+    def once(self, event: str, handler: F) -> F: ...
+    def once(self, event: str, handler: Handler | None = None) -> Any:
         """Handle an event of this client once; as a call or as a decorator."""
         if handler is None:
             return lambda decorated: self.once(event, decorated)

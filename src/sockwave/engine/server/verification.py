@@ -1,0 +1,149 @@
+"""Whether a request is let in, and what it is told if not (protocol.md section 3)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from sockwave.engine.server.cors import is_origin_allowed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sockwave.engine.core.options import Cors, EngineOptions
+    from sockwave.engine.core.request import Request
+    from sockwave.engine.server.session import ServerSession
+
+__all__ = ["ErrorCode", "HandshakeFailure", "Refused", "verify"]
+
+_HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
+class ErrorCode(IntEnum):
+    """Why a request was refused (protocol.md section 3)."""
+
+    UNKNOWN_TRANSPORT = 0
+    UNKNOWN_SID = 1
+    BAD_HANDSHAKE_METHOD = 2
+    BAD_REQUEST = 3
+    FORBIDDEN = 4
+    UNSUPPORTED_PROTOCOL_VERSION = 5
+
+    @property
+    def message(self) -> str:
+        """The reference's text."""
+        return _MESSAGES[self]
+
+
+_MESSAGES: Final = {
+    ErrorCode.UNKNOWN_TRANSPORT: "Transport unknown",
+    ErrorCode.UNKNOWN_SID: "Session ID unknown",
+    ErrorCode.BAD_HANDSHAKE_METHOD: "Bad handshake method",
+    ErrorCode.BAD_REQUEST: "Bad request",
+    ErrorCode.FORBIDDEN: "Forbidden",
+    ErrorCode.UNSUPPORTED_PROTOCOL_VERSION: "Unsupported protocol version",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeFailure:
+    """What handlers of the engine's `connection_error` event get.
+
+    Attributes:
+        request: The one that was refused.
+        code: See `ErrorCode`.
+        message: The default text of the code.
+        context: Details, as in the reference: `{"name": "TRANSPORT_MISMATCH", ...}`.
+    """
+
+    request: Request
+    code: ErrorCode
+    message: str
+    context: Mapping[str, Any]
+
+
+class Refused(Exception):  # an answer, not a failure of ours
+    """A request is refused.
+
+    Attributes:
+        code: Tells the client why.
+        context: Tells the application more.
+    """
+
+    def __init__(self, code: ErrorCode, context: Mapping[str, Any]) -> None:
+        super().__init__(code.message)
+        self.code = code
+        self.context = context
+
+
+def verify(
+    request: Request,
+    sessions: Mapping[str, ServerSession],
+    options: EngineOptions,
+    *,
+    is_upgrade: bool,
+) -> ServerSession | None:
+    """Check what can be checked at once, in the order of the reference.
+
+    Returns:
+        The session that the request belongs to; None when it asks for a new one.
+
+    Raises:
+        Refused: With the answer that is due.
+    """
+    query = request.query
+    transport = query.get("transport", "")
+    if transport not in options.transports:
+        raise Refused(ErrorCode.UNKNOWN_TRANSPORT, {"transport": transport})
+    if request.field(b"origin") is not None:
+        _verify_origin(request, options.cors, is_upgrade=is_upgrade)
+    sid = query.get("sid")
+    if sid:
+        return _verify_session(
+            sessions.get(sid), sid, transport, query.get("EIO"), is_upgrade=is_upgrade
+        )
+    if request.method != "GET":
+        raise Refused(ErrorCode.BAD_HANDSHAKE_METHOD, {"method": request.method})
+    if (transport == "websocket") is not is_upgrade:
+        raise Refused(ErrorCode.BAD_REQUEST, {"name": "TRANSPORT_HANDSHAKE_ERROR"})
+    return None
+
+
+def _verify_origin(request: Request, cors: Cors | None, *, is_upgrade: bool) -> None:
+    origin = request.headers["origin"]
+    if not _HEADER_VALUE.fullmatch(origin):
+        raise Refused(ErrorCode.BAD_REQUEST, {"name": "INVALID_ORIGIN", "origin": origin})
+    if is_upgrade and not is_origin_allowed(cors, request):
+        raise Refused(ErrorCode.FORBIDDEN, {"name": "FOREIGN_ORIGIN", "origin": origin})
+
+
+def _verify_session(
+    session: ServerSession | None,
+    sid: str,
+    transport: str,
+    revision: str | None,
+    *,
+    is_upgrade: bool,
+) -> ServerSession:
+    if session is None:
+        raise Refused(ErrorCode.UNKNOWN_SID, {"sid": sid})
+    previous = session.transport.name
+    if not is_upgrade and transport != previous:
+        raise Refused(
+            ErrorCode.BAD_REQUEST,
+            {
+                "name": "TRANSPORT_MISMATCH",
+                "transport": transport,
+                "previousTransport": previous,
+            },
+        )
+    if is_upgrade and transport != "websocket":
+        raise Refused(ErrorCode.BAD_REQUEST, {"name": "TRANSPORT_HANDSHAKE_ERROR"})
+    if revision != "4":
+        raise Refused(
+            ErrorCode.BAD_REQUEST,
+            {"name": "PROTOCOL_MISMATCH", "protocol": 3, "previousProtocol": 4},
+        )
+    return session
