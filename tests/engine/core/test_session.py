@@ -160,9 +160,8 @@ def test_backlog_counts_what_the_transport_could_not_take(ws: SessionUnderTest) 
     ws.driver.tick()
     assert (ws.session.backlog, ws.session.accounted) == (4, 0), "too little for the account"
     ws.send("." * 999_999)
-    ws.send("abc")
     ws.driver.tick()
-    assert ws.session.backlog == ws.session.accounted == 1_000_008
+    assert ws.session.backlog == ws.session.accounted == 1_000_004
 
 
 def test_backlog_counts_what_the_transport_has_not_sent(ws: SessionUnderTest) -> None:

@@ -1,0 +1,210 @@
+"""Types of the public server API, as users meet them; mypy is the test, nothing here runs.
+
+Lines with `type: ignore` must be errors: an ignore that is not needed is one itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, assert_type
+
+from sockwave import (
+    AckTimeout,
+    BroadcastOperator,
+    ConnectError,
+    Cookie,
+    Cors,
+    Deflate,
+    DisconnectReason,
+    HandlerFailure,
+    Handshake,
+    HttpCompression,
+    Limits,
+    Listener,
+    Namespace,
+    Request,
+    Server,
+    Socket,
+    SocketId,
+    SocketOperator,
+)
+from sockwave.engine import Engine, Session
+from sockwave.testing import LinkedClient
+
+io = Server()
+room = io.to("r")
+
+
+def options() -> None:
+    Server(ping_interval=5, ping_timeout=2.5, max_payload=10, transports=["websocket"])
+    Server(cors="*")
+    Server(cors=["https://a.com", re.compile("https://.*")])
+    Server(cors=Cors(origin=True, credentials=True), cookie=Cookie(name="sid"), limits=Limits())
+    Server(cors={"origin": "*"}, cookie=True, per_message_deflate=Deflate(), http_compression=False)
+    Server(http_compression=HttpCompression(threshold=5), per_message_deflate={"level": 1})
+    Server(allow_request=lambda request: request.path == "/x", generate_id=lambda request: "id")
+
+    async def allow(request: Request) -> bool:
+        return "token" in request.query
+
+    Server(allow_request=allow)
+    Server(ping_intervall=5)  # type: ignore[call-arg]
+    Server(ping_interval="5")  # type: ignore[arg-type]
+    Server(transports=["carrier pigeon"])  # type: ignore[list-item]
+    Server(5)  # type: ignore[call-arg]
+
+
+# --- a decorator keeps the type of what it decorates ----------------------------------------------
+
+
+@io.use
+async def authenticate(socket: Socket) -> None:
+    raise ConnectError("no", data={"retry": False})
+
+
+@io.use()
+def count(socket: Socket) -> int:
+    return 1
+
+
+@io.on("connection")
+async def connection(socket: Socket) -> None:
+    @socket.on("echo")
+    def echo(text: str) -> str:
+        return text
+
+    @socket.once("first")
+    def first(number: int) -> tuple[int, int]:
+        return number, number
+
+    @socket.on_any
+    def every(event: str, *args: object) -> None: ...
+
+    assert_type(echo("x"), str)
+    assert_type(socket.on("echo", echo)("x"), str)
+    assert_type(first(1), tuple[int, int])
+    assert_type(socket.once("first", first)(1), tuple[int, int])
+    every("x", 1)
+    every()  # type: ignore[call-arg]
+
+
+@io.event
+async def rename(socket: Socket, name: str) -> bool:
+    return True
+
+
+@io.event("chat message")
+def message(socket: Socket, text: str) -> int:
+    return len(text)
+
+
+@io.on_error
+def failed(error: Exception, failure: HandlerFailure) -> None:
+    assert_type(failure.socket, Socket)
+    assert_type(failure.event, str)
+
+
+async def decorated(socket: Socket) -> None:
+    assert_type(await authenticate(socket), None)
+    assert_type(count(socket), int)
+    assert_type(await rename(socket, "x"), bool)
+    assert_type(message(socket, "x"), int)
+    await rename(socket)  # type: ignore[call-arg]
+    io.on("connection", 5)  # type: ignore[call-overload]
+
+
+# --- namespaces and operators ---------------------------------------------------------------------
+
+
+async def operators(socket: Socket) -> None:
+    assert_type(io.of("/admin"), Namespace)
+    assert_type(io.sockets, Mapping[SocketId, Socket])
+    assert_type(io.to("a", ["b"]), BroadcastOperator[Socket])
+    assert_type(io.in_("a").except_("b").volatile.local, BroadcastOperator[Socket])
+    assert_type(io.of("/admin").compress(False).timeout(5), BroadcastOperator[Socket])
+    assert_type(socket.to("a"), BroadcastOperator[Socket])
+    assert_type(socket.broadcast, BroadcastOperator[Socket])
+    assert_type(socket.volatile, SocketOperator)
+    assert_type(socket.timeout(5).compress(False), SocketOperator)
+    assert_type(socket.timeout(5).to("a"), BroadcastOperator[Socket])
+    assert_type(await room.fetch_sockets(), list[Socket])
+    assert_type(await io.fetch_sockets(), list[Socket])
+    room.sockets_join("a", ["b"])
+    room.disconnect_sockets(close=True)
+    room.disconnect_sockets(True)  # type: ignore[call-arg]
+    io.to(5)  # type: ignore[arg-type]
+    socket.join(5)  # type: ignore[arg-type]
+
+
+async def emitting(socket: Socket) -> None:
+    io.emit("x", 1, b"\x01", None)
+    assert_type(await socket.emit_with_ack("x", 1, timeout=5.0), Any)
+    assert_type(await socket.timeout(5).emit_with_ack("x"), Any)
+    assert_type(await room.emit_with_ack("x", timeout=5.0), list[Any])
+    assert_type(await io.emit_with_ack("x"), list[Any])
+    await socket.drain()
+    socket.emit("x", ack=lambda *args: None)
+    socket.emit("x", ack=5)  # type: ignore[arg-type]
+    socket.emit(5)  # type: ignore[arg-type]
+    await socket.emit_with_ack("x", timeout="5")  # type: ignore[arg-type]
+    try:
+        await io.emit_with_ack("x")
+    except AckTimeout as error:
+        assert_type(error.responses, list[Any])
+
+
+def sockets(socket: Socket) -> None:
+    assert_type(socket.id, SocketId)
+    assert_type(socket.rooms, set[str])
+    assert_type(socket.data, dict[str, Any])
+    assert_type(socket.handshake, Handshake)
+    assert_type(socket.handshake.auth, dict[str, Any])
+    assert_type(socket.handshake.query, Mapping[str, str])
+    assert_type(socket.handshake.headers["host"], str)
+    assert_type(socket.conn, Session)
+    assert_type(socket.conn.request, Request)
+    socket.disconnect(True)  # type: ignore[call-arg]
+
+    @socket.on("disconnect")
+    def gone(reason: DisconnectReason, description: str) -> None:
+        assert_type(reason.value, str)
+
+
+# --- ports and applications -----------------------------------------------------------------------
+
+
+async def serving() -> None:
+    async with io.listen("127.0.0.1", 0) as listener:
+        assert_type(listener, Listener)
+        assert_type(listener.port, int)
+        assert_type(listener.url, str)
+    io.run(host="127.0.0.1", port=3000, app=io.wrap(io))
+    await io.close()
+
+
+# --- Engine.IO alone ------------------------------------------------------------------------------
+
+engine = Engine(path="/engine.io", ping_interval=5)
+
+
+@engine.on("connection")
+def session_opened(session: Session) -> None:
+    @session.on("message")
+    def received(data: str | bytes) -> None:
+        session.send(data)
+
+    session.send(5)  # type: ignore[arg-type]
+
+
+# --- testing --------------------------------------------------------------------------------------
+
+
+async def linked() -> None:
+    async with LinkedClient(io, "/admin", auth={"token": "x"}, transport="polling") as client:
+        assert_type(client, LinkedClient)
+        assert_type(client.sid, SocketId | None)
+        assert_type(await client.received(), tuple[str, list[Any]])
+        assert_type(await client.emit_with_ack("x"), Any)
+        assert_type(await client.disconnected(), str)
+        client.received()  # type: ignore[unused-coroutine]
