@@ -10,7 +10,9 @@ import sys
 import pytest
 import websockets
 
+from sockwave.codec.websocket import Opcode, encode_frame
 from sockwave.testing.websocket_echo import MAX_MESSAGE, echo_server
+from tests.support.raw import RawHttp, RawWebSocket
 
 MESSAGES: list[str | bytes] = ["", "hi", "é" * 1_000, b"", os.urandom(70_000), "a" * 20_000_000]
 
@@ -31,30 +33,23 @@ def test_messages_come_back_as_they_went(compression: str | None) -> None:
     asyncio.run(run())
 
 
-def test_message_over_the_limit_closes_with_1009() -> None:
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (b"\x82\xff" + (MAX_MESSAGE + 1).to_bytes(8, "big") + bytes(4), 1009),
+        (encode_frame(Opcode.TEXT, b"\xff\xfe", mask=True), 1007),
+        (b"\x83\x80\0\0\0\0", 1002),
+    ],
+)
+def test_fault_closes_with_its_code(frame: bytes, code: int) -> None:
     async def run() -> None:
-        async with (
-            echo_server() as listener,
-            websockets.connect(f"ws://127.0.0.1:{listener.port}/", compression=None) as client,
-        ):
-            with pytest.raises(websockets.ConnectionClosed) as closed:
-                await client.send(b"x" * (MAX_MESSAGE + 1))
-                await client.recv()
-            assert closed.value.rcvd is not None and closed.value.rcvd.code == 1009
-
-    asyncio.run(run())
-
-
-def test_text_that_is_not_utf8_closes_with_1007() -> None:
-    async def run() -> None:
-        async with (
-            echo_server() as listener,
-            websockets.connect(f"ws://127.0.0.1:{listener.port}/") as client,
-        ):
-            with pytest.raises(websockets.ConnectionClosed) as closed:
-                await client.send(b"\xff\xfe", text=True)
-                await client.recv()
-            assert closed.value.rcvd is not None and closed.value.rcvd.code == 1007
+        async with echo_server() as listener:
+            http = await RawHttp.connect(listener.host, listener.port)
+            await http.request("GET", "/", RawWebSocket.request_headers())
+            websocket = RawWebSocket(http)
+            http.write(frame)
+            assert (await websocket.closed()).code == code
+            await http.close()
 
     asyncio.run(run())
 
