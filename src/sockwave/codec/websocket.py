@@ -200,7 +200,7 @@ class MessageReader:
     of an unfinished frame grows with the bytes received, whatever their slicing.
 
     Args:
-        handler: Gets every message. It may call `stop`.
+        handler: Gets every message. It may call `stop` and `pause`.
         is_server: The server's side: frames must be masked; otherwise they must not be.
         max_message: Bytes.
         deflate: The negotiated permessage-deflate, or None.
@@ -220,6 +220,7 @@ class MessageReader:
         "_message",
         "_message_opcode",
         "_need",
+        "_paused",
         "_plain_end",
         "_stopped",
     )
@@ -250,11 +251,18 @@ class MessageReader:
         self._compressed = False
         self._fragments = 0
         self._stopped = False
+        self._paused = False
 
     def stop(self) -> None:
         """Ignore everything that follows; called when the connection is closing."""
         self._stopped = True
+        self._paused = False
         self._buffer = self._message = None
+
+    def pause(self) -> None:
+        """Called by the handler: let `feed` return after this message, as with a spent budget."""
+        if not self._stopped:
+            self._stopped = self._paused = True
 
     def feed(self, data: bytes, budget: int = 2**31) -> bool:
         """Read what the peer sent.
@@ -264,7 +272,8 @@ class MessageReader:
             budget: Messages after which to return, so that one peer does not hold the loop.
 
         Returns:
-            Whether the budget ended before the data: the rest is kept, call again with `b""`.
+            Whether the budget, or a `pause`, ended it early: the rest is kept, call again with
+            `b""`.
 
         Raises:
             WebSocketError: With the close code for the peer. Messages before it were handled;
@@ -312,6 +321,10 @@ class MessageReader:
                 if at < 0:
                     return False
             budget -= 1
+        if self._paused:
+            self._stopped = self._paused = False
+            self._keep(data[at:], 2)
+            return True
         if at < end and not self._stopped:
             self._keep(data[at:], 2)
         return False

@@ -71,6 +71,7 @@ class WebSocketTransport(asyncio.Protocol):
         "_held",
         "_host",
         "_is_closing",
+        "_is_paused",
         "_is_reading",
         "_reader",
         "_resuming",
@@ -97,6 +98,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._deflate = deflate
         self._reader = MessageReader(self, max_message=host.options.max_payload, deflate=deflate)
         self._is_closing = False
+        self._is_paused = False
         self._is_reading = True
         self._resuming = False
         self._held: list[bytes] | None = None
@@ -116,7 +118,7 @@ class WebSocketTransport(asyncio.Protocol):
             return
         try:
             if self._reader.feed(data, MESSAGES_PER_TICK):
-                self.pause_reading()
+                self._stop_reading()
                 self._resume_soon()
         except WebSocketError as error:
             self._fail(error.code, error.reason)
@@ -225,18 +227,25 @@ class WebSocketTransport(asyncio.Protocol):
             self._tcp.abort()
 
     def pause_reading(self) -> None:
-        """Leave what the peer sends in the kernel."""
-        if self._is_reading:
-            self._is_reading = False
-            if not self._tcp.is_closing():
-                self._tcp.pause_reading()
+        """Leave what the peer sends in the kernel, and what was read in the reader."""
+        if not self._is_closing:
+            self._is_paused = True
+            self._reader.pause()
+            self._stop_reading()
 
     def resume_reading(self) -> None:
         """Go on in the next turn."""
+        self._is_paused = False
         if not self._is_reading:
             self._resume_soon()
 
     # --- private ----------------------------------------------------------------------------------
+
+    def _stop_reading(self) -> None:
+        if self._is_reading:
+            self._is_reading = False
+            if not self._tcp.is_closing():
+                self._tcp.pause_reading()
 
     def _resume_soon(self) -> None:
         if not self._resuming:
@@ -245,7 +254,7 @@ class WebSocketTransport(asyncio.Protocol):
 
     def _resume(self) -> None:
         self._resuming = False
-        if self._is_closing:
+        if self._is_paused:
             return
         self._is_reading = True
         held, self._held = self._held, None
@@ -257,6 +266,7 @@ class WebSocketTransport(asyncio.Protocol):
         if self._is_closing:
             return
         self._is_closing = True
+        self._is_paused = False
         self.is_writable = False
         self._tcp.write(encode_close(code, reason))
         # Reading goes on for the peer's close frame; everything else is skipped.
