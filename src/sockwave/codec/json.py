@@ -20,7 +20,7 @@ from sockwave.errors import EncodeError, PacketError, TextEncodingError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAX_DEPTH", "decode_json", "encode_json"]
+__all__ = ["MAX_DEPTH", "check_depth", "decode_json", "encode_json"]
 
 MAX_DEPTH: Final = 128
 """Deepest nesting accepted from a peer. orjson reads 1,024 levels but writes 254: a value between
@@ -53,10 +53,22 @@ def decode_json(data: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
         value = orjson.loads(data)
     except ValueError:
         value = _decode_hard(data)
-    # Every level takes an opening and a closing character.
-    if len(data) > 2 * max_depth and value.__class__ in _CONTAINERS:
-        _check_depth(value, data, max_depth)
+    # Every level takes an opening and a closing character; counting them is cheaper than looking
+    # into the value, and for the flat list of most events neither is needed.
+    if (
+        len(data) > 2 * max_depth
+        and not (max_depth and _is_flat(value))
+        and data.count(b"[") + data.count(b"{") > max_depth
+    ):
+        check_depth(value, max_depth)
     return value
+
+
+def _is_flat(value: Any) -> bool:
+    if value.__class__ not in _CONTAINERS:
+        return True
+    children = value.values() if value.__class__ is dict else value
+    return not any(child.__class__ in _CONTAINERS for child in children)
 
 
 def _decode_hard(data: bytes) -> Any:
@@ -74,21 +86,23 @@ def _replace_half_pair(match: re.Match[bytes]) -> bytes:
     return rb"\ufffd" if match[1] else match[0]
 
 
-def _check_depth(value: Any, data: bytes, max_depth: int) -> None:
-    """Go down level by level through containers; flat messages cost one look at each argument."""
-    level = [value]
-    for depth in range(max_depth):
+def check_depth(value: Any, max_depth: int) -> None:
+    """Go down level by level through lists and dicts.
+
+    Raises:
+        PacketError: Nested deeper.
+    """
+    level = [value] if value.__class__ in _CONTAINERS else []
+    while level:
+        if not max_depth:
+            raise PacketError("invalid payload")
+        max_depth -= 1
         level = [
             child
             for container in level
             for child in (container.values() if container.__class__ is dict else container)
             if child.__class__ in _CONTAINERS
         ]
-        if not level:
-            return
-        if depth == 0 and data.count(b"[") + data.count(b"{") <= max_depth:
-            return
-    raise PacketError("invalid payload")
 
 
 def encode_json(value: Any) -> tuple[bytes, list[bytes]]:

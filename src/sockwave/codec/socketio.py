@@ -23,6 +23,7 @@ __all__ = [
     "PacketType",
     "Reassembler",
     "ack_prefix",
+    "check_event",
     "decode_packet",
     "encode_packet",
     "event_prefix",
@@ -144,7 +145,7 @@ def decode_packet(
     if text[:2] == b"42" and text[2:3] != b"/":  # nearly all messages
         id_, at = (None, 2) if text[2:3] == b"[" else _ack_id(text, 2)
         data = decode_json(text[at:], max_depth=max_depth)
-        return _new(Packet, (_EVENT, "/", id_, _event(data), 0))
+        return _new(Packet, (_EVENT, "/", id_, check_event(data), 0))
     if len(text) < 2:
         raise PacketError("unknown packet type undefined")
     try:
@@ -203,8 +204,12 @@ def _ack_id(text: bytes, at: int) -> tuple[int | None, int]:
     return id_, end
 
 
-def _event(data: Any) -> list[Any]:
-    """Check the payload of an event: a list whose first item is a name that is not reserved."""
+def check_event(data: Any) -> list[Any]:
+    """Check the payload of an event: a list whose first item is a name that is not reserved.
+
+    Raises:
+        PacketError: It is not.
+    """
     if data.__class__ is not list or not data:
         raise PacketError("invalid payload")
     name = data[0]
@@ -221,7 +226,7 @@ def _event(data: Any) -> list[Any]:
 def _checked(type_: PacketType, data: Any) -> Any:
     match type_:
         case PacketType.EVENT | PacketType.BINARY_EVENT:
-            return _event(data)
+            return check_event(data)
         case PacketType.ACK | PacketType.BINARY_ACK:
             valid = isinstance(data, list)
         case PacketType.CONNECT:
