@@ -71,6 +71,7 @@ class FakeHost:
 
     def __init__(self, **options: Any) -> None:
         self.options = EngineOptions(**options)
+        self.edits_headers = False
         self.now = 0.0
         self.wheel = TimingWheel()
         self.soon: list[Callable[[], None]] = []

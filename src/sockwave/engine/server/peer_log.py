@@ -25,16 +25,22 @@ class PeerLog:
         self._logger = logger
         self._last: dict[tuple[str, str], float] = {}
 
-    def info(self, client: tuple[str, int] | None, what: str) -> None:
-        """Log what a peer did wrong."""
+    def info(self, client: tuple[str, int] | None, what: str, detail: str = "") -> None:
+        """Log what a peer did wrong.
+
+        Args:
+            what: The kind of fault, by which a flood is recognized.
+            detail: Text of the peer's, which may differ each time.
+        """
         if not self._logger.isEnabledFor(logging.INFO):
             return
         host = client[0] if client else "unix socket"
-        what = what[:_MAX_LENGTH].encode("unicode_escape").decode("ascii")
         now = time.monotonic()
         if now - self._last.get((host, what), -_INTERVAL) < _INTERVAL:
             return
         if len(self._last) >= _MAX_REMEMBERED:
             self._last.clear()
         self._last[host, what] = now
-        self._logger.info("%s: %s", host, what)
+        text = f"{what} {detail}" if detail else what
+        text = text[:_MAX_LENGTH].encode("unicode_escape").decode("ascii")
+        self._logger.info("%s: %s", host, text)

@@ -177,7 +177,7 @@ class Connection:
             return
         namespace = self.server.find_namespace(name)
         if namespace is None:
-            self._log(f"unknown namespace {name}")
+            self._log("unknown namespace", name)
             self.send_connect_error(name, ConnectError("Invalid namespace"))
             return
         socket = Socket(namespace, self, auth, time.time())
@@ -271,5 +271,5 @@ class Connection:
             return self._main
         return self._by_name.get(name) if self._by_name is not None else None
 
-    def _log(self, what: str) -> None:
-        self.server.peer_log.info(self.session.request.client, what)
+    def _log(self, what: str, detail: str = "") -> None:
+        self.server.peer_log.info(self.session.request.client, what, detail)
