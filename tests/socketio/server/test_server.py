@@ -64,6 +64,28 @@ async def test_close_cancels_handlers_that_still_run() -> None:
     assert ended == [("cancelled",)]
 
 
+async def test_close_leaves_nothing_of_handlers_that_have_not_begun_yet() -> None:
+    io = Server()
+    calls = Log()
+
+    @io.event
+    def stop(socket: Socket) -> None:
+        closing.append(asyncio.ensure_future(io.close()))
+
+    @io.event
+    async def work(socket: Socket) -> None:
+        calls("begun")
+        await asyncio.sleep(60)
+
+    closing: list[asyncio.Future[None]] = []
+    async with LinkedClient(io) as client:
+        client.send_raw('42["stop"]', '42["work"]')
+        await settle()
+        await closing[0]
+    assert calls == [("begun",)]
+    assert io.engine.driver._tasks == set()
+
+
 async def test_handler_may_close_the_server() -> None:
     io = Server()
     done = asyncio.Event()

@@ -140,6 +140,7 @@ class EngineServer:
                 await asyncio.sleep(0.01)
             for connection in list(self.driver.connections):
                 connection.abort()
+            await asyncio.sleep(0)  # a task cancelled before it begins would end without a word
             tasks = self.driver.cancel_tasks()
             if tasks:
                 await asyncio.wait(tasks, timeout=CLOSE_GRACE)
