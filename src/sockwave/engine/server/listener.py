@@ -251,7 +251,7 @@ class HttpConnection(asyncio.Protocol):
         driver = self._engine.driver
         driver.connections.add(self)
         if len(driver.connections) > driver.max_connections:
-            self._engine.peer_log.info(self._reader.client, "refused: too many connections")
+            self._log("refused: too many connections")
             self.refuse(503, [("Retry-After", "5")], b"")
             return
         self._enter(_Phase.HEAD, self.options.limits.head_timeout)
@@ -420,7 +420,7 @@ class HttpConnection(asyncio.Protocol):
         owner, exchange.owner = exchange.owner, None
         if owner is not None:
             owner.body_too_large(exchange)
-        self._engine.peer_log.info(self._reader.client, "request body over max_payload")
+        self._log("request body over max_payload")
         exchange.respond(413, self._engine.error_headers(exchange.request))
 
     # --- answers ----------------------------------------------------------------------------------
@@ -461,15 +461,20 @@ class HttpConnection(asyncio.Protocol):
     def _fail(self, status: int) -> None:
         """A request that cannot be read: one answer, and the end."""
         exchange = self._exchange
+        if exchange is not None and exchange.answer is not None:
+            self._is_closing = True  # it was answered before it was whole: `flush` ends this
+            return
         if exchange is not None and exchange.owner is not None:
             owner, exchange.owner = exchange.owner, None
             owner.exchange_lost(exchange)  # which ends the session, with a line in the log
         else:
-            self._engine.peer_log.info(
-                self._reader.client, f"bad request: {status} {_REASONS[status]}"
-            )
+            self._log(f"bad request: {status} {_REASONS[status]}")
+        self.flush()  # the answers of requests before it
         if not self._is_closing:
             self.refuse(status, [("Content-Type", "text/plain"), *NO_SNIFF], b"")
+
+    def _log(self, what: str) -> None:
+        self._engine.peer_log.info(self._reader.client, what)
 
     def _finish(self) -> None:
         """Close after what was written; what still comes is read and dropped for a moment.
@@ -543,11 +548,13 @@ class HttpConnection(asyncio.Protocol):
         if request.method != "GET":
             raise InvalidRequest(405)
         if request.field(b"sec-websocket-version") not in (b"13", b"8"):
+            self._log("refused: unknown version of WebSocket")
             self.refuse(400, [("Sec-WebSocket-Version", "13, 8")], b"")
             return
         if not _WEBSOCKET_KEY.fullmatch(request.field(b"sec-websocket-key") or b""):
-            body = b"Missing or invalid Sec-WebSocket-Key header"
-            self.refuse(400, [("Content-Type", "text/html"), *NO_SNIFF], body)
+            body = "Missing or invalid Sec-WebSocket-Key header"
+            self._log(f"refused: {body}")
+            self.refuse(400, [("Content-Type", "text/html"), *NO_SNIFF], body.encode())
             return
         self._awaits_upgrade = True
         self._engine.handle_upgrade(upgrade)
