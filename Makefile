@@ -79,6 +79,7 @@ $(RUNTIME): $(VENV_MADE) $(INPUTS)
 
 $(DEV): $(RUNTIME)
 	@$(PY) -m scripts.install dev
+	@$(PY) -m scripts.install examples
 	@touch $@
 
 lock: $(VENV_MADE) ## Pin the newest versions of all dependencies

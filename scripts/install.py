@@ -2,6 +2,7 @@
 
 python -m scripts.install runtime     what `make demo` needs
 python -m scripts.install dev         and the tools of `make test` and `make check`
+python -m scripts.install examples    and the frameworks and servers that examples/ runs with
 python -m scripts.install lock        renew requirements/constraints.txt from what PyPI has now
 """
 
@@ -10,11 +11,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import tomllib
 import venv
 from importlib.metadata import version
 from pathlib import Path
 
-from scripts.quiet import say, succeeds
+from scripts.quiet import report, say, succeeds
 
 ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = ROOT / "requirements" / "constraints.txt"
@@ -24,14 +26,14 @@ PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input",
 QUIET_ROOT = {"PIP_ROOT_USER_ACTION": "ignore"}
 
 
-def install(*requirements: str) -> bool:
+def install(*requirements: str, show_failure: bool = True) -> bool:
     """Install by the pinned versions; where one of those does not exist, by the newest that do."""
     command = (*PIP, "install", *requirements)
     if succeeds((*command, "-c", CONSTRAINTS), cwd=ROOT, env=QUIET_ROOT, show_failure=False):
         return True
     python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
     say(f"The pinned versions do not install on {python}; trying without them")
-    return succeeds(command, cwd=ROOT, env=QUIET_ROOT)
+    return succeeds(command, cwd=ROOT, env=QUIET_ROOT, show_failure=show_failure)
 
 
 def install_runtime() -> bool:
@@ -46,15 +48,26 @@ def install_dev() -> bool:
     return (knows_groups or install("pip>=25.1")) and install("--group", "dev")
 
 
+def install_examples() -> bool:
+    """Install the group `examples`; where that fails, what can be had of it, unless in CI."""
+    say("Installing the frameworks of examples/")
+    if install("--group", "examples", show_failure=False):
+        return True
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    missing = [requirement for requirement in groups["examples"] if not install(requirement)]
+    return report(f"Not installed: {', '.join(missing)}" if missing else None) == 0
+
+
 def lock() -> bool:
     """Resolve everything anew in an environment of its own, and write down what came out."""
+    groups = ("--group", "dev", "--group", "examples")
     with tempfile.TemporaryDirectory() as folder:
         say("Resolving the newest versions")
         venv.create(folder, with_pip=True)
         pip = (Path(folder) / "bin" / "python", *PIP[1:])
         if not (
             succeeds((*pip, "install", "--upgrade", "pip"), env=QUIET_ROOT)
-            and succeeds((*pip, "install", "-e", ".", "--group", "dev"), cwd=ROOT, env=QUIET_ROOT)
+            and succeeds((*pip, "install", "-e", ".", *groups), cwd=ROOT, env=QUIET_ROOT)
         ):
             return False
         frozen = subprocess.run(
@@ -68,7 +81,12 @@ def lock() -> bool:
     return True
 
 
-STEPS = {"runtime": install_runtime, "dev": install_dev, "lock": lock}
+STEPS = {
+    "runtime": install_runtime,
+    "dev": install_dev,
+    "examples": install_examples,
+    "lock": lock,
+}
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in STEPS:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import pytest
@@ -18,7 +19,16 @@ from scripts.quiet import is_ci
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["INTEROP", "Chromium", "NodePeer", "browser", "firefox", "node", "unavailable"]
+__all__ = [
+    "INTEROP",
+    "Chromium",
+    "NodePeer",
+    "browser",
+    "firefox",
+    "node",
+    "package",
+    "unavailable",
+]
 
 
 class NodePeer(NamedTuple):
@@ -58,6 +68,12 @@ def firefox() -> Path:
     if found is None:
         unavailable("Firefox is not installed: apt install firefox-esr")
     return found
+
+
+def package(name: str) -> None:
+    """A framework or server of the dependency group `examples`, or skip."""
+    if find_spec(name) is None:
+        unavailable(f"{name} is not installed: `make test` tries it")
 
 
 @cache

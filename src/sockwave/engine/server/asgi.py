@@ -27,7 +27,8 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
-AsgiApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
+"""Any application: frameworks give the three arguments types of their own, which exclude others."""
 
 MESSAGES_PER_TURN: Final = 256
 """Messages of one connection handled before others get their turn."""

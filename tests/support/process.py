@@ -1,0 +1,109 @@
+"""A server in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+__all__ = ["ServerProcess", "free_port"]
+
+DEADLINE = 20.0
+"""Seconds to start or stop: far more than it takes, for machines that do a lot at once."""
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+        return number
+
+
+class ServerProcess:
+    """Python with arguments, from entering to leaving the context.
+
+    Args:
+        arguments: Of the interpreter.
+        directory: Its output goes to a file there.
+        port: Where it is going to listen.
+        cwd: Where it runs; in `directory` when None.
+    """
+
+    def __init__(
+        self, *arguments: str, directory: Path, port: int, cwd: Path | None = None
+    ) -> None:
+        self.port = port
+        self._log = directory / f"{port}.log"
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, *arguments],
+                cwd=cwd or directory,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "200"},
+            )
+
+    @property
+    def output(self) -> str:
+        """Everything printed so far, by earlier processes in this directory and port too."""
+        return self._log.read_text()
+
+    def wait_until_it_listens(self) -> None:
+        """Return when the port accepts connections."""
+        deadline = time.monotonic() + DEADLINE
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise AssertionError(f"does not listen on {self.port}:\n{self.output}")
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """Return what `pattern` finds in the output, as soon as it is there."""
+        deadline = time.monotonic() + DEADLINE
+        while time.monotonic() < deadline:
+            if found := re.search(pattern, self.output):
+                return found
+            time.sleep(0.05)
+        raise AssertionError(f"no {pattern!r} in:\n{self.output}")
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C; return the exit code."""
+        self._process.send_signal(signal.SIGINT)
+        return self._process.wait(DEADLINE)
+
+    def kill(self) -> None:
+        """End it without a chance to say goodbye."""
+        self._process.kill()
+        self._process.wait(DEADLINE)
+
+    def __enter__(self) -> Self:
+        """Wait until it listens."""
+        try:
+            self.wait_until_it_listens()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        frames: TracebackType | None,
+    ) -> None:
+        """Make sure that it has ended."""
+        if self._process.poll() is None:
+            self.kill()
