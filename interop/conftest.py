@@ -1,0 +1,128 @@
+"""Runs `async def` tests, all in one event loop, and gives them servers and clients."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from interop.fronts import FRONTS, serving
+from interop.node import JsClient, NodeDriver
+from sockwave.engine.server.serving import new_event_loop
+from tests.support.peers import node
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sockwave import Engine, Server
+
+TRANSPORTS = {
+    "polling": ["polling"],
+    "websocket": ["websocket"],
+    "upgrade": ["polling", "websocket"],
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a coroutine function as a test."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    runner = pyfuncitem.funcargs["runner"]
+    assert isinstance(runner, asyncio.Runner)
+    names = inspect.signature(pyfuncitem.obj).parameters
+    runner.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    return True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def runner() -> Iterator[asyncio.Runner]:
+    """The event loop of all tests."""
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        yield runner
+
+
+@pytest.fixture(scope="session")
+def driver(runner: asyncio.Runner) -> Iterator[NodeDriver]:
+    """One Node process for all tests."""
+    driver = NodeDriver(node())
+    runner.run(driver.__aenter__())
+    yield driver
+    runner.run(driver.__aexit__(None, None, None))
+
+
+@pytest.fixture(params=FRONTS)
+def front(request: pytest.FixtureRequest) -> str:
+    """Each front end."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(params=TRANSPORTS)
+def transport(request: pytest.FixtureRequest) -> str:
+    """Polling, WebSocket, and from one to the other."""
+    name: str = request.param
+    return name
+
+
+class Stage:
+    """A server, and JavaScript clients of it; all over with the test.
+
+    Attributes:
+        url: Of the last server.
+        driver: The clients' process.
+    """
+
+    def __init__(self, front: str, transport: str, driver: NodeDriver) -> None:
+        self.url = ""
+        self.driver = driver
+        self.transport = transport
+        self._front = front
+        self._stack = AsyncExitStack()
+
+    async def serve(self, servable: Server | Engine) -> str:
+        """Put a server on the front end of this test."""
+        self.url = await self._stack.enter_async_context(serving(servable, self._front))
+        return self.url
+
+    def client(self, **options: Any) -> JsClient:
+        """Open a client with the transports of this test, and do not wait for it."""
+        options.setdefault("transports", TRANSPORTS[self.transport])
+        return self.driver.client(self.url, **options)
+
+    async def connect(self, **options: Any) -> JsClient:
+        """Open a Socket.IO client and wait until it is connected, on its last transport."""
+        client = await self.client(**options).connected()
+        return await client.upgraded() if self.transport == "upgrade" else client
+
+    async def aclose(self) -> None:
+        """End clients, then servers."""
+        await self.driver.close_clients()
+        await self._stack.aclose()
+
+
+@pytest.fixture
+def stage(
+    front: str, transport: str, driver: NodeDriver, runner: asyncio.Runner
+) -> Iterator[Stage]:
+    """Where a test plays: on every front end, with every transport."""
+    stage = Stage(front, transport, driver)
+    yield stage
+    runner.run(stage.aclose())
+
+
+@pytest.fixture
+def native_stage(driver: NodeDriver, runner: asyncio.Runner) -> Iterator[Callable[[str], Stage]]:
+    """Stages on the native listener, for what does not depend on the front end."""
+    stages: list[Stage] = []
+
+    def make(transport: str) -> Stage:
+        stages.append(Stage("native", transport, driver))
+        return stages[-1]
+
+    yield make
+    for stage in stages:
+        runner.run(stage.aclose())

@@ -1,0 +1,67 @@
+"""The three ways to put a server on a port, inside the running loop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import asynccontextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from sockwave.engine.server.hosting import hosted_server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sockwave.engine.server.asgi import Receive, Scope, Send
+    from sockwave.engine.server.serving import Servable
+
+__all__ = ["FRONTS", "serving"]
+
+FRONTS = ("native", "hosted", "asgi")
+
+
+async def plain_app(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that has everything else on the port."""
+    if scope["type"] == "lifespan":
+        while (await receive())["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    assert scope["type"] == "http"
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"the application"})
+
+
+@asynccontextmanager
+async def serving(servable: Servable, front: str) -> AsyncIterator[str]:
+    """Serve on a free port of 127.0.0.1, until the block ends.
+
+    Args:
+        front: `native`: the own listener; `hosted`: what `run(app=...)` does; `asgi`: as the
+            application of a plain uvicorn.
+    """
+    if front == "native":
+        async with servable.listen() as listener:
+            yield listener.url
+        return
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+    options: dict[str, Any] = {"log_level": "warning"}
+    if front == "hosted":
+        server = hosted_server(servable, plain_app, sock, None, options)
+    else:
+        server = uvicorn.Server(uvicorn.Config(servable, **options))
+    server.capture_signals = nullcontext  # type: ignore[assignment,method-assign] # they are pytest's here
+    running = asyncio.create_task(server.serve(sockets=[sock]))
+    while not server.started and not running.done():
+        await asyncio.sleep(0.001)
+    try:
+        yield url
+    finally:
+        server.should_exit = True
+        if front == "asgi":
+            await servable.close()  # uvicorn would wait for polls before it says that it ends
+        await running
