@@ -52,7 +52,6 @@ def options() -> None:
     Server(ping_intervall=5)  # type: ignore[call-arg]
     Server(ping_interval="5")  # type: ignore[arg-type]
     Server(transports=["carrier pigeon"])  # type: ignore[list-item]
-    Server(5)  # type: ignore[call-arg]
 
 
 # --- a decorator keeps the type of what it decorates ----------------------------------------------

@@ -71,7 +71,7 @@ BAD: list[tuple[str, Any]] = [
     ("allow_upgrades", 1),
     ("allow_request", "all"),
     ("http_compression", 5),
-    ("http_compression", {"treshold": 5}),
+    ("http_compression", {"limit": 5}),
     ("http_compression", {"threshold": -1}),
     ("http_compression", {"level": 10}),
     ("per_message_deflate", "on"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sockwave.errors import AckTimeout, Disconnected, LimitExceeded
-from sockwave.socketio.core.acks import AckResult, AckTable, ack_value
+from sockwave.socketio.core.acks import AckResult, AckTable, ack_callback, ack_value
 from tests.socketio.core.fakes import FakeClock
 
 
@@ -38,6 +38,31 @@ def test_one_argument_comes_as_itself_none_as_none_several_as_a_tuple(
     args: tuple[Any, ...], value: object
 ) -> None:
     assert ack_value(args) == value
+
+
+def test_callback_gets_the_arguments_alone_and_nothing_without_an_answer() -> None:
+    calls: list[tuple[Any, ...]] = []
+    done = ack_callback(lambda *args: calls.append(args), error_first=False)
+    done((1, 2))
+    done(AckTimeout())
+    assert calls == [(1, 2)]
+
+
+def test_callback_that_wants_errors_gets_them_first() -> None:
+    calls: list[tuple[Any, ...]] = []
+    done = ack_callback(lambda *args: calls.append(args), error_first=True)
+    error = AckTimeout()
+    done((1, 2))
+    done(error)
+    assert calls == [(None, 1, 2), (error,)]
+
+
+def test_waits_for_what_is_yet_to_be_sent_outlive_a_connection() -> None:
+    waiting = Waiting()
+    waiting.expect(0)
+    waiting.expect(1)
+    waiting.table.disconnected("transport close", keep={1})
+    assert (waiting.kinds, len(waiting.table)) == (["Disconnected"], 1)
 
 
 def test_answer_is_delivered_once() -> None:

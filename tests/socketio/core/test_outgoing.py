@@ -6,10 +6,17 @@ from typing import Any
 
 import pytest
 
+from sockwave.codec.json import encode_json
 from sockwave.codec.socketio import Packet, PacketType, event_prefix
 from sockwave.engine.core.transport import SharedPacket
 from sockwave.errors import EncodeError
-from sockwave.socketio.core.outgoing import EncodedPacket, check_event_name, encode, encode_shared
+from sockwave.socketio.core.outgoing import (
+    EncodedPacket,
+    check_event_name,
+    encode,
+    encode_shared,
+    event_packet,
+)
 from tests.engine.core.fakes import SessionUnderTest, wire
 
 
@@ -52,13 +59,20 @@ def test_attachments_inherit_that_they_must_not_be_compressed() -> None:
 @pytest.mark.parametrize("namespace", ["/", "/admin"])
 @pytest.mark.parametrize("args", [("x",), ("x", 1, None), ("x", b"\x01")])
 @pytest.mark.parametrize("id_", [None, 0, 12])
-def test_event_for_many_is_the_same_on_the_wire(
+def test_event_is_the_same_on_the_wire_however_it_is_encoded(
     namespace: str, args: tuple[Any, ...], id_: int | None
 ) -> None:
-    shared = encode_shared(event_prefix(namespace), namespace, id_, args)
     single = encode(Packet(PacketType.EVENT, namespace, id_, list(args)))
-    assert texts(shared) == texts(single)
-    assert shared.size == single.size
+    shared = encode_shared(event_prefix(namespace), namespace, id_, args)
+    prepared = event_packet(namespace, id_, *encode_json(args))
+    assert texts(shared) == texts(prepared) == texts(single)
+    assert shared.size == prepared.size == single.size
+
+
+def test_prepared_event_may_ask_not_to_be_compressed() -> None:
+    text = event_packet("/", None, *encode_json(["x"]), compress=False).text
+    assert isinstance(text, SharedPacket)
+    assert not text.compress
 
 
 def test_frame_of_a_shared_event_is_made_once() -> None:
