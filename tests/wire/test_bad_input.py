@@ -60,7 +60,7 @@ REQUESTS = {
 }
 """Whole requests; each is answered once, with an error, and closed."""
 
-POSTS = {
+POSTS: dict[str, str | bytes] = {
     "unknown packet": "9",
     "text": "abc",
     "empty packet": "\x1e",

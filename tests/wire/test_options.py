@@ -141,4 +141,4 @@ def test_limits_refuse(option: str, value: Any, error: type[Exception]) -> None:
     ],
 )
 def test_server_accepts(options: dict[str, Any]) -> None:
-    assert Server(**options).engine.options
+    Server(**options)

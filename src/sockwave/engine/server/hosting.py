@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from sockwave.engine.server.serving import Servable
 
 __all__ = ["hosted_server", "run_hosted"]
+
+FORCE_INTERVAL: Final = 0.1
+"""Seconds until a second signal is seen while sessions end."""
 
 
 class _UvicornHost:
@@ -63,7 +66,13 @@ class _Server(uvicorn.Server):
         """Stop accepting, end sessions, then the rest."""
         for server in self.servers:
             server.close()
-        await self._servable.close()
+        closing = asyncio.ensure_future(self._servable.close())
+        while not closing.done() and not self.force_exit:  # a second signal sets it
+            await asyncio.wait({closing}, timeout=FORCE_INTERVAL)
+        if closing.done():
+            closing.result()
+        else:
+            closing.cancel()
         await super().shutdown(sockets)
 
     @contextmanager
