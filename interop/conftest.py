@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from interop.fronts import FRONTS, serving
-from interop.node import JsClient, NodeDriver
+from interop.fronts import FRONTS
+from interop.node import NodeDriver
+from interop.stage import TRANSPORTS, Stage
 from sockwave.engine.server.serving import new_event_loop
 from tests.support.peers import node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from sockwave import Engine, Server
-
-TRANSPORTS = {
-    "polling": ["polling"],
-    "websocket": ["websocket"],
-    "upgrade": ["polling", "websocket"],
-}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -66,42 +58,6 @@ def transport(request: pytest.FixtureRequest) -> str:
     """Polling, WebSocket, and from one to the other."""
     name: str = request.param
     return name
-
-
-class Stage:
-    """A server, and JavaScript clients of it; all over with the test.
-
-    Attributes:
-        url: Of the last server.
-        driver: The clients' process.
-    """
-
-    def __init__(self, front: str, transport: str, driver: NodeDriver) -> None:
-        self.url = ""
-        self.driver = driver
-        self.transport = transport
-        self._front = front
-        self._stack = AsyncExitStack()
-
-    async def serve(self, servable: Server | Engine) -> str:
-        """Put a server on the front end of this test."""
-        self.url = await self._stack.enter_async_context(serving(servable, self._front))
-        return self.url
-
-    def client(self, **options: Any) -> JsClient:
-        """Open a client with the transports of this test, and do not wait for it."""
-        options.setdefault("transports", TRANSPORTS[self.transport])
-        return self.driver.client(self.url, **options)
-
-    async def connect(self, **options: Any) -> JsClient:
-        """Open a Socket.IO client and wait until it is connected, on its last transport."""
-        client = await self.client(**options).connected()
-        return await client.upgraded() if self.transport == "upgrade" else client
-
-    async def aclose(self) -> None:
-        """End clients, then servers."""
-        await self.driver.close_clients()
-        await self._stack.aclose()
 
 
 @pytest.fixture

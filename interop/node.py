@@ -42,10 +42,14 @@ def _unpack(value: dict[str, Any]) -> Any:
 
 
 class NodeDriver:
-    """`driver.cjs` in a process, from entering to leaving the context."""
+    """`driver.cjs` in a process, from entering to leaving the context.
+
+    Attributes:
+        peer: Which Node.
+    """
 
     def __init__(self, peer: NodePeer) -> None:
-        self._peer = peer
+        self.peer = peer
         self._ids = count(1)
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._clients: dict[int, JsClient] = {}
@@ -53,11 +57,11 @@ class NodeDriver:
     async def __aenter__(self) -> Self:
         """Start Node."""
         self._process = await asyncio.create_subprocess_exec(
-            self._peer.executable,
+            self.peer.executable,
             INTEROP / "driver.cjs",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=self._peer.env,
+            env=self.peer.env,
             limit=LINE_LIMIT,
         )
         self._reading = asyncio.create_task(self._read())
@@ -79,6 +83,10 @@ class NodeDriver:
             self._process.kill()
             await self._process.wait()
         await self._reading
+
+    def kill(self) -> None:
+        """End it without a chance to say goodbye."""
+        self._process.kill()
 
     def client(
         self,

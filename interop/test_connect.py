@@ -10,7 +10,7 @@ import pytest
 from sockwave import ConnectError, Request, Server, Socket
 
 if TYPE_CHECKING:
-    from interop.conftest import Stage
+    from interop.stage import Stage
 
 pytestmark = pytest.mark.interop
 

@@ -10,8 +10,8 @@ import pytest
 from sockwave import AckTimeout, ConnectError, Server, Socket
 
 if TYPE_CHECKING:
-    from interop.conftest import Stage
     from interop.node import JsClient
+    from interop.stage import Stage
 
 pytestmark = pytest.mark.interop
 

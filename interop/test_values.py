@@ -12,7 +12,7 @@ from sockwave import AckTimeout, Disconnected, Server, Socket
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from interop.conftest import Stage
+    from interop.stage import Stage
 
 pytestmark = pytest.mark.interop
 
