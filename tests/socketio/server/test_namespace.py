@@ -342,9 +342,10 @@ def test_name_that_no_client_could_ask_for_is_refused(
         io.of(name)
 
 
-def test_namespace_has_no_other_events_than_connection(io: Server) -> None:
+@pytest.mark.parametrize("event", ["disconnect", "disconnecting", "connect_error"])
+def test_event_of_sockets_is_not_one_of_the_namespace(io: Server, event: str) -> None:
     with pytest.raises(ValueError, match="use @event"):
-        io.on("message", print)
+        io.on(event, print)
 
 
 def test_reserved_event_cannot_be_handled_for_all_sockets(io: Server) -> None:
