@@ -1,8 +1,7 @@
 """aiohttp's server and Socket.IO in one event loop, each on a port of its own.
 
-    pip install sockwave aiohttp
-    python examples/with_aiohttp.py
-    curl -X POST http://127.0.0.1:3000/orders/soup
+`pip install sockwave aiohttp`, `python examples/with_aiohttp.py`, then
+`curl -X POST http://127.0.0.1:3000/orders/soup`.
 
 aiohttp is no ASGI application, so both cannot share a port. For a browser another port is another
 origin: `cors` names the page's. Cookies know no ports, they reach both.

@@ -1,8 +1,8 @@
 """Django (ASGI) and Socket.IO on one port; sockets know the session of the login.
 
-    pip install sockwave django
-    python examples/with_django.py
-    curl -X POST http://127.0.0.1:3000/orders/soup
+`pip install sockwave django`, `python examples/with_django.py`, then
+`curl -X POST http://127.0.0.1:3000/orders/soup`.
+
 In a project, `asgi.py` makes `app`, and the settings are where they always are.
 """
 
@@ -33,7 +33,7 @@ def login(request: HttpRequest, name: str) -> HttpResponse:
 
 
 async def order(request: HttpRequest, dish: str) -> HttpResponse:
-    io.emit("ordered", dish)  # from a view; one that is a plain `def` may emit as well
+    io.emit("ordered", dish)  # from a view; a plain `def` may emit too
     running.add(task := asyncio.create_task(cook(dish)))
     task.add_done_callback(running.discard)
     return HttpResponse()
@@ -46,7 +46,7 @@ async def cook(dish: str) -> None:
 
 @io.on("connection")
 async def connection(socket: Socket) -> None:
-    from django.contrib.sessions.backends.signed_cookies import SessionStore
+    from django.contrib.sessions.backends.signed_cookies import SessionStore  # needs the settings
 
     session = SessionStore(socket.handshake.cookies.get(settings.SESSION_COOKIE_NAME))
     socket.emit("welcome", await session.aget("name", "guest"))

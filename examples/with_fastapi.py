@@ -1,8 +1,7 @@
 """FastAPI and Socket.IO on one port; sockets know the session of the login.
 
-pip install sockwave fastapi itsdangerous
-python examples/with_fastapi.py
-curl -X POST http://127.0.0.1:3000/orders/soup
+`pip install sockwave fastapi itsdangerous`, `python examples/with_fastapi.py`, then
+`curl -X POST http://127.0.0.1:3000/orders/soup`.
 """
 
 import json
@@ -50,8 +49,8 @@ async def cook(dish: str) -> None:
 @io.on("connection")
 def connection(socket: Socket) -> None:
     cookie = socket.handshake.cookies.get("session", "")  # signed by SessionMiddleware
-    signed = signer.validate(cookie, max_age=86_400)
-    session = json.loads(b64decode(signer.unsign(cookie))) if signed else {}
+    is_valid = signer.validate(cookie, max_age=86_400)
+    session = json.loads(b64decode(signer.unsign(cookie))) if is_valid else {}
     socket.emit("welcome", session.get("name", "guest"))
 
 

@@ -1,8 +1,7 @@
 """Flask and Socket.IO on one port; sockets know the session of the login.
 
-    pip install sockwave flask a2wsgi
-    python examples/with_flask.py
-    curl -X POST http://127.0.0.1:3000/orders/soup
+`pip install sockwave flask a2wsgi`, `python examples/with_flask.py`, then
+`curl -X POST http://127.0.0.1:3000/orders/soup`.
 
 Flask is WSGI, so an adapter makes it ASGI. a2wsgi runs ten requests at a time, each in a thread;
 asgiref's WsgiToAsgi runs all of them in one thread, and knows no lifespan.

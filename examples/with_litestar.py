@@ -1,8 +1,7 @@
 """Litestar and Socket.IO on one port; sockets know the session of the login.
 
-pip install sockwave litestar
-python examples/with_litestar.py
-curl -X POST http://127.0.0.1:3000/orders/soup
+`pip install sockwave litestar`, `python examples/with_litestar.py`, then
+`curl -X POST http://127.0.0.1:3000/orders/soup`.
 """
 
 import json

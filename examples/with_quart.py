@@ -1,8 +1,7 @@
 """Quart and Socket.IO on one port; sockets know the session of the login.
 
-pip install sockwave quart
-python examples/with_quart.py
-curl -X POST http://127.0.0.1:3000/orders/soup
+`pip install sockwave quart`, `python examples/with_quart.py`, then
+`curl -X POST http://127.0.0.1:3000/orders/soup`.
 """
 
 from collections.abc import AsyncGenerator

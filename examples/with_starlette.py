@@ -1,8 +1,7 @@
 """Starlette with Socket.IO mounted at /ws, behind the middleware of the application.
 
-    pip install sockwave starlette itsdangerous
-    python examples/with_starlette.py
-    curl -X POST http://127.0.0.1:3000/orders/soup
+`pip install sockwave starlette itsdangerous`, `python examples/with_starlette.py`, then
+`curl -X POST http://127.0.0.1:3000/orders/soup`.
 
 Clients give the path: `io("http://127.0.0.1:3000", {path: "/ws/"})`.
 """

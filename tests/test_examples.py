@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import importlib
+import subprocess
+import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
+import sockwave.testing
+from tests.support.examples import EXAMPLES, run_example
 from tests.support.fronts import Wire
 from tests.support.peers import package
-from tests.support.process import ServerProcess, free_port
 from tests.support.raw import PollingPeer, WebSocketPeer, within
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.process import ServerProcess
     from tests.support.raw import Peer
 
-ROOT: Final = Path(__file__).resolve().parent.parent
-EXAMPLES: Final = ROOT / "examples"
+EXAMPLE_FILES: Final = sorted(EXAMPLES.glob("*.py"))
 
 
 @dataclass(frozen=True)
@@ -48,14 +53,6 @@ KITCHENS: Final = {
     "with_quart": Kitchen(("quart",)),
     "with_starlette": Kitchen(("starlette", "itsdangerous"), path="/ws/", farewell=""),
 }
-
-
-def run_example(name: str, directory: Path) -> ServerProcess:
-    """Start an example on a free port."""
-    port = free_port()
-    file = EXAMPLES / f"{name}.py"
-    arguments = ("-m", "tests.support.run_example", str(port), str(file))
-    return ServerProcess(*arguments, directory=directory, port=port, cwd=ROOT)
 
 
 async def connect(wire: Wire, transport: str, cookie: str) -> Peer:
@@ -121,23 +118,55 @@ def test_sockets_know_the_session_and_hear_of_orders(name: str, tmp_path: Path) 
     assert kitchen.farewell in process.output
 
 
+async def chat(process: ServerProcess) -> None:
+    """Come in by polling and by WebSocket, and talk; nobody comes in without a name."""
+    wire = Wire("127.0.0.1", process.port, "/socket.io/")
+    ada, grace, nobody = [await wire.open(name) for name in ("polling", "websocket", "websocket")]
+    await ada.connect(auth={"name": "Ada"})
+    await grace.connect(auth={"name": "Grace"})
+    assert await nobody.connect() == '44{"message":"Please give a name"}'
+    assert await ada.receive() == '42["note","Grace is here"]'
+    await grace.send('421["say","hello"]')
+    assert await grace.receive() == '431["delivered"]'
+    assert await ada.receive() == '42["said","Grace","hello"]'
+    await grace.send("41")
+    assert await ada.receive() == '42["note","Grace has left"]'
+    await wire.aclose()
+
+
+def test_chat_of_the_tutorial(tmp_path: Path) -> None:
+    package("starlette")
+    with run_example("chat", tmp_path) as process:
+        asyncio.run(within(chat(process), 30))
+        assert process.interrupt() == 0
+    assert "Traceback" not in process.output
+
+
+def test_tests_of_the_chat_pass() -> None:
+    package("starlette")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_chat.py"]
+    run = subprocess.run(command, cwd=EXAMPLES, capture_output=True, text=True, check=False)
+    assert (run.returncode, "2 passed" in run.stdout) == (0, True), run.stdout
+
+
 def test_every_example_is_tested() -> None:
-    names = {file.stem for file in EXAMPLES.glob("*.py")}
-    assert names == {*KITCHENS}
+    names = {file.stem for file in EXAMPLE_FILES}
+    assert names == {*KITCHENS, "chat", "test_chat"}
 
 
-@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.py")), ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", EXAMPLE_FILES, ids=lambda file: file.stem)
 def test_example_is_short_and_says_how_to_run_it(file: Path) -> None:
     source = file.read_text()
     assert source.count("\n") <= 60
-    assert f"python examples/{file.name}" in (ast.get_docstring(ast.parse(source)) or "")
+    docstring = ast.get_docstring(ast.parse(source)) or ""
+    assert "`pip install sockwave" in docstring
+    assert f"`python examples/{file.name}`" in docstring or f"pytest {file.name}`" in docstring
 
 
-@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.py")), ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", EXAMPLE_FILES, ids=lambda file: file.stem)
 def test_example_uses_only_public_names(file: Path) -> None:
-    import sockwave
-
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sockwave"):
-            assert node.module == "sockwave"
-            assert {alias.name for alias in node.names} <= {*sockwave.__all__}
+            module = importlib.import_module(node.module or "")
+            assert module in (sockwave, sockwave.testing)
+            assert {alias.name for alias in node.names} <= {*module.__all__}

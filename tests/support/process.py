@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -21,12 +23,20 @@ DEADLINE = 20.0
 """Seconds to start or stop: far more than it takes, for machines that do a lot at once."""
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
+def free_port(count: int = 1) -> int:
+    """A port of 127.0.0.1 that was free a moment ago, as were the `count - 1` ports after it.
+
+    Below 32768: Linux gives the higher ones to clients, at any moment.
+    """
+    while True:
+        first = random.randrange(20_000, 32_000)
+        with ExitStack() as stack:
+            try:
+                for port in range(first, first + count):
+                    stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            except OSError:
+                continue
+            return first
 
 
 class ServerProcess:
