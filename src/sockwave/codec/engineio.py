@@ -123,7 +123,8 @@ _UPGRADES: Final[tuple[TransportName, ...]] = ("websocket", "webtransport")
 
 def _seconds(body: dict[str, object], key: str) -> float:
     value = body.get(key)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+    # 0 is what python-socketio tells for less than a second.
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
         raise PacketError(f"invalid handshake: {key}")
     return min(value / 1000, MAX_INTERVAL)
 

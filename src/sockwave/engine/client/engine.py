@@ -114,7 +114,8 @@ class ClientEngine:
                 )
             await opened
         except BaseException:
-            session.end(DisconnectReason.FORCED_CLOSE, None)
+            if not session.is_closing:
+                session.end(DisconnectReason.FORCED_CLOSE, None)
             raise
 
     def _keep(self, transport: T) -> T:

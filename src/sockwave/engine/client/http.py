@@ -81,6 +81,7 @@ class HttpClient:
         self._headers = checked_headers(headers() if callable(headers) else headers)
         self._jar = CookieJar() if options.with_credentials else None
         self._session: aiohttp.ClientSession | None = None
+        self._is_closed = False
 
     def __len__(self) -> int:
         """How many TCP connections are open in the pool or in use."""
@@ -212,6 +213,7 @@ class HttpClient:
 
     async def aclose(self) -> None:
         """Close all TCP connections."""
+        self._is_closed = True
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -219,6 +221,8 @@ class HttpClient:
     # --- private ----------------------------------------------------------------------------------
 
     def _http(self) -> aiohttp.ClientSession:
+        if self._is_closed:
+            raise TransportError("connection closed")
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=self._connector(),

@@ -47,6 +47,7 @@ class PollingTransport:
         self._may_read = asyncio.Event()
         self._may_read.set()
         self._poster: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._poller: asyncio.Task[None] | None = runtime.start(self._poll())
 
     # --- reading ----------------------------------------------------------------------------------
@@ -128,7 +129,7 @@ class PollingTransport:
             return
         self._is_closing = True
         self.is_writable = False
-        self._runtime.start(self._say_goodbye())
+        self._poster = self._runtime.start(self._say_goodbye())
 
     async def _say_goodbye(self) -> None:
         try:
@@ -136,8 +137,7 @@ class PollingTransport:
                 await self._http.post(self.sid, b"1")
         except SockwaveError:
             pass  # it is over either way
-        finally:
-            self._end(DisconnectReason.TRANSPORT_CLOSE)
+        self._end(DisconnectReason.TRANSPORT_CLOSE)
 
     def discard(self) -> None:
         """End now and tell nobody."""
@@ -153,7 +153,10 @@ class PollingTransport:
         self._may_read.set()
 
     async def wait_gone(self) -> None:
-        """Nothing outlives the session here."""
+        """Wait until no request is under way."""
+        tasks = [task for task in self._tasks if not task.done()]
+        if tasks:
+            await asyncio.wait(tasks)
 
     def _fail(self, error: SockwaveError) -> None:
         if not self._is_over:
@@ -167,8 +170,9 @@ class PollingTransport:
         self.is_writable = False
         self._may_read.set()
         current = asyncio.current_task()
-        for task in (self._poller, self._poster):
-            if task is not None and task is not current:
+        self._tasks = [task for task in (self._poller, self._poster) if task is not None]
+        for task in self._tasks:
+            if task is not current:
                 task.cancel()
         receiver, self.receiver = self.receiver, NOBODY
         receiver.transport_closed(self, reason, "")

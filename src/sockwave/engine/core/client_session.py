@@ -108,14 +108,22 @@ def packet_size(packet: Outgoing) -> int:
     return len(packet.data)
 
 
+MAX_PACKETS: Final = 16
+"""Packets in one POST: python-socketio's server closes the session on a seventeenth."""
+
+
 def count_for_payload(packets: list[Outgoing], max_payload: int) -> int:
-    """How many packets fit into one POST; at least one, which may be too large (client.md 7.7)."""
+    """How many packets fit into one POST; at least one, which may be too large (client.md 7.7).
+
+    Args:
+        max_payload: Bytes that the server takes; 0 when it has not told.
+    """
     size = 0
-    for count, packet in enumerate(packets):
+    for count, packet in enumerate(packets[:MAX_PACKETS]):
         size += packet_size(packet) + (1 if count else 0)
-        if count and size > max_payload:
+        if count and 0 < max_payload < size:
             return count
-    return len(packets)
+    return min(len(packets), MAX_PACKETS)
 
 
 def _unsent(transport: ClientTransport) -> int:
@@ -235,7 +243,7 @@ class ClientSession:
         """One POST: as much as the server takes in one."""
         pending = self._pending
         max_payload = self.handshake.max_payload if self.handshake is not None else 0
-        count = count_for_payload(pending, max_payload) if max_payload else len(pending)
+        count = count_for_payload(pending, max_payload)
         self._pending = pending[count:]
         self.backlog = sum(map(packet_size, self._pending))
         transport.write(pending[:count])
