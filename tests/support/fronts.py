@@ -6,10 +6,13 @@ import asyncio
 import socket
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
 from urllib.parse import quote
 
 import uvicorn
+import uvicorn.server
 
 from sockwave.engine.server.hosting import hosted_server
 from sockwave.engine.server.serving import new_event_loop
@@ -164,7 +167,17 @@ async def _started(server: uvicorn.Server, sock: socket.socket) -> AsyncIterator
     try:
         yield
     finally:
-        await within(server.shutdown([sock]))
+        with patch.object(uvicorn.server, "asyncio", _hasty_asyncio()):
+            await within(server.shutdown([sock]))
+
+
+def _hasty_asyncio() -> SimpleNamespace:
+    """For uvicorn, whose shutdown begins with a tenth of a second of sleep: a minute in all."""
+
+    async def sleep(delay: float) -> None:
+        await asyncio.sleep(delay / 50)
+
+    return SimpleNamespace(**{**vars(asyncio), "sleep": sleep})
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sockwave import Cookie, Request, Server
+from tests.support.apps import echo_engine
+from tests.support.fronts import FRONTS
+from tests.support.raw import RawHttp
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.fronts import Front
 
 KEYS = ["sid", "upgrades", "pingInterval", "pingTimeout", "maxPayload"]
@@ -173,3 +180,57 @@ async def test_cookie_is_set_on_the_polling_handshake_only(front: Front) -> None
         reply = await peer.post("40")
         assert reply.header("set-cookie") is None
         assert (await peer.poll()).header("set-cookie") is None
+
+
+# --- other sockets than TCP on a port -----------------------------------------------------------
+
+
+async def test_server_listens_on_a_unix_socket(native: Front, tmp_path: Path) -> None:
+    engine, _ = echo_engine()
+    path = str(tmp_path / "socket")
+    async with engine.listen(unix_path=path) as listener:
+        assert (listener.host, listener.port) == (path, 0)
+        http = RawHttp(*await asyncio.open_unix_connection(path))
+        reply = await http.get("/engine.io/?EIO=4&transport=polling")
+        assert reply.text.startswith("0{")
+        (session,) = engine.sessions.values()
+        assert session.request.client is None and session.remote_address == ""
+        await http.close()
+
+
+async def test_server_listens_on_a_socket_that_is_bound(native: Front) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        async with Server().listen(sock=bound) as listener:
+            assert listener.port == bound.getsockname()[1]
+            assert listener.url == f"http://127.0.0.1:{listener.port}"
+            http = await RawHttp.connect("127.0.0.1", listener.port)
+            assert (await http.get("/socket.io/?EIO=4&transport=polling")).status == 200
+            await http.close()
+
+
+async def test_port_in_use_is_an_error_of_the_caller(native: Front) -> None:
+    async with Server().listen() as listener:
+        with pytest.raises(OSError, match="in use"):
+            async with Server().listen(port=listener.port):
+                pass
+
+
+async def test_server_may_listen_again(native: Front) -> None:
+    io = Server()
+    for _ in range(2):
+        async with native.serve(io) as wire:
+            assert (await (await wire.open_websocket()).connect()).startswith("40{")
+
+
+def test_server_may_listen_again_in_another_loop() -> None:
+    io = Server()
+
+    async def main() -> None:
+        async with FRONTS["native"].serve(io) as wire:
+            peer = await wire.open_websocket()
+            assert (await peer.connect()).startswith("40{")
+            io.emit("hello")
+            assert await peer.receive() == '42["hello"]'
+
+    for _ in range(2):
+        asyncio.run(main())
