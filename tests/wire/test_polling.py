@@ -119,10 +119,10 @@ async def test_expected_continue_comes_before_the_body(front: Front) -> None:
         assert (await peer.posts.read()).body == b"ok"
 
 
-async def test_old_explorers_get_their_header(front: Front) -> None:
+async def test_no_browser_may_take_a_poll_for_a_page(front: Front) -> None:
     engine, _ = echo_engine()
     async with front.serve(engine) as wire:
-        reply = await wire.get(wire.target(), User_Agent="Mozilla/4.0 (compatible;MSIE 8.0)")
+        reply = await wire.get(wire.target())
         assert reply.header("x-content-type-options") == "nosniff"
 
 
