@@ -160,7 +160,7 @@ async def test_later_head_that_takes_too_long_is_refused(native: Front) -> None:
     async with native.serve(Server(limits=limits)) as wire:
         http = await wire.http()
         await http.get("/nothing")
-        http.write(b"GET /noth")
+        http.write(b"GET /half")
         assert (await http.read()).status == 408
         assert await http.is_closed()
 
