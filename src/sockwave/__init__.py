@@ -40,9 +40,11 @@ from sockwave.errors import (
 )
 from sockwave.socketio.core.adapter import Adapter, InMemoryAdapter
 from sockwave.socketio.core.operators import BroadcastOperator
+from sockwave.socketio.core.recovery import Recovery
 from sockwave.socketio.server.handshake import Handshake
 from sockwave.socketio.server.namespace import Namespace
 from sockwave.socketio.server.options import ServerOptions
+from sockwave.socketio.server.parent import ParentNamespace
 from sockwave.socketio.server.server import HandlerFailure, Server
 from sockwave.socketio.server.socket import Socket, SocketOperator
 from sockwave.types import DisconnectReason, Room, SessionId, SocketId
@@ -78,7 +80,9 @@ __all__ = [
     "Manager",
     "Namespace",
     "PacketError",
+    "ParentNamespace",
     "ProtocolError",
+    "Recovery",
     "Request",
     "Room",
     "Server",

@@ -73,6 +73,9 @@ class LinkedClient:
 
     Attributes:
         sid: Id of the socket; None while there is none.
+        pid: Its secret, with which another client can go on where this one was lost: give it as
+            `auth={"pid": ..., "offset": ...}`, the offset being the last argument of the last event
+            received. None where the server does not recover connections.
         answers_pings: Set it to False to be found silent.
         refusal: What the server refused it with, before or after it had let it in.
     """
@@ -90,6 +93,7 @@ class LinkedClient:
         timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
         self.sid: SocketId | None = None
+        self.pid: str | None = None
         self.answers_pings = True
         self.refusal: ConnectError | None = None
         self._server = server
@@ -238,6 +242,7 @@ class LinkedClient:
         match packet.type:
             case PacketType.CONNECT:
                 self.sid = SocketId(packet.data["sid"])
+                self.pid = packet.data.get("pid")
                 self._answered.set()
             case PacketType.CONNECT_ERROR:
                 self.refusal = ConnectError(packet.data["message"], packet.data.get("data"))

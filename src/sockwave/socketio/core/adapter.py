@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from sockwave.engine.core.options import MAX_TIMEOUT, check_number
 from sockwave.socketio.core.outgoing import encode_shared
@@ -24,6 +24,7 @@ __all__ = [
     "BroadcastOptions",
     "InMemoryAdapter",
     "LocalSocket",
+    "SupportsServerEvents",
 ]
 
 
@@ -124,6 +125,21 @@ class Adapter(Protocol):
 
     def close(self) -> None:
         """The namespace is closed."""
+
+
+@runtime_checkable
+class SupportsServerEvents(Protocol):
+    """What an adapter of a cluster offers beyond `Adapter`: events between servers."""
+
+    def server_side_emit(self, args: tuple[Any, ...]) -> None:
+        """Send name and arguments to the same namespace of the other servers."""
+
+    async def server_side_emit_with_ack(self, args: tuple[Any, ...], timeout: float) -> list[Any]:
+        """The same, and collect one answer of each.
+
+        Raises:
+            AckTimeout: Some did not answer; with the answers that came.
+        """
 
 
 class InMemoryAdapter:

@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 from sockwave.codec.socketio import Packet, PacketType, Reassembler, decode_packet
 from sockwave.errors import ConnectError, EncodeError, PacketError, TextEncodingError
 from sockwave.socketio.core.outgoing import encode
+from sockwave.socketio.core.recovery import SavedSession
+from sockwave.socketio.server.namespace import Namespace
 from sockwave.socketio.server.socket import Socket
 from sockwave.types import DisconnectReason, NamespaceName
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from sockwave.engine.server.driver import Driver
     from sockwave.engine.server.session import ServerSession
     from sockwave.socketio.server.server import Server
@@ -59,7 +63,8 @@ class Connection:
         self._main: Socket | None = None
         # All sockets in the order they joined; None while there is none but the main one.
         self._by_name: dict[NamespaceName, Socket] | None = None
-        self._pending: dict[NamespaceName, Socket] | None = None
+        # Namespaces that were asked for; the socket is None until it is known whose it is.
+        self._pending: dict[NamespaceName, Socket | None] | None = None
         self._reassembler: Reassembler | None = None
         self._joined = False
         self._running = 0
@@ -127,8 +132,9 @@ class Connection:
         for socket in self.sockets():
             socket.left(reason, description)
         if self._pending is not None:
-            for socket in self._pending.values():
-                socket.abandoned()
+            for pending in self._pending.values():
+                if pending is not None:
+                    pending.abandoned()
         self._main = self._by_name = self._pending = self._reassembler = None
         self.server.connection_closed(self)
 
@@ -177,11 +183,69 @@ class Connection:
             return
         namespace = self.server.find_namespace(name)
         if namespace is None:
+            found = self.server.make_dynamic(name, auth or {})
+            if found is not None and not isinstance(found, Namespace):
+                self._hold(name, None)
+                self._driver.spawn(self._connect_later(name, auth, found))
+                return
+            namespace = found
+        self._connect(name, namespace, auth)
+
+    async def _connect_later(
+        self,
+        name: NamespaceName,
+        auth: dict[str, Any] | None,
+        finding: Awaitable[Namespace | None],
+    ) -> None:
+        namespace = await finding
+        if self._forget_pending(name):
+            self._connect(name, namespace, auth)
+        elif namespace is not None:
+            namespace.vacated()
+
+    def _connect(
+        self, name: NamespaceName, namespace: Namespace | None, auth: dict[str, Any] | None
+    ) -> None:
+        if namespace is None:
             self._log("unknown namespace", name)
             self.send_connect_error(name, ConnectError("Invalid namespace"))
             return
-        socket = Socket(namespace, self, auth, time.time())
-        namespace.admit(socket)
+        recovery = namespace.recovery
+        session = recovery.restore(auth) if recovery is not None else None
+        if session is None or isinstance(session, SavedSession):
+            namespace.admit(Socket(namespace, self, auth, time.time(), session))
+        else:
+            self._hold(name, None)
+            self._driver.spawn(self._admit_later(namespace, auth, session))
+
+    async def _admit_later(
+        self,
+        namespace: Namespace,
+        auth: dict[str, Any] | None,
+        restoring: Awaitable[SavedSession | None],
+    ) -> None:
+        try:
+            session = await restoring
+        except Exception:
+            self.server.logger.exception("a session could not be restored")
+            session = None
+        socket = Socket(namespace, self, auth, time.time(), session)
+        if self._forget_pending(namespace.name):
+            namespace.admit(socket)
+        elif namespace.recovery is not None:
+            namespace.recovery.abandoned(socket)
+
+    def _hold(self, name: NamespaceName, socket: Socket | None) -> None:
+        if self._pending is None:
+            self._pending = {}
+        self._pending[name] = socket
+
+    def _forget_pending(self, name: NamespaceName) -> bool:
+        """Whether a namespace was still waited for."""
+        if self._pending is None or name not in self._pending or not self.session.is_open:
+            return False
+        del self._pending[name]
+        return True
 
     # --- for namespaces and sockets ---------------------------------------------------------------
 
@@ -193,9 +257,7 @@ class Connection:
 
     def hold(self, socket: Socket) -> None:
         """Middlewares are not done with a socket."""
-        if self._pending is None:
-            self._pending = {}
-        self._pending[socket.namespace.name] = socket
+        self._hold(socket.namespace.name, socket)
 
     def release(self, socket: Socket) -> None:
         """Middlewares are done with a socket."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import itertools
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
@@ -21,12 +22,21 @@ from sockwave.engine.core.handlers import (
 )
 from sockwave.errors import AckTimeout, ConnectError, SockwaveError
 from sockwave.socketio.core.acks import AckResult, ack_value
-from sockwave.socketio.core.adapter import Adapter, BroadcastOptions, InMemoryAdapter
+from sockwave.socketio.core.adapter import (
+    Adapter,
+    BroadcastOptions,
+    InMemoryAdapter,
+    SupportsServerEvents,
+)
 from sockwave.socketio.core.operators import BroadcastOperator
+from sockwave.socketio.core.recovery import RecoveryAdapter
+from sockwave.socketio.server.recovery import NamespaceRecovery
 from sockwave.socketio.server.socket import Socket
 from sockwave.types import DisconnectReason, Json, NamespaceName, Room, SocketId
 
 if TYPE_CHECKING:
+    from sockwave.socketio.core.recovery import Recovery
+    from sockwave.socketio.server.parent import ParentNamespace
     from sockwave.socketio.server.server import Server
 
 __all__ = ["Middleware", "Namespace"]
@@ -35,6 +45,7 @@ F = TypeVar("F", bound=Handler)
 Middleware = Callable[[Socket], object]
 
 _LIFE_CYCLE = ("connection", "connect")
+_OWN_EVENTS = (*_LIFE_CYCLE, "new_namespace")
 
 
 class Namespace:
@@ -45,11 +56,16 @@ class Namespace:
         server: Its server.
         adapter: Rooms and broadcasts.
         event_handlers: Handlers for all sockets, by event.
+        parent: The parent namespace that has made it, if one has.
+        recovery: Brings lost sockets back; None while the server's option is off.
     """
 
-    def __init__(self, server: Server, name: NamespaceName) -> None:
+    def __init__(
+        self, server: Server, name: NamespaceName, *, parent: ParentNamespace | None = None
+    ) -> None:
         self.server = server
         self.name = name
+        self.parent = parent
         self.event_prefix = event_prefix(name)
         self.ack_prefix = ack_prefix(name)
         self.event_handlers: HandlerTable = {}
@@ -57,8 +73,28 @@ class Namespace:
         self._handlers: HandlerTable = {}
         self._middlewares: tuple[Middleware, ...] = ()
         self._sockets: dict[SocketId, Socket] = {}
+        self._admitting = 0
+        self._warned: set[str] = set()
         self._ack_ids = itertools.count()
-        self.adapter: Adapter = InMemoryAdapter(self)
+        self.adapter: Adapter
+        self.recovery: NamespaceRecovery | None = None
+        options = server.options.recovery
+        if options is None:
+            self.adapter = InMemoryAdapter(self)
+        else:
+            self.adapter = adapter = self._recovery_adapter(options)
+            self.recovery = NamespaceRecovery(self, adapter, options)
+
+    def _recovery_adapter(self, options: Recovery) -> RecoveryAdapter:
+        engine = self.server.engine
+        return RecoveryAdapter(
+            self,
+            engine.driver,
+            options,
+            grace=engine.options.ping_interval + engine.options.ping_timeout,
+            max_replay=engine.options.max_backlog // 2,
+            vacated=self.vacated,
+        )
 
     def __repr__(self) -> str:
         return f"<Namespace {self.name}>"
@@ -97,23 +133,31 @@ class Namespace:
         As a call or as a decorator; `def` or `async def`. A handler that fails takes the connection
         back: the client gets `connect_error`.
 
-        For events of clients use `event`, or `socket.on` in a `connection` handler.
+        `new_namespace`, on the main namespace, gets each namespace that is made after it. Any other
+        name is an event of other servers: see `server_side_emit`. For events of clients use
+        `event`, or `socket.on` in a `connection` handler.
         """
         if handler is None:
             return lambda decorated: self.on(event, decorated)
         check_handler(event, handler)
-        if event not in _LIFE_CYCLE:
+        if event in _LIFE_CYCLE:
+            event = "connection"
+        elif event in RESERVED_EVENTS:
             raise ValueError(
                 f"a namespace has no event {event!r}: use @event for one handler for all sockets, "
                 "or socket.on"
             )
-        add_handler(self._handlers, "connection", handler)
+        add_handler(self._handlers, event, handler)
         return handler
+
+    def handlers(self, event: str) -> tuple[Handler, ...]:
+        """Those of `on` for an event."""
+        return self._handlers.get("connection" if event in _LIFE_CYCLE else event, ())
 
     def off(self, event: str, handler: Handler | None = None) -> None:
         """Remove a handler of `on` or `event`, or all of its name."""
-        if event in _LIFE_CYCLE:
-            remove_handler(self._handlers, "connection", handler)
+        own = "connection" if event in _LIFE_CYCLE else event
+        remove_handler(self._handlers, own, handler)
         remove_handler(self.event_handlers, event, handler)
 
     @overload
@@ -215,6 +259,74 @@ class Namespace:
         """
         BroadcastOperator(self).disconnect_sockets(close=close)
 
+    # --- other servers ----------------------------------------------------------------------------
+
+    def server_side_emit(self, event: str, *args: Json) -> None:
+        """Send an event to the other servers of a cluster, for their handlers of `on`.
+
+        An adapter of a single process has no others: then the log says so, once.
+
+        Raises:
+            ValueError: The name is reserved.
+        """
+        _check_server_event(event)
+        if isinstance(self.adapter, SupportsServerEvents):
+            self._on_loop(self.adapter.server_side_emit, (event, *args))
+        elif "server_side_emit" not in self._warned:
+            self._warned.add("server_side_emit")
+            self.server.logger.warning("this adapter does not support server_side_emit()")
+
+    async def server_side_emit_with_ack(
+        self, event: str, *args: Json, timeout: float | None = None
+    ) -> list[Any]:
+        """Send an event to the other servers of a cluster and wait for their answers.
+
+        Args:
+            timeout: Seconds; by default the server's `ack_timeout`.
+
+        Returns:
+            One answer per other server; empty with an adapter of a single process.
+
+        Raises:
+            AckTimeout: A server did not answer; `responses` has the answers that came.
+        """
+        _check_server_event(event)
+        if not isinstance(self.adapter, SupportsServerEvents):
+            return []
+        if timeout is None:
+            timeout = self.server.options.ack_timeout
+        return await self.adapter.server_side_emit_with_ack((event, *args), timeout)
+
+    async def server_event_received(self, event: str, *args: Json) -> Any:
+        """Run the handlers of `on` for an event of another server; adapters call it.
+
+        Returns:
+            What the first handler that returns something returns: the answer.
+        """
+        answer: Any = None
+        if event in _OWN_EVENTS:
+            return answer
+        for handler in self._handlers.get(event, ()):
+            try:
+                result = handler(*args)
+                if inspect.isawaitable(result):
+                    result = await result
+            except Exception:
+                self.server.logger.exception("a handler of %r of another server failed", event)
+                continue
+            answer = result if answer is None else answer
+        return answer
+
+    def unhandled(self, event: str) -> None:
+        """No handler for an event of a client: say so, once, if that looks like a mix-up."""
+        if event in self._handlers and event not in self._warned and event not in _OWN_EVENTS:
+            self._warned.add(event)
+            self.server.logger.warning(
+                "a client has sent %r, for which only `on` of the namespace has a handler: that is "
+                "for events of other servers; use `@event` or `socket.on`",
+                event,
+            )
+
     # --- the target of operators ------------------------------------------------------------------
 
     def broadcast(self, args: tuple[Any, ...], options: BroadcastOptions) -> None:
@@ -296,14 +408,17 @@ class Namespace:
         """Ids count up per namespace, for sockets and broadcasts alike (protocol.md section 15)."""
         return next(self._ack_ids)
 
-    def connect_reply(self, id_: SocketId) -> bytes:
+    def connect_reply(self, id_: SocketId, pid: str | None = None) -> bytes:
         """The packet that tells a client that it is in."""
+        if pid is not None:
+            return self._connect_prefix + orjson.dumps({"sid": id_, "pid": pid})
         return b'%b{"sid":%b}' % (self._connect_prefix, orjson.dumps(id_))
 
     def admit(self, socket: Socket) -> None:
         """Ask the middlewares, and let the socket in; it waits only where they wait."""
         connection = socket._connection
-        for at, middleware in enumerate(self._middlewares):
+        self._admitting += 1
+        for at, middleware in enumerate(self._asked(socket)):
             try:
                 result = middleware(socket)
                 if result is not None and hasattr(result, "__await__"):
@@ -312,9 +427,16 @@ class Namespace:
                     self.server.engine.driver.spawn(self._admit_later(socket, result, later))
                     return
             except Exception as error:
-                socket.refused(self._reason(socket, "middleware", error))
+                self._refuse(socket, error)
                 return
         self._let_in(socket)
+
+    def _asked(self, socket: Socket) -> tuple[Middleware, ...]:
+        """The middlewares of a new socket."""
+        recovery = self.recovery
+        if recovery is not None and socket.recovered and recovery.options.skip_middlewares:
+            return ()
+        return self._middlewares
 
     async def _admit_later(
         self, socket: Socket, running: Awaitable[object], later: tuple[Middleware, ...]
@@ -328,7 +450,7 @@ class Namespace:
         except Exception as error:
             socket._connection.release(socket)
             if not socket._is_gone:
-                socket.refused(self._reason(socket, "middleware", error))
+                self._refuse(socket, error)
             return
         socket._connection.release(socket)
         if socket._session.is_open and not socket._is_gone:
@@ -339,8 +461,14 @@ class Namespace:
     def _let_in(self, socket: Socket) -> None:
         """Connect, then run `connection` handlers; if one fails at once, nothing has happened."""
         mark = socket._session.mark_queue()
+        missed = self.recovery.let_in(socket) if self.recovery is not None else ()
+        if missed is None:  # then let the client try again, as a new one
+            socket.abandoned()
+            socket._session.close()
+            return
+        self._admitting -= 1
         self._sockets[socket.id] = socket
-        socket.accepted()
+        socket.accepted(missed)
         for handler in self._handlers.get("connection", ()):
             try:
                 result = handler(socket)
@@ -376,13 +504,46 @@ class Namespace:
         socket.handler_failed(event, error)
         return ConnectError("Internal server error")
 
+    def _refuse(self, socket: Socket, error: Exception) -> None:
+        socket.refused(self._reason(socket, "middleware", error))
+        self._admitting -= 1
+        self.vacated()
+
+    def abandoned(self, socket: Socket) -> None:
+        """The connection of a socket ended before middlewares were done."""
+        if self.recovery is not None:
+            self.recovery.abandoned(socket)
+        self.adapter.remove_all(socket.id)
+        self._admitting -= 1
+        self.vacated()
+
     def forget(self, socket: Socket) -> None:
         """A socket has left."""
         self.adapter.remove_all(socket.id)
         self._sockets.pop(socket.id, None)
+        self.vacated()
+
+    def vacated(self) -> None:
+        """Go, if this is a child that the server does not keep and nobody is here or may return."""
+        if (
+            self.parent is not None
+            and not self._sockets
+            and not self._admitting
+            and self.server.options.cleanup_empty_child_namespaces
+            and not (isinstance(self.adapter, RecoveryAdapter) and self.adapter.has_saved)
+        ):
+            self.adapter.close()
+            self.server.forget_namespace(self)
 
     def close(self, reason: DisconnectReason) -> None:
         """Everybody leaves."""
         for socket in list(self._sockets.values()):
             socket.left(reason, "")
         self.adapter.close()
+
+
+def _check_server_event(event: str) -> None:
+    if event in _OWN_EVENTS:
+        raise ValueError(f'"{event}" is a reserved event name')
+    if not isinstance(event, str):
+        raise TypeError(f"the name of an event must be text, not {type(event).__name__}")

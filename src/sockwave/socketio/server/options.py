@@ -13,6 +13,7 @@ from sockwave.engine.core.options import (
     check_integer,
     check_number,
 )
+from sockwave.socketio.core.recovery import Recovery
 
 __all__ = ["ServerOptions", "ServerOptionsDict"]
 
@@ -30,6 +31,8 @@ class ServerOptionsDict(EngineOptionsDict, total=False):
     max_pending_acks: int
     max_pending_handlers: int
     allow_sid_rooms: bool
+    connection_state_recovery: bool | Recovery
+    cleanup_empty_child_namespaces: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,10 @@ class ServerOptions:
             more is read from it until some have ended.
         allow_sid_rooms: Let a socket join the room of another one's id, and get what is meant for
             it alone.
+        connection_state_recovery: Let clients that come back after a short loss go on where they
+            were: True, or a `Recovery` with its options.
+        cleanup_empty_child_namespaces: Remove a namespace that a parent namespace has made when its
+            last socket has left.
     """
 
     connect_timeout: float = 45.0
@@ -62,6 +69,8 @@ class ServerOptions:
     max_pending_acks: int = 10_000
     max_pending_handlers: int = 1_000
     allow_sid_rooms: bool = False
+    connection_state_recovery: bool | Recovery = False
+    cleanup_empty_child_namespaces: bool = False
 
     def __post_init__(self) -> None:
         for name in ("connect_timeout", "ack_timeout"):
@@ -70,6 +79,16 @@ class ServerOptions:
             value = getattr(self, field.name)
             if field.name.startswith("max_"):
                 check_integer(field.name, value, 1)
-            elif field.name in ("serve_client", "allow_sid_rooms"):
-                check_bool(field.name, value)
+            elif isinstance(field.default, bool):
+                is_recovery = field.name == "connection_state_recovery"
+                if not (is_recovery and isinstance(value, Recovery)):
+                    check_bool(field.name, value)
         check_integer("max_depth", self.max_depth, 1, 250)
+
+    @property
+    def recovery(self) -> Recovery | None:
+        """Options of connection state recovery; None while it is off."""
+        given = self.connection_state_recovery
+        if isinstance(given, Recovery):
+            return given
+        return Recovery() if given else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
+import re
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, overload
@@ -16,10 +18,11 @@ from sockwave.socketio.server.client_files import ClientFiles
 from sockwave.socketio.server.connection import Connection
 from sockwave.socketio.server.namespace import Namespace
 from sockwave.socketio.server.options import ServerOptions, ServerOptionsDict
+from sockwave.socketio.server.parent import NamespaceMatch, ParentNamespace
 from sockwave.types import DisconnectReason, Json, NamespaceName, Room, SocketId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from sockwave.engine.core.request import Request
     from sockwave.engine.server.exchange import ResponseHeaders
@@ -71,8 +74,9 @@ class Server(Servable):
             self._client_files = ClientFiles()
             self._engine.file_handler = self._find_client_file
         self._namespaces: dict[NamespaceName, Namespace] = {}
+        self._parents: tuple[ParentNamespace, ...] = ()
         self._error_handlers: tuple[Handler, ...] = ()
-        self._main = self.of("/")
+        self._main = self._namespaces["/"] = Namespace(self, "/")
 
     @property
     def engine(self) -> EngineServer:
@@ -81,22 +85,39 @@ class Server(Servable):
 
     @property
     def namespaces(self) -> Mapping[NamespaceName, Namespace]:
-        """Declared namespaces by name."""
+        """Namespaces by name, those of parents included."""
         return MappingProxyType(self._namespaces)
 
-    def of(self, name: NamespaceName) -> Namespace:
+    @overload
+    def of(self, name: NamespaceName) -> Namespace: ...
+    @overload
+    def of(self, name: NamespaceMatch) -> ParentNamespace: ...
+    def of(self, name: NamespaceName | NamespaceMatch) -> Namespace:
         """Give the namespace of this name; it is made if there is none.
 
+        With a pattern or a function, make a parent namespace: when a client asks for a name that
+        there is not, the parents are tried in the order in which they were made, and the first that
+        fits makes a namespace.
+
         Args:
-            name: A missing leading slash is added.
+            name: A missing leading slash is added. A pattern must match the whole name, which has
+                255 bytes at most; keep it plain: nested repetition can take long on a hostile name.
+                A function is called with the name and the client's auth; it may be `async def`.
         """
+        if isinstance(name, re.Pattern) or callable(name):
+            if isinstance(name, re.Pattern) and not isinstance(name.pattern, str):
+                raise TypeError("the pattern of a namespace must be for text")
+            parent = ParentNamespace(self, name)
+            self._parents = (*self._parents, parent)
+            return parent
         if not isinstance(name, str):
             raise TypeError(f"the name of a namespace must be text, not {type(name).__name__}")
         if "," in name:
             raise ValueError("the name of a namespace cannot contain a comma")
         name = name if name.startswith("/") else f"/{name}"
         if name not in self._namespaces:
-            self._namespaces[name] = Namespace(self, name)
+            parents = [each for each in self._parents if each.is_pattern and each.fits(name, {})]
+            self._make(name, parents[0] if parents else None)
         return self._namespaces[name]
 
     def on_error(self, handler: F) -> F:
@@ -201,6 +222,16 @@ class Server(Servable):
         """How long `emit_with_ack` waits."""
         return self._main.timeout(seconds)
 
+    def server_side_emit(self, event: str, *args: Json) -> None:
+        """Send an event to the other servers; see `Namespace.server_side_emit`."""
+        self._main.server_side_emit(event, *args)
+
+    async def server_side_emit_with_ack(
+        self, event: str, *args: Json, timeout: float | None = None
+    ) -> list[Any]:
+        """The same, and wait; see `Namespace.server_side_emit_with_ack`."""
+        return await self._main.server_side_emit_with_ack(event, *args, timeout=timeout)
+
     async def fetch_sockets(self) -> list[Socket]:
         """The sockets of the main namespace."""
         return await self._main.fetch_sockets()
@@ -229,6 +260,68 @@ class Server(Servable):
         """The namespace that a client asks for."""
         return self._namespaces.get(name)
 
+    def make_dynamic(
+        self, name: NamespaceName, auth: dict[str, Any]
+    ) -> Namespace | Awaitable[Namespace | None] | None:
+        """Make a namespace for a client, if a parent wants to; waits only where the parent does."""
+        for at, parent in enumerate(self._parents):
+            try:
+                fits = parent.fits(name, auth)
+            except Exception:
+                _logger.exception("the function of %r failed", parent)
+                continue
+            if inspect.isawaitable(fits):
+                return self._make_later(name, auth, parent, fits, self._parents[at + 1 :])
+            if fits:
+                return self._make(name, parent)
+        return None
+
+    async def _make_later(
+        self,
+        name: NamespaceName,
+        auth: dict[str, Any],
+        parent: ParentNamespace,
+        fits: Awaitable[bool],
+        later: tuple[ParentNamespace, ...],
+    ) -> Namespace | None:
+        for candidate in (parent, *later):
+            try:
+                answer: Any = fits if candidate is parent else candidate.fits(name, auth)
+                if inspect.isawaitable(answer):
+                    answer = await answer
+            except Exception:
+                _logger.exception("the function of %r failed", candidate)
+                continue
+            if answer:  # it may have been made meanwhile
+                return self._namespaces.get(name) or self._make(name, candidate)
+        return self._namespaces.get(name)
+
+    def _make(self, name: NamespaceName, parent: ParentNamespace | None) -> Namespace:
+        namespace = Namespace(self, name) if parent is None else parent.make_child(name)
+        self._namespaces[name] = namespace
+        for handler in self._main.handlers("new_namespace"):
+            try:
+                result = handler(namespace)
+                if inspect.iscoroutine(result):
+                    self._spawn(result)
+            except Exception:
+                _logger.exception("a handler of 'new_namespace' failed")
+        return namespace
+
+    def _spawn(self, running: Any) -> None:
+        if self._engine.driver.is_bound:
+            self._engine.driver.spawn(_report(running, "a handler of 'new_namespace'"))
+        else:
+            running.close()
+            _logger.error("an async handler of 'new_namespace' cannot run before the server does")
+
+    def forget_namespace(self, namespace: Namespace) -> None:
+        """A child namespace goes."""
+        if self._namespaces.get(namespace.name) is namespace:
+            del self._namespaces[namespace.name]
+        if namespace.parent is not None:
+            namespace.parent.forget_child(namespace)
+
     def new_socket_id(self) -> SocketId:
         """Make an id for a socket."""
         return SocketId(generate_id())
@@ -247,7 +340,7 @@ class Server(Servable):
             try:
                 result = handler(error, failure)
                 if result is not None and hasattr(result, "__await__"):
-                    self._engine.driver.spawn(_report(result))
+                    self._engine.driver.spawn(_report(result, "the on_error hook"))
             except Exception:
                 _logger.exception("the on_error hook failed")
 
@@ -256,8 +349,8 @@ class Server(Servable):
         return self._client_files.respond(name, request.headers) if name else None
 
 
-async def _report(running: Any) -> None:
+async def _report(running: Any, what: str) -> None:
     try:
         await running
     except Exception:
-        _logger.exception("the on_error hook failed")
+        _logger.exception("%s failed", what)

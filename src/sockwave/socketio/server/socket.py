@@ -24,13 +24,15 @@ from sockwave.socketio.core.adapter import BroadcastFlags, BroadcastOptions
 from sockwave.socketio.core.operators import BroadcastOperator, as_rooms
 from sockwave.socketio.core.outgoing import EncodedPacket, check_event_name, encode
 from sockwave.socketio.server.handshake import Handshake
+from sockwave.socketio.server.recovery import goes_first
 from sockwave.types import DisconnectReason, Json, Room
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from sockwave.engine.server.driver import Driver
     from sockwave.engine.server.session import ServerSession
+    from sockwave.socketio.core.recovery import SavedSession
     from sockwave.socketio.server.connection import Connection
     from sockwave.socketio.server.namespace import Namespace
 
@@ -40,6 +42,7 @@ F = TypeVar("F", bound=Handler)
 
 _ANY: Final = "*incoming"
 _ANY_OUTGOING: Final = "*outgoing"
+_MIDDLEWARE: Final = "*middleware"
 _NO_FLAGS: Final = BroadcastFlags()
 
 
@@ -67,6 +70,7 @@ class Socket:
         "_is_gone",
         "_is_leaving",
         "_issued",
+        "_pid",
         "_session",
         "connected",
         "id",
@@ -80,11 +84,12 @@ class Socket:
         connection: Connection,
         auth: dict[str, Any] | None,
         issued: float,
+        restored: SavedSession | None = None,
     ) -> None:
-        self.id = namespace.server.new_socket_id()
+        self.id = namespace.server.new_socket_id() if restored is None else restored.id
         self.namespace = namespace
         self.connected = False
-        self.recovered = False
+        self.recovered = restored is not None
         self._connection = connection
         self._session = connection.session
         self._driver: Driver = namespace.server.engine.driver
@@ -92,9 +97,11 @@ class Socket:
         self._issued = issued
         self._is_gone = False
         self._is_leaving = False
-        self._has_hooks = False
+        # Whether `emit` and incoming events take the long way: for hooks, or for the recovery log.
+        self._has_hooks = namespace.recovery is not None
         self._handlers: HandlerTable | None = None
-        self._data: dict[str, Any] | None = None
+        self._data: dict[str, Any] | None = None if restored is None else restored.data
+        self._pid: str | None = None if restored is None else restored.pid
         self._acks: AckTable | None = None
         self._handshake: Handshake | None = None
         self._drain_waiters: list[asyncio.Future[None]] | None = None
@@ -328,6 +335,22 @@ class Socket:
         """Those registered with `on_any_outgoing`."""
         return list((self._handlers or {}).get(_ANY_OUTGOING, ()))
 
+    @overload
+    def use(self, middleware: F) -> F: ...
+    @overload
+    def use(self) -> Callable[[F], F]: ...
+    def use(self, middleware: F | None = None) -> Any:
+        """Let a function see each event of this client before its handlers; `def` or `async def`.
+
+        As a call or as a decorator. It gets a list of name and arguments, and may change that, or
+        return another one in its place. If it raises, the event goes no further and is not
+        acknowledged: the `error` handlers of this socket get the exception; without one it is
+        logged. Middlewares run in the order of registration, after `on_any`.
+
+        While an async one waits, later events can overtake this one.
+        """
+        return self.use if middleware is None else self._hook(_MIDDLEWARE, middleware)
+
     def _hook(self, key: str, handler: F, *, first: bool = False) -> F:
         check_handler(key, handler)
         add_handler(self._table(), key, handler, first=first)
@@ -388,6 +411,9 @@ class Socket:
         if self._has_hooks:
             for hook in self.listeners_any():
                 self._run(hook, args, "on_any")
+            if self._handlers is not None and _MIDDLEWARE in self._handlers:
+                self._ask_middlewares(args, id_)
+                return
         if name.__class__ is not str:
             name = _number_name(name)
         handlers = self._handlers.get(name) if self._handlers is not None else None
@@ -409,6 +435,63 @@ class Socket:
         elif id_ is not None:
             self._acknowledge(id_, result)
 
+    def _ask_middlewares(self, args: list[Any], id_: int | None) -> None:
+        """Run the middlewares, then the handlers; waits only where a middleware does."""
+        middlewares = (self._handlers or {}).get(_MIDDLEWARE, ())
+        event = list(args)
+        for at, middleware in enumerate(middlewares):
+            try:
+                result = middleware(event)
+            except Exception as error:
+                self._stopped(event, error)
+                return
+            if result is not None and hasattr(result, "__await__"):
+                self._connection.handler_started()
+                later = middlewares[at + 1 :]
+                self._driver.start(self._ask_later(event, id_, result, later))
+                return
+            event = event if result is None else list(result)
+        self._asked(event, id_)
+
+    async def _ask_later(
+        self,
+        event: list[Any],
+        id_: int | None,
+        running: Awaitable[Any],
+        later: tuple[Handler, ...],
+    ) -> None:
+        try:
+            result = await running
+            event = event if result is None else list(result)
+            for middleware in later:
+                result = middleware(event)
+                if result is not None and hasattr(result, "__await__"):
+                    result = await result
+                event = event if result is None else list(result)
+        except Exception as error:
+            self._stopped(event, error)
+        else:
+            self._asked(event, id_)
+        finally:
+            self._connection.handler_ended()
+            self._driver.finished()
+
+    def _asked(self, event: list[Any], id_: int | None) -> None:
+        """Middlewares let an event pass, in the form that they gave it."""
+        if not self.connected or not event:
+            return
+        name = event[0] if isinstance(event[0], str) else _number_name(event[0])
+        handlers = (self._handlers or {}).get(name, ())
+        shared = self.namespace.event_handlers.get(name, ())
+        self._dispatch(name, event[1:], id_, handlers, shared)
+
+    def _stopped(self, event: list[Any], error: Exception) -> None:
+        """A middleware did not let an event pass."""
+        if "error" in (self._handlers or {}) or "error" in self.namespace.event_handlers:
+            self.emit_local("error", error)
+        else:
+            self.handler_failed("middleware", error)
+
     def _dispatch(
         self,
         name: str,
@@ -418,6 +501,8 @@ class Socket:
         shared: tuple[Handler, ...],
     ) -> None:
         """Run any number of handlers; the first that returns something answers."""
+        if not handlers and not shared:
+            self.namespace.unhandled(name)
         answers = _Answers(self, id_, len(handlers) + len(shared))
         for handler in handlers:
             self._run(handler, args, name, answers)
@@ -497,12 +582,19 @@ class Socket:
         if self._acks is not None:
             self._acks.cancel(id_)
 
-    def accepted(self) -> None:
-        """Middlewares let it in."""
+    def accepted(self, missed: Sequence[EncodedPacket] = ()) -> None:
+        """Middlewares let it in; what it has missed is sent with the reply."""
         self.connected = True
         self._connection.add(self)
-        text = self.namespace.connect_reply(self.id)
-        self._session.send_packet(text, len(text))
+        session = self._session
+        text = self.namespace.connect_reply(self.id, self._pid)
+        if missed and goes_first(session):
+            for packet in missed:
+                packet.queue_on(session)
+            missed = ()
+        session.send_packet(text, len(text))
+        for packet in missed:
+            packet.queue_on(session)
 
     def refused(self, error: ConnectError) -> None:
         """A middleware, or a `connection` handler, did not let it in."""
@@ -513,9 +605,10 @@ class Socket:
 
     def abandoned(self) -> None:
         """The connection ended before middlewares were done."""
-        self._is_gone = True
-        self.namespace.adapter.remove_all(self.id)
-        self._handlers = None
+        if not self._is_gone:
+            self._is_gone = True
+            self.namespace.abandoned(self)
+            self._handlers = None
 
     def left(self, reason: DisconnectReason, description: str) -> None:
         """The socket leaves its namespace; its handlers hear of it, once."""
@@ -525,6 +618,8 @@ class Socket:
         self.emit_local("disconnecting", reason, description)
         self._is_gone = True
         self._connection.remove(self)
+        if self.namespace.recovery is not None:
+            self.namespace.recovery.left(self, reason)
         self.namespace.forget(self)
         self.connected = False
         if self._acks is not None:
@@ -561,7 +656,10 @@ class Socket:
         """Emit with whatever flags, from whatever thread."""
         if ack is None:
             packet = self._encoded(args, None, flags)
-            self._on_loop(self._deliver_unless_gone, packet, args, flags)
+            if self.namespace.recovery is not None:
+                self._on_loop(self.namespace.recovery.emit, self, args, flags)
+            else:
+                self._on_loop(self._deliver_unless_gone, packet, args, flags)
         elif self._driver.is_foreign_thread():
             self._encoded(args, 0, flags)  # errors belong to the caller
             self._driver.call_from_thread(
