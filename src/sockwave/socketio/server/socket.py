@@ -86,7 +86,7 @@ class Socket:
         issued: float,
         restored: SavedSession | None = None,
     ) -> None:
-        self.id = namespace.server.new_socket_id() if restored is None else restored.id
+        self.id = connection.new_socket_id(namespace) if restored is None else restored.id
         self.namespace = namespace
         self.connected = False
         self.recovered = restored is not None
@@ -349,7 +349,10 @@ class Socket:
 
         While an async one waits, later events can overtake this one.
         """
-        return self.use if middleware is None else self._hook(_MIDDLEWARE, middleware)
+        if middleware is None:
+            return self.use
+        check_handler("use", middleware)
+        return self._hook(_MIDDLEWARE, middleware)
 
     def _hook(self, key: str, handler: F, *, first: bool = False) -> F:
         check_handler(key, handler)
@@ -587,7 +590,7 @@ class Socket:
         self.connected = True
         self._connection.add(self)
         session = self._session
-        text = self.namespace.connect_reply(self.id, self._pid)
+        text = self._connection.connect_reply(self)
         if missed and goes_first(session):
             for packet in missed:
                 packet.queue_on(session)
