@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import pytest
+
+import sockwave
 from scripts.check_docs import FENCE
+from sockwave import ClientSocket, Manager, Namespace, Server, Socket
+from sockwave.socketio.server.options import ServerOptionsDict
+from sockwave.testing import LinkedClient
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 EXAMPLES: Final = ROOT / "examples"
@@ -51,3 +58,52 @@ def test_index_of_frameworks_names_every_example() -> None:
     page = (ROOT / "docs" / "frameworks.md").read_text()
     for file in EXAMPLES.glob("with_*.py"):
         assert f"(../examples/{file.name})" in page
+
+
+COMING: Final = {"sync"}
+"""What the tables name as to come."""
+
+OWNERS: Final = {
+    "io": Server,
+    "chat": Namespace,
+    "socket": Socket,
+    "client": ClientSocket,
+    "manager": Manager,
+    "sockwave": sockwave,
+}
+
+
+@pytest.mark.parametrize("page", ["migrating-from-node.md", "migrating-from-python-socketio.md"])
+def test_tables_of_equivalents_name_what_there_is(page: str) -> None:
+    rows = re.findall(r"^\| .*? \| (.*) \|$", (ROOT / "docs" / page).read_text(), re.MULTILINE)
+    spans = [span for row in rows for span in re.findall(r"`([^`/]+)`", row)]
+    assert len(spans) > 50
+    for span in spans:
+        for owner, name in re.findall(r"\b(io|chat|socket|client|manager|sockwave)\.(\w+)", span):
+            assert hasattr(OWNERS[owner], name) or name in COMING, span
+        for option in re.findall(r"\bServer\((\w+)=", span):
+            assert option in ServerOptionsDict.__annotations__, span
+        for name in re.findall(r"\b([A-Z]\w+)\(", span):
+            assert name in sockwave.__all__, span
+
+
+def test_moved_handler_does_what_it_did() -> None:
+    _, code = blocks("migrating-from-python-socketio.md", "python")
+    names: dict[str, Any] = {}
+    exec(compile(code, "migrating", "exec"), names)
+
+    async def scenario() -> None:
+        async with LinkedClient(names["io"]) as ada, LinkedClient(names["io"]) as grace:
+            assert await ada.emit_with_ack("rename", "Ada") is True
+            assert await grace.received() == ("renamed", [ada.sid, "Ada"])
+
+    asyncio.run(scenario())
+
+
+def test_testing_page_names_what_there_is() -> None:
+    page = (ROOT / "docs" / "testing.md").read_text()
+    client = LinkedClient(Server())
+    names = re.findall(r"\bclient\.(\w+)", page)
+    assert len(names) > 10
+    for name in names:
+        assert hasattr(client, name)
