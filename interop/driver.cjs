@@ -36,11 +36,19 @@ function unpack(value) {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, unpack(item)]));
 }
 
+// "fetch" stands for the other implementation of polling; it has to be given as a class.
+function withClasses(options) {
+  const { Fetch, NodeWebSocket } = require("eio6");
+  const classes = { fetch: Fetch, websocket: NodeWebSocket };
+  if (!options.transports?.includes("fetch")) return options;
+  return { ...options, transports: options.transports.map((transport) => classes[transport]) };
+}
+
 function openSocketIo(client, { name, url, namespace, options, on }) {
   const shared = on && clients.get(on).io; // another namespace on the same connection
   const socket = shared
     ? shared.socket(namespace, options)
-    : require(name)(url + namespace, { forceNew: true, reconnection: false, ...options });
+    : require(name)(url + namespace, { forceNew: true, reconnection: false, ...withClasses(options) });
   clients.set(client, socket);
   socket.on("connect", () => say({ client, event: "connect", args: [socket.id] }));
   socket.on("disconnect", (reason) => say({ client, event: "disconnect", args: [reason] }));

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import sys
 from collections import defaultdict
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -145,11 +146,10 @@ class NodeDriver:
                     client.reported(message["event"], message["args"], message.get("ack"))
                 continue
             answer = self._answers.pop(message["id"], None)
-            if "error" in message and (answer is None or answer.done()):
-                raise JsError(message["error"])
             if answer is None or answer.done():
-                continue
-            if "error" in message:
+                if "error" in message:
+                    print(message["error"], file=sys.stderr)
+            elif "error" in message:
                 answer.set_exception(JsError(message["error"]))
             else:
                 answer.set_result(message.get("result"))

@@ -103,7 +103,9 @@ def main(front: str, port: int) -> None:
     elif front == "hosted":
         io.run(port=port, app=plain_app, uvicorn_options={"log_level": "warning"})
     else:
-        uvicorn.run(io, port=port, log_level="warning")
+        # uvicorn tells an application that it ends only when no request is left, and a poll may
+        # wait for 25 seconds.
+        uvicorn.run(io, port=port, log_level="warning", timeout_graceful_shutdown=1)
 
 
 if __name__ == "__main__":

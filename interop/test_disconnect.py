@@ -10,11 +10,11 @@ import pytest
 from interop.node import NodeDriver
 from interop.stage import TRANSPORTS
 from sockwave import Server, Socket
-from sockwave.socketio.server.options import ServerOptionsDict
 
 if TYPE_CHECKING:
     from interop.node import JsClient
     from interop.stage import Stage
+    from sockwave.socketio.server.options import ServerOptionsDict
 
 pytestmark = pytest.mark.interop
 

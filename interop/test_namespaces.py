@@ -20,7 +20,7 @@ async def three(stage: Stage, io: Server) -> tuple[list[JsClient], list[Socket]]
     """Three clients, and their sockets on this side."""
     await stage.serve(io)
     clients = [await stage.connect() for _ in range(3)]
-    sockets = [io.sockets[await client.evaluate("socket.id")] for client in clients]  # type: ignore[index] # a plain string
+    sockets = [io.sockets[await client.evaluate("socket.id")] for client in clients]
     return clients, sockets
 
 
