@@ -124,8 +124,13 @@ async def test_function_that_fails_refuses_and_is_logged(
 
 async def test_namespace_that_exists_wins_over_parents(io: Server) -> None:
     asked: list[str] = []
+
+    def agree(name: str, auth: dict[str, Any]) -> bool:
+        asked.append(name)
+        return True
+
     static = io.of("/x")
-    io.of(lambda name, auth: asked.append(name) is None)
+    io.of(agree)
     async with LinkedClient(io, "/x") as client:
         assert list(static.sockets) == [client.sid]
     assert asked == []
@@ -238,7 +243,12 @@ async def test_child_gets_what_its_parent_has_at_that_moment(io: Server) -> None
 
 async def test_name_that_the_application_asks_for_becomes_a_child_of_a_pattern(io: Server) -> None:
     asked: list[str] = []
-    io.of(lambda name, auth: asked.append(name) is None)
+
+    def agree(name: str, auth: dict[str, Any]) -> bool:
+        asked.append(name)
+        return True
+
+    io.of(agree)
     parent = io.of(re.compile(r"/dynamic-\d+"))
     assert io.of("/dynamic-101").parent is parent
     assert io.of("/x").parent is None
