@@ -315,6 +315,8 @@ class EngineOptions:
             volatile packet is dropped, and otherwise the session closes: `backlog exceeded`.
         transports: Which transports are served.
         allow_upgrades: False announces none.
+        allow_eio3: Serve clients of Engine.IO 3 too (socket.io-client 1 and 2), and polling by
+            scripts (JSONP). What that opens is in docs/differences.md.
         allow_request: Asked for each new session; False refuses it with 403.
         http_compression: Of poll responses; None turns it off.
         per_message_deflate: Of WebSocket messages; None (the default) turns it off.
@@ -335,6 +337,7 @@ class EngineOptions:
     max_backlog: int = 16 * 1024 * 1024
     transports: Collection[TransportName] = ("polling", "websocket")
     allow_upgrades: bool = True
+    allow_eio3: bool = False
     allow_request: AllowRequest | None = None
     http_compression: HttpCompression | None = field(default_factory=HttpCompression)
     per_message_deflate: Deflate | None = None
@@ -355,7 +358,7 @@ class EngineOptions:
             check_number(name, getattr(self, name), 0.001, MAX_TIMEOUT)
         check_integer("max_payload", self.max_payload, 1, 2**40)
         check_integer("max_backlog", self.max_backlog, 1)
-        for name in ("add_trailing_slash", "allow_upgrades"):
+        for name in ("add_trailing_slash", "allow_upgrades", "allow_eio3"):
             check_bool(name, getattr(self, name))
         if not isinstance(self.limits, Limits):
             raise TypeError(f"limits must be a Limits, not {type(self.limits).__name__}")
@@ -404,6 +407,7 @@ class EngineOptionsDict(TypedDict, total=False):
     max_backlog: int
     transports: Collection[TransportName]
     allow_upgrades: bool
+    allow_eio3: bool
     allow_request: AllowRequest | None
     http_compression: HttpCompression | Mapping[str, Any] | bool | None
     per_message_deflate: Deflate | Mapping[str, Any] | bool | None

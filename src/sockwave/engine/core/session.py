@@ -7,7 +7,7 @@ clock, the wheel and the flush at the end of the tick.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TypeAlias
 
 from sockwave.codec.engineio import PacketType
 from sockwave.engine.core.states import Input, State, next_state
@@ -98,6 +98,7 @@ class Session:
         transport: What carries it now.
         upgraded: Whether it has left the transport it began on.
         backlog: Bytes queued, with what the transport could not send yet.
+        protocol: Revision of Engine.IO, 4 or 3.
         accounted: The part of `backlog` that the driver counts for the whole process.
         sink: The layer above.
     """
@@ -122,6 +123,8 @@ class Session:
         "wheel_slot",
     )
 
+    protocol: ClassVar[int] = 4
+
     sink: SessionSink
 
     def __init__(self, id: SessionId, transport: Transport, driver: SessionDriver) -> None:
@@ -140,7 +143,7 @@ class Session:
         self._timeout_restarted = False
         self._close_deadline: float | None = None
         self._close_reason = DisconnectReason.FORCED_CLOSE
-        self._set_heartbeat(driver.options.ping_interval)
+        self._start_heartbeat()
 
     # --- sending ----------------------------------------------------------------------------------
 
@@ -237,11 +240,9 @@ class Session:
     def _control_received(self, packet: bytes) -> None:
         match packet[:1]:
             case b"3":
-                if self._awaits_pong:
-                    self._awaits_pong = False
-                    self._set_heartbeat(self._driver.options.ping_interval)
+                self._pong_received()
             case b"2":
-                self.end(DisconnectReason.TRANSPORT_ERROR, "invalid heartbeat direction")
+                self._ping_received()
             case b"1":
                 self.end(DisconnectReason.TRANSPORT_CLOSE, "")
             case b"0" | b"5" | b"6":
@@ -272,6 +273,31 @@ class Session:
 
     # --- heartbeat --------------------------------------------------------------------------------
 
+    # `SessionV3` has the other direction.
+
+    def _start_heartbeat(self) -> None:
+        self._set_heartbeat(self._driver.options.ping_interval)
+
+    def _ping_received(self) -> None:
+        self.end(DisconnectReason.TRANSPORT_ERROR, "invalid heartbeat direction")
+
+    def _pong_received(self) -> None:
+        if self._awaits_pong:
+            self._awaits_pong = False
+            self._set_heartbeat(self._driver.options.ping_interval)
+
+    def _heartbeat_due(self) -> None:
+        if self._awaits_pong:
+            self.discard(DisconnectReason.PING_TIMEOUT)
+        else:
+            self._awaits_pong = True
+            self._timeout_restarted = False
+            self.send_packet(_PING, 1)
+            self._set_heartbeat(self._driver.options.ping_timeout)
+
+    def _heartbeat_upgraded(self) -> None:
+        self._pong_received()  # the reference drops an armed pong time-out here
+
     def _set_heartbeat(self, delay: float) -> None:
         self._heartbeat_deadline = self._driver.clock() + delay
         self._schedule()
@@ -289,20 +315,15 @@ class Session:
             self._set_heartbeat(self._driver.options.ping_timeout)
 
     def handle_timeout(self, now: float) -> None:
-        """A deadline has come: send a ping, or end."""
+        """A deadline has come: the heartbeat's, or that of an orderly close."""
         if self.state is State.CLOSED:
             return
         if self._close_deadline is not None and now >= self._close_deadline:
             self.discard(self._close_reason)
         elif now < self._heartbeat_deadline:
             self._schedule()
-        elif self._awaits_pong:
-            self.discard(DisconnectReason.PING_TIMEOUT)
         else:
-            self._awaits_pong = True
-            self._timeout_restarted = False
-            self.send_packet(_PING, 1)
-            self._set_heartbeat(self._driver.options.ping_timeout)
+            self._heartbeat_due()
 
     # --- upgrade ----------------------------------------------------------------------------------
 
@@ -331,9 +352,7 @@ class Session:
         transport.receiver = self
         old.discard()
         self.upgraded = True
-        if self._awaits_pong:  # the reference drops an armed pong time-out here
-            self._awaits_pong = False
-            self._set_heartbeat(self._driver.options.ping_interval)
+        self._heartbeat_upgraded()
         self._driver.session_upgraded(self)
         self.flush()
 

@@ -62,8 +62,10 @@ class Transport(Protocol):
 
     name: TransportName
     receiver: TransportReceiver
-    is_writable: bool
-    """Whether `write` may be called now: a poll is waiting, or the socket's buffer has room."""
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether `write` may be called now: a poll is waiting, or the socket's buffer has room."""
 
     def write(self, packets: list[Outgoing]) -> None:
         """Send packets in order, all of them."""

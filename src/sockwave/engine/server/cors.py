@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sockwave.engine.core.options import Cors
     from sockwave.engine.core.request import Request
 
-__all__ = ["cors_headers", "is_origin_allowed", "preflight_headers"]
+__all__ = ["cors_headers", "is_origin_allowed", "is_referer_allowed", "preflight_headers"]
 
 _logger: Final = logging.getLogger("sockwave.engine")
 
@@ -67,6 +67,12 @@ def is_origin_allowed(cors: Cors | None, request: Request) -> bool:
         return _allows(cors, origin)
     page = _authority(origin)
     return page is not None and page == _authority(f"//{request.headers.get('host', '')}", origin)
+
+
+def is_referer_allowed(cors: Cors, referer: str) -> bool:
+    """Whether a page, by its URL or its origin's, may use the server; `null` where it hides."""
+    scheme, slashes, rest = referer.partition("://")
+    return _allows(cors, f"{scheme}://{rest.partition('/')[0]}" if slashes else "null")
 
 
 def _allows(cors: Cors, origin: str) -> bool:

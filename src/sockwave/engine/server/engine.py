@@ -30,10 +30,24 @@ from sockwave.engine.server.cors import cors_headers, preflight_headers
 from sockwave.engine.server.driver import Driver
 from sockwave.engine.server.exchange import NO_SNIFF, HttpExchange
 from sockwave.engine.server.ids import generate_id
+from sockwave.engine.server.payloads import (
+    REVISION_3,
+    REVISION_3_BASE64,
+    REVISION_4,
+    Jsonp,
+    Payloads,
+)
 from sockwave.engine.server.peer_log import PeerLog
 from sockwave.engine.server.polling import PollingTransport
-from sockwave.engine.server.session import ServerSession
-from sockwave.engine.server.verification import ErrorCode, HandshakeFailure, Refused, verify
+from sockwave.engine.server.session import ServerSession, ServerSessionV3
+from sockwave.engine.server.verification import (
+    ErrorCode,
+    HandshakeFailure,
+    Refused,
+    revision,
+    verify,
+)
+from sockwave.engine.server.websocket_v3 import WebSocketV3
 from sockwave.types import DisconnectReason, SessionId, TransportName
 
 if TYPE_CHECKING:
@@ -284,7 +298,7 @@ class EngineServer:
     def _checked(self, request: Request, allowed: Any, id_: str) -> SessionId:
         if allowed is False:
             raise Refused(ErrorCode.FORBIDDEN, {"message": "Forbidden"})
-        if request.query.get("EIO") != "4":
+        if revision(request) != 4 and not self.options.allow_eio3:
             raise Refused(ErrorCode.UNSUPPORTED_PROTOCOL_VERSION, {"protocol": 3})
         if self._is_closing or id_ in self._sessions:
             raise Refused(ErrorCode.BAD_REQUEST, {"name": "ID_GENERATION_ERROR"})
@@ -310,7 +324,7 @@ class EngineServer:
     # --- opening ----------------------------------------------------------------------------------
 
     def _open_polling(self, exchange: HttpExchange, id_: SessionId) -> None:
-        transport = PollingTransport(self, id_)
+        transport = PollingTransport(self, id_, self._payloads(exchange.request))
         upgrades: tuple[TransportName, ...] = ()
         if self.options.allow_upgrades and "websocket" in self.options.transports:
             upgrades = ("websocket",)
@@ -319,6 +333,16 @@ class EngineServer:
         transport.poll_received(exchange)
         self.session_handler(session)
         session.request.pack()
+
+    def _payloads(self, request: Request) -> Payloads:
+        """How this client polls."""
+        index = request.query.get("j") if self.options.allow_eio3 else None
+        if revision(request) == 4:
+            payloads = REVISION_4
+        else:
+            base64 = request.query.get("b64") or index is not None
+            payloads = REVISION_3_BASE64 if base64 else REVISION_3
+        return payloads if index is None else Jsonp(index, payloads)
 
     def _open_websocket(self, upgrade: UpgradeExchange, id_: SessionId) -> None:
         transport = self._accept(upgrade, id_)
@@ -340,7 +364,11 @@ class EngineServer:
             transport.discard()
 
     def _accept(self, upgrade: UpgradeExchange, new_sid: SessionId | None) -> Transport | None:
-        return upgrade.accept(NOBODY, self.success_headers([], upgrade.request, new_sid))
+        request = upgrade.request
+        transport = upgrade.accept(NOBODY, self.success_headers([], request, new_sid))
+        if transport is not None and revision(request) == 3:
+            return WebSocketV3(transport, base64=bool(request.query.get("b64")))
+        return transport
 
     def _open(
         self,
@@ -349,7 +377,8 @@ class EngineServer:
         request: Request,
         upgrades: tuple[TransportName, ...],
     ) -> ServerSession:
-        session = ServerSession(id_, transport, self.driver, request)
+        kind = ServerSession if revision(request) == 4 else ServerSessionV3
+        session = kind(id_, transport, self.driver, request)
         self._sessions[id_] = session
         options = self.options
         packet = encode_handshake(

@@ -5,15 +5,8 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Final, Protocol
 
-from sockwave.codec.engineio import (
-    SEPARATOR,
-    BinaryMessage,
-    ReceivedPacket,
-    encode_base64_packet,
-    encode_payload,
-    iter_payload,
-)
-from sockwave.engine.server.exchange import NO_SNIFF
+from sockwave.codec.engineio import BinaryMessage, ReceivedPacket
+from sockwave.engine.server.payloads import REVISION_4, Payloads, TooManyPackets, is_octets
 from sockwave.errors import PacketError
 from sockwave.types import DisconnectReason, SessionId, TransportName
 
@@ -33,11 +26,6 @@ PACKETS_PER_TICK: Final = 256
 _NEVER_COMPRESSED: Final = (b"6", b"1")
 
 _POST_HEADERS: Final = (("Content-Type", "text/html"),)
-_POLL_HEADERS: Final[tuple[tuple[str, str], ...]] = (
-    ("Content-Type", "text/plain; charset=UTF-8"),
-    ("cache-control", "no-store"),
-    *NO_SNIFF,
-)
 
 
 class PollingHost(Protocol):
@@ -68,6 +56,7 @@ class PollingTransport:
         "_new_sid",
         "_packets",
         "_paused",
+        "_payloads",
         "_poll",
         "_post",
         "is_writable",
@@ -77,9 +66,12 @@ class PollingTransport:
 
     receiver: TransportReceiver
 
-    def __init__(self, host: PollingHost, new_sid: SessionId) -> None:
+    def __init__(
+        self, host: PollingHost, new_sid: SessionId, payloads: Payloads = REVISION_4
+    ) -> None:
         self.is_writable = False
         self._host = host
+        self._payloads = payloads
         self._new_sid: SessionId | None = new_sid
         self._poll: HttpExchange | None = None
         self._post: HttpExchange | None = None
@@ -98,7 +90,7 @@ class PollingTransport:
         self._poll = exchange
         exchange.owner = self
         if self._closing:
-            self._answer_poll(encode_payload([b"6", b"1"]))
+            self.write([b"6", b"1"])
             self._end(DisconnectReason.TRANSPORT_CLOSE, "")
             return
         self.is_writable = True
@@ -110,8 +102,7 @@ class PollingTransport:
             self._refuse(exchange, 400)
             self._end(DisconnectReason.TRANSPORT_ERROR, "data request overlap from client")
             return
-        content_type = exchange.request.field(b"content-type") or b""
-        if content_type.partition(b";")[0].strip(b" \t").lower() == b"application/octet-stream":
+        if is_octets(exchange.request) and not self._payloads.takes_octets:
             self._refuse(exchange, 400)
             self._end(DisconnectReason.TRANSPORT_ERROR, "invalid content")
             return
@@ -123,13 +114,19 @@ class PollingTransport:
         if exchange is not self._post:
             return
         limit = self._host.options.limits.packets_per_post
-        if len(body) > limit and body.count(SEPARATOR) >= limit:
-            self._post = None
-            self._refuse(exchange, 413)
-            self._end(DisconnectReason.TRANSPORT_ERROR, "too many packets in one payload")
+        try:
+            self._packets = self._payloads.decode(body, exchange.request, limit)
+        except TooManyPackets as error:
+            self._refuse_packets(error)
             return
-        self._packets = iter_payload(body)
         self._handle_packets()
+
+    def _refuse_packets(self, error: TooManyPackets) -> None:
+        post, self._post = self._post, None
+        self._packets = None
+        if post is not None:
+            self._refuse(post, 413)
+        self._end(DisconnectReason.TRANSPORT_ERROR, str(error))
 
     def body_too_large(self, exchange: HttpExchange) -> None:
         """The listener has answered 413; the session stays, as in the reference."""
@@ -166,12 +163,14 @@ class PollingTransport:
                 elif packet[0] == 0x31:  # close
                     self._packets = None
                     self._answer_post()
-                    if self._poll is not None:
-                        self._answer_poll(b"6")
+                    self.write([b"6"])
                     self._end(DisconnectReason.TRANSPORT_CLOSE, "")
                     return
                 else:
                     receiver.text_received(packet)
+        except TooManyPackets as error:
+            self._refuse_packets(error)
+            return
         except PacketError as error:
             self._packets = None
             self._answer_post()
@@ -182,21 +181,22 @@ class PollingTransport:
     # --- the contract of a transport --------------------------------------------------------------
 
     def write(self, packets: list[Outgoing]) -> None:
-        """Answer the waiting GET with all packets."""
-        first = packets[0]
-        if len(packets) == 1 and isinstance(first, bytes):
-            self._answer_poll(first, compress=first not in _NEVER_COMPRESSED)
+        """Answer the waiting GET with all packets; nothing happens when there is none."""
+        poll, self._poll = self._poll, None
+        self.is_writable = False
+        if poll is None:
             return
-        compress = False
-        parts: list[bytes] = []
-        for packet in packets:
-            if isinstance(packet, bytes):
-                parts.append(packet)
-                compress = compress or packet not in _NEVER_COMPRESSED
-            else:
-                parts.append(encode_base64_packet(packet.data) if packet.is_binary else packet.data)
-                compress = compress or packet.compress
-        self._answer_poll(encode_payload(parts), compress=compress)
+        headers, payload = self._payloads.encode(packets)
+        options = self._host.options.http_compression
+        if (
+            options is not None
+            and len(payload) >= options.threshold
+            and any(map(_may_be_compressed, packets))
+            and (encoding := _accepted_encoding(poll.request)) is not None
+        ):
+            payload = _compressed(payload, encoding, options.level)
+            headers = (*headers, ("Content-Encoding", encoding))
+        self._respond(poll, headers, payload)
 
     def buffered(self) -> int:
         """Nothing: what is not answered stays in the session's queue."""
@@ -205,15 +205,14 @@ class PollingTransport:
     def close(self) -> None:
         """Tell the client with its waiting GET, or its next one."""
         if self._poll is not None:
-            self._answer_poll(b"1")
+            self.write([b"1"])
             self._end(DisconnectReason.TRANSPORT_CLOSE, "")
         else:
             self._closing = True
 
     def discard(self) -> None:
         """Free what is waiting, at once."""
-        if self._poll is not None:
-            self._answer_poll(b"1")
+        self.write([b"1"])
         self._abort_post()
 
     def pause_reading(self) -> None:
@@ -230,8 +229,7 @@ class PollingTransport:
 
     def _end(self, reason: DisconnectReason, description: str) -> None:
         self.receiver.transport_closed(self, reason, description)
-        if self._poll is not None:
-            self._answer_poll(b"1")
+        self.write([b"1"])
         self._abort_post()
 
     def _abort_post(self) -> None:
@@ -249,23 +247,6 @@ class PollingTransport:
         if post is not None:
             self._respond(post, _POST_HEADERS, b"ok")
 
-    def _answer_poll(self, payload: bytes, *, compress: bool = False) -> None:
-        poll, self._poll = self._poll, None
-        self.is_writable = False
-        if poll is None:
-            return
-        headers = _POLL_HEADERS
-        if (
-            compress
-            and (options := self._host.options.http_compression) is not None
-            and len(payload) >= options.threshold
-        ):
-            encoding = _accepted_encoding(poll.request)
-            if encoding is not None:
-                payload = _compressed(payload, encoding, options.level)
-                headers = (*headers, ("Content-Encoding", encoding))
-        self._respond(poll, headers, payload)
-
     def _respond(self, exchange: HttpExchange, headers: ResponseHeaders, body: bytes) -> None:
         exchange.owner = None
         if self._host.edits_headers:
@@ -276,6 +257,10 @@ class PollingTransport:
     def _refuse(self, exchange: HttpExchange, status: int) -> None:
         exchange.owner = None
         exchange.respond(status, self._host.error_headers(exchange.request))
+
+
+def _may_be_compressed(packet: Outgoing) -> bool:
+    return packet not in _NEVER_COMPRESSED if isinstance(packet, bytes) else packet.compress
 
 
 def _accepted_encoding(request: Request) -> str | None:

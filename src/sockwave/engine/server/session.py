@@ -14,6 +14,7 @@ from sockwave.engine.core.handlers import (
     remove_handler,
 )
 from sockwave.engine.core.session import Session
+from sockwave.engine.core.session_v3 import SessionV3
 from sockwave.engine.core.transport import SharedPacket
 from sockwave.errors import TextEncodingError
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from sockwave.engine.server.driver import Driver
     from sockwave.types import DisconnectReason, SessionId
 
-__all__ = ["ServerSession"]
+__all__ = ["ServerSession", "ServerSessionV3"]
 
 F = TypeVar("F", bound=Handler)
 _logger: Final = logging.getLogger("sockwave.engine")
@@ -38,6 +39,7 @@ class ServerSession(Session):
         id: A credential: whoever knows it can take part in the session.
         request: The first HTTP request.
         transport: Its `name` tells `polling` from `websocket`.
+        protocol: Revision of Engine.IO that the client speaks, 4 or 3.
 
     Events: `message` (str or bytes), `close` (reason, description), `drain`, `upgrade`.
     """
@@ -136,6 +138,12 @@ class ServerSession(Session):
         """Tell the `close` handlers; nobody else can hold on to the session through it."""
         self.emit_local("close", reason, description)
         self._handlers = None
+
+
+class ServerSessionV3(SessionV3, ServerSession):
+    """One client of Engine.IO 3."""
+
+    __slots__ = ()
 
 
 async def _guarded(awaitable: Any, event: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from sockwave.engine.server.cors import is_origin_allowed
+from sockwave.engine.server.cors import is_origin_allowed, is_referer_allowed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sockwave.engine.core.request import Request
     from sockwave.engine.server.session import ServerSession
 
-__all__ = ["ErrorCode", "HandshakeFailure", "Refused", "verify"]
+__all__ = ["ErrorCode", "HandshakeFailure", "Refused", "revision", "verify"]
 
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
@@ -102,13 +102,38 @@ def verify(
     sid = query.get("sid")
     if sid:
         return _verify_session(
-            sessions.get(sid), sid, transport, query.get("EIO"), is_upgrade=is_upgrade
+            sessions.get(sid), sid, transport, revision(request), is_upgrade=is_upgrade
         )
     if request.method != "GET":
         raise Refused(ErrorCode.BAD_HANDSHAKE_METHOD, {"method": request.method})
     if (transport == "websocket") is not is_upgrade:
         raise Refused(ErrorCode.BAD_REQUEST, {"name": "TRANSPORT_HANDSHAKE_ERROR"})
+    if options.allow_eio3 and not is_upgrade and "j" in query:
+        _verify_jsonp(request, options.cors)
     return None
+
+
+def revision(request: Request) -> int:
+    """Of Engine.IO; whatever is not 4 is 3 (protocol.md section 1)."""
+    return 4 if request.query.get("EIO") == "4" else 3
+
+
+_JSONP_INDEX: Final = re.compile(r"[0-9]{1,9}")
+
+
+def _verify_jsonp(request: Request, cors: Cors | None) -> None:
+    """Let no page read a session by a script that could not read it otherwise.
+
+    Such a request has no `Origin`. Browsers that are not too old to be helped say whether the page
+    is of another site, and mostly of which.
+    """
+    if not _JSONP_INDEX.fullmatch(request.query["j"]):
+        raise Refused(ErrorCode.BAD_REQUEST, {"name": "INVALID_JSONP_INDEX"})
+    if request.headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
+        return
+    page = request.headers.get("referer", "")
+    if cors is None or not is_referer_allowed(cors, page):
+        raise Refused(ErrorCode.FORBIDDEN, {"name": "FOREIGN_ORIGIN", "origin": page})
 
 
 def _verify_origin(request: Request, cors: Cors | None, *, is_upgrade: bool) -> None:
@@ -123,7 +148,7 @@ def _verify_session(
     session: ServerSession | None,
     sid: str,
     transport: str,
-    revision: str | None,
+    protocol: int,
     *,
     is_upgrade: bool,
 ) -> ServerSession:
@@ -141,9 +166,13 @@ def _verify_session(
         )
     if is_upgrade and transport != "websocket":
         raise Refused(ErrorCode.BAD_REQUEST, {"name": "TRANSPORT_HANDSHAKE_ERROR"})
-    if revision != "4":
+    if protocol != session.protocol:
         raise Refused(
             ErrorCode.BAD_REQUEST,
-            {"name": "PROTOCOL_MISMATCH", "protocol": 3, "previousProtocol": 4},
+            {
+                "name": "PROTOCOL_MISMATCH",
+                "protocol": protocol,
+                "previousProtocol": session.protocol,
+            },
         )
     return session

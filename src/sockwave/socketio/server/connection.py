@@ -15,7 +15,7 @@ from sockwave.socketio.core.outgoing import encode
 from sockwave.socketio.core.recovery import SavedSession
 from sockwave.socketio.server.namespace import Namespace
 from sockwave.socketio.server.socket import Socket
-from sockwave.types import DisconnectReason, NamespaceName
+from sockwave.types import DisconnectReason, NamespaceName, SocketId
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -53,6 +53,8 @@ class Connection:
         "session",
         "wheel_slot",
     )
+
+    _can_recover = True
 
     def __init__(self, server: Server, session: ServerSession) -> None:
         self.server = server
@@ -179,7 +181,7 @@ class Connection:
         count = len(self.sockets()) + len(pending or ())
         if count >= options.max_namespaces or len(pending or ()) >= options.max_pending_connects:
             self._log("too many namespaces")
-            self.send_connect_error(name, ConnectError("too many namespaces"))
+            self._refuse(name, "too many namespaces")
             return
         namespace = self.server.find_namespace(name)
         if namespace is None:
@@ -208,9 +210,9 @@ class Connection:
     ) -> None:
         if namespace is None:
             self._log("unknown namespace", name)
-            self.send_connect_error(name, ConnectError("Invalid namespace"))
+            self._refuse(name, "Invalid namespace")
             return
-        recovery = namespace.recovery
+        recovery = namespace.recovery if self._can_recover else None
         session = recovery.restore(auth) if recovery is not None else None
         if session is None or isinstance(session, SavedSession):
             namespace.admit(Socket(namespace, self, auth, time.time(), session))
@@ -284,18 +286,34 @@ class Connection:
         if self._by_name is not None:
             self._by_name.pop(socket.namespace.name, None)
 
+    def new_socket_id(self, namespace: Namespace) -> SocketId:
+        """Make the id of a socket that is about to join a namespace."""
+        return self.server.new_socket_id()
+
+    def connect_reply(self, socket: Socket) -> bytes:
+        """The packet that tells the client that it is in."""
+        return socket.namespace.connect_reply(socket.id, socket._pid)
+
     def send_connect_error(self, name: NamespaceName, error: ConnectError) -> None:
         """Refuse a namespace; the client may try again on this connection."""
-        data: dict[str, Any] = {"message": error.message}
-        if error.data is not None:
-            data["data"] = error.data
+        data = self._error_data(error)
         try:
             packet = encode(Packet(PacketType.CONNECT_ERROR, name, None, data))
         except EncodeError:
             self.server.logger.exception("the data of a ConnectError cannot be sent")
-            data = {"message": error.message}
+            data = self._error_data(ConnectError(error.message))
             packet = encode(Packet(PacketType.CONNECT_ERROR, name, None, data))
         packet.queue_on(self.session)
+
+    def _error_data(self, error: ConnectError) -> Any:
+        data: dict[str, Any] = {"message": error.message}
+        if error.data is not None:
+            data["data"] = error.data
+        return data
+
+    def _refuse(self, name: NamespaceName, message: str) -> None:
+        """Refuse a namespace for a reason of our own."""
+        self.send_connect_error(name, ConnectError(message))
 
     def handler_started(self) -> None:
         """One more handler runs; at the bound nothing more is read from the client."""

@@ -19,6 +19,7 @@ from sockwave.socketio.server.connection import Connection
 from sockwave.socketio.server.namespace import Namespace
 from sockwave.socketio.server.options import ServerOptions, ServerOptionsDict
 from sockwave.socketio.server.parent import NamespaceMatch, ParentNamespace
+from sockwave.socketio.server.revision4 import Revision4Connection
 from sockwave.types import DisconnectReason, Json, NamespaceName, Room, SocketId
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class HandlerFailure:
 
 
 class Server(Servable):
-    """A Socket.IO server, compatible with the JavaScript clients 3 and 4.
+    """A Socket.IO server for the JavaScript clients 3 and 4, and with `allow_eio3` for 1 and 2.
 
     Options are those of `sockwave.engine.EngineOptions` and of `ServerOptions`, by keyword; wrong
     ones raise ValueError or TypeError here. The methods for sockets and broadcasts are those of the
@@ -251,7 +252,8 @@ class Server(Servable):
     # --- for connections and sockets --------------------------------------------------------------
 
     def _session_opened(self, session: ServerSession) -> None:
-        Connection(self, session)
+        kind = Connection if session.protocol == 4 else Revision4Connection
+        kind(self, session)
 
     def connection_closed(self, connection: Connection) -> None:
         """A connection is over."""
