@@ -226,10 +226,12 @@ class WebSocketTransport(asyncio.Protocol):
         self._tell(DisconnectReason.TRANSPORT_CLOSE)
 
     def discard(self) -> None:
-        """Send a close frame if it can be sent, and tell nobody."""
+        """Send a close frame if it can be sent, do not wait for the answer, and tell nobody."""
         self.receiver = NOBODY
         if self.is_writable and not self._is_closing:
             self._close(None, "")
+            self._reader.stop()
+            self._tcp.close()
         elif not self._is_closing:
             self._is_closing = True
             self._reader.stop()
