@@ -49,7 +49,7 @@ SERVERS: Final = {
         ("--root-path",),
     ),
     "hypercorn": AsgiServer(
-        ("hypercorn", APP, "--bind", "127.0.0.1:PORT", "--graceful-timeout", "1"),
+        ("hypercorn", APP, "--bind", "127.0.0.1:PORT", "-k", "uvloop", "--graceful-timeout", "1"),
         ("--root-path",),
     ),
     "granian": AsgiServer(
