@@ -53,11 +53,18 @@ function openSocketIo(client, { name, url, namespace, options, on }) {
   socket.on("connect", () => say({ client, event: "connect", args: [socket.id] }));
   socket.on("disconnect", (reason) => say({ client, event: "disconnect", args: [reason] }));
   socket.on("connect_error", (error) => say({ client, event: "connect_error", args: [pack(error)] }));
-  socket.onAny((event, ...args) => {
+  const onAny = (event, ...args) => {
     const ack = typeof args.at(-1) === "function" ? args.pop() : undefined;
     if (ack) acks.set(++lastAck, ack);
     say({ client, event: `on ${event}`, args: pack(args), ack: ack && lastAck });
-  });
+  };
+  if (socket.onAny) {
+    socket.onAny(onAny);
+  } else {
+    // Clients 1 and 2: no such method, and a namespace that refuses is an `error`.
+    socket.onevent = ({ data, id }) => onAny(...data, ...(id == null ? [] : [socket.ack(id)]));
+    socket.on("error", (error) => say({ client, event: "connect_error", args: [pack(error)] }));
+  }
   if (!socket.active) socket.connect(); // a second CONNECT would end the connection
 }
 
@@ -80,6 +87,7 @@ const operations = {
     (request.name.startsWith("sio") ? openSocketIo : openEngineIo)(request.client, request),
   run: ({ client, code, args }) =>
     new AsyncFunction("socket", "once", "args", code)(clients.get(client), once, unpack(args)),
+  load: ({ path }) => void require(path),
   ack: ({ ack, args }) => {
     acks.get(ack)(...unpack(args));
     acks.delete(ack);

@@ -101,7 +101,7 @@ class NodeDriver:
         """Open a client and do not wait for it.
 
         Args:
-            name: The package: `sio3`, `sio4`, `eio4` or `eio6`.
+            name: The package: `sio1` to `sio4`, `eio3`, `eio4` or `eio6`.
             on: Another namespace on this one's connection.
             options: The client's own, in its camelCase.
         """
