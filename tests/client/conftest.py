@@ -33,15 +33,16 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(test).parameters}
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(_run(test, arguments))
+        marker = pyfuncitem.get_closest_marker("timeout")
+        runner.run(_run(test, arguments, marker.args[0] - 5 if marker else LIMIT))
     return True
 
 
-async def _run(test: Any, arguments: dict[str, Any]) -> None:
+async def _run(test: Any, arguments: dict[str, Any], limit: float) -> None:
     problems: list[str] = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: problems.append(str(context)))
-    async with asyncio.timeout(LIMIT):
+    async with asyncio.timeout(limit):
         peer = arguments.get("server")
         if isinstance(peer, tuple):
             async with serving(*peer) as url:

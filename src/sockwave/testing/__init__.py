@@ -1,5 +1,6 @@
 """Help for testing programs that use Sockwave, and Sockwave itself."""
 
+from sockwave.testing.fault_proxy import FaultProxy
 from sockwave.testing.linked import LinkedClient, LinkedTransport
 
-__all__ = ["LinkedClient", "LinkedTransport"]
+__all__ = ["FaultProxy", "LinkedClient", "LinkedTransport"]

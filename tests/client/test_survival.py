@@ -1,0 +1,145 @@
+"""The client stays connected whatever the network and the server do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from sockwave import Manager, Server, Socket, connect
+from sockwave.testing.fault_proxy import FaultProxy
+from tests.client.servers import native_server
+
+FAULTS = ("cut", "reset", "corrupt")
+CUTS = 500
+CLIENTS = 200
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.parametrize(
+    "transports",
+    [["websocket"], ["polling"], ["polling", "websocket"]],
+    ids=["websocket", "polling", "upgrade"],
+)
+@pytest.mark.timeout(120)
+async def test_five_hundred_cuts_end_in_a_connection_each_time(
+    transports: Any,
+) -> None:
+    chance = random.Random(4)
+    received: list[int] = []
+    io = Server(ping_interval=0.2, ping_timeout=0.4)
+    io.on("connection", lambda peer: record(peer, received))
+    before = open_files()
+    async with io.listen() as listener, FaultProxy(listener.host, listener.port, seed=4) as proxy:
+        manager = Manager(
+            proxy.url,
+            transports=transports,
+            reconnection_delay=0.001,
+            reconnection_delay_max=0.01,
+            close_timeout=0.1,
+        )
+        socket = manager.socket()
+        number = 0
+        for _ in range(CUTS):
+            await socket.wait_connected(timeout=5)
+            await asyncio.sleep(chance.random() * 0.004)  # the moment of the fault
+            lost = asyncio.Event()
+            socket.once("disconnect", lost.set)
+            getattr(proxy, chance.choice(FAULTS))()
+            await lost.wait()
+            for _ in range(3):
+                socket.emit("log", number)
+                number += 1
+            while not await answered(socket):
+                pass
+        tasks = len(asyncio.all_tasks())
+        await manager.close()
+    assert received == list(range(number))
+    assert tasks < 20
+    await asyncio.sleep(0.05)  # the server closes what it held
+    assert open_files() <= before + 2
+
+
+def record(peer: Socket, received: list[int]) -> None:
+    peer.on("log", received.append)
+    peer.on("ack", lambda value: value)
+
+
+async def answered(socket: Any) -> bool:
+    """Whether the server has all that was emitted before; a late fault may still come between."""
+    try:
+        return bool(await socket.emit_with_ack("ack", True, timeout=5))
+    except Exception:
+        return False
+
+
+async def test_connection_that_is_half_open_is_given_up_and_made_anew() -> None:
+    io = native_server(ping_interval=0.1, ping_timeout=0.1)
+    async with io.listen() as listener, FaultProxy(listener.host, listener.port) as proxy:
+        async with connect(proxy.url, transports=["websocket"], reconnection_delay=0.01) as socket:
+            reasons: asyncio.Queue[str] = asyncio.Queue()
+            socket.on("disconnect", lambda reason: reasons.put_nowait(reason))
+            proxy.stall()
+            assert await reasons.get() == "ping timeout"
+            proxy.resume()
+            await socket.wait_connected(timeout=5)
+
+
+async def test_slow_and_sliced_network_changes_nothing() -> None:
+    async with (
+        native_server().listen() as listener,
+        FaultProxy(listener.host, listener.port) as proxy,
+    ):
+        proxy.delay, proxy.jitter, proxy.slice = 0.001, 0.001, 97
+        async with connect(proxy.url) as socket:
+            for number in range(50):
+                socket.emit("log", number)
+            assert await socket.emit_with_ack("get_log", timeout=10) == list(range(50))
+
+
+@pytest.mark.timeout(120)
+async def test_clients_come_back_after_a_restart_spread_by_jitter(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    delay = 0.8
+    loop = asyncio.get_running_loop()
+    async with native_server().listen() as listener:
+        port = listener.port
+        sockets = [
+            connect(listener.url, transports=["websocket"], reconnection_delay=delay)
+            for _ in range(CLIENTS)
+        ]
+        await asyncio.gather(*(socket.wait_connected(timeout=10) for socket in sockets))
+        lost = asyncio.gather(*(until_lost(socket) for socket in sockets))
+        await asyncio.sleep(0)
+    await lost
+    stopped = loop.time()
+    async with native_server().listen(port=port):
+        back = await asyncio.gather(*(until_back(socket) for socket in sockets))
+        times = [moment - stopped for moment in back]
+        await asyncio.gather(*(socket.aclose() for socket in sockets))
+    buckets = Counter(int(time * 10) for time in times)
+    with capsys.disabled():
+        print(f"\n{CLIENTS} clients after a restart, by tenths of a second (delay {delay} s):")
+        for bucket in range(max(buckets) + 1):
+            print(f"  {bucket / 10:.1f} s {'#' * buckets[bucket]} {buckets[bucket]}")
+    assert max(times) < delay * 1.5 + 0.5
+    assert max(buckets.values()) < CLIENTS * 0.35
+
+
+async def until_lost(socket: Any) -> None:
+    lost = asyncio.Event()
+    socket.once("disconnect", lost.set)
+    await lost.wait()
+
+
+async def until_back(socket: Any) -> float:
+    await socket.wait_connected(timeout=10)
+    return asyncio.get_running_loop().time()
