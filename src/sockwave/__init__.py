@@ -46,10 +46,12 @@ from sockwave.socketio.server.namespace import Namespace
 from sockwave.socketio.server.options import ServerOptions
 from sockwave.socketio.server.parent import ParentNamespace
 from sockwave.socketio.server.server import HandlerFailure, Server
-from sockwave.socketio.server.socket import Socket, SocketOperator
+from sockwave.socketio.server.socket import Socket
+from sockwave.socketio.server.socket_operator import SocketOperator
 from sockwave.types import DisconnectReason, Room, SessionId, SocketId
 
 if TYPE_CHECKING:
+    from sockwave import sync as sync
     from sockwave.socketio.client.manager import Manager, connect
     from sockwave.socketio.client.socket import ClientSocket
     from sockwave.socketio.client.stream import EventStream
@@ -109,9 +111,11 @@ _CLIENT: Final = {
 
 def __getattr__(name: str) -> Any:
     """Import the client when it is first used: it needs `sockwave[client]`."""
-    if name not in _CLIENT:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    if name == "sync":
+        return import_module("sockwave.sync")
+    if name not in _CLIENT:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_CLIENT[name]), name)
     return value

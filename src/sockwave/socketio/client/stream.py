@@ -73,6 +73,13 @@ class EventStream:
                 self._waiter = None
         return self._queue.popleft()
 
+    def pop(self) -> tuple[Any, ...] | None:
+        """The next event if one waits already, else None; from any thread."""
+        try:
+            return self._queue.popleft()
+        except IndexError:
+            return None
+
     def close(self) -> None:
         """Collect nothing more; what is queued can still be read."""
         self.end(None)
