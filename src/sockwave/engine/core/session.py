@@ -109,6 +109,7 @@ class Session:
         "_close_reason",
         "_driver",
         "_heartbeat_deadline",
+        "_holds",
         "_look_at",
         "_pending",
         "_probe",
@@ -139,6 +140,7 @@ class Session:
         self._look_at = driver.options.max_backlog
         self._pending: list[Outgoing] = []
         self._probe: UpgradeProbe | None = None
+        self._holds = 0
         self._awaits_pong = False
         self._timeout_restarted = False
         self._close_deadline: float | None = None
@@ -216,6 +218,18 @@ class Session:
         elif not self.transport.is_writable and self.backlog > _WORTH_COUNTING:
             self._driver.backlog_grew(self)
         self._look_at = min(self.backlog + _BACKLOG_STEP, most)
+
+    def pause_reading(self) -> None:
+        """Take nothing from the peer until `resume_reading` was called as often."""
+        self._holds += 1
+        if self._holds == 1:
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Go on, if nobody else holds the session."""
+        self._holds -= 1
+        if not self._holds:
+            self.transport.resume_reading()
 
     # --- receiving: called by the transport that carries the session -----------------------------
 
@@ -322,6 +336,8 @@ class Session:
             self.discard(self._close_reason)
         elif now < self._heartbeat_deadline:
             self._schedule()
+        elif self._holds:  # what shows that the peer lives may lie unread
+            self._set_heartbeat(self._driver.options.ping_timeout)
         else:
             self._heartbeat_due()
 
@@ -350,6 +366,8 @@ class Session:
         self.state = next_state(self.state, Input.UPGRADE)
         old, self.transport = self.transport, transport
         transport.receiver = self
+        if self._holds:
+            transport.pause_reading()
         old.discard()
         self.upgraded = True
         self._heartbeat_upgraded()

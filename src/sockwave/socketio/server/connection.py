@@ -42,6 +42,7 @@ class Connection:
     __slots__ = (
         "_by_name",
         "_driver",
+        "_is_holding",
         "_joined",
         "_main",
         "_max_attachments",
@@ -70,6 +71,7 @@ class Connection:
         self._reassembler: Reassembler | None = None
         self._joined = False
         self._running = 0
+        self._is_holding = False
         self._max_attachments = options.max_attachments
         self._max_depth = options.max_depth
         session.sink = self
@@ -318,14 +320,16 @@ class Connection:
     def handler_started(self) -> None:
         """One more handler runs; at the bound nothing more is read from the client."""
         self._running += 1
-        if self._running >= self.server.options.max_pending_handlers:
-            self.session.transport.pause_reading()
+        if self._running >= self.server.options.max_pending_handlers and not self._is_holding:
+            self._is_holding = True
+            self.session.pause_reading()
 
     def handler_ended(self) -> None:
         """One handler less runs."""
         self._running -= 1
-        if self._running == self.server.options.max_pending_handlers // 2:
-            self.session.transport.resume_reading()
+        if self._is_holding and self._running <= self.server.options.max_pending_handlers // 2:
+            self._is_holding = False
+            self.session.resume_reading()
 
     # --- faults of the client ---------------------------------------------------------------------
 

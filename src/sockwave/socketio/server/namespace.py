@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import itertools
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -29,6 +29,7 @@ from sockwave.socketio.core.adapter import (
     SupportsServerEvents,
 )
 from sockwave.socketio.core.operators import BroadcastOperator
+from sockwave.socketio.core.order import Lane, Order, OrderedHandler, check_order
 from sockwave.socketio.core.recovery import RecoveryAdapter
 from sockwave.socketio.server.recovery import NamespaceRecovery
 from sockwave.socketio.server.socket import Socket
@@ -75,6 +76,8 @@ class Namespace:
         self._sockets: dict[SocketId, Socket] = {}
         self._admitting = 0
         self._warned: set[str] = set()
+        self._order = server.options.order
+        self._lanes: dict[Hashable, Lane[Any]] = {}
         self._ack_ids = itertools.count()
         self.adapter: Adapter
         self.recovery: NamespaceRecovery | None = None
@@ -161,37 +164,60 @@ class Namespace:
         remove_handler(self.event_handlers, event, handler)
 
     @overload
-    def event(self, handler: F) -> F: ...
+    def event(self, handler: F, *, order: Order | None = None) -> F: ...
     @overload
-    def event(self, handler: str) -> Callable[[F], F]: ...
-    def event(self, handler: F | str) -> Any:
+    def event(
+        self, handler: str | None = None, *, order: Order | None = None
+    ) -> Callable[[F], F]: ...
+    def event(self, handler: F | str | None = None, *, order: Order | None = None) -> Any:
         """Handle an event of all sockets of the namespace; the handler gets the socket first.
 
             @io.event
             async def rename(socket, name): ...     # the event "rename"
 
-            @io.event("chat message")
-            def message(socket, text): ...
+            @io.event("chat message", order="socket")
+            async def message(socket, text): ...
 
         What it returns is the acknowledgement, as with `socket.on`. `connection`, `disconnecting`
         and `disconnect` work too.
+
+        Args:
+            order: How the handler runs beside others, see `Order`; by default what `order` of the
+                namespace says.
         """
+        check_order(order)
+        if handler is None:
+            return lambda decorated: self.event(decorated, order=order)
         if isinstance(handler, str):
             name = handler
-            return lambda decorated: self._add_event(name, decorated)
+            return lambda decorated: self._add_event(name, decorated, order)
         named = getattr(handler, "__name__", None)
         if named is None:
             raise TypeError(f"{handler!r} has no name: give one, as in event('rename')")
-        return self._add_event(named, handler)
+        return self._add_event(named, handler, order)
 
-    def _add_event(self, name: str, handler: F) -> F:
+    def _add_event(self, name: str, handler: F, order: Order | None) -> F:
         if name in _LIFE_CYCLE:
             return self.on(name, handler)
         check_handler(name, handler)
         if name in RESERVED_EVENTS - {"disconnect", "disconnecting"}:
             raise ValueError(f'"{name}" is a reserved event name')
-        add_handler(self.event_handlers, name, handler)
+        ordered = handler if order is None else OrderedHandler(handler, order)
+        add_handler(self.event_handlers, name, ordered)
         return handler
+
+    @property
+    def order(self) -> Order | None:
+        """How handlers of this namespace run beside each other, see `Order`; the server's at first.
+
+        It holds for sockets that connect after it is set.
+        """
+        return self._order
+
+    @order.setter
+    def order(self, order: Order | None) -> None:
+        check_order(order)
+        self._order = order
 
     # --- broadcasting -----------------------------------------------------------------------------
 
@@ -401,6 +427,19 @@ class Namespace:
             driver.call_from_thread(method, *args)
         else:
             method(*args)
+
+    # --- order ------------------------------------------------------------------------------------
+
+    def lane(self, key: Hashable) -> Lane[Any]:
+        """The lane of a key; it is made if there is none."""
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = Lane(key)
+        return lane
+
+    def lane_emptied(self, lane: Lane[Any]) -> None:
+        """Nothing waits in a lane any more."""
+        self._lanes.pop(lane.key, None)
 
     # --- sockets come and go ----------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from sockwave.engine.core.options import (
     check_integer,
     check_number,
 )
+from sockwave.socketio.core.order import Order, check_order
 from sockwave.socketio.core.recovery import Recovery
 
 __all__ = ["ServerOptions", "ServerOptionsDict"]
@@ -33,6 +34,7 @@ class ServerOptionsDict(EngineOptionsDict, total=False):
     allow_sid_rooms: bool
     connection_state_recovery: bool | Recovery
     cleanup_empty_child_namespaces: bool
+    order: Order | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,8 @@ class ServerOptions:
             were: True, or a `Recovery` with its options.
         cleanup_empty_child_namespaces: Remove a namespace that a parent namespace has made when its
             last socket has left.
+        order: How handlers run beside each other, see `Order`; None lets each `async def` handler
+            run from when its event comes.
     """
 
     connect_timeout: float = 45.0
@@ -71,6 +75,7 @@ class ServerOptions:
     allow_sid_rooms: bool = False
     connection_state_recovery: bool | Recovery = False
     cleanup_empty_child_namespaces: bool = False
+    order: Order | None = None
 
     def __post_init__(self) -> None:
         for name in ("connect_timeout", "ack_timeout"):
@@ -84,6 +89,7 @@ class ServerOptions:
                 if not (is_recovery and isinstance(value, Recovery)):
                     check_bool(field.name, value)
         check_integer("max_depth", self.max_depth, 1, 250)
+        check_order(self.order)
 
     @property
     def recovery(self) -> Recovery | None:

@@ -68,6 +68,7 @@ class ParentNamespace(Namespace):
         child._middlewares = self._middlewares
         child._handlers = dict(self._handlers)
         child.event_handlers = dict(self.event_handlers)
+        child.order = self.order
         return child
 
     def forget_child(self, child: Namespace) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sockwave.engine.server.session import ServerSession
     from sockwave.socketio.core.adapter import Adapter
     from sockwave.socketio.core.operators import BroadcastOperator
+    from sockwave.socketio.core.order import Order
     from sockwave.socketio.server.socket import Socket
 
 __all__ = ["HandlerFailure", "Server"]
@@ -172,12 +173,14 @@ class Server(Servable):
         self._main.off(event, handler)
 
     @overload
-    def event(self, handler: F) -> F: ...
+    def event(self, handler: F, *, order: Order | None = None) -> F: ...
     @overload
-    def event(self, handler: str) -> Callable[[F], F]: ...
-    def event(self, handler: Any) -> Any:
+    def event(
+        self, handler: str | None = None, *, order: Order | None = None
+    ) -> Callable[[F], F]: ...
+    def event(self, handler: Any = None, *, order: Order | None = None) -> Any:
         """See `Namespace.event`."""
-        return self._main.event(handler)
+        return self._main.event(handler, order=order)
 
     def emit(self, event: str, *args: Json) -> None:
         """Send an event to all sockets; see `BroadcastOperator.emit`."""
