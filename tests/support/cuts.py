@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, Self
 
-from tests.support.raw import within
+from tests.support.raw import DEADLINE, within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -51,10 +51,10 @@ class BreakingProxy:
         for writer in list(self._open):
             writer.transport.abort()
 
-    async def next_cut(self) -> None:
+    async def next_cut(self, seconds: float = DEADLINE) -> None:
         """Wait until the connections are cut again."""
         self._was_cut.clear()
-        await within(self._was_cut.wait())
+        await within(self._was_cut.wait(), seconds)
 
     def cut_after(self, size: int) -> None:
         """Cut all connections when so many more bytes have come from the server."""
