@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-import sockwave
+import sockwave.sync
 from scripts.check_docs import FENCE
 from sockwave import ClientSocket, Manager, Namespace, Server, Socket
 from sockwave.socketio.server.options import ServerOptionsDict
@@ -60,9 +60,6 @@ def test_index_of_frameworks_names_every_example() -> None:
         assert f"(../examples/{file.name})" in page
 
 
-COMING: Final = {"sync"}
-"""What the tables name as to come."""
-
 OWNERS: Final = {
     "io": Server,
     "chat": Namespace,
@@ -80,7 +77,7 @@ def test_tables_of_equivalents_name_what_there_is(page: str) -> None:
     assert len(spans) > 50
     for span in spans:
         for owner, name in re.findall(r"\b(io|chat|socket|client|manager|sockwave)\.(\w+)", span):
-            assert hasattr(OWNERS[owner], name) or name in COMING, span
+            assert hasattr(OWNERS[owner], name), span
         for option in re.findall(r"\bServer\((\w+)=", span):
             assert option in ServerOptionsDict.__annotations__, span
         for name in re.findall(r"\b([A-Z]\w+)\(", span):

@@ -61,6 +61,7 @@ class ServerProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "200"},
+                start_new_session=True,  # so that its workers can be found
             )
 
     @property
@@ -95,8 +96,8 @@ class ServerProcess:
         return self._process.wait(DEADLINE)
 
     def kill(self) -> None:
-        """End it without a chance to say goodbye."""
-        self._process.kill()
+        """End it and its workers without a chance to say goodbye."""
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(DEADLINE)
 
     def __enter__(self) -> Self:

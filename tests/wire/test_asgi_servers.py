@@ -156,6 +156,9 @@ async def test_root_path_is_left_out_of_the_path(
 
 async def test_lifespan_of_the_application_is_kept(server: AsgiServer, tmp_path: Path) -> None:
     with server.start(tmp_path) as process:
+        wire = Wire("127.0.0.1", process.port, "/socket.io/")
+        assert (await wire.get("/hello")).status == 200  # some listen before they take signals
+        await wire.aclose()
         assert process.interrupt() == 0
     assert ("application starts" in process.output) is server.has_lifespan
     assert ("application stops" in process.output) is server.has_lifespan
