@@ -88,6 +88,7 @@ async def test_client_is_recovered_with_what_it_missed(
             io.to("r").emit("2", b"\x02")
             socket.emit("3")
 
+        await asyncio.sleep(0.1)  # a poll is open again: without one, nothing is there to be cut
         cut.proxy.cut()
         assert await client.next("connect") == [socket.id]
         again = await back
@@ -113,6 +114,7 @@ async def test_late_client_is_a_new_one(driver: NodeDriver, transport: str) -> N
         first = await client.evaluate("socket.id")
         io.emit("1")
         await client.received("1")
+        await asyncio.sleep(0.1)  # a poll is open again: without one, nothing is there to be cut
         io.event("disconnect")(lambda socket, reason: io.emit("missed"))
         cut.proxy.cut()
         assert await client.next("connect") != [first]
