@@ -48,7 +48,12 @@ function openSocketIo(client, { name, url, namespace, options, on }) {
   const shared = on && clients.get(on).io; // another namespace on the same connection
   const socket = shared
     ? shared.socket(namespace, options)
-    : require(name)(url + namespace, { forceNew: true, reconnection: false, ...withClasses(options) });
+    : require(name)(url + namespace, {
+        forceNew: true,
+        reconnection: false,
+        ...(options.msgpack && { parser: require("socket.io-msgpack-parser") }),
+        ...withClasses(options),
+      });
   clients.set(client, socket);
   socket.on("connect", () => say({ client, event: "connect", args: [socket.id] }));
   socket.on("disconnect", (reason) => say({ client, event: "disconnect", args: [reason] }));

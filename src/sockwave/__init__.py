@@ -40,6 +40,7 @@ from sockwave.errors import (
 )
 from sockwave.socketio.core.adapter import Adapter, InMemoryAdapter
 from sockwave.socketio.core.operators import BroadcastOperator
+from sockwave.socketio.core.parser import MsgpackParser, Parser
 from sockwave.socketio.core.recovery import Recovery
 from sockwave.socketio.server.handshake import Handshake
 from sockwave.socketio.server.namespace import Namespace
@@ -80,9 +81,11 @@ __all__ = [
     "Limits",
     "Listener",
     "Manager",
+    "MsgpackParser",
     "Namespace",
     "PacketError",
     "ParentNamespace",
+    "Parser",
     "ProtocolError",
     "Recovery",
     "Request",

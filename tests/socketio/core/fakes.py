@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sockwave.socketio.core.acks import AckResult
     from sockwave.socketio.core.adapter import BroadcastFlags
     from sockwave.socketio.core.outgoing import EncodedPacket
+    from sockwave.socketio.core.parser import Parser
 
 
 class FakeClock:
@@ -76,6 +77,7 @@ class FakeNamespace:
     def __init__(self, *names: str, name: str = "/") -> None:
         self.name = name
         self.event_prefix = event_prefix(name)
+        self.parser: Parser | None = None
         self.sockets = {SocketId(each): FakeSocket(each) for each in names}
 
     def __getitem__(self, name: str) -> FakeSocket:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from sockwave.socketio.core.acks import AckResult
     from sockwave.socketio.core.outgoing import EncodedPacket
+    from sockwave.socketio.core.parser import Parser
     from sockwave.types import NamespaceName, Room
 
 __all__ = [
@@ -83,6 +84,7 @@ class AdapterHost(Protocol):
 
     name: NamespaceName
     event_prefix: bytes
+    parser: Parser | None
 
     @property
     def sockets(self) -> Mapping[SocketId, LocalSocket]:
@@ -173,7 +175,14 @@ class InMemoryAdapter:
     def broadcast(self, args: tuple[Any, ...], options: BroadcastOptions) -> None:
         """Encode once, and hand the same bytes to each socket."""
         host, flags = self._host, options.flags
-        packet = encode_shared(host.event_prefix, host.name, None, args, compress=flags.compress)
+        packet = encode_shared(
+            host.event_prefix,
+            host.name,
+            None,
+            args,
+            compress=flags.compress,
+            parser=host.parser,
+        )
         for socket in self.select(options):
             socket.deliver(packet, args, flags)
 
@@ -186,7 +195,14 @@ class InMemoryAdapter:
     ) -> list[LocalSocket]:
         """Send an event that asks each socket for an answer, with one id for all."""
         host, flags = self._host, options.flags
-        packet = encode_shared(host.event_prefix, host.name, id_, args, compress=flags.compress)
+        packet = encode_shared(
+            host.event_prefix,
+            host.name,
+            id_,
+            args,
+            compress=flags.compress,
+            parser=host.parser,
+        )
         asked = self.select(options)
         for socket in asked:
             socket.expect_ack(id_, done)

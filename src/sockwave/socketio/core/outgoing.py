@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sockwave.codec.json import encode_json
 from sockwave.codec.socketio import RESERVED_EVENTS, Packet, PacketType, encode_packet
 from sockwave.engine.core.transport import Outgoing, SharedPacket
+
+if TYPE_CHECKING:
+    from sockwave.socketio.core.parser import Parser
 
 __all__ = ["EncodedPacket", "check_event_name", "encode", "encode_shared", "event_packet"]
 
@@ -59,25 +62,40 @@ def check_event_name(event: object) -> None:
         raise ValueError(f'"{event}" is a reserved event name')
 
 
-def encode(packet: Packet, *, compress: bool = True) -> EncodedPacket:
+def encode(packet: Packet, *, compress: bool = True, parser: Parser | None = None) -> EncodedPacket:
     """Encode a packet for one receiver.
+
+    Args:
+        parser: None for the default one.
 
     Raises:
         EncodeError: Its data cannot go on the wire.
     """
+    if parser is not None:
+        return _parsed(parser, packet, compress)
     text, attachments = encode_packet(packet)
     first: Outgoing = text if compress else SharedPacket(text, compress=False)
     return _with_attachments(first, len(text), attachments, compress)
 
 
 def encode_shared(
-    prefix: bytes, namespace: str, id_: int | None, args: tuple[Any, ...], *, compress: bool = True
+    prefix: bytes,
+    namespace: str,
+    id_: int | None,
+    args: tuple[Any, ...],
+    *,
+    compress: bool = True,
+    parser: Parser | None = None,
 ) -> EncodedPacket:
     """Encode an event for many receivers: its WebSocket frame, too, is made once.
 
     Args:
         prefix: `event_prefix` of the namespace.
+        parser: None for the default one.
     """
+    if parser is not None:
+        packet = Packet(PacketType.EVENT, namespace, id_, list(args))
+        return _parsed(parser, packet, compress)
     if id_ is None:
         json, attachments = encode_json(args)
         if not attachments:
@@ -104,6 +122,17 @@ def event_packet(
     text = head + json
     first: Outgoing = text if compress else SharedPacket(text, compress=False)
     return _with_attachments(first, len(text), attachments, compress)
+
+
+def _parsed(parser: Parser, packet: Packet, compress: bool) -> EncodedPacket:
+    first, *rest = (
+        SharedPacket(b"4" + message.encode(), compress=compress)
+        if isinstance(message, str)
+        else SharedPacket(message, is_binary=True, compress=compress)
+        for message in parser.encode(packet)
+    )
+    size = len(first.data) + sum(len(part.data) + _OVERHEAD for part in rest)
+    return EncodedPacket(first, size, tuple(rest))
 
 
 def _with_attachments(

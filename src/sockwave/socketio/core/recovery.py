@@ -372,6 +372,7 @@ class RecoveryAdapter(InMemoryAdapter):
             None,
             (*args, log.offset(position)),
             compress=flags.compress,
+            parser=host.parser,
         )
         now = self._clock.clock()
         log.expire(now - self._max_age)

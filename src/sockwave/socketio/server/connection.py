@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.codec.socketio import Packet, PacketType, Reassembler, decode_packet
 from sockwave.errors import ConnectError, EncodeError, PacketError, TextEncodingError
-from sockwave.socketio.core.outgoing import encode
+from sockwave.socketio.core.outgoing import EncodedPacket, encode
 from sockwave.socketio.core.recovery import SavedSession
 from sockwave.socketio.server.namespace import Namespace
 from sockwave.socketio.server.socket import Socket
@@ -292,19 +292,20 @@ class Connection:
         """Make the id of a socket that is about to join a namespace."""
         return self.server.new_socket_id()
 
-    def connect_reply(self, socket: Socket) -> bytes:
+    def connect_reply(self, socket: Socket) -> EncodedPacket:
         """The packet that tells the client that it is in."""
         return socket.namespace.connect_reply(socket.id, socket._pid)
 
     def send_connect_error(self, name: NamespaceName, error: ConnectError) -> None:
         """Refuse a namespace; the client may try again on this connection."""
         data = self._error_data(error)
+        parser = self.server.options.parser
         try:
-            packet = encode(Packet(PacketType.CONNECT_ERROR, name, None, data))
+            packet = encode(Packet(PacketType.CONNECT_ERROR, name, None, data), parser=parser)
         except EncodeError:
             self.server.logger.exception("the data of a ConnectError cannot be sent")
             data = self._error_data(ConnectError(error.message))
-            packet = encode(Packet(PacketType.CONNECT_ERROR, name, None, data))
+            packet = encode(Packet(PacketType.CONNECT_ERROR, name, None, data), parser=parser)
         packet.queue_on(self.session)
 
     def _error_data(self, error: ConnectError) -> Any:

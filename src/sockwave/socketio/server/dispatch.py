@@ -64,7 +64,7 @@ class IncomingEvents:
         self._driver: Driver = namespace.server.engine.driver
         self._is_gone = False
         # Whether `emit` and incoming events take the long way.
-        self._has_hooks = namespace.recovery is not None or namespace.order is not None
+        self._has_hooks = namespace.has_long_way
         self._handlers: HandlerTable | None = None
         self._hooks: HandlerTable | None = None
 
@@ -395,12 +395,14 @@ class IncomingEvents:
             return
         values = [] if result is None else result if isinstance(result, tuple) else [result]
         try:
-            json, attachments = encode_json(values)
-            if not attachments:
-                text = b"%b%d%b" % (self.namespace.ack_prefix, id_, json)
-                self._session.send_packet(text, len(text))
-                return
-            encode(Packet(PacketType.ACK, self.namespace.name, id_, values)).queue_on(self._session)
+            if self.namespace.parser is None:
+                json, attachments = encode_json(values)
+                if not attachments:
+                    text = b"%b%d%b" % (self.namespace.ack_prefix, id_, json)
+                    self._session.send_packet(text, len(text))
+                    return
+            packet = Packet(PacketType.ACK, self.namespace.name, id_, values)
+            encode(packet, parser=self.namespace.parser).queue_on(self._session)
         except SockwaveError as error:
             self.handler_failed("acknowledgement", error)
 

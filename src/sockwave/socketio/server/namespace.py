@@ -9,10 +9,14 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-import orjson
-
 from sockwave.codec.json import encode_json
-from sockwave.codec.socketio import RESERVED_EVENTS, ack_prefix, event_prefix
+from sockwave.codec.socketio import (
+    RESERVED_EVENTS,
+    Packet,
+    PacketType,
+    ack_prefix,
+    event_prefix,
+)
 from sockwave.engine.core.handlers import (
     Handler,
     HandlerTable,
@@ -30,12 +34,14 @@ from sockwave.socketio.core.adapter import (
 )
 from sockwave.socketio.core.operators import BroadcastOperator
 from sockwave.socketio.core.order import Lane, Order, OrderedHandler, check_order
+from sockwave.socketio.core.outgoing import encode
 from sockwave.socketio.core.recovery import RecoveryAdapter
 from sockwave.socketio.server.recovery import NamespaceRecovery
 from sockwave.socketio.server.socket import Socket
 from sockwave.types import DisconnectReason, Json, NamespaceName, Room, SocketId
 
 if TYPE_CHECKING:
+    from sockwave.socketio.core.outgoing import EncodedPacket
     from sockwave.socketio.core.recovery import Recovery
     from sockwave.socketio.server.parent import ParentNamespace
     from sockwave.socketio.server.server import Server
@@ -69,8 +75,8 @@ class Namespace:
         self.parent = parent
         self.event_prefix = event_prefix(name)
         self.ack_prefix = ack_prefix(name)
+        self.parser = server.options.parser
         self.event_handlers: HandlerTable = {}
-        self._connect_prefix = self.event_prefix.replace(b"42", b"40", 1)
         self._handlers: HandlerTable = {}
         self._middlewares: tuple[Middleware, ...] = ()
         self._sockets: dict[SocketId, Socket] = {}
@@ -428,6 +434,11 @@ class Namespace:
         else:
             method(*args)
 
+    @property
+    def has_long_way(self) -> bool:
+        """Whether events of all its sockets take more than the shortest way."""
+        return self.recovery is not None or self.order is not None or self.parser is not None
+
     # --- order ------------------------------------------------------------------------------------
 
     def lane(self, key: Hashable) -> Lane[Any]:
@@ -447,11 +458,10 @@ class Namespace:
         """Ids count up per namespace, for sockets and broadcasts alike (protocol.md section 15)."""
         return next(self._ack_ids)
 
-    def connect_reply(self, id_: SocketId, pid: str | None = None) -> bytes:
+    def connect_reply(self, id_: SocketId, pid: str | None = None) -> EncodedPacket:
         """The packet that tells a client that it is in."""
-        if pid is not None:
-            return self._connect_prefix + orjson.dumps({"sid": id_, "pid": pid})
-        return b'%b{"sid":%b}' % (self._connect_prefix, orjson.dumps(id_))
+        data = {"sid": id_} if pid is None else {"sid": id_, "pid": pid}
+        return encode(Packet(PacketType.CONNECT, self.name, None, data), parser=self.parser)
 
     def admit(self, socket: Socket) -> None:
         """Ask the middlewares, and let the socket in; it waits only where they wait."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from sockwave.codec.json import MAX_DEPTH
 from sockwave.codec.socketio import DEFAULT_MAX_ATTACHMENTS
@@ -15,6 +16,9 @@ from sockwave.engine.core.options import (
 )
 from sockwave.socketio.core.order import Order, check_order
 from sockwave.socketio.core.recovery import Recovery
+
+if TYPE_CHECKING:
+    from sockwave.socketio.core.parser import Parser
 
 __all__ = ["ServerOptions", "ServerOptionsDict"]
 
@@ -35,6 +39,7 @@ class ServerOptionsDict(EngineOptionsDict, total=False):
     connection_state_recovery: bool | Recovery
     cleanup_empty_child_namespaces: bool
     order: Order | None
+    parser: Parser | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +66,7 @@ class ServerOptions:
             last socket has left.
         order: How handlers run beside each other, see `Order`; None lets each `async def` handler
             run from when its event comes.
+        parser: How packets are encoded; None is JSON, as clients have it unless told otherwise.
     """
 
     connect_timeout: float = 45.0
@@ -76,6 +82,7 @@ class ServerOptions:
     connection_state_recovery: bool | Recovery = False
     cleanup_empty_child_namespaces: bool = False
     order: Order | None = None
+    parser: Parser | None = None
 
     def __post_init__(self) -> None:
         for name in ("connect_timeout", "ack_timeout"):
@@ -90,6 +97,9 @@ class ServerOptions:
                     check_bool(field.name, value)
         check_integer("max_depth", self.max_depth, 1, 250)
         check_order(self.order)
+        for method in ("encode", "decoder"):
+            if self.parser is not None and not callable(getattr(self.parser, method, None)):
+                raise TypeError(f"parser has no method {method!r}: {self.parser!r}")
 
     @property
     def recovery(self) -> Recovery | None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sockwave.codec.socketio import Packet, PacketType, decode_packet, encode_packet
+from sockwave.codec.socketio import Packet, PacketType, decode_packet
 from sockwave.engine.core.request import parse_query
 from sockwave.errors import ConnectError, PacketError, TextEncodingError
+from sockwave.socketio.core.outgoing import EncodedPacket, encode
 from sockwave.socketio.server.connection import Connection
 from sockwave.types import NamespaceName, SocketId
 
@@ -73,9 +74,9 @@ class Revision4Connection(Connection):
         sid = self.session.id
         return SocketId(sid if namespace.name == "/" else f"{namespace.name}#{sid}")
 
-    def connect_reply(self, socket: Socket) -> bytes:
+    def connect_reply(self, socket: Socket) -> EncodedPacket:
         """The client knows its id."""
-        return encode_packet(Packet(PacketType.CONNECT, socket.namespace.name, None, None))[0]
+        return encode(Packet(PacketType.CONNECT, socket.namespace.name, None, None))
 
     def _error_data(self, error: ConnectError) -> Any:
         """Either of the two, alone."""

@@ -19,6 +19,7 @@ from sockwave.socketio.server.connection import Connection
 from sockwave.socketio.server.namespace import Namespace
 from sockwave.socketio.server.options import ServerOptions, ServerOptionsDict
 from sockwave.socketio.server.parent import NamespaceMatch, ParentNamespace
+from sockwave.socketio.server.parsed import ParsedConnection
 from sockwave.socketio.server.revision4 import Revision4Connection
 from sockwave.types import DisconnectReason, Json, NamespaceName, Room, SocketId
 
@@ -71,6 +72,8 @@ class Server(Servable):
         self.logger = _logger
         self.peer_log = PeerLog(_logger)
         self._engine = EngineServer(**rest)
+        if self.options.parser is not None and self._engine.options.allow_eio3:
+            raise ValueError("parser: the clients of allow_eio3 know only the default one")
         self._engine.session_handler = self._session_opened
         if self.options.serve_client:
             self._client_files = ClientFiles()
@@ -255,8 +258,12 @@ class Server(Servable):
     # --- for connections and sockets --------------------------------------------------------------
 
     def _session_opened(self, session: ServerSession) -> None:
-        kind = Connection if session.protocol == 4 else Revision4Connection
-        kind(self, session)
+        if session.protocol != 4:
+            Revision4Connection(self, session)
+        elif self.options.parser is not None:
+            ParsedConnection(self, session, self.options.parser)
+        else:
+            Connection(self, session)
 
     def connection_closed(self, connection: Connection) -> None:
         """A connection is over."""

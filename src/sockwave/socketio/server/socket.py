@@ -245,7 +245,8 @@ class Socket(IncomingEvents):
         for socket in self._connection.sockets() if close else (self,):
             if socket.connected and not socket._is_leaving:
                 name = socket.namespace.name
-                encode(Packet(PacketType.DISCONNECT, name, None, None)).queue_on(self._session)
+                goodbye = Packet(PacketType.DISCONNECT, name, None, None)
+                encode(goodbye, parser=self.namespace.parser).queue_on(self._session)
                 socket.left(DisconnectReason.SERVER_NAMESPACE_DISCONNECT, "")
         if close:
             self._session.close()
@@ -302,12 +303,12 @@ class Socket(IncomingEvents):
         self.connected = True
         self._connection.add(self)
         session = self._session
-        text = self._connection.connect_reply(self)
+        reply = self._connection.connect_reply(self)
         if missed and goes_first(session):
             for packet in missed:
                 packet.queue_on(session)
             missed = ()
-        session.send_packet(text, len(text))
+        reply.queue_on(session)
         for packet in missed:
             packet.queue_on(session)
 
@@ -435,7 +436,7 @@ class Socket(IncomingEvents):
         self, args: tuple[Any, ...], id_: int | None, flags: BroadcastFlags
     ) -> EncodedPacket:
         packet = Packet(PacketType.EVENT, self.namespace.name, id_, args)
-        return encode(packet, compress=flags.compress)
+        return encode(packet, compress=flags.compress, parser=self.namespace.parser)
 
     def _ack_table(self) -> AckTable:
         if self._acks is None:
