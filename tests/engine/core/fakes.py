@@ -232,11 +232,17 @@ class FakeSink:
 class SessionUnderTest:
     """A session with all that surrounds it."""
 
-    def __init__(self, transport: FakeTransport | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        transport: FakeTransport | None = None,
+        *,
+        kind: type[Session] = Session,
+        **options: Any,
+    ) -> None:
         self.driver = FakeDriver(**options)
         self.transport = transport or FakeTransport()
         self.sink = FakeSink()
-        self.session = Session(SessionId("s"), self.transport, self.driver)
+        self.session = kind(SessionId("s"), self.transport, self.driver)
         self.session.sink = self.sink
         self.transport.receiver = self.session
 
