@@ -37,7 +37,7 @@ def goes_first(session: ServerSession) -> bool:
 
     Only where both arrive together or not at all: in one response to a poll. JavaScript clients
     keep events that come before the reply until it is there, over a second loss too; if the reply
-    is cut off they get the same events again, and handle them twice. ADR 0005.
+    is cut off they get the same events again, and handle them twice. ADR 0006.
     """
     return session.transport.name == "polling" and session.state is State.OPEN
 

@@ -247,6 +247,7 @@ class Socket(IncomingEvents):
                 name = socket.namespace.name
                 goodbye = Packet(PacketType.DISCONNECT, name, None, None)
                 encode(goodbye, parser=self.namespace.parser).queue_on(self._session)
+                self._connection.taken_out(socket)
                 socket.left(DisconnectReason.SERVER_NAMESPACE_DISCONNECT, "")
         if close:
             self._session.close()
@@ -364,11 +365,15 @@ class Socket(IncomingEvents):
     ) -> None:
         """Emit with whatever flags, from whatever thread."""
         if ack is None:
-            packet = self._encoded(args, None, flags)
-            if self.namespace.recovery is not None:
-                self._on_loop(self.namespace.recovery.emit, self, args, flags)
-            else:
+            recovery = self.namespace.recovery
+            if recovery is None:
+                packet = self._encoded(args, None, flags)
                 self._on_loop(self._deliver_unless_gone, packet, args, flags)
+            elif self._driver.is_foreign_thread():
+                self._encoded(args, None, flags)  # errors belong to the caller
+                self._driver.call_from_thread(recovery.emit, self, args, flags)
+            else:
+                recovery.emit(self, args, flags)
         elif self._driver.is_foreign_thread():
             self._encoded(args, 0, flags)  # errors belong to the caller
             self._driver.call_from_thread(
