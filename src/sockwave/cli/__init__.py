@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 import click
 
+from sockwave.cli.connect import connect
 from sockwave.cli.demo.command import demo
 from sockwave.cli.run import run
 
@@ -24,3 +25,4 @@ def main() -> None:
 
 main.add_command(run)
 main.add_command(demo)
+main.add_command(connect)

@@ -112,6 +112,7 @@ class ClientSocket(Emitter):
         "_buffer",
         "_drain_waiters",
         "_early",
+        "_ended_with",
         "_event_prefix",
         "_is_special",
         "_last_error",
@@ -167,6 +168,7 @@ class ClientSocket(Emitter):
         self._waiters: list[asyncio.Future[None]] = []
         self._drain_waiters: list[asyncio.Future[None]] = []
         self._last_error: SockwaveError | None = None
+        self._ended_with: SockwaveError | None = None
         self._owns_manager = False
         self._wait_timeout: float | None = None
         self._retry_first = True
@@ -201,6 +203,7 @@ class ClientSocket(Emitter):
         """
         if self._state is not _State.CONNECTED:
             self._state = _State.ACTIVE
+            self._ended_with = None
             self.manager.socket_activated(self)
         return self
 
@@ -228,7 +231,7 @@ class ClientSocket(Emitter):
     async def wait_connected(self, timeout: float | None = None) -> None:
         """Wait until the server has accepted the socket; it starts to connect if it has not yet.
 
-        Attempts that fail are repeated meanwhile, as the manager's options say.
+        It may have been lost again by the time the caller runs. Attempts that fail are repeated meanwhile, as the manager's options say.
 
         Args:
             timeout: Seconds; attempts go on after it.
@@ -242,7 +245,7 @@ class ClientSocket(Emitter):
         self.connect()
         try:
             async with asyncio.timeout(timeout):
-                while not self.connected:
+                if not self.connected:
                     await self._wait_for(self._waiters)
         except TimeoutError as error:
             if isinstance(error, SockwaveError):
@@ -426,6 +429,8 @@ class ClientSocket(Emitter):
         reference = weakref.ref(stream, self._forget_stream)
         self._streams.append(reference)
         stream.on_end(lambda: self._forget_stream(reference))
+        if self._ended_with is not None:
+            _end_stream(stream, self._ended_with)
         return stream
 
     def __aiter__(self) -> EventStream:
@@ -644,6 +649,7 @@ class ClientSocket(Emitter):
 
     def _give_up(self, error: SockwaveError) -> None:
         """Nothing will happen until `connect`: tell all who wait."""
+        self._ended_with = error
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():
@@ -652,7 +658,7 @@ class ClientSocket(Emitter):
         for reference in list(self._streams):
             stream = reference()
             if stream is not None:
-                stream.end(None if isinstance(error, Disconnected) else error)
+                _end_stream(stream, error)
 
     async def _wait_for(self, waiters: list[asyncio.Future[None]]) -> None:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -926,6 +932,11 @@ class ClientSocket(Emitter):
 
 
 def _ignore(result: AckResult) -> None: ...
+
+
+def _end_stream(stream: EventStream, error: SockwaveError) -> None:
+    """To be disconnected is the usual end; everything else is an error."""
+    stream.end(None if isinstance(error, Disconnected) else error)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,203 @@
+"""`sockwave connect`: talk to a server from the terminal, or stream its events to a pipe."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from sockwave.cli.console import Failure, log_level_option, show_logs
+
+if TYPE_CHECKING:
+    from sockwave import ClientSocket, EventStream
+
+__all__ = ["connect", "parse_line"]
+
+ACK_TIMEOUT: Final = 10.0
+"""Seconds that an acknowledgement is waited for, also after the end of the input."""
+
+
+@click.command()
+@click.argument("url")
+@click.option("--auth", metavar="JSON", help="Object that the server gets as `auth`.")
+@click.option("--header", "headers", metavar="'NAME: VALUE'", multiple=True, help="Extra header.")
+@click.option("--path", default="/socket.io", show_default=True, help="HTTP path of the server.")
+@click.option(
+    "--transport", type=click.Choice(["polling", "websocket"]), help="Use this transport alone."
+)
+@click.option("--insecure", is_flag=True, help="Do not check the server's certificate.")
+@click.option("--listen", is_flag=True, help="Read no input; print events as JSON lines.")
+@log_level_option("critical")
+def connect(
+    url: str,
+    auth: str | None,
+    headers: tuple[str, ...],
+    path: str,
+    transport: str | None,
+    insecure: bool,
+    listen: bool,
+    log_level: str,
+) -> None:
+    r"""Connect to URL, whose path is the namespace.
+
+    Each line of input is an event and its arguments in JSON; with a question mark behind the name
+    the acknowledgement is waited for and shown.
+
+    \b
+    hello "world" {"n": 1}      emits hello
+    echo? [1, 2]                emits echo and shows the acknowledgement
+
+    With --listen, events go to standard output as {"event": ..., "args": [...]}, one on a line;
+    bytes become {"base64": ...}.
+    """
+    show_logs(log_level)
+    options: dict[str, Any] = {"path": path, "ssl": not insecure}
+    if auth is not None:
+        options["auth"] = _object("--auth", auth)
+    if headers:
+        options["extra_headers"] = dict(_header(header) for header in headers)
+    if transport is not None:
+        options["transports"] = [transport]
+    try:
+        asyncio.run(_talk(url, options, listen=listen))
+    except KeyboardInterrupt:
+        pass
+    except (ValueError, TypeError, ImportError) as error:
+        raise Failure(str(error)) from error
+
+
+def parse_line(line: str) -> tuple[str, bool, list[Any]]:
+    """Read a line of input: the event, whether its acknowledgement is wanted, and arguments.
+
+    Raises:
+        ValueError: The arguments are not JSON values with blanks between them.
+    """
+    name, _, rest = line.strip().partition(" ")
+    args: list[Any] = []
+    rest = rest.strip()
+    while rest:
+        try:
+            value, end = json.JSONDecoder().raw_decode(rest)
+        except ValueError:
+            raise ValueError(f'not JSON: {rest} (text needs quotes: "...")') from None
+        args.append(value)
+        rest = rest[end:].lstrip(" \t,")
+    return name.removesuffix("?"), name.endswith("?"), args
+
+
+async def _talk(url: str, options: dict[str, Any], *, listen: bool) -> None:
+    import sockwave
+
+    try:
+        unentered = sockwave.connect(url, **options)
+        events = unentered.events()  # before the connection, so that none is missed
+        async with unentered as socket:
+            _narrate(socket)
+            if listen:
+                async for event, *args in events:
+                    print(_json({"event": event, "args": args}), flush=True)  # noqa: T201 # output
+            else:
+                await _converse(socket, events)
+    except sockwave.ConnectError as error:
+        details = "" if error.data is None else f" {_json(error.data)}"
+        raise Failure(f"refused: {error.message}{details}") from error
+    except sockwave.SockwaveError as error:
+        cause = f" ({error.__cause__})" if error.__cause__ is not None else ""
+        raise Failure(f"{error}{cause}") from error
+
+
+def _narrate(socket: ClientSocket) -> None:
+    """Tell on stderr what becomes of the connection."""
+
+    def tell(text: str) -> None:
+        click.secho(text, fg="bright_black", err=True)
+
+    socket.on("connect", lambda: tell(f"connected to {socket.namespace} as {socket.id}"))
+    socket.on("disconnect", lambda reason: tell(f"disconnected: {reason}"))
+    socket.on("connect_error", lambda error: tell(f"no connection: {error}"))
+    tell(f"connected to {socket.namespace} as {socket.id}, by {socket.manager.transport}")
+
+
+async def _converse(socket: ClientSocket, events: EventStream) -> None:
+    """Emit what is typed and show what comes, until the input or the socket ends."""
+    lines: asyncio.Queue[str | None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:  # a thread that waits for a line cannot be cancelled: it is a daemon
+        try:
+            for line in sys.stdin:
+                loop.call_soon_threadsafe(lines.put_nowait, line)
+            loop.call_soon_threadsafe(lines.put_nowait, None)
+        except RuntimeError:
+            pass  # the loop has ended first
+
+    async def show() -> None:
+        async for event, *args in events:
+            _show("<", event, args, "green")
+        lines.put_nowait(None)
+
+    async with asyncio.TaskGroup() as tasks:
+        shower = tasks.create_task(show())
+        threading.Thread(target=read, daemon=True).start()
+        asked: set[asyncio.Task[None]] = set()
+        while (line := await lines.get()) is not None:
+            if line.strip():
+                try:
+                    name, wants_ack, args = parse_line(line)
+                    if wants_ack:
+                        task = tasks.create_task(_ask(socket, name, args))
+                        asked.add(task)
+                        task.add_done_callback(asked.discard)
+                    else:
+                        socket.emit(name, *args)
+                except ValueError as error:
+                    click.secho(str(error), fg="red", err=True)
+        if asked:
+            await asyncio.wait(asked)
+        shower.cancel()
+
+
+async def _ask(socket: ClientSocket, name: str, args: list[Any]) -> None:
+    from sockwave import SockwaveError
+
+    try:
+        answer = await socket.emit_with_ack(name, *args, timeout=ACK_TIMEOUT)
+    except SockwaveError as error:
+        click.secho(f"{name}: {error}", fg="red", err=True)
+    else:
+        _show("=", name, [answer], "cyan")
+
+
+def _show(sign: str, event: str, args: list[Any], colour: str) -> None:
+    values = " ".join(map(_json, args))
+    click.echo(f"{click.style(f'{sign} {event}', fg=colour, bold=True)} {values}".rstrip())
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=_binary)
+
+
+def _binary(value: Any) -> Any:
+    return {"base64": base64.b64encode(value).decode()}
+
+
+def _object(option: str, text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise Failure(f"{option}: {text!r} is not a JSON object")
+    return value
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise Failure(f"--header: {text!r} is not of the form 'NAME: VALUE'")
+    return name.strip(), value.strip()
