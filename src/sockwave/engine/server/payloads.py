@@ -6,7 +6,6 @@ read, and whether it polls by loading scripts (JSONP).
 
 from __future__ import annotations
 
-import re
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import unquote_to_bytes
@@ -146,8 +145,8 @@ class Jsonp:
         for field in body.split(b"&", _MAX_FIELDS):
             name, _, value = field.partition(b"=")
             if name == b"d":
-                payload = unquote_to_bytes(value.replace(b"+", b" "))
-                return self._inner.decode(_ESCAPED_NEWLINE.sub(_newline, payload), request, limit)
+                payload = _unescaped(unquote_to_bytes(value.replace(b"+", b" ")))
+                return self._inner.decode(payload, request, limit)
         return iter(())
 
 
@@ -157,12 +156,12 @@ _ESCAPED_IN_SCRIPTS: Final = (
     ("\u2028".encode(), b"\\u2028"),
     ("\u2029".encode(), b"\\u2029"),
 )
-_ESCAPED_NEWLINE: Final = re.compile(rb"(\\?)\\n")
-"""Clients escape line feeds, which browsers would change in a form, and what looks escaped."""
 
 
-def _newline(found: re.Match[bytes]) -> bytes:
-    return b"\\n" if found[1] else b"\n"
+def _unescaped(payload: bytes) -> bytes:
+    """Undo what clients do to line feeds, which browsers would change in a form."""
+    parts = payload.split(b"\\\\n")
+    return b"\\n".join([part.replace(b"\\n", b"\n") for part in parts])
 
 
 def _as_text(packets: list[Outgoing], encode_base64: _Base64Encoder) -> list[bytes]:
