@@ -247,7 +247,6 @@ class Socket(IncomingEvents):
                 name = socket.namespace.name
                 goodbye = Packet(PacketType.DISCONNECT, name, None, None)
                 encode(goodbye, parser=self.namespace.parser).queue_on(self._session)
-                self._connection.taken_out(socket)
                 socket.left(DisconnectReason.SERVER_NAMESPACE_DISCONNECT, "")
         if close:
             self._session.close()
