@@ -45,7 +45,7 @@ def adapter(request: pytest.FixtureRequest, namespace: FakeNamespace) -> Adapter
 
 
 def selected(adapter: Adapter, *rooms: str, excluded: tuple[str, ...] = ()) -> list[str]:
-    return [socket.id for socket in adapter.select(BroadcastOptions(rooms, excluded))]
+    return [socket.id for socket in adapter.select(BroadcastOptions(rooms or None, excluded))]
 
 
 # --- whom a broadcast reaches ---------------------------------------------------------------------

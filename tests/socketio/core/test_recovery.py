@@ -53,7 +53,7 @@ class Stage:
         return socket
 
     def emit(self, event: str, *rooms: str, **options: Any) -> None:
-        self.adapter.broadcast((event,), BroadcastOptions(rooms=rooms, **options))
+        self.adapter.broadcast((event,), BroadcastOptions(rooms=rooms or None, **options))
 
     def lose(self, id_: SocketId = A) -> None:
         session = SavedSession(id_, f"pid-{id_}", self.rooms(id_), {})

@@ -299,3 +299,13 @@ async def test_disconnect_handler_may_disconnect_others(io: Server) -> None:
         io.disconnect_sockets()
         await settle()
     assert reasons == [("server namespace disconnect",)] * 4
+
+
+async def test_no_rooms_at_all_reach_nobody() -> None:
+    io = Server()
+    rooms: list[str] = []
+    async with LinkedClient(io) as client:
+        io.to(*rooms).emit("nobody")
+        io.to(*rooms).to("r").emit("nobody")
+        io.emit("all")
+        assert await client.received() == ("all", [])

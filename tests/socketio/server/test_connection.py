@@ -393,3 +393,26 @@ async def test_event_before_an_end_in_one_read_is_handled(
         client.send_raw('42["x"]', last)
         await settle()
     assert calls == [(True,)]
+
+
+async def test_event_on_its_way_when_the_server_disconnects_is_dropped(transport: Kind) -> None:
+    io = Server()
+    seen: list[str] = []
+    io.of("/a").event("late")(lambda socket: seen.append("late"))
+    async with (
+        LinkedClient(io, transport=transport) as client,
+        client.of("/a") as leaving,
+    ):
+        leaving.emit("late")
+        leaving.emit("late", b"bytes")
+        io.of("/a").disconnect_sockets()
+        await leaving.disconnected()
+        assert client.sid in io.sockets
+        assert not seen
+
+
+async def test_event_after_the_client_has_left_by_itself_ends_the_connection() -> None:
+    io = Server()
+    async with LinkedClient(io) as client:
+        client.send_raw("41/a,")
+        assert await client.disconnected()

@@ -107,7 +107,6 @@ async def test_closing_a_server_that_nobody_used_is_no_error() -> None:
     await io.close()
 
 
-@pytest.mark.xfail(reason="sessions of a loop that has ended stay in the engine for ever")
 def test_new_loop_finds_no_sockets_of_an_old_one() -> None:
     io = Server()
 

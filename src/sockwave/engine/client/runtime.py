@@ -101,16 +101,21 @@ class Runtime:
     # --- tasks ------------------------------------------------------------------------------------
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Run a coroutine and own it until it ends; at once where Python can (3.12)."""
-        if _HAS_EAGER_TASKS:
-            task = asyncio.Task(coroutine, loop=self.loop, eager_start=True)  # type: ignore[call-arg] # typeshed
-            if task.done():
-                return task
-        else:
-            task = self.loop.create_task(coroutine)
+        """Run a coroutine from the next turn on, and own it until it ends."""
+        task = self.loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def start_handler(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Run a handler, at once where Python can (3.12): one that never waits costs no switch."""
+        if not _HAS_EAGER_TASKS:
+            self.start(coroutine)
+            return
+        task = asyncio.Task(coroutine, loop=self.loop, eager_start=True)  # type: ignore[call-arg] # typeshed
+        if not task.done():
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def __len__(self) -> int:
         """How many tasks run."""

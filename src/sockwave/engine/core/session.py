@@ -405,6 +405,12 @@ class Session:
         self._closed(reason, description)
         transport.discard()
 
+    def lose(self) -> None:
+        """End without a word: the event loop of the transport has ended."""
+        if self.state is not State.CLOSED:
+            self._probe = None
+            self._closed(DisconnectReason.TRANSPORT_CLOSE, "the event loop has ended")
+
     def _drop_probe(self) -> None:
         if self._probe is not None:
             probe, self._probe = self._probe, None

@@ -66,6 +66,7 @@ class Driver:
         options: Of the engine.
         ended: Called with each session that is over.
         upgraded: Called with each session that moved to another transport.
+        rebound: Called when another loop takes over from one that has ended.
     """
 
     def __init__(
@@ -74,10 +75,12 @@ class Driver:
         *,
         ended: Callable[[Session, DisconnectReason, str], None],
         upgraded: Callable[[Session], None],
+        rebound: Callable[[], None] = lambda: None,
     ) -> None:
         self.options = options
         self.session_ended = ended
         self.session_upgraded = upgraded
+        self._rebound = rebound
         self.thread_id = 0
         self.connections: set[Connection] = set()
         self.max_connections = options.limits.connections or max(
@@ -100,9 +103,13 @@ class Driver:
             return
         if self._loop is not None and not self._loop.is_closed() and self.connections:
             raise RuntimeError("this server is in use in another event loop")
+        is_first = self._loop is None
         self._loop = loop
         self.thread_id = threading.get_ident()
         self.clock = loop.time  # type: ignore[method-assign] # no call of ours in between
+        if not is_first:
+            self._rebound()
+            self.connections.clear()
         self._wheel = TimingWheel()
         self._timer = None
         self._dirty = []

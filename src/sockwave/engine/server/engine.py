@@ -90,7 +90,10 @@ class EngineServer:
     def __init__(self, **options: Unpack[EngineOptionsDict]) -> None:
         self.options = EngineOptions(**options)  # type: ignore[arg-type] # it converts the forms
         self.driver = Driver(
-            self.options, ended=self._session_ended, upgraded=self._session_upgraded
+            self.options,
+            ended=self._session_ended,
+            upgraded=self._session_upgraded,
+            rebound=self._rebound,
         )
         self.file_handler: Callable[[Request], tuple[int, ResponseHeaders, bytes] | None] | None
         self.file_handler = None
@@ -402,6 +405,10 @@ class EngineServer:
         self.driver.forget_backlog(session)
         if reason in _FAULTS and isinstance(session, ServerSession):
             self.peer_log.info(session.request.client, f"{reason}: {description}")
+
+    def _rebound(self) -> None:
+        for session in list(self._sessions.values()):
+            session.lose()
 
     def _session_upgraded(self, session: Session) -> None:
         if isinstance(session, ServerSession):

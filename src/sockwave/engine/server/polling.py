@@ -249,8 +249,8 @@ class PollingTransport:
 
     def _respond(self, exchange: HttpExchange, headers: ResponseHeaders, body: bytes) -> None:
         exchange.owner = None
+        new_sid, self._new_sid = self._new_sid, None
         if self._host.edits_headers:
-            new_sid, self._new_sid = self._new_sid, None
             headers = self._host.success_headers(headers, exchange.request, new_sid)
         exchange.respond(200, headers, body)
 

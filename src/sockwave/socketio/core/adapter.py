@@ -55,11 +55,11 @@ class BroadcastOptions:
     """Whom a broadcast reaches: everybody without rooms, else their union, each socket once.
 
     Attributes:
-        rooms: Of any of these; a socket's id is a room.
+        rooms: Of any of these; a socket's id is a room. None stands for everybody.
         excluded: And of none of these.
     """
 
-    rooms: tuple[Room, ...] = ()
+    rooms: tuple[Room, ...] | None = None
     excluded: tuple[Room, ...] = ()
     flags: BroadcastFlags = field(default_factory=BroadcastFlags)
 
@@ -212,10 +212,10 @@ class InMemoryAdapter:
     def select(self, options: BroadcastOptions) -> list[LocalSocket]:
         """Sockets in the order of rooms and of joining, each once; a snapshot."""
         sockets = self._host.sockets
-        if not options.rooms and not options.excluded:
+        if options.rooms is None and not options.excluded:
             return list(sockets.values())
         ids: Iterable[SocketId] = sockets
-        if options.rooms:
+        if options.rooms is not None:
             ids = dict.fromkeys(self._reached(options.rooms))
         excluded = set(self._reached(options.excluded))
         return [sockets[id_] for id_ in ids if id_ not in excluded and id_ in sockets]

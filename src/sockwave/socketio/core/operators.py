@@ -70,9 +70,12 @@ class BroadcastOperator(Generic[S]):
     _options: BroadcastOptions = field(default_factory=BroadcastOptions)
 
     def to(self, *rooms: Room | Iterable[Room]) -> Self:
-        """Reach the sockets of these rooms too; a socket's id is a room."""
+        """Reach the sockets of these rooms too; a socket's id is a room.
+
+        Without any room it reaches nobody: a list that happens to be empty is not everybody.
+        """
         options = self._options
-        return self._with(replace(options, rooms=options.rooms + as_rooms(rooms)))
+        return self._with(replace(options, rooms=(options.rooms or ()) + as_rooms(rooms)))
 
     def in_(self, *rooms: Room | Iterable[Room]) -> Self:
         """The same as `to`."""

@@ -122,7 +122,7 @@ class _Entry(NamedTuple):
     time: float
     packet: EncodedPacket
     size: int
-    rooms: tuple[Room, ...]
+    rooms: tuple[Room, ...] | None
     excluded: tuple[Room, ...]
 
 
@@ -174,7 +174,7 @@ class PacketLog:
     def append(
         self,
         packet: EncodedPacket,
-        rooms: tuple[Room, ...],
+        rooms: tuple[Room, ...] | None,
         excluded: tuple[Room, ...],
         now: float,
     ) -> None:
@@ -279,7 +279,9 @@ class _Membership:
 
     def was_reached(self, position: int, entry: _Entry) -> bool:
         """Whether an event was meant for it."""
-        if entry.rooms and not any(self._was_in(room, position) for room in entry.rooms):
+        if entry.rooms is not None and not any(
+            self._was_in(room, position) for room in entry.rooms
+        ):
             return False
         return not any(self._was_in(room, position) for room in entry.excluded)
 

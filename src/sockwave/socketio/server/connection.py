@@ -44,6 +44,7 @@ class Connection:
         "_driver",
         "_is_holding",
         "_joined",
+        "_left",
         "_main",
         "_max_attachments",
         "_max_depth",
@@ -70,6 +71,9 @@ class Connection:
         self._pending: dict[NamespaceName, Socket | None] | None = None
         self._reassembler: Reassembler | None = None
         self._joined = False
+        # Namespaces that the server has taken the client out of: what it sent before it knew comes
+        # still, and is dropped.
+        self._left: dict[NamespaceName, None] | None = None
         self._running = 0
         self._is_holding = False
         self._max_attachments = options.max_attachments
@@ -99,7 +103,7 @@ class Connection:
             socket = self._main if namespace == "/" else self._other(namespace)
             if socket is not None:
                 socket.event_received(data, id_)
-            else:
+            elif not self._was_taken_out(namespace):
                 self._violated("event for a namespace that was not joined")
         else:
             self._packet_received(decoded)
@@ -153,7 +157,8 @@ class Connection:
     # --- packets ----------------------------------------------------------------------------------
 
     def _begin_binary(self, packet: Packet) -> None:
-        if self._other(packet.namespace) is None:
+        name = packet.namespace
+        if self._other(name) is None and not self._was_taken_out(name):
             self._violated("binary packet for a namespace that was not joined")
             return
         if self._reassembler is None:
@@ -167,6 +172,8 @@ class Connection:
             self._connect_received(packet.namespace, packet.data)
             return
         socket = self._other(packet.namespace)
+        if socket is None and self._was_taken_out(packet.namespace):
+            return
         if socket is None or packet.type is PacketType.CONNECT_ERROR:
             self._violated(f"{packet.type.name} for a namespace that was not joined")
         elif packet.type is _ACK:
@@ -179,6 +186,8 @@ class Connection:
         if self._other(name) is not None or (pending and name in pending):
             self._violated("second CONNECT for a namespace")
             return
+        if self._left is not None:
+            self._left.pop(name, None)
         options = self.server.options
         count = len(self.sockets()) + len(pending or ())
         if count >= options.max_namespaces or len(pending or ()) >= options.max_pending_connects:
@@ -287,6 +296,17 @@ class Connection:
             self._main = None
         if self._by_name is not None:
             self._by_name.pop(socket.namespace.name, None)
+
+    def taken_out(self, socket: Socket) -> None:
+        """The server takes a client out of a namespace; the client does not know yet."""
+        if self._left is None:
+            self._left = {}
+        elif len(self._left) >= self.server.options.max_namespaces:
+            del self._left[next(iter(self._left))]
+        self._left[socket.namespace.name] = None
+
+    def _was_taken_out(self, name: NamespaceName) -> bool:
+        return self._left is not None and name in self._left
 
     def new_socket_id(self, namespace: Namespace) -> SocketId:
         """Make the id of a socket that is about to join a namespace."""

@@ -343,7 +343,7 @@ class Server(Servable):
         _logger.error(
             "a handler of %r failed (socket %s, namespace %s)",
             event[:128],
-            socket.id,
+            socket.id_in_logs,
             socket.namespace.name,
             exc_info=error,
         )

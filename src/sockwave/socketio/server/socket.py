@@ -77,7 +77,7 @@ class Socket(IncomingEvents):
         self._drain_waiters: list[asyncio.Future[None]] | None = None
 
     def __repr__(self) -> str:
-        return f"<Socket {self.id} in {self.namespace.name}>"
+        return f"<Socket {self.id_in_logs} in {self.namespace.name}>"
 
     # --- what it is -------------------------------------------------------------------------------
 
@@ -99,6 +99,11 @@ class Socket(IncomingEvents):
         if self._handshake is None:
             self._handshake = Handshake(self._session.request, self._auth or {}, self._issued)
         return self._handshake
+
+    @property
+    def id_in_logs(self) -> str:
+        """The id, cut short where it is a credential: an old client's is that of its session."""
+        return self.id if self._session.protocol == 4 else f"{self.id[:-16]}..."
 
     @property
     def conn(self) -> ServerSession:
@@ -247,6 +252,7 @@ class Socket(IncomingEvents):
                 name = socket.namespace.name
                 goodbye = Packet(PacketType.DISCONNECT, name, None, None)
                 encode(goodbye, parser=self.namespace.parser).queue_on(self._session)
+                self._connection.taken_out(socket)
                 socket.left(DisconnectReason.SERVER_NAMESPACE_DISCONNECT, "")
         if close:
             self._session.close()
