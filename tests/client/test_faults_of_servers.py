@@ -340,6 +340,34 @@ async def test_attempts_end_when_their_number_is_used_up() -> None:
     ]
 
 
+async def test_function_for_headers_that_fails_is_a_failed_attempt() -> None:
+    def headers() -> dict[str, str]:
+        raise ValueError("no token")
+
+    error = await failure("http://127.0.0.1:9", extra_headers=headers)
+    assert isinstance(error, TransportError)
+    assert isinstance(error.__cause__, ValueError)
+
+
+async def test_auth_that_fails_is_asked_again() -> None:
+    calls = 0
+
+    def auth() -> dict[str, Any]:
+        nonlocal calls
+        calls += 1
+        if calls < 3:
+            raise ValueError("no token yet")
+        return {"token": "s3cret"}
+
+    async with native_server().listen() as listener:
+        socket = connect(f"{listener.url}/private", auth=auth, **FAST)
+        errors: list[str] = []
+        socket.on("connect_error", lambda error: errors.append(str(error)))
+        await socket.wait_connected(timeout=5)
+        await socket.aclose()
+    assert errors == ["auth failed: no token yet"] * 2
+
+
 async def test_offline_buffer_has_a_bound() -> None:
     socket = connect("http://127.0.0.1:9", auto_connect=False, send_buffer_limit=3)
     for number in range(3):

@@ -21,6 +21,7 @@ from sockwave.errors import (
     ConnectTimeout,
     Disconnected,
     SockwaveError,
+    TransportError,
 )
 from sockwave.socketio.client.backoff import Backoff
 from sockwave.socketio.client.connection import ServerConnection
@@ -310,8 +311,14 @@ class Manager(Emitter):
 
     async def _connect_once(self, attempt: int) -> SockwaveError | None:
         """Open a connection and wait for its end; returns why it could not be opened."""
-        connection = self._connection = ServerConnection(self, self._subscribed, attempt)
         options = self.engine_options
+        try:
+            connection = self._connection = ServerConnection(self, self._subscribed, attempt)
+        except Exception as error:  # of a function given as `extra_headers`
+            failed = TransportError(f"extra_headers failed: {error}")
+            failed.__cause__ = error
+            self._attempt_failed(failed)
+            return failed
         begin_with: TransportName | None = None
         if options.remember_upgrade and self._upgraded:
             begin_with = "websocket"
@@ -335,11 +342,14 @@ class Manager(Emitter):
             self._connection = None
             self._dispose_later(connection)
         if failure is not None:
-            self._upgraded = False
-            self.emit_local("error", failure)
-            for socket in list(self._subscribed.values()):
-                socket.connection_failed(failure)
+            self._attempt_failed(failure)
         return failure
+
+    def _attempt_failed(self, failure: SockwaveError) -> None:
+        self._upgraded = False
+        self.emit_local("error", failure)
+        for socket in list(self._subscribed.values()):
+            socket.connection_failed(failure)
 
     async def _wait_to_retry(self, attempt: int, failure: SockwaveError | None) -> bool:
         """Wait for the time of the next attempt; False when there is none."""
@@ -405,8 +415,8 @@ class Manager(Emitter):
     ) -> None:
         """It is over; one that was left behind interests nobody."""
         if connection is self._connection:
-            if reason is not DisconnectReason.FORCED_CLOSE:
-                self._upgraded = self._upgraded and error is None
+            if reason is DisconnectReason.TRANSPORT_ERROR:
+                self._upgraded = False
             self._tell_closed(reason, error)
 
     def socket_accepted(self) -> None:

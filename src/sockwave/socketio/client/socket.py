@@ -231,7 +231,8 @@ class ClientSocket(Emitter):
     async def wait_connected(self, timeout: float | None = None) -> None:
         """Wait until the server has accepted the socket; it starts to connect if it has not yet.
 
-        It may have been lost again by the time the caller runs. Attempts that fail are repeated meanwhile, as the manager's options say.
+        It may have been lost again by the time the caller runs. Attempts that fail are repeated
+        meanwhile, as the manager's options say.
 
         Args:
             timeout: Seconds; attempts go on after it.
@@ -718,7 +719,7 @@ class ClientSocket(Emitter):
         ):
             answers = None if id_ is None else _Answers(self, self._session, id_, 1)
             self.manager.handler_started()
-            self._runtime.start(self._finish(result, name, answers))
+            self._runtime.start_handler(self._finish(result, name, answers))
         elif id_ is not None:
             self.acknowledge(self._session, id_, result)
 
@@ -744,7 +745,7 @@ class ClientSocket(Emitter):
             return
         if result is not None and hasattr(result, "__await__"):
             self.manager.handler_started()
-            self._runtime.start(self._finish(result, name, answers))
+            self._runtime.start_handler(self._finish(result, name, answers))
         elif answers is not None:
             answers.returned(result)
 

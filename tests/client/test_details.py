@@ -1,0 +1,275 @@
+"""What one server is enough for: recovery, compression, hooks, cookies, order of events."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import subprocess
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sockwave import Manager, connect
+from tests.client.servers import native_server
+from tests.client.test_faults_of_servers import opening, raw_server, read_head
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FAST: dict[str, Any] = {"reconnection_delay": 0.01, "reconnection_delay_max": 0.02}
+
+
+async def test_socket_is_recovered_with_what_it_missed(start: Callable[..., str]) -> None:
+    url = start("node", RECOVERY="1")
+    async with connect(url, **FAST) as socket:
+        fixed: list[Any] = []
+        anything: list[Any] = []
+        socket.on("echo", fixed.append)
+        socket.on("echo", lambda *args: anything.append(args))
+        echoes = socket.events("echo")
+        socket.emit("echo", "one")
+        assert (await anext(echoes))[0] == "one"
+        before, was_recovered = socket.id, socket.recovered
+        lost = asyncio.Event()
+        socket.on("disconnect", lost.set)
+        socket.manager.restart()
+        await lost.wait()
+        await socket.wait_connected(timeout=5)
+        assert (socket.id, was_recovered, socket.recovered) == (before, False, True)
+    assert fixed == ["one"]
+    assert [args[0] for args in anything] == ["one"]
+    assert len(anything[0]) == 2  # the server's offset comes last
+
+
+async def test_manual_connect_begins_a_new_socket(start: Callable[..., str]) -> None:
+    async with connect(start("node", RECOVERY="1"), **FAST) as socket:
+        before = socket.id
+        socket.disconnect()
+        await socket.wait_connected(timeout=5)
+        assert (socket.recovered, socket.id == before) == (False, False)
+
+
+@pytest.mark.parametrize("compress", [True, False])
+async def test_compression_is_agreed_on_with_node(
+    start: Callable[..., str], compress: bool
+) -> None:
+    options: dict[str, Any] = {"transports": ["websocket"], "per_message_deflate": compress}
+    async with connect(start("node", DEFLATE="1"), **options) as socket:
+        for value in ("short", "long " * 1_000, b"binary" * 1_000, {"a": [b"", "ü" * 2_000]}):
+            assert await socket.emit_with_ack("ack", value, timeout=5) == value
+            plain = socket.compress(False)
+            assert await plain.emit_with_ack("ack", value, timeout=5) == value
+
+
+async def test_forced_base64_changes_nothing_for_handlers(start: Callable[..., str]) -> None:
+    url = start("node")
+    for transport in ("polling", "websocket"):
+        options: dict[str, Any] = {"transports": [transport], "force_base64": True}
+        async with connect(url, **options) as socket:
+            assert await socket.emit_with_ack("ack", b"\x00\xff", timeout=5) == b"\x00\xff"
+
+
+async def test_hooks_see_events_in_both_directions() -> None:
+    seen: list[Any] = []
+    async with native_server().listen() as listener, connect(listener.url) as socket:
+        socket.on_any(lambda *event: seen.append(("in", *event)))
+        socket.prepend_any(lambda *event: seen.append(("first", *event)))
+        socket.on_any_outgoing(lambda *event: seen.append(("out", *event)))
+        socket.on("echo", lambda *args: seen.append(("handler", *args)))
+        echoes = socket.events("echo")
+        socket.emit("echo", b"1")
+        await anext(echoes)
+        socket.off_any()
+        socket.off_any_outgoing()
+        socket.emit("echo", 2)
+        await anext(echoes)
+        assert socket.listeners_any() == socket.listeners_any_outgoing() == []
+    assert seen == [
+        ("out", "echo", b"1"),
+        ("first", "echo", b"1"),
+        ("in", "echo", b"1"),
+        ("handler", b"1"),
+        ("handler", 2),
+    ]
+
+
+async def test_once_handler_runs_once_and_off_removes() -> None:
+    seen: list[str] = []
+    async with native_server().listen() as listener, connect(listener.url) as socket:
+
+        def removed(value: str) -> None:
+            seen.append(f"removed {value}")
+
+        socket.once("echo", lambda value: seen.append(f"once {value}"))
+        socket.on("echo", removed)
+        socket.off("echo", removed)
+        echoes = socket.events("echo")
+        socket.emit("echo", "a")
+        socket.emit("echo", "b")
+        await anext(echoes)
+        await anext(echoes)
+    assert seen == ["once a"]
+
+
+async def test_several_handlers_run_in_order_and_the_first_answer_counts() -> None:
+    async with native_server().listen() as listener, connect(listener.url) as socket:
+        order: list[int] = []
+
+        def handler(number: int, answer: str | None, question: str) -> str | None:
+            order.append(number)
+            return answer
+
+        for number, answer in ((1, None), (2, "second"), (3, "third")):
+            socket.on("question", partial(handler, number, answer))
+        answers = socket.events("answered")
+        socket.emit("ask", "?")
+        assert await anext(answers) == (["second"],)
+        assert order == [1, 2, 3]
+
+
+async def test_callbacks_get_the_acknowledgement_or_the_error() -> None:
+    answers: asyncio.Queue[Any] = asyncio.Queue()
+    async with native_server().listen() as listener, connect(listener.url) as socket:
+        socket.emit("ack", 1, 2, ack=lambda *args: answers.put_nowait(args))
+        assert await answers.get() == (1, 2)
+        socket.timeout(5).emit("ack", 3, ack=lambda *args: answers.put_nowait(args))
+        assert await answers.get() == (None, 3)
+        socket.timeout(0.01).emit("silent", ack=lambda error: answers.put_nowait(str(error)))
+        assert await answers.get() == "operation has timed out"
+
+
+async def test_event_whose_wait_ended_offline_is_taken_back() -> None:
+    async with native_server().listen() as listener:
+        socket = connect(listener.url, auto_connect=False)
+        with pytest.raises(RuntimeError):
+            await socket.emit_with_ack("log", "early", timeout=0.01)
+        socket.connect()
+        waiting = asyncio.ensure_future(socket.emit_with_ack("log", "cancelled"))
+        await asyncio.sleep(0)
+        assert len(socket.send_buffer) == 1
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert len(socket.send_buffer) == 0
+        assert await socket.emit_with_ack("get_log", timeout=5) == []
+        await socket.aclose()
+
+
+async def test_life_cycle_events_come_in_order() -> None:
+    told: list[str] = []
+    io = native_server()
+    async with io.listen() as listener:
+        manager = Manager(listener.url, **FAST)
+        for event in ("open", "close", "reconnect_attempt", "reconnect", "error"):
+            manager.on(event, partial(told.append, event))
+        socket = manager.socket()
+        for event in ("connect", "disconnect", "connect_error"):
+            socket.on(event, partial(told.append, f"socket {event}"))
+        await socket.wait_connected(timeout=5)
+        again = asyncio.Event()
+        manager.on("reconnect", again.set)
+        socket.emit("drop")
+        await again.wait()
+        await socket.wait_connected(timeout=5)
+        socket.disconnect()
+        await manager.close()
+    assert told == [
+        *("open", "socket connect", "close", "socket disconnect"),
+        *("reconnect_attempt", "open", "reconnect", "socket connect"),
+        *("close", "socket disconnect"),
+    ]
+
+
+async def test_connect_in_a_disconnect_handler_leaves_reconnection_intact() -> None:
+    async with native_server().listen() as listener, connect(listener.url, **FAST) as socket:
+        socket.on("disconnect", lambda reason: reason == "transport close" and socket.connect())
+        for _ in range(3):
+            lost = asyncio.Event()
+            socket.once("disconnect", lost.set)
+            socket.emit("drop")
+            await lost.wait()
+            await socket.wait_connected(timeout=5)
+
+
+async def test_socket_connected_twice_joins_once() -> None:
+    async with native_server().listen() as listener, connect(listener.url) as socket:
+        socket.connect().connect()
+        assert socket.manager.socket("/chat").connect() is socket.manager.socket("/chat")
+        await socket.manager.socket("/chat").wait_connected(timeout=5)
+        assert await socket.emit_with_ack("ack", 1, timeout=5) == 1
+
+
+async def test_last_transport_is_remembered_when_asked_for() -> None:
+    async with native_server().listen() as listener:
+        async with connect(listener.url, remember_upgrade=True, **FAST) as socket:
+            upgraded = asyncio.Event()
+            socket.manager.on("upgrade", upgraded.set)
+            if socket.manager.transport != "websocket":
+                await upgraded.wait()
+            opened: list[str | None] = []
+            again = asyncio.Event()
+            socket.manager.on("open", lambda: opened.append(socket.manager.transport))
+            socket.on("connect", again.set)
+            socket.emit("drop")
+            await again.wait()
+            assert opened == ["websocket"]
+
+
+@pytest.mark.parametrize("keep", [True, False])
+async def test_cookies_are_kept_when_asked_for(keep: bool) -> None:
+    cookies: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head = await read_head(reader)
+            found = [line for line in head.split("\r\n") if line.lower().startswith("cookie:")]
+            cookies.append(found[0].partition(": ")[2] if found else "")
+            body = opening() + b'\x1e40{"sid":"s"}' if len(cookies) == 1 else b"6"
+            length = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n"
+            writer.write(length.encode() + b"Set-Cookie: lb=7; Path=/; HttpOnly\r\n\r\n" + body)
+            if len(cookies) >= 4:
+                return
+
+    async with raw_server(answer) as url:
+        options: dict[str, Any] = {"extra_headers": {"Cookie": "own=1"}, "close_timeout": 0.05}
+        socket = connect(url, transports=["polling"], with_credentials=keep, **options)
+        while len(cookies) < 4:
+            await asyncio.sleep(0.001)
+        await socket.aclose()
+    assert cookies[0] == "own=1"
+    assert set(cookies[1:4]) == ({"own=1; lb=7"} if keep else {"own=1"})
+
+
+async def test_stream_that_is_thrown_away_collects_nothing() -> None:
+    async with native_server().listen() as listener, connect(listener.url) as socket:
+        socket.events("echo")
+        gc.collect()
+        kept = socket.events("echo", maxsize=1)
+        socket.emit("echo", 1)
+        assert await anext(kept) == (1,)
+        assert len(socket._streams) == 1
+
+
+async def test_drain_waits_for_a_slow_server() -> None:
+    async with native_server(max_payload=10_000_000).listen() as listener:
+        async with connect(listener.url, transports=["websocket"]) as socket:
+            for _ in range(10):
+                socket.emit("log", "x" * 1_000_000)
+                await socket.drain()
+            log = await socket.emit_with_ack("get_log", timeout=10)
+            assert len(log) == 10
+
+
+def test_package_needs_no_aiohttp_until_the_client_is_used() -> None:
+    script = (
+        "import sys; sys.modules['aiohttp'] = None\n"
+        "import sockwave\n"
+        "sockwave.Server\n"
+        "try: sockwave.connect\n"
+        "except ImportError as error: print(error)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=True
+    )
+    assert run.stdout == 'the client needs aiohttp: pip install "sockwave[client]"\n'
