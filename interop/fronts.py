@@ -54,6 +54,13 @@ async def serving(servable: Servable, front: str) -> AsyncIterator[str]:
         server = hosted_server(servable, plain_app, sock, None, options)
     else:
         server = uvicorn.Server(uvicorn.Config(servable, **options))
+    stop = asyncio.Event()
+
+    async def wait_for_stop() -> None:
+        await server.on_tick(0)
+        await stop.wait()
+
+    server.main_loop = wait_for_stop  # type: ignore[method-assign] # it looks every 0.1 s only
     server.capture_signals = nullcontext  # type: ignore[assignment,method-assign] # they are pytest's here
     running = asyncio.create_task(server.serve(sockets=[sock]))
     while not server.started and not running.done():
@@ -61,7 +68,12 @@ async def serving(servable: Servable, front: str) -> AsyncIterator[str]:
     try:
         yield url
     finally:
-        server.should_exit = True
         if front == "asgi":
             await servable.close()  # uvicorn would wait for polls before it says that it ends
+            # It fails for a WebSocket in the middle of its closing handshake.
+            for _ in range(30):
+                if not server.server_state.connections:
+                    break
+                await asyncio.sleep(0.005)
+        stop.set()
         await running
