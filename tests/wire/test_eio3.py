@@ -833,3 +833,21 @@ async def test_server_disconnects_an_old_client(front: Front) -> None:
         websocket, _ = await open_websocket(wire)
         websocket.send("40/admin")
         assert [await websocket.receive() for _ in range(3)] == ["40", "40/admin,", "41/admin,"]
+
+
+@pytest.mark.logs_errors
+async def test_id_of_a_socket_is_not_in_the_log_for_it_is_the_sessions(
+    native: Front, caplog: pytest.LogCaptureFixture
+) -> None:
+    io = Server(allow_eio3=True)
+
+    @io.on("connection")
+    def connection(socket: Socket) -> None:
+        raise RuntimeError(repr(socket))
+
+    async with native.serve(io) as wire:
+        peer = await open_polling(wire)
+        assert (await peer.poll()).body == b'25:44"Internal server error"'
+    assert "<Socket " in caplog.text
+    assert peer.sid not in caplog.text
+    assert peer.sid[:4] in caplog.text
