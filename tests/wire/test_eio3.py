@@ -714,6 +714,21 @@ async def test_connect_that_cannot_be_decoded_ends_the_connection(
     assert len(errors) == 1
 
 
+async def test_connect_between_a_packet_and_its_attachments_ends_the_connection(
+    front: Front,
+) -> None:
+    io = Server(allow_eio3=True)
+    io.of("/admin")
+    errors: list[str] = []
+    io.event("error")(lambda socket, error: errors.append(str(error)))
+    async with front.serve(io) as wire:
+        websocket, _ = await open_websocket(wire)
+        websocket.send('451-["a",{"_placeholder":true,"num":0}]')
+        websocket.send("40/admin?a=1")
+        await websocket.closed()
+    assert errors == ["got plaintext data when reconstructing a packet"]
+
+
 async def test_refusals_have_the_old_forms(front: Front) -> None:
     io = Server(allow_eio3=True)
 

@@ -57,7 +57,8 @@ class Revision4Connection(Connection):
 
     def text_message(self, packet: bytes) -> None:
         """Decode a packet and hand it to its socket."""
-        if packet[:2] != b"40":
+        waits = self._reassembler is not None and self._reassembler.is_waiting
+        if packet[:2] != b"40" or waits:
             super().text_message(packet)
             return
         try:
