@@ -13,6 +13,7 @@ io.run(port=3000)
 
 from typing import TYPE_CHECKING, Any, Final
 
+from sockwave import debug as _debug
 from sockwave.engine import (
     Cookie,
     Cors,
@@ -122,3 +123,6 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_CLIENT[name]), name)
     return value
+
+
+_debug.enable()

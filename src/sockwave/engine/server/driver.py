@@ -11,6 +11,7 @@ import threading
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from sockwave.debug import is_debugging
 from sockwave.engine.core.heartbeat import TimingWheel
 from sockwave.types import DisconnectReason
 
@@ -82,6 +83,7 @@ class Driver:
         self.session_upgraded = upgraded
         self._rebound = rebound
         self.thread_id = 0
+        self.debug = False
         self.connections: set[Connection] = set()
         self.max_connections = options.limits.connections or max(
             resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS, 1
@@ -107,6 +109,7 @@ class Driver:
         self._loop = loop
         self.thread_id = threading.get_ident()
         self.clock = loop.time  # type: ignore[method-assign] # no call of ours in between
+        self.debug = is_debugging()
         if not is_first:
             self._rebound()
             self.connections.clear()

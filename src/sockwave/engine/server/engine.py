@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, overload
 import orjson
 
 from sockwave.codec.engineio import Handshake, encode_handshake
+from sockwave.debug import masked
 from sockwave.engine.core.handlers import (
     Handler,
     HandlerTable,
@@ -62,6 +63,7 @@ __all__ = ["EngineServer"]
 
 F = TypeVar("F", bound=Handler)
 _logger: Final = logging.getLogger("sockwave.engine")
+_session_logger: Final = logging.getLogger("sockwave.engine.session")
 
 CLOSE_GRACE: Final = 2.0
 """Seconds that peers get to answer a close frame when the server stops."""
@@ -392,6 +394,8 @@ class EngineServer:
         session.send_packet(packet, len(packet))
         if options.initial_packet is not None:
             session.send(options.initial_packet)
+        if self.driver.debug:
+            _session_logger.debug("%s opened by %s", masked(id_), transport.name)
         return session
 
     # --- sessions ---------------------------------------------------------------------------------
@@ -403,6 +407,8 @@ class EngineServer:
     def _session_ended(self, session: Session, reason: DisconnectReason, description: str) -> None:
         self._sessions.pop(session.id, None)
         self.driver.forget_backlog(session)
+        if self.driver.debug:
+            _session_logger.debug("%s closed: %s %s", masked(session.id), reason, description)
         if reason in _FAULTS and isinstance(session, ServerSession):
             self.peer_log.info(session.request.client, f"{reason}: {description}")
 
@@ -411,6 +417,8 @@ class EngineServer:
             session.lose()
 
     def _session_upgraded(self, session: Session) -> None:
+        if self.driver.debug:
+            _session_logger.debug("%s moved to %s", masked(session.id), session.transport.name)
         if isinstance(session, ServerSession):
             session.emit_local("upgrade", session.transport)
 

@@ -6,10 +6,12 @@ only this connection ends, with one line in the log.
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.codec.socketio import Packet, PacketType, Reassembler, decode_packet
+from sockwave.debug import masked, shortened
 from sockwave.errors import ConnectError, EncodeError, PacketError, TextEncodingError
 from sockwave.socketio.core.outgoing import EncodedPacket, encode
 from sockwave.socketio.core.recovery import SavedSession
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from sockwave.socketio.server.server import Server
 
 __all__ = ["Connection"]
+
+_logger: Final = logging.getLogger("sockwave.socketio.connection")
 
 _EVENT: Final = PacketType.EVENT
 _ACK: Final = PacketType.ACK
@@ -182,6 +186,8 @@ class Connection:
             socket.left(DisconnectReason.CLIENT_NAMESPACE_DISCONNECT, "")
 
     def _connect_received(self, name: NamespaceName, auth: dict[str, Any] | None) -> None:
+        if self._driver.debug:
+            _logger.debug("%s asks for %s", masked(self.session.id), shortened(name))
         pending = self._pending
         if self._other(name) is not None or (pending and name in pending):
             self._violated("second CONNECT for a namespace")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from sockwave.codec.json import encode_json
 from sockwave.codec.socketio import Packet, PacketType
+from sockwave.debug import shortened
 from sockwave.engine.core.handlers import (
     Handler,
     HandlerTable,
@@ -222,6 +223,8 @@ class IncomingEvents:
 
     def _hooks_first(self, args: list[Any], id_: int | None) -> None:
         """The long way of an event: listeners of any, middlewares, handlers in their order."""
+        if self._driver.debug:
+            self._say("%s came with %d arguments", shortened(args[0]), len(args) - 1)
         hooks = self._hooks or {}
         for hook in hooks.get(_ANY, ()):
             self._run(hook, args, "on_any")
@@ -303,6 +306,10 @@ class IncomingEvents:
             self._run_in_order(_Job(self, handler, args, name, answers), args)
         for handler in shared:
             self._run_in_order(_Job(self, handler, [self, *args], name, answers), args)
+
+    def _say(self, text: str, *args: object) -> None:
+        """Log at DEBUG."""
+        raise NotImplementedError
 
     def _run_in_order(self, job: _Job, args: list[Any]) -> None:
         """Run a handler now, or when it is its turn."""

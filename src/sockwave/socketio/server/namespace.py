@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 import itertools
+import logging
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from sockwave.codec.json import encode_json
 from sockwave.codec.socketio import (
@@ -17,6 +18,7 @@ from sockwave.codec.socketio import (
     ack_prefix,
     event_prefix,
 )
+from sockwave.debug import shortened
 from sockwave.engine.core.handlers import (
     Handler,
     HandlerTable,
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
     from sockwave.socketio.server.server import Server
 
 __all__ = ["Middleware", "Namespace"]
+
+_logger: Final = logging.getLogger("sockwave.socketio.namespace")
 
 F = TypeVar("F", bound=Handler)
 Middleware = Callable[[Socket], object]
@@ -363,6 +367,9 @@ class Namespace:
 
     def broadcast(self, args: tuple[Any, ...], options: BroadcastOptions) -> None:
         """Send to whom the options select; from any thread."""
+        if self.server.engine.driver.debug:
+            whom = "everybody" if options.rooms is None else f"{len(options.rooms)} rooms"
+            _logger.debug("%s: %s to %s", shortened(self.name), shortened(args[0]), whom)
         if self.server.engine.driver.is_foreign_thread():
             encode_json(args)  # errors belong to the caller
         self._on_loop(self.adapter.broadcast, args, options)
@@ -437,7 +444,8 @@ class Namespace:
     @property
     def has_long_way(self) -> bool:
         """Whether events of all its sockets take more than the shortest way."""
-        return self.recovery is not None or self.order is not None or self.parser is not None
+        is_plain = self.recovery is None and self.order is None and self.parser is None
+        return not is_plain or self.server.engine.driver.debug
 
     # --- order ------------------------------------------------------------------------------------
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.codec.json import encode_json
 from sockwave.codec.socketio import RESERVED_EVENTS, Packet, PacketType
+from sockwave.debug import shortened
 from sockwave.errors import ConnectError, Disconnected, SockwaveError
 from sockwave.socketio.core.acks import AckResult, AckTable, ack_value
 from sockwave.socketio.core.adapter import BroadcastFlags, BroadcastOptions
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from sockwave.socketio.server.namespace import Namespace
 
 __all__ = ["Socket"]
+
+_logger: Final = logging.getLogger("sockwave.socketio.socket")
 
 _NO_FLAGS: Final = BroadcastFlags()
 
@@ -225,6 +229,8 @@ class Socket(IncomingEvents):
         self._on_loop(self._leave, as_rooms(rooms))
 
     def _join(self, rooms: tuple[Room, ...]) -> None:
+        if self._driver.debug:
+            self._say("joins %d rooms", len(rooms))
         if not self._is_gone:
             self.namespace.adapter.add(self.id, rooms)
 
@@ -307,6 +313,8 @@ class Socket(IncomingEvents):
     def accepted(self, missed: Sequence[EncodedPacket] = ()) -> None:
         """Middlewares let it in; what it has missed is sent with the reply."""
         self.connected = True
+        if self._driver.debug:
+            self._say("connected to %s", shortened(self.namespace.name))
         self._connection.add(self)
         session = self._session
         reply = self._connection.connect_reply(self)
@@ -337,6 +345,8 @@ class Socket(IncomingEvents):
         if self._is_leaving or not self.connected:
             return
         self._is_leaving = True
+        if self._driver.debug:
+            self._say("leaves %s: %s", shortened(self.namespace.name), reason)
         self.emit_local("disconnecting", reason, description)
         self._is_gone = True
         self._connection.remove(self)
@@ -363,12 +373,17 @@ class Socket(IncomingEvents):
         """Report a handler's exception; the connection lives on."""
         self.namespace.server.handler_failed(self, event, error)
 
+    def _say(self, text: str, *args: object) -> None:
+        _logger.debug("%s %s", self.id, text % args)
+
     # --- private: emitting ------------------------------------------------------------------------
 
     def _emit(
         self, args: tuple[Any, ...], flags: BroadcastFlags, ack: Callable[..., object] | None
     ) -> None:
         """Emit with whatever flags, from whatever thread."""
+        if self._driver.debug:
+            self._say("%s goes out with %d arguments", shortened(args[0]), len(args) - 1)
         if ack is None:
             recovery = self.namespace.recovery
             if recovery is None:
