@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sockwave import Manager, connect
+from sockwave import Manager, MsgpackParser, connect
 from tests.client.servers import native_server
 from tests.client.test_faults_of_servers import opening, raw_server, read_head
 
@@ -21,8 +21,17 @@ if TYPE_CHECKING:
 FAST: dict[str, Any] = {"reconnection_delay": 0.01, "reconnection_delay_max": 0.02}
 
 
-async def test_socket_is_recovered_with_what_it_missed(start: Callable[..., str]) -> None:
-    url = start("node", RECOVERY="1")
+async def test_socket_is_recovered_by_node(start: Callable[..., str]) -> None:
+    await recover(start("node", RECOVERY="1"))
+
+
+async def test_socket_is_recovered_by_our_server() -> None:
+    async with native_server(connection_state_recovery=True).listen() as listener:
+        await recover(listener.url)
+
+
+async def recover(url: str) -> None:
+    """Lose a connection and come back as the same socket."""
     async with connect(url, **FAST) as socket:
         fixed: list[Any] = []
         anything: list[Any] = []
@@ -61,6 +70,20 @@ async def test_compression_is_agreed_on_with_node(
             assert await socket.emit_with_ack("ack", value, timeout=5) == value
             plain = socket.compress(False)
             assert await plain.emit_with_ack("ack", value, timeout=5) == value
+
+
+async def test_msgpack_is_spoken_on_both_sides() -> None:
+    parser = MsgpackParser()
+    async with native_server(parser=parser).listen() as listener:
+        for transport in ("polling", "websocket"):
+            options: dict[str, Any] = {"transports": [transport], "parser": parser}
+            async with connect(f"{listener.url}/chat", **options) as socket:
+                value = {"n": [1, 2.5, None], "b": b"\x00\xff"}
+                assert await socket.emit_with_ack("ack", value, timeout=5) == value
+                socket.on("question", lambda question: question)
+                answers = socket.events("answered")
+                socket.emit("ask", b"why")
+                assert await anext(answers) == ([b"why"],)
 
 
 async def test_forced_base64_changes_nothing_for_handlers(start: Callable[..., str]) -> None:

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from sockwave.errors import SockwaveError
     from sockwave.socketio.client.manager import Manager
     from sockwave.socketio.client.socket import ClientSocket
+    from sockwave.socketio.core.parser import PacketDecoder, Parser
     from sockwave.types import NamespaceName
 
-__all__ = ["ServerConnection"]
+__all__ = ["ParsedServerConnection", "ServerConnection"]
 
 _EVENT: Final = PacketType.EVENT
 _ACK: Final = PacketType.ACK
@@ -159,3 +160,40 @@ class ServerConnection:
         """The server broke the protocol: this connection ends, and another is tried."""
         if self.engine.session is not None:
             self.engine.session.end(DisconnectReason.PARSE_ERROR, error)
+
+
+class ParsedServerConnection(ServerConnection):
+    """Decodes with a parser of the application's choice; everything else is the same."""
+
+    __slots__ = ("_decoder",)
+
+    def __init__(
+        self,
+        manager: Manager,
+        sockets: dict[NamespaceName, ClientSocket],
+        attempt: int,
+        parser: Parser,
+    ) -> None:
+        super().__init__(manager, sockets, attempt)
+        self._decoder: PacketDecoder = parser.decoder()
+
+    def text_message(self, packet: bytes) -> None:
+        """Decode what came as text."""
+        try:
+            text = packet[1:].decode()
+        except UnicodeDecodeError:
+            raise TextEncodingError("invalid UTF-8") from None
+        self._message_received(text)
+
+    def binary_message(self, data: bytes) -> None:
+        """Decode what came as bytes."""
+        self._message_received(data)
+
+    def _message_received(self, message: str | bytes) -> None:
+        try:
+            packet = self._decoder.add(message)
+        except PacketError as error:
+            self._invalid(error)
+            return
+        if packet is not None:
+            self._packet_received(packet)

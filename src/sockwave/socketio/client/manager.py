@@ -24,7 +24,7 @@ from sockwave.errors import (
     TransportError,
 )
 from sockwave.socketio.client.backoff import Backoff
-from sockwave.socketio.client.connection import ServerConnection
+from sockwave.socketio.client.connection import ParsedServerConnection, ServerConnection
 from sockwave.socketio.client.options import (
     ManagerOptions,
     ManagerOptionsDict,
@@ -313,7 +313,7 @@ class Manager(Emitter):
         """Open a connection and wait for its end; returns why it could not be opened."""
         options = self.engine_options
         try:
-            connection = self._connection = ServerConnection(self, self._subscribed, attempt)
+            connection = self._connection = self._new_connection(attempt)
         except Exception as error:  # of a function given as `extra_headers`
             failed = TransportError(f"extra_headers failed: {error}")
             failed.__cause__ = error
@@ -344,6 +344,12 @@ class Manager(Emitter):
         if failure is not None:
             self._attempt_failed(failure)
         return failure
+
+    def _new_connection(self, attempt: int) -> ServerConnection:
+        parser = self.options.parser
+        if parser is None:
+            return ServerConnection(self, self._subscribed, attempt)
+        return ParsedServerConnection(self, self._subscribed, attempt, parser)
 
     def _attempt_failed(self, failure: SockwaveError) -> None:
         self._upgraded = False

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Final, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict
 
 from sockwave.codec.json import MAX_DEPTH
 from sockwave.codec.socketio import DEFAULT_MAX_ATTACHMENTS
 from sockwave.engine.client.options import ClientEngineOptions, ClientEngineOptionsDict
 from sockwave.engine.core.options import check_integer, check_number
+
+if TYPE_CHECKING:
+    from sockwave.socketio.core.parser import Parser
 
 __all__ = [
     "Auth",
@@ -38,6 +41,7 @@ class ManagerOptionsDict(ClientEngineOptionsDict, total=False):
     max_attachments: int
     max_depth: int
     max_pending_handlers: int
+    parser: Parser | None
 
 
 class SocketOptionsDict(TypedDict, total=False):
@@ -71,6 +75,8 @@ class ManagerOptions:
         max_depth: Nesting of a packet's JSON.
         max_pending_handlers: `async def` handlers that may run at a time; past it nothing more is
             read from the server until half of them have ended.
+        parser: How packets are encoded, the same as the server's; None is JSON. With one of these,
+            arguments are encoded when they are sent: do not change them after `emit`.
     """
 
     reconnection: bool = True
@@ -82,6 +88,7 @@ class ManagerOptions:
     max_attachments: int = DEFAULT_MAX_ATTACHMENTS
     max_depth: int = MAX_DEPTH
     max_pending_handlers: int = 1_000
+    parser: Parser | None = None
 
     def __post_init__(self) -> None:
         for name in ("reconnection", "auto_connect"):
@@ -95,6 +102,9 @@ class ManagerOptions:
         check_integer("max_attachments", self.max_attachments, 1)
         check_integer("max_depth", self.max_depth, 1, 250)
         check_integer("max_pending_handlers", self.max_pending_handlers, 1)
+        for method in ("encode", "decoder"):
+            if self.parser is not None and not callable(getattr(self.parser, method, None)):
+                raise TypeError(f"parser has no method {method!r}: {self.parser!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,6 @@ from sockwave.codec.socketio import (
     Packet,
     PacketType,
     ack_prefix,
-    encode_packet,
     event_prefix,
 )
 from sockwave.engine.core.handlers import Handler, add_handler, check_handler, fit, most_arguments
@@ -121,6 +120,7 @@ class ClientSocket(Emitter):
         "_offset",
         "_options",
         "_owns_manager",
+        "_parser",
         "_pid",
         "_queue",
         "_retry_first",
@@ -161,7 +161,8 @@ class ClientSocket(Emitter):
         self._queue: RetryQueue[_Event] | None = None
         if options.retries:
             self._queue = RetryQueue(options.retries, options.send_buffer_limit, self._send_try)
-        self._is_special = options.retries > 0
+        self._parser = manager.options.parser
+        self._is_special = options.retries > 0 or self._parser is not None
         self._pid: str | None = None
         self._offset: str | None = None
         self._streams: list[weakref.ref[EventStream]] = []
@@ -220,8 +221,8 @@ class ClientSocket(Emitter):
             return self
         was_connected = self._state is _State.CONNECTED
         if was_connected and self._session is not None:
-            text, _ = encode_packet(Packet(PacketType.DISCONNECT, self.namespace, None, None))
-            self._session.send_packet(text, len(text))
+            goodbye = Packet(PacketType.DISCONNECT, self.namespace, None, None)
+            encode(goodbye, parser=self._parser).queue_on(self._session)
         self._deactivate()
         if was_connected:
             self._left(DisconnectReason.IO_CLIENT_DISCONNECT, None)
@@ -523,7 +524,8 @@ class ClientSocket(Emitter):
                 payload = {**recovery, **(auth or {})}
             elif auth is not None:
                 payload = dict(auth)
-            packet = encode(Packet(PacketType.CONNECT, self.namespace, None, payload))
+            join = Packet(PacketType.CONNECT, self.namespace, None, payload)
+            packet = encode(join, parser=self._parser)
         except (SockwaveError, TypeError, ValueError) as error:
             self._auth_failed(error)
             return
@@ -769,12 +771,14 @@ class ClientSocket(Emitter):
             return
         values = [] if result is None else result if isinstance(result, tuple) else [result]
         try:
-            json, attachments = encode_json(values)
-            if not attachments:
-                text = b"%b%d%b" % (self._ack_prefix, id_, json)
-                session.send_packet(text, len(text))
-                return
-            encode(Packet(PacketType.ACK, self.namespace, id_, values)).queue_on(session)
+            if self._parser is None:
+                json, attachments = encode_json(values)
+                if not attachments:
+                    text = b"%b%d%b" % (self._ack_prefix, id_, json)
+                    session.send_packet(text, len(text))
+                    return
+            packet = Packet(PacketType.ACK, self.namespace, id_, values)
+            encode(packet, parser=self._parser).queue_on(session)
         except SockwaveError as error:
             self.handler_failed("acknowledgement", error)
 
@@ -788,7 +792,7 @@ class ClientSocket(Emitter):
         self, args: tuple[Any, ...], flags: BroadcastFlags, ack: Callable[..., object] | None
     ) -> None:
         """Emit with whatever flags, from whatever thread, in whatever state."""
-        json, attachments = encode_json(args)
+        json, attachments = self._encode(args)
         done: Callable[[AckResult], None] | None = None
         if ack is not None:
             error_first = flags.timeout is not None or self._options.ack_timeout is not None
@@ -800,6 +804,13 @@ class ClientSocket(Emitter):
             )
         else:
             self._emit_encoded(args, json, attachments, flags, done)
+
+    def _encode(self, args: tuple[Any, ...]) -> tuple[bytes, list[bytes]]:
+        """Encode an event but for its id; a parser can only be asked whether it is able to."""
+        if self._parser is None:
+            return encode_json(args)
+        self._parser.encode(Packet(PacketType.EVENT, self.namespace, None, list(args)))
+        return b"", []
 
     def _emit_from_thread(self, args: tuple[Any, ...], *rest: Any) -> None:
         try:
@@ -887,13 +898,15 @@ class ClientSocket(Emitter):
         if _ANY_OUTGOING in self._handlers:
             for hook in self._handlers[_ANY_OUTGOING]:
                 self._run(hook, event.args, "on_any_outgoing")
-        event_packet(
-            self.namespace,
-            event.id,
-            event.json,
-            event.attachments,
-            compress=event.flags.compress,
-        ).queue_on(session)
+        compress = event.flags.compress
+        if self._parser is None:
+            packet = event_packet(
+                self.namespace, event.id, event.json, event.attachments, compress=compress
+            )
+        else:
+            plain = Packet(PacketType.EVENT, self.namespace, event.id, list(event.args))
+            packet = encode(plain, compress=compress, parser=self._parser)
+        packet.queue_on(session)
 
     def _flush_buffer(self) -> None:
         while self._buffer and self.connected:
@@ -911,7 +924,7 @@ class ClientSocket(Emitter):
             else:
                 answer.set_result(ack_value(result))
 
-        json, attachments = encode_json(args)
+        json, attachments = self._encode(args)
         id_ = self._emit_encoded(args, json, attachments, flags, done)
         try:
             return await answer
