@@ -23,6 +23,8 @@ from sockwave import (
     Limits,
     Listener,
     Namespace,
+    ParentNamespace,
+    Recovery,
     Request,
     Server,
     Socket,
@@ -49,6 +51,9 @@ def options() -> None:
         return "token" in request.query
 
     Server(allow_request=allow)
+    Server(connection_state_recovery=True, cleanup_empty_child_namespaces=True)
+    Server(connection_state_recovery=Recovery(max_disconnection_duration=5, max_packets=10))
+    Recovery(max_disconnection_duration="5")  # type: ignore[arg-type]
     Server(ping_intervall=5)  # type: ignore[call-arg]
     Server(ping_interval="5")  # type: ignore[arg-type]
     Server(transports=["carrier pigeon"])  # type: ignore[list-item]
@@ -80,6 +85,10 @@ async def connection(socket: Socket) -> None:
     @socket.on_any
     def every(event: str, *args: object) -> None: ...
 
+    @socket.use
+    async def check(event: list[Any]) -> None: ...
+
+    await check(["x"])
     assert_type(echo("x"), str)
     assert_type(socket.on("echo", echo)("x"), str)
     assert_type(first(1), tuple[int, int])
@@ -180,6 +189,25 @@ async def serving() -> None:
         assert_type(listener.url, str)
     io.run(host="127.0.0.1", port=3000, app=io.wrap(io))
     await io.close()
+
+
+# --- namespaces that are made when they are asked for ---------------------------------------------
+
+
+async def allow(name: str, auth: dict[str, Any]) -> bool:
+    return "token" in auth
+
+
+async def dynamic() -> None:
+    assert_type(io.of("/x"), Namespace)
+    assert_type(io.of(re.compile("/x")), ParentNamespace)
+    assert_type(io.of(allow), ParentNamespace)
+    assert_type(io.of(lambda name, auth: True).children, list[Namespace])
+    assert_type(io.of("/x").parent, ParentNamespace | None)
+    io.of(5)  # type: ignore[call-overload]
+    io.of(lambda name: True)  # type: ignore[arg-type,misc]
+    io.server_side_emit("x", 1)
+    assert_type(await io.server_side_emit_with_ack("x", timeout=1), list[Any])
 
 
 # --- Engine.IO alone ------------------------------------------------------------------------------
