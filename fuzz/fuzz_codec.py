@@ -18,6 +18,7 @@ import traceback
 import zlib
 from typing import TYPE_CHECKING, Final
 
+from sockwave.codec import engineio_v3
 from sockwave.codec.deflate import Deflate, PerMessageDeflate, negotiate
 from sockwave.codec.engineio import BinaryMessage, encode_base64_packet, iter_payload
 from sockwave.codec.socketio import (
@@ -55,6 +56,27 @@ def engineio(data: bytes) -> None:
         return
     again = [encode_base64_packet(p.data) if isinstance(p, BinaryMessage) else p for p in packets]
     assert list(iter_payload(b"\x1e".join(again))) == packets
+
+
+def engineio_v3_text(data: bytes) -> None:
+    try:
+        packets = list(engineio_v3.iter_text_payload(data))
+    except PacketError:
+        return
+    again = engineio_v3.encode_text_payload(
+        engineio_v3.encode_base64_packet(p.data) if isinstance(p, BinaryMessage) else p
+        for p in packets
+    )
+    assert list(engineio_v3.iter_text_payload(again)) == packets
+
+
+def engineio_v3_binary(data: bytes) -> None:
+    try:
+        packets = list(engineio_v3.iter_binary_payload(data))
+    except PacketError:
+        return
+    again = engineio_v3.encode_binary_payload(packets)
+    assert list(engineio_v3.iter_binary_payload(again)) == packets
 
 
 def reassemble(text: bytes, attachments: Sequence[bytes] = ()) -> Packet:
@@ -150,6 +172,14 @@ SOCKETIO: Final = [
     *(b"40/" + b"n" * 254 + b",{}", b'42["' + b"e" * 255 + b'"]', b'429007199254740991["x"]'),
     b'42["a",' + b"[" * 126 + b"]" * 126 + b"]",
 ]
+ENGINEIO_V3: Final = [
+    *(b"6:4hello2:4a", b"2:b410:b4AQIDBA==1:3", b"0:1:2", "2:4€3:4😀".encode()),
+    *("6:4a\u3a3ab:".encode(), b"002:4a" + b"1:4" * 30),
+]
+ENGINEIO_V3_BINARY: Final = [
+    *(b"\x00\x04\xff4\xe2\x82\xac\x01\x05\xff\x04\x01\x02\x03\x04", b"\x01\x01\xff\x02"),
+    b"\x01\x01\x00\xff\x04ABCDEFGHI\x00\x01\x00\xffb4AQIDBA==",
+]
 NEGOTIATION: Final = [
     b"permessage-deflate",
     b"permessage-deflate, permessage-deflate; client_max_window_bits",
@@ -197,6 +227,8 @@ Target = tuple["Callable[[bytes], None]", "Sequence[bytes]"]
 def targets() -> dict[str, Target]:
     every: dict[str, Target] = {
         "engineio": (engineio, ENGINEIO),
+        "engineio-v3-text": (engineio_v3_text, ENGINEIO_V3),
+        "engineio-v3-binary": (engineio_v3_binary, ENGINEIO_V3_BINARY),
         "socketio": (socketio, SOCKETIO),
         "negotiation": (negotiation, NEGOTIATION),
     }
