@@ -28,7 +28,7 @@ demo: $(RUNTIME) ## Start the demo in a browser (needs only the runtime dependen
 test: $(DEV) peers ## Run the test suite
 	@$(BIN)/pytest $(ARGS)
 
-check: lint types ## Look at the code without running it: lint and types
+check: lint types docs ## Look at the code without running it: lint, types, documentation
 	@echo "All checks passed"
 
 # What `check` is made of, and more

@@ -65,11 +65,15 @@ def draw() -> str:
     boxes = [shape for state, place in PLACES.items() for shape in _box(state, place)]
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"'
-            f' width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="States of a session">',
+            (
+                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"'
+                f' width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="States of a session">'
+            ),
             f"  <style>{STYLE}  </style>",
-            '  <marker id="head" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8"'
-            ' markerHeight="8" orient="auto-start-reverse"><path d="M0 0L10 5L0 10z"/></marker>',
+            (
+                '  <marker id="head" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8"'
+                ' markerHeight="8" orient="auto-start-reverse"><path d="M0 0L10 5L0 10z"/></marker>'
+            ),
             *(f"  {shape}" for shape in (*shapes, *boxes)),
             "</svg>\n",
         ]
