@@ -90,7 +90,7 @@ pytestmark = [
 
 
 def echo_server(namespace: str = "/") -> Server:
-    io = Server()
+    io = Server(ping_interval=1.0)  # ends the poll that a client waits for; see `sent_away`
 
     @io.of(namespace).event
     def echo(socket: Socket, *args: Any) -> Any:
@@ -146,7 +146,7 @@ async def test_namespace_with_auth(kind: str, front: str, transport: str) -> Non
 
 
 async def test_both_sides_hear_of_the_end(kind: str, front: str, transport: str) -> None:
-    io = Server()
+    io = Server(ping_interval=1.0)  # see `echo_server`
     reasons: asyncio.Queue[str] = asyncio.Queue()
     io.event("disconnect")(lambda socket, reason: reasons.put_nowait(str(reason)))
     async with serving(io, front) as url:
