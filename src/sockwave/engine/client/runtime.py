@@ -128,6 +128,10 @@ class Runtime:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._timer is not None and not len(self._wheel):
+            self._timer.cancel()  # nothing of a closed client stays in the loop
+            self._timer = None
+            self._wheel = TimingWheel()
 
     # --- deadlines --------------------------------------------------------------------------------
 
@@ -139,10 +143,6 @@ class Runtime:
     def cancel(self, entry: WheelEntry) -> None:
         """Take a deadline out."""
         self._wheel.cancel(entry)
-        if self._timer is not None and not len(self._wheel):
-            self._timer.cancel()  # an idle client keeps nothing in the loop
-            self._timer = None
-            self._wheel = TimingWheel()
 
     def _arm(self) -> None:
         if self._timer is not None:

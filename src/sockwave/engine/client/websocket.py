@@ -49,6 +49,7 @@ class WebSocketTransport(asyncio.Protocol):
         "_gone",
         "_held",
         "_is_closing",
+        "_is_paused",
         "_is_reading",
         "_linger",
         "_reader",
@@ -86,6 +87,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._gone: asyncio.Future[None] = runtime.loop.create_future()
         self._is_closing = False
         self._is_reading = True
+        self._is_paused = False
         self._resuming = False
         self._held: list[bytes] | None = None
         self._tcp.set_protocol(self)
@@ -110,8 +112,9 @@ class WebSocketTransport(asyncio.Protocol):
             return
         try:
             if self._reader.feed(data, MESSAGES_PER_TICK):
-                self.pause_reading()
-                self._resume_soon()
+                self._stop_reading()
+                if not self._is_paused:
+                    self._resume_soon()
         except WebSocketError as error:
             self._fail(error.code, error)
         except TextEncodingError as error:
@@ -247,13 +250,12 @@ class WebSocketTransport(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """Leave what the server sends in the kernel."""
-        if self._is_reading:
-            self._is_reading = False
-            if not self._tcp.is_closing():
-                self._tcp.pause_reading()
+        self._is_paused = True
+        self._stop_reading()
 
     def resume_reading(self) -> None:
         """Go on in the next turn."""
+        self._is_paused = False
         if not self._is_reading:
             self._resume_soon()
 
@@ -263,6 +265,12 @@ class WebSocketTransport(asyncio.Protocol):
 
     # --- private ----------------------------------------------------------------------------------
 
+    def _stop_reading(self) -> None:
+        if self._is_reading:
+            self._is_reading = False
+            if not self._tcp.is_closing():
+                self._tcp.pause_reading()
+
     def _resume_soon(self) -> None:
         if not self._resuming:
             self._resuming = True
@@ -270,7 +278,7 @@ class WebSocketTransport(asyncio.Protocol):
 
     def _resume(self) -> None:
         self._resuming = False
-        if self._is_closing:
+        if self._is_closing or self._is_paused:
             return
         self._is_reading = True
         held, self._held = self._held, None
