@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sockwave import Manager, MsgpackParser, connect
+from sockwave import AckTimeout, Disconnected, Manager, MsgpackParser, connect
 from tests.client.servers import native_server
 from tests.client.test_faults_of_servers import opening, raw_server, read_head
 
@@ -166,8 +166,9 @@ async def test_callbacks_get_the_acknowledgement_or_the_error() -> None:
 async def test_event_whose_wait_ended_offline_is_taken_back() -> None:
     async with native_server().listen() as listener:
         socket = connect(listener.url, auto_connect=False)
-        with pytest.raises(RuntimeError):
-            await socket.emit_with_ack("log", "early", timeout=0.01)
+        with pytest.raises(AckTimeout):
+            await socket.emit_with_ack("log", "late", timeout=0.01)
+        assert len(socket.send_buffer) == 0
         socket.connect()
         waiting = asyncio.ensure_future(socket.emit_with_ack("log", "cancelled"))
         await asyncio.sleep(0)
@@ -177,6 +178,17 @@ async def test_event_whose_wait_ended_offline_is_taken_back() -> None:
         assert len(socket.send_buffer) == 0
         assert await socket.emit_with_ack("get_log", timeout=5) == []
         await socket.aclose()
+
+
+async def test_drain_ends_with_the_manager() -> None:
+    manager = Manager("http://127.0.0.1:9")
+    socket = manager.socket()
+    socket.emit("never")
+    draining = asyncio.ensure_future(socket.drain())
+    await asyncio.sleep(0.01)
+    await manager.close()
+    with pytest.raises(Disconnected):
+        await draining
 
 
 async def test_life_cycle_events_come_in_order() -> None:

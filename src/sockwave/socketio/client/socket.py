@@ -393,11 +393,11 @@ class ClientSocket(Emitter):
         Call it between large or many emits to a server or network that may be slow.
 
         Raises:
-            Disconnected: The socket does not want to be connected any more.
+            Disconnected: The socket is not connected and will not be.
         """
         await asyncio.sleep(0)  # lets this turn's packets go to the transport
         while self._buffer or (self._session is not None and self._session.backlog):
-            if not self.active:
+            if self._ended_with is not None or not self.active:
                 raise Disconnected("while draining")
             await self._wait_for(self._drain_waiters)
 
@@ -914,6 +914,7 @@ class ClientSocket(Emitter):
         self.drained()
 
     async def _emit_and_wait(self, args: tuple[Any, ...], flags: BroadcastFlags) -> Any:
+        self._runtime.bind()
         answer: asyncio.Future[Any] = self._runtime.loop.create_future()
 
         def done(result: AckResult) -> None:
