@@ -7,13 +7,20 @@ import gc
 import subprocess
 import sys
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sockwave import AckTimeout, Disconnected, Manager, MsgpackParser, connect
+from sockwave.codec.websocket import encode_close, server_frame
 from tests.client.servers import native_server
-from tests.client.test_faults_of_servers import opening, raw_server, read_head
+from tests.client.test_faults_of_servers import (
+    opening,
+    raw_server,
+    read_head,
+    websocket_server,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,6 +185,34 @@ async def test_event_whose_wait_ended_offline_is_taken_back() -> None:
         assert len(socket.send_buffer) == 0
         assert await socket.emit_with_ack("get_log", timeout=5) == []
         await socket.aclose()
+
+
+async def test_event_emitted_after_the_machine_slept_is_not_lost() -> None:
+    async with native_server().listen() as listener, connect(listener.url, **FAST) as socket:
+        reasons: asyncio.Queue[str] = asyncio.Queue()
+        socket.on("disconnect", lambda reason: reasons.put_nowait(reason))
+        runtime = socket.manager.runtime
+        awake = runtime.awake_clock
+        runtime.awake_clock = lambda: awake() + 3_600
+        socket.emit("log", "after the sleep")
+        assert len(socket.send_buffer) == 1
+        assert await reasons.get() == "ping timeout"
+        runtime.awake_clock = awake
+        assert await socket.emit_with_ack("get_log", timeout=5) == ["after the sleep"]
+
+
+async def test_server_that_drops_everybody_is_called_ever_more_seldom() -> None:
+    goodbye = server_frame(opening()) + encode_close(1001)
+    loop = asyncio.get_running_loop()
+    opened: asyncio.Queue[float] = asyncio.Queue()
+    async with websocket_server(goodbye) as url:
+        options: dict[str, Any] = {"transports": ["websocket"], "close_timeout": 0.05}
+        socket = connect(url, reconnection_delay=0.02, randomization_factor=0.0, **options)
+        socket.manager.on("open", lambda: opened.put_nowait(loop.time()))
+        times = [await opened.get() for _ in range(4)]
+        await socket.aclose()
+    for number, (earlier, later) in enumerate(pairwise(times)):
+        assert later - earlier >= 0.018 * 2**number  # clocks of loops count milliseconds
 
 
 async def test_drain_ends_with_the_manager() -> None:
