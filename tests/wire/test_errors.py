@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sockwave import HandshakeFailure, Request, Server
+from sockwave import ConnectError, Engine, HandshakeFailure, Request, Server
 from tests.support.apps import ends_of
 from tests.support.raw import RawWebSocket, until
 
@@ -222,6 +222,30 @@ async def test_application_that_fails_refuses_a_session(front: Front, allow: Any
     )
 
 
+def refuse(request: Request) -> bool:
+    raise ConnectError("not from there")
+
+
+async def refuse_later(request: Request) -> bool:
+    await asyncio.sleep(0)
+    raise ConnectError("not from there")
+
+
+@pytest.mark.parametrize("allow", [refuse, refuse_later])
+async def test_application_says_why_it_refuses(front: Front, allow: Any) -> None:
+    engine = Engine(allow_request=allow, generate_id=lambda request: pytest.fail("refused"))
+    failures: list[HandshakeFailure] = []
+    engine.on("connection_error", failures.append)
+    async with front.serve(engine) as wire:
+        reply = await wire.get(wire.target())
+        assert reply.status == 403
+        assert reply.json() == {"code": 4, "message": "not from there"}
+        reply = await wire.upgrade(wire.target("websocket"))
+        assert (reply.status, reply.body) == (403, b"not from there")
+    assert [failure.message for failure in failures] == ["Forbidden", "Forbidden"]
+    assert dict(failures[0].context) == {"message": "not from there"}
+
+
 @pytest.mark.parametrize("allow", [never, never_later])
 async def test_application_refuses_a_websocket(front: Front, allow: Any) -> None:
     async with front.serve(Server(allow_request=allow)) as wire:
@@ -290,6 +314,18 @@ async def test_failing_id_generator_refuses_the_session(front: Front, later: boo
         3,
         {"name": "ID_GENERATION_ERROR"},
         generate_id=soon if later else now,
+    )
+
+
+@pytest.mark.logs_errors
+@pytest.mark.parametrize("id_", ["", None, 5])
+async def test_id_that_is_none_refuses_the_session(native: Front, id_: Any) -> None:
+    await check_refusal(
+        native,
+        lambda wire: wire.get(wire.target()),
+        3,
+        {"name": "ID_GENERATION_ERROR"},
+        generate_id=lambda request: id_,
     )
 
 

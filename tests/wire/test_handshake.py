@@ -156,6 +156,10 @@ async def test_application_may_make_the_ids(front: Front, transport: str) -> Non
             {"secure": True, "domain": "a.example", "max_age": 60, "same_site": "none"},
             "; Max-Age=60; Domain=a.example; Path=/; HttpOnly; Secure; SameSite=None",
         ),
+        (
+            {"partitioned": True, "priority": "high"},
+            "; Path=/; HttpOnly; Partitioned; Priority=High; SameSite=Lax",
+        ),
     ],
 )
 async def test_cookie_is_set_with_these_attributes(
@@ -171,6 +175,13 @@ async def test_cookie_may_have_another_name(front: Front) -> None:
     async with front.serve(Server(cookie={"name": "session"})) as wire:
         reply = await wire.get(wire.target("polling"))
         assert (reply.header("set-cookie") or "").startswith("session=")
+
+
+async def test_id_in_a_cookie_is_quoted(native: Front) -> None:
+    io = Server(cookie=True, generate_id=lambda request: "a; b=ü!'()*~")
+    async with native.serve(io) as wire:
+        reply = await wire.get(wire.target("polling"))
+        assert (reply.header("set-cookie") or "").startswith("io=a%3B%20b%3D%C3%BC!'()*~; Path=/;")
 
 
 async def test_cookie_is_set_on_the_polling_handshake_only(front: Front) -> None:

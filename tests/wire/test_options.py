@@ -54,6 +54,7 @@ WRONG: list[tuple[str, Any, type[Exception]]] = [
     ("cookie", {"domain": "a\x00b"}, ValueError),
     ("cookie", {"same_site": "Lax"}, ValueError),
     ("cookie", {"max_age": "1"}, TypeError),
+    ("cookie", {"priority": "High"}, ValueError),
     ("cookie", {"httpOnly": True}, TypeError),
     ("cors", "example.com", ValueError),
     ("cors", "https://a\r\nX: y", ValueError),
@@ -82,6 +83,7 @@ WRONG_OF_SERVER: list[tuple[str, Any, type[Exception]]] = [
     ("max_pending_connects", 0, ValueError),
     ("max_pending_acks", 1.5, TypeError),
     ("max_pending_handlers", 0, ValueError),
+    ("adapter", 5, TypeError),
     ("connection_timeout", 5, TypeError),
 ]
 

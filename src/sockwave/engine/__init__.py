@@ -15,8 +15,10 @@ from sockwave.codec.deflate import Deflate
 from sockwave.engine.core.options import Cookie, Cors, EngineOptions, HttpCompression, Limits
 from sockwave.engine.core.request import Headers, Request
 from sockwave.engine.server.api import Engine
+from sockwave.engine.server.exchange import Response
 from sockwave.engine.server.serving import Listener
 from sockwave.engine.server.session import ServerSession as Session
+from sockwave.engine.server.session import SessionPacket
 from sockwave.engine.server.verification import ErrorCode, HandshakeFailure
 
 __all__ = [
@@ -32,5 +34,7 @@ __all__ = [
     "Limits",
     "Listener",
     "Request",
+    "Response",
     "Session",
+    "SessionPacket",
 ]

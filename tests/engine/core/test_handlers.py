@@ -9,8 +9,10 @@ import pytest
 from sockwave.engine.core.handlers import (
     HandlerTable,
     add_handler,
+    add_once,
     check_handler,
     fit,
+    listeners_of,
     remove_handler,
 )
 
@@ -124,3 +126,42 @@ def test_handler_without_a_signature_gets_everything() -> None:
         def __call__(self, *args: object) -> None: ...
 
     assert fit(Opaque(), ("reason",)) == ("reason",)
+
+
+def test_handler_for_one_call_is_removed_before_it_runs() -> None:
+    table: HandlerTable = {}
+    calls: list[object] = []
+
+    def handler(value: int) -> str:
+        calls.append((value, dict(table)))
+        return "answer"
+
+    add_once(table, "x", handler)
+    assert listeners_of(table, "x") == [handler]
+    assert table["x"][0](1) == "answer"
+    assert calls == [(1, {})]
+
+
+def test_handler_for_one_call_can_be_removed_and_takes_what_it_takes() -> None:
+    table: HandlerTable = {}
+    add_once(table, "x", lambda reason: None)
+    assert fit(table["x"][0], ("reason", "description")) == ("reason",)
+    add_once(table, "y", print)
+    remove_handler(table, "y", print)
+    assert "y" not in table
+
+
+def test_listeners_are_a_copy_of_what_was_registered() -> None:
+    table: HandlerTable = {}
+    add_handler(table, "x", print)
+    listeners_of(table, "x").clear()
+    assert listeners_of(table, "x") == [print]
+    assert listeners_of(table, "y") == listeners_of(None, "x") == []
+
+
+def test_all_names_can_be_forgotten_at_once() -> None:
+    table: HandlerTable = {}
+    add_handler(table, "x", print)
+    add_handler(table, "y", print)
+    remove_handler(table)
+    assert table == {}

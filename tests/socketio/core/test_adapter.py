@@ -193,3 +193,66 @@ def test_broadcast_with_ack_to_nobody_asks_nobody(adapter: Adapter) -> None:
 def test_timeout_that_is_no_time_is_refused(timeout: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="timeout"):
         BroadcastFlags(timeout=timeout)
+
+
+# --- events of rooms ------------------------------------------------------------------------------
+
+
+def told(adapter: Adapter) -> list[tuple[str, ...]]:
+    events: list[tuple[str, ...]] = []
+    for name in ("create_room", "join_room", "leave_room", "delete_room"):
+        adapter.on(name, lambda *args, name=name: events.append((name, *args)))
+    return events
+
+
+def test_rooms_tell_who_comes_and_goes(adapter: Adapter) -> None:
+    events = told(adapter)
+    adapter.add(A, ["new", "s", "r", "A"])
+    assert events == [("create_room", "new"), ("join_room", "new", "A"), ("join_room", "s", "A")]
+    events.clear()
+    adapter.remove(A, "new")
+    adapter.remove(A, "new")
+    adapter.remove(A, "A")
+    adapter.remove(A, "s")
+    assert events == [("leave_room", "new", "A"), ("delete_room", "new"), ("leave_room", "s", "A")]
+
+
+def test_rooms_tell_of_a_socket_that_leaves_all(adapter: Adapter) -> None:
+    events = told(adapter)
+    adapter.remove_all(C)
+    adapter.remove_all(SocketId("unknown"))
+    assert events == [("leave_room", "s", "C")]
+    adapter.remove_all(B)
+    assert sorted(events[1:]) == [
+        ("delete_room", "s"),
+        ("leave_room", "r", "B"),
+        ("leave_room", "s", "B"),
+    ]
+    assert adapter.rooms_of(B) == {"B"}
+
+
+def test_listener_of_rooms_may_leave_and_join(adapter: Adapter) -> None:
+    adapter.on("leave_room", lambda room, id_: adapter.remove(id_, room))
+    adapter.on("join_room", lambda room, id_: adapter.remove(id_, room))
+    adapter.add(A, ["x", "y"])
+    adapter.remove_all(B)
+    assert adapter.rooms_of(A) == {"A", "r"}
+    assert adapter.rooms_of(B) == {"B"}
+
+
+def test_listener_of_rooms_that_fails_changes_nothing(
+    adapter: Adapter, caplog: pytest.LogCaptureFixture
+) -> None:
+    adapter.on("join_room", lambda room, id_: 1 / 0)
+    adapter.add(A, ["x"])
+    assert adapter.rooms_of(A) == {"A", "r", "x"}
+    assert "'join_room' failed" in caplog.text
+
+
+def test_listeners_of_rooms_can_be_removed(adapter: Adapter) -> None:
+    events = told(adapter)
+    adapter.off()
+    adapter.add(A, ["x"])
+    assert events == []
+    with pytest.raises(ValueError, match="no event 'join-room'"):
+        adapter.on("join-room", print)

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sockwave import ConnectError, Server, Socket
+from sockwave import ConnectError, InMemoryAdapter, Server, Socket
 from sockwave.testing import LinkedClient
 from tests.socketio.server.helpers import Failures, Log, settle, socket_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sockwave import Adapter
+    from sockwave.socketio.core.adapter import AdapterHost
 
 
 @pytest.fixture
@@ -369,3 +372,104 @@ def test_what_cannot_be_called_is_refused_at_once(io: Server, register: str) -> 
 
 def test_repr_names_the_namespace(io: Server) -> None:
     assert repr(io.of("/admin")) == "<Namespace /admin>"
+
+
+# --- handlers: once, listeners, off ---------------------------------------------------------------
+
+
+async def test_once_handles_one_connection(io: Server) -> None:
+    once, always = Log(), Log()
+
+    @io.once("connection")
+    def connection(socket: Socket) -> None:
+        once(socket)
+
+    io.on("connect", always)
+    assert io.listeners("connection") == io.listeners("connect") == [connection, always]
+    async with LinkedClient(io), LinkedClient(io):
+        assert (len(once), len(always)) == (1, 2)
+        assert io.listeners("connection") == [always]
+
+
+async def test_once_handles_one_event_of_another_server(io: Server) -> None:
+    calls = Log()
+    io.of("/admin").once("hello", calls)
+    for _ in range(2):
+        await io.of("/admin").server_event_received("hello", 1)
+    assert calls == [(1,)]
+    with pytest.raises(ValueError, match="no event 'disconnect'"):
+        io.once("disconnect", calls)
+
+
+async def test_listeners_are_those_of_on_and_of_event(io: Server) -> None:
+    def handler(socket: Socket) -> None: ...
+
+    io.event("x")(handler)
+    io.event("x", order="socket")(handler)
+    io.on("x", print)
+    assert io.listeners("x") == [print, handler, handler]
+    io.off("x", handler)
+    assert io.listeners("x") == [print, handler]
+    assert io.listeners("y") == []
+
+
+async def test_all_handlers_can_be_removed_at_once(io: Server) -> None:
+    calls = Log()
+    io.on("connection", calls)
+    io.event("x")(calls)
+    io.on("y", calls)
+    io.off()
+    assert not io.listeners("connection") + io.listeners("x") + io.listeners("y")
+    async with LinkedClient(io) as client:
+        socket = socket_of(io, client)
+        socket.on("x", calls)
+        socket.once("disconnect", calls)
+        assert socket.listeners("x") == socket.listeners("disconnect") == [calls]
+        socket.off()
+        assert socket.listeners("x") == socket.listeners("disconnect") == []
+        client.emit("x")
+        await settle()
+    assert calls == []
+
+
+# --- adapters -------------------------------------------------------------------------------------
+
+
+class OwnAdapter(InMemoryAdapter):
+    """An adapter of the application."""
+
+    def __init__(self, host: AdapterHost) -> None:
+        super().__init__(host)
+        self.name = host.name
+
+
+def make_adapter(host: AdapterHost) -> OwnAdapter:
+    return OwnAdapter(host)
+
+
+@pytest.mark.parametrize("make", [OwnAdapter, make_adapter])
+async def test_adapter_is_made_for_each_namespace(make: Callable[[AdapterHost], Adapter]) -> None:
+    io = Server(adapter=make)
+    for name in ("/", "/admin"):
+        adapter = io.of(name).adapter
+        assert isinstance(adapter, OwnAdapter)
+        assert adapter.name == name
+    async with LinkedClient(io) as client:
+        io.to(socket_of(io, client).id).emit("x")
+        assert await client.received() == ("x", [])
+
+
+def test_adapter_must_offer_recovery_where_that_is_on() -> None:
+    with pytest.raises(ValueError, match="adapter: this one cannot"):
+        Server(adapter=InMemoryAdapter, connection_state_recovery=True)
+
+
+async def test_rooms_of_sockets_are_told_by_the_adapter(io: Server) -> None:
+    joined, deleted = Log(), Log()
+    io.adapter.on("join_room", joined)
+    io.adapter.on("delete_room", deleted)
+    async with LinkedClient(io) as client:
+        socket_of(io, client).join("a")
+        assert joined == [("a", client.sid)]
+    await settle()
+    assert deleted == [("a",)]

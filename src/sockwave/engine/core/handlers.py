@@ -15,9 +15,12 @@ from typing import Any, Final, TypeAlias
 __all__ = [
     "Handler",
     "HandlerTable",
+    "WrappedHandler",
     "add_handler",
+    "add_once",
     "check_handler",
     "fit",
+    "listeners_of",
     "most_arguments",
     "remove_handler",
 ]
@@ -46,8 +49,53 @@ def add_handler(table: HandlerTable, name: str, handler: Handler, *, first: bool
     table[name] = (handler, *present) if first else (*present, handler)
 
 
-def remove_handler(table: HandlerTable, name: str, handler: Handler | None = None) -> None:
-    """Remove the latest registration of a handler, or all handlers of the name."""
+class WrappedHandler:
+    """A handler in a wrapping of ours; `remove_handler` and `listeners_of` look inside."""
+
+    __slots__ = ("__wrapped__",)
+
+    def __init__(self, handler: Handler) -> None:
+        self.__wrapped__ = handler
+
+    def __call__(self, *args: Any) -> Any:
+        """Call the handler."""
+        return self.__wrapped__(*args)
+
+
+class _OnceHandler(WrappedHandler):
+    """A handler that is removed before its first call."""
+
+    __slots__ = ("_name", "_table")
+
+    def __init__(self, handler: Handler, table: HandlerTable, name: str) -> None:
+        super().__init__(handler)
+        self._table = table
+        self._name = name
+
+    def __call__(self, *args: Any) -> Any:
+        """Call it, once."""
+        remove_handler(self._table, self._name, self)
+        return self.__wrapped__(*args)
+
+
+def add_once(table: HandlerTable, name: str, handler: Handler) -> None:
+    """Add a handler for one call."""
+    add_handler(table, name, _OnceHandler(handler, table, name))
+
+
+def listeners_of(table: HandlerTable | None, name: str) -> list[Handler]:
+    """Handlers of a name as they were registered."""
+    handlers = (table or {}).get(name, ())
+    return [each.__wrapped__ if isinstance(each, WrappedHandler) else each for each in handlers]
+
+
+def remove_handler(
+    table: HandlerTable, name: str | None = None, handler: Handler | None = None
+) -> None:
+    """Remove the latest registration of a handler, or all handlers of the name, or of all names."""
+    if name is None:
+        table.clear()
+        return
     if handler is None:
         table.pop(name, None)
         return

@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
+from urllib.parse import quote
 
 from sockwave.codec.deflate import Deflate
 
@@ -27,6 +28,9 @@ __all__ = [
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 MAX_TIMEOUT: Final = 2**31 / 1000
 """Seconds: what a timer in JavaScript, and the handshake's milliseconds, can hold."""
+
+_UNQUOTED: Final = "!*'()"
+"""What JavaScript's encodeURIComponent leaves as it is, beside what Python's `quote` does."""
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
@@ -185,6 +189,7 @@ class Cookie:
         name: Its name.
         path: None leaves the attribute out; so do `domain`, `max_age`.
         max_age: Seconds.
+        priority: For browsers that throw cookies away (Chromium).
     """
 
     name: str = "io"
@@ -195,6 +200,7 @@ class Cookie:
     domain: str | None = None
     max_age: int | None = None
     partitioned: bool = False
+    priority: Literal["low", "medium", "high"] | None = None
 
     def __post_init__(self) -> None:
         check_token("cookie name", self.name)
@@ -210,10 +216,12 @@ class Cookie:
             check_integer("cookie max_age", self.max_age, 0)
         if self.same_site not in ("strict", "lax", "none", None):
             raise ValueError(f"cookie same_site: {self.same_site!r} is not strict, lax or none")
+        if self.priority not in ("low", "medium", "high", None):
+            raise ValueError(f"cookie priority: {self.priority!r} is not low, medium or high")
 
     def render(self, sid: str) -> str:
         """Value of `Set-Cookie`."""
-        parts = [f"{self.name}={sid}"]
+        parts = [f"{self.name}={quote(sid, safe=_UNQUOTED)}"]
         if self.max_age is not None:
             parts.append(f"Max-Age={self.max_age}")
         if self.domain is not None:
@@ -226,6 +234,8 @@ class Cookie:
             parts.append("Secure")
         if self.partitioned:
             parts.append("Partitioned")
+        if self.priority is not None:
+            parts.append(f"Priority={self.priority.capitalize()}")
         if self.same_site is not None:
             parts.append(f"SameSite={self.same_site.capitalize()}")
         return "; ".join(parts)
@@ -317,7 +327,8 @@ class EngineOptions:
         allow_upgrades: False announces none.
         allow_eio3: Serve clients of Engine.IO 3 too (socket.io-client 1 and 2), and polling by
             scripts (JSONP). What that opens is in docs/differences.md.
-        allow_request: Asked for each new session; False refuses it with 403.
+        allow_request: Asked for each new session; False refuses it with 403, and a `ConnectError`
+            that it raises with 403 and that message.
         http_compression: Of poll responses; None turns it off.
         per_message_deflate: Of WebSocket messages; None (the default) turns it off.
         initial_packet: A message sent right after the handshake.

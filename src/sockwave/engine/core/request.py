@@ -85,6 +85,7 @@ class Request:
         "_fields",
         "_headers",
         "_query",
+        "_state",
         "client",
         "is_secure",
         "method",
@@ -109,6 +110,7 @@ class Request:
         self._fields: dict[bytes, bytes] | None = fields
         self._headers: Headers | None = None
         self._query: dict[str, str] | None = None
+        self._state: dict[str, Any] | None = None
 
     def pack(self) -> None:
         """Take less room, for as long as nobody looks: a session keeps its first request."""
@@ -140,6 +142,13 @@ class Request:
         if self._query is None:
             self._query = parse_query(self.target.partition("?")[2])
         return self._query
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Anything that middlewares of the engine found out, for whoever sees this request."""
+        if self._state is None:
+            self._state = {}
+        return self._state
 
     @property
     def cookies(self) -> dict[str, str]:

@@ -356,6 +356,9 @@ class Session:
             self._probe = None
             self.state = next_state(self.state, Input.PROBE_FAILED)
 
+    def probed(self, transport: Transport) -> None:
+        """The client talks on a second transport; for those above who want to know."""
+
     def is_tried_by(self, probe: UpgradeProbe) -> bool:
         """Whether this is the trial that is under way."""
         return self._probe is probe
@@ -448,6 +451,7 @@ class UpgradeProbe:
             self.is_probed = True
             self._transport.write([b"3probe"])
             self._free_poll()
+            self._session.probed(self._transport)
         elif packet[:1] == b"%c" % PacketType.UPGRADE:
             self._driver.cancel(self)
             self._session.take_over(self._transport)

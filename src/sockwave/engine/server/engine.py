@@ -15,7 +15,9 @@ from sockwave.engine.core.handlers import (
     Handler,
     HandlerTable,
     add_handler,
+    add_once,
     check_handler,
+    listeners_of,
     remove_handler,
 )
 from sockwave.engine.core.options import (
@@ -31,6 +33,7 @@ from sockwave.engine.server.cors import cors_headers, preflight_headers
 from sockwave.engine.server.driver import Driver
 from sockwave.engine.server.exchange import NO_SNIFF, HttpExchange
 from sockwave.engine.server.ids import generate_id
+from sockwave.engine.server.middleware import ask
 from sockwave.engine.server.payloads import (
     REVISION_3,
     REVISION_3_BASE64,
@@ -49,6 +52,7 @@ from sockwave.engine.server.verification import (
     verify,
 )
 from sockwave.engine.server.websocket_v3 import WebSocketV3
+from sockwave.errors import ConnectError
 from sockwave.types import DisconnectReason, SessionId, TransportName
 
 if TYPE_CHECKING:
@@ -103,6 +107,7 @@ class EngineServer:
         self.peer_log = PeerLog(_logger)
         self._sessions: dict[str, ServerSession] = {}
         self._handlers: HandlerTable = {}
+        self._middlewares: tuple[Handler, ...] = ()
         self._is_closing = False
         self._prefix = self.options.prefix
         self._endpoint = self._prefix + "?"
@@ -114,6 +119,31 @@ class EngineServer:
     def sessions(self) -> Mapping[str, ServerSession]:
         """Open sessions by id."""
         return MappingProxyType(self._sessions)
+
+    @property
+    def clients_count(self) -> int:
+        """How many sessions are open."""
+        return len(self._sessions)
+
+    @overload
+    def use(self, middleware: F) -> F: ...
+    @overload
+    def use(self) -> Callable[[F], F]: ...
+    def use(self, middleware: F | None = None) -> Any:
+        """Let a function see each HTTP request before anything is decided about it.
+
+        Handshakes, polls, posts and upgrades, in this order of registration; not preflights and the
+        files of the client. As a call or as a decorator; `def` or `async def`. It gets the request,
+        whose `state` is there for what it finds out: that of the first request of a session is
+        `socket.request.state`. What it returns decides: None lets the request pass, a `Response` is
+        the answer. One that raises refuses the request with 400; the log has why, unless it is a
+        `ConnectError`. For headers of good answers see the events of `on`.
+        """
+        if middleware is None:
+            return self.use
+        check_handler("use", middleware)
+        self._middlewares = (*self._middlewares, middleware)
+        return middleware
 
     @overload
     def on(self, event: str) -> Callable[[F], F]: ...
@@ -130,18 +160,38 @@ class EngineServer:
         Raises:
             ValueError: Unknown event.
         """
-        if event not in ("connection", "connection_error", "initial_headers", "headers"):
-            raise ValueError(f"an engine has no event {event!r}")
+        self._check_event(event)
         if handler is None:
             return lambda decorated: self.on(event, decorated)
         check_handler(event, handler)
         add_handler(self._handlers, event, handler)
-        self.edits_headers = self.edits_headers or event.endswith("headers")
         return handler
 
-    def off(self, event: str, handler: Handler | None = None) -> None:
-        """Remove a handler, or all of an event."""
+    @overload
+    def once(self, event: str) -> Callable[[F], F]: ...
+    @overload
+    def once(self, event: str, handler: F) -> F: ...
+    def once(self, event: str, handler: Handler | None = None) -> Any:
+        """Register a handler for one call; see `on`."""
+        self._check_event(event)
+        if handler is None:
+            return lambda decorated: self.once(event, decorated)
+        check_handler(event, handler)
+        add_once(self._handlers, event, handler)
+        return handler
+
+    def off(self, event: str | None = None, handler: Handler | None = None) -> None:
+        """Remove a handler, all of an event, or all."""
         remove_handler(self._handlers, event, handler)
+
+    def listeners(self, event: str) -> list[Handler]:
+        """Handlers of an event, as they were registered."""
+        return listeners_of(self._handlers, event)
+
+    def _check_event(self, event: str) -> None:
+        if event not in ("connection", "connection_error", "initial_headers", "headers"):
+            raise ValueError(f"an engine has no event {event!r}")
+        self.edits_headers = self.edits_headers or event.endswith("headers")
 
     async def close(self) -> None:
         """End all sessions at once; clients see the end and may connect again.
@@ -172,8 +222,12 @@ class EngineServer:
         """Whether a request for this path belongs to the engine."""
         return path.startswith(self._prefix)
 
-    def handle_request(self, exchange: HttpExchange) -> None:
-        """Take a request that is no upgrade, when its head is there."""
+    def handle_request(self, exchange: HttpExchange, *, is_asked: bool = False) -> None:
+        """Take a request that is no upgrade, when its head is there.
+
+        Args:
+            is_asked: Middlewares have let it pass.
+        """
         request = exchange.request
         if not request.target.startswith(self._endpoint) and self._is_elsewhere(exchange):
             return
@@ -181,13 +235,16 @@ class EngineServer:
         if cors is not None and request.method == "OPTIONS":
             exchange.respond(cors.preflight_status, preflight_headers(cors, request))
             return
+        if self._middlewares and not is_asked:
+            ask(self, self._middlewares, exchange)
+            return
         try:
             session = verify(request, self._sessions, self.options, is_upgrade=False)
             if session is None:
                 self._admit(request, lambda id: self._open_polling(exchange, id), exchange)
                 return
         except Refused as refused:
-            self._refuse(exchange, refused)
+            self.refuse(exchange, refused)
             return
         transport = session.transport
         assert isinstance(transport, PollingTransport)  # `verify` compared the names
@@ -213,8 +270,11 @@ class EngineServer:
         exchange.respond(status, [*headers, *self.error_headers(request)], body)
         return True
 
-    def handle_upgrade(self, upgrade: UpgradeExchange) -> None:
-        """Take a request to become a WebSocket."""
+    def handle_upgrade(self, upgrade: UpgradeExchange, *, is_asked: bool = False) -> None:
+        """Take a request to become a WebSocket; see `handle_request`."""
+        if self._middlewares and not is_asked:
+            ask(self, self._middlewares, upgrade)
+            return
         request = upgrade.request
         try:
             session = verify(request, self._sessions, self.options, is_upgrade=True)
@@ -223,7 +283,7 @@ class EngineServer:
             else:
                 self._admit(request, lambda id: self._open_websocket(upgrade, id), upgrade)
         except Refused as refused:
-            self._refuse(upgrade, refused)
+            self.refuse(upgrade, refused)
 
     def success_headers(
         self, headers: ResponseHeaders, request: Request, new_sid: SessionId | None
@@ -277,11 +337,14 @@ class EngineServer:
             try:
                 if hasattr(allowed, "__await__"):
                     allowed = await allowed
+            except ConnectError as error:
+                allowed = error
             except Exception:
                 _logger.exception("allow_request failed")
                 allowed = False
             id_: Any = generate_id()
-            if self.options.generate_id is not None and allowed is not False:
+            is_refused = allowed is False or isinstance(allowed, ConnectError)
+            if self.options.generate_id is not None and not is_refused:
                 try:
                     id_ = self.options.generate_id(request)
                     if hasattr(id_, "__await__"):
@@ -291,25 +354,33 @@ class EngineServer:
                     raise Refused(ErrorCode.BAD_REQUEST, {"name": "ID_GENERATION_ERROR"}) from None
             open_session(self._checked(request, allowed, id_))
         except Refused as refused:
-            self._refuse(exchange, refused)
+            self.refuse(exchange, refused)
 
     def _call_application(self, allow: AllowRequest, request: Request) -> Any:
         try:
             return allow(request)
+        except ConnectError as error:
+            return error
         except Exception:
             _logger.exception("allow_request failed")
             return False
 
-    def _checked(self, request: Request, allowed: Any, id_: str) -> SessionId:
+    def _checked(self, request: Request, allowed: Any, id_: Any) -> SessionId:
         if allowed is False:
             raise Refused(ErrorCode.FORBIDDEN, {"message": "Forbidden"})
+        if isinstance(allowed, ConnectError):
+            raise Refused(ErrorCode.FORBIDDEN, {"message": allowed.message})
         if revision(request) != 4 and not self.options.allow_eio3:
             raise Refused(ErrorCode.UNSUPPORTED_PROTOCOL_VERSION, {"protocol": 3})
+        if not isinstance(id_, str) or not id_:
+            _logger.error("generate_id must give text, not %r", type(id_).__name__)
+            raise Refused(ErrorCode.BAD_REQUEST, {"name": "ID_GENERATION_ERROR"})
         if self._is_closing or id_ in self._sessions:
             raise Refused(ErrorCode.BAD_REQUEST, {"name": "ID_GENERATION_ERROR"})
         return SessionId(id_)
 
-    def _refuse(self, exchange: HttpExchange | UpgradeExchange, refused: Refused) -> None:
+    def refuse(self, exchange: HttpExchange | UpgradeExchange, refused: Refused) -> None:
+        """Answer with what is wrong, and tell the application."""
         request, code = exchange.request, refused.code
         self.peer_log.info(request.client, f"refused: {code.message}")
         if handlers := self._handlers.get("connection_error"):
@@ -317,14 +388,13 @@ class EngineServer:
             for handler in handlers:
                 self._call_handler("connection_error", handler, failure)
         status = 403 if code is ErrorCode.FORBIDDEN else 400
+        message = refused.context.get("message") or code.message
         if isinstance(exchange, HttpExchange):
             headers = [("Content-Type", "application/json"), *NO_SNIFF]
-            body = orjson.dumps({"code": int(code), "message": code.message})
+            body = orjson.dumps({"code": int(code), "message": message})
             exchange.respond(status, [*headers, *self.error_headers(request)], body)
         else:
-            exchange.reject(
-                status, [("Content-Type", "text/html"), *NO_SNIFF], code.message.encode()
-            )
+            exchange.reject(status, [("Content-Type", "text/html"), *NO_SNIFF], message.encode())
 
     # --- opening ----------------------------------------------------------------------------------
 

@@ -7,19 +7,52 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+from sockwave.engine.core.options import check_header_value, check_integer, check_token
 
 if TYPE_CHECKING:
     from sockwave.engine.core.request import Request
     from sockwave.engine.core.transport import Transport, TransportReceiver
 
-__all__ = ["NO_SNIFF", "ExchangeOwner", "HttpExchange", "ResponseHeaders", "UpgradeExchange"]
+__all__ = [
+    "NO_SNIFF",
+    "ExchangeOwner",
+    "HttpExchange",
+    "Response",
+    "ResponseHeaders",
+    "UpgradeExchange",
+]
 
 ResponseHeaders: TypeAlias = Sequence[tuple[str, str]]
 """Names and values; a tuple stands for constant headers, which may be encoded once for ever."""
 
 NO_SNIFF: Final = (("X-Content-Type-Options", "nosniff"),)
 """On every answer whose body a browser might take for a page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """An answer that a middleware of the engine gives itself.
+
+    Attributes:
+        status: HTTP status.
+        headers: Names and values; the length is added, and so are CORS headers.
+        body: Its bytes.
+    """
+
+    status: int = 200
+    headers: ResponseHeaders = ()
+    body: bytes = b""
+
+    def __post_init__(self) -> None:
+        check_integer("status", self.status, 200, 599)
+        for name, value in self.headers:
+            check_token("name of a header", name)
+            check_header_value(f"header {name}", value)
+        if not isinstance(self.body, bytes):
+            raise TypeError(f"the body must be bytes, not {type(self.body).__name__}")
 
 
 class ExchangeOwner(Protocol):

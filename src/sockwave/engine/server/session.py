@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from sockwave.engine.core.handlers import (
     Handler,
     HandlerTable,
     add_handler,
+    add_once,
     check_handler,
     fit,
+    listeners_of,
     remove_handler,
 )
 from sockwave.engine.core.session import Session
@@ -22,14 +25,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sockwave.engine.core.request import Request
-    from sockwave.engine.core.transport import Transport
+    from sockwave.engine.core.transport import Outgoing, Transport
     from sockwave.engine.server.driver import Driver
     from sockwave.types import DisconnectReason, SessionId
 
-__all__ = ["ServerSession", "ServerSessionV3"]
+__all__ = ["ServerSession", "ServerSessionV3", "SessionPacket"]
 
 F = TypeVar("F", bound=Handler)
 _logger: Final = logging.getLogger("sockwave.engine")
+
+
+_TYPES: Final = ("open", "close", "ping", "pong", "message", "upgrade", "noop")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPacket:
+    """An Engine.IO packet, as handlers of `packet`, `packet_create` and `flush` get it.
+
+    Attributes:
+        type: `open`, `close`, `ping`, `pong`, `message`, `upgrade` or `noop`.
+        data: What follows the type; bytes for a binary message.
+        compress: Whether the transport may compress it; of one from the client always True.
+    """
+
+    type: str
+    data: str | bytes = ""
+    compress: bool = True
 
 
 class ServerSession(Session):
@@ -41,7 +62,10 @@ class ServerSession(Session):
         transport: Its `name` tells `polling` from `websocket`.
         protocol: Revision of Engine.IO that the client speaks, 4 or 3.
 
-    Events: `message` (str or bytes), `close` (reason, description), `drain`, `upgrade`.
+    Events: `message` (str or bytes), `close` (reason, description), `drain`; `upgrading` and
+    `upgrade` (transport) when another transport is tried and takes over; `heartbeat` when the
+    client shows life; `packet` and `packet_create` (SessionPacket) for each one that comes, and
+    that is queued; `flush` (list of SessionPacket) for those that go to the transport together.
     """
 
     __slots__ = ("_handlers", "request")
@@ -94,15 +118,36 @@ class ServerSession(Session):
         if handler is None:
             return lambda decorated: self.on(event, decorated)
         check_handler(event, handler)
-        if self._handlers is None:
-            self._handlers = {}
-        add_handler(self._handlers, event, handler)
+        add_handler(self._table(event), event, handler)
         return handler
 
-    def off(self, event: str, handler: Handler | None = None) -> None:
-        """Remove a handler, or all of an event."""
+    @overload
+    def once(self, event: str) -> Callable[[F], F]: ...
+    @overload
+    def once(self, event: str, handler: F) -> F: ...
+    def once(self, event: str, handler: Handler | None = None) -> Any:
+        """Register a handler for one call."""
+        if handler is None:
+            return lambda decorated: self.once(event, decorated)
+        check_handler(event, handler)
+        add_once(self._table(event), event, handler)
+        return handler
+
+    def off(self, event: str | None = None, handler: Handler | None = None) -> None:
+        """Remove a handler, all of an event, or all."""
         if self._handlers is not None:
             remove_handler(self._handlers, event, handler)
+
+    def listeners(self, event: str) -> list[Handler]:
+        """Handlers of an event, as they were registered."""
+        return listeners_of(self._handlers, event)
+
+    def _table(self, event: str) -> HandlerTable:
+        if event in _WATCHED_EVENTS and not isinstance(self, _WatchedSession):
+            self.__class__ = _WatchedSessionV3 if self.protocol == 3 else _WatchedSession
+        if self._handlers is None:
+            self._handlers = {}
+        return self._handlers
 
     def emit_local(self, event: str, *args: Any) -> None:
         """Call this session's handlers of an event, on this side only."""
@@ -117,6 +162,10 @@ class ServerSession(Session):
                 _logger.exception("a handler of the session event %r failed", event)
 
     # --- what happens to it -----------------------------------------------------------------------
+
+    def probed(self, transport: Transport) -> None:
+        """Tell the `upgrading` handlers."""
+        self.emit_local("upgrading", transport)
 
     def text_message(self, packet: bytes) -> None:
         """Hand a text message to the `message` handlers."""
@@ -144,6 +193,66 @@ class ServerSessionV3(SessionV3, ServerSession):
     """One client of Engine.IO 3."""
 
     __slots__ = ()
+
+
+_WATCHED_EVENTS: Final = frozenset({"packet", "packet_create", "flush", "heartbeat"})
+
+
+class _WatchedSession(ServerSession):
+    """A session whose packets somebody looks at.
+
+    A session becomes one, by a change of its class, with the first handler of such an event: then
+    all other sessions pay nothing for these events, not even a question.
+    """
+
+    __slots__ = ()
+
+    def text_received(self, packet: bytes) -> None:
+        """Tell of a packet, then take it."""
+        if not self.is_open:
+            return
+        self.emit_local("packet", _received(packet))
+        super().text_received(packet)
+        if packet[:1] == (b"2" if self.protocol == 3 else b"3") and self.is_open:
+            self.emit_local("heartbeat")
+
+    def binary_received(self, data: bytes) -> None:
+        """Tell of a binary message, then take it."""
+        if self.is_open:
+            self.emit_local("packet", SessionPacket("message", data))
+            super().binary_received(data)
+
+    def send_packet(self, packet: Outgoing, size: int) -> None:
+        """Tell of a packet, then queue it."""
+        if self.is_open:
+            self.emit_local("packet_create", _sent(packet))
+            super().send_packet(packet, size)
+
+    def flush(self) -> None:
+        """Tell of the packets that go to the transport now, then hand them on."""
+        if self._pending and self.transport.is_writable:
+            self.emit_local("flush", [_sent(packet) for packet in self._pending])
+        super().flush()
+
+
+class _WatchedSessionV3(_WatchedSession, ServerSessionV3):
+    """The same of Engine.IO 3."""
+
+    __slots__ = ()
+
+
+def _received(packet: bytes) -> SessionPacket:
+    kind = packet[:1]
+    known = _TYPES[int(kind)] if kind.isdigit() and int(kind) < len(_TYPES) else "error"
+    return SessionPacket(known, packet[1:].decode("utf-8", "replace"))
+
+
+def _sent(packet: Outgoing) -> SessionPacket:
+    if isinstance(packet, bytes):
+        return _received(packet)
+    if packet.is_binary:
+        return SessionPacket("message", packet.data, packet.compress)
+    return replace(_received(packet.data), compress=packet.compress)
 
 
 async def _guarded(awaitable: Any, event: str) -> None:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
 
+from sockwave.engine.core.handlers import (
+    Handler,
+    HandlerTable,
+    add_handler,
+    check_handler,
+    remove_handler,
+)
 from sockwave.engine.core.options import MAX_TIMEOUT, check_number
 from sockwave.socketio.core.outgoing import encode_shared
 from sockwave.socketio.core.rooms import RoomTable
@@ -27,6 +35,11 @@ __all__ = [
     "LocalSocket",
     "SupportsServerEvents",
 ]
+
+F = TypeVar("F", bound=Handler)
+_logger: Final = logging.getLogger("sockwave.adapters")
+
+ROOM_EVENTS: Final = frozenset({"create_room", "join_room", "leave_room", "delete_room"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +141,12 @@ class Adapter(Protocol):
     def close(self) -> None:
         """The namespace is closed."""
 
+    def on(self, event: str, handler: F) -> F:
+        """Hear of the rooms of this process; see `InMemoryAdapter.on`."""
+
+    def off(self, event: str | None = None, handler: Handler | None = None) -> None:
+        """Hear no longer."""
+
 
 @runtime_checkable
 class SupportsServerEvents(Protocol):
@@ -145,11 +164,32 @@ class SupportsServerEvents(Protocol):
 
 
 class InMemoryAdapter:
-    """The adapter of a single process."""
+    """The adapter of a single process; those of a cluster build on it."""
 
     def __init__(self, host: AdapterHost) -> None:
         self._host = host
         self._table = RoomTable()
+        self._handlers: HandlerTable = {}
+
+    def on(self, event: str, handler: F) -> F:
+        """Hear of rooms: `create_room` (room), `join_room` (room, id), `leave_room` (room, id) and
+        `delete_room` (room).
+
+        The room of a socket's own id is not among them: `connection` and `disconnect` tell of it.
+        Handlers must be plain functions; they run before `join` or `leave` returns.
+
+        Raises:
+            ValueError: Unknown event.
+        """
+        if event not in ROOM_EVENTS:
+            raise ValueError(f"an adapter has no event {event!r}")
+        check_handler(event, handler)
+        add_handler(self._handlers, event, handler)
+        return handler
+
+    def off(self, event: str | None = None, handler: Handler | None = None) -> None:
+        """Remove a handler, all of an event, or all."""
+        remove_handler(self._handlers, event, handler)
 
     @property
     def rooms(self) -> Mapping[Room, frozenset[SocketId]]:
@@ -158,15 +198,40 @@ class InMemoryAdapter:
 
     def add(self, id_: SocketId, rooms: Iterable[Room]) -> None:
         """Put a socket into rooms."""
-        self._table.add(id_, rooms)
+        if not self._handlers:
+            self._table.add(id_, rooms)
+            return
+        for room in rooms:
+            if room == id_ or room in self._table.of(id_):
+                continue
+            is_new = room not in self._table
+            self._table.add(id_, (room,))
+            if is_new:
+                self._tell("create_room", room)
+            self._tell("join_room", room, id_)
 
     def remove(self, id_: SocketId, room: Room) -> None:
         """Take it out of a room."""
+        was_in = bool(self._handlers) and room != id_ and room in self._table.of(id_)
         self._table.remove(id_, room)
+        if was_in:
+            self._tell("leave_room", room, id_)
+            if room not in self._table:
+                self._tell("delete_room", room)
 
     def remove_all(self, id_: SocketId) -> None:
         """Take it out of all its rooms."""
+        if self._handlers:
+            for room in self._table.of(id_) - {id_}:
+                InMemoryAdapter.remove(self, id_, room)
         self._table.remove_all(id_)
+
+    def _tell(self, event: str, *args: object) -> None:
+        for handler in self._handlers.get(event, ()):
+            try:
+                handler(*args)
+            except Exception:
+                _logger.exception("a handler of the adapter event %r failed", event)
 
     def rooms_of(self, id_: SocketId) -> set[Room]:
         """Its rooms, the one of its own id included."""

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
+from sockwave.engine.core.handlers import WrappedHandler
+
 __all__ = ["Lane", "Order", "OrderedHandler", "check_order"]
 
 Order: TypeAlias = Literal["socket"] | Callable[..., Hashable]
@@ -29,18 +31,14 @@ def check_order(order: object) -> None:
         raise ValueError(f"order must be 'socket', a function or None, not {order!r}")
 
 
-class OrderedHandler:
+class OrderedHandler(WrappedHandler):
     """A handler with an order of its own."""
 
-    __slots__ = ("__wrapped__", "order")
+    __slots__ = ("order",)
 
     def __init__(self, handler: Callable[..., Any], order: Order) -> None:
-        self.__wrapped__ = handler
+        super().__init__(handler)
         self.order = order
-
-    def __call__(self, *args: Any) -> Any:
-        """Call the handler."""
-        return self.__wrapped__(*args)
 
 
 class Lane(Generic[J]):

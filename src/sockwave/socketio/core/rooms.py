@@ -28,6 +28,9 @@ class RoomTable:
     def __len__(self) -> int:
         return len(self._members)
 
+    def __contains__(self, room: Room) -> bool:
+        return room in self._members
+
     def __iter__(self) -> Iterator[Room]:
         return iter(self._members)
 

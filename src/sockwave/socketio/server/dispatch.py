@@ -17,8 +17,10 @@ from sockwave.engine.core.handlers import (
     Handler,
     HandlerTable,
     add_handler,
+    add_once,
     check_handler,
     fit,
+    listeners_of,
     remove_handler,
 )
 from sockwave.errors import SockwaveError
@@ -109,20 +111,17 @@ class IncomingEvents:
         if handler is None:
             return lambda decorated: self.once(event, decorated)
         check_handler(event, handler)
-        wanted = handler
-
-        def once(*args: Any) -> Any:
-            self.off(event, once)
-            return wanted(*args)
-
-        once.__wrapped__ = handler  # type: ignore[attr-defined] # `off` finds it by this
-        add_handler(self._table(), event, once)
+        add_once(self._table(), event, handler)
         return handler
 
-    def off(self, event: str, handler: Handler | None = None) -> None:
-        """Remove a handler, or all of an event."""
+    def off(self, event: str | None = None, handler: Handler | None = None) -> None:
+        """Remove a handler, all of an event, or all of this socket."""
         if self._handlers is not None:
             remove_handler(self._handlers, event, handler)
+
+    def listeners(self, event: str) -> list[Handler]:
+        """This socket's handlers of an event, as they were registered."""
+        return listeners_of(self._handlers, event)
 
     def on_any(self, handler: F) -> F:
         """Get every event of this client as (event, *args), before its own handlers."""

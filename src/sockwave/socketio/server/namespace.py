@@ -23,7 +23,9 @@ from sockwave.engine.core.handlers import (
     Handler,
     HandlerTable,
     add_handler,
+    add_once,
     check_handler,
+    listeners_of,
     remove_handler,
 )
 from sockwave.errors import AckTimeout, ConnectError, SockwaveError
@@ -37,7 +39,7 @@ from sockwave.socketio.core.adapter import (
 from sockwave.socketio.core.operators import BroadcastOperator
 from sockwave.socketio.core.order import Lane, Order, OrderedHandler, check_order
 from sockwave.socketio.core.outgoing import encode
-from sockwave.socketio.core.recovery import RecoveryAdapter
+from sockwave.socketio.core.recovery import RecoveryAdapter, SupportsRecovery
 from sockwave.socketio.server.recovery import NamespaceRecovery
 from sockwave.socketio.server.socket import Socket
 from sockwave.types import DisconnectReason, Json, NamespaceName, Room, SocketId
@@ -89,13 +91,19 @@ class Namespace:
         self._order = server.options.order
         self._lanes: dict[Hashable, Lane[Any]] = {}
         self._ack_ids = itertools.count()
-        self.adapter: Adapter
         self.recovery: NamespaceRecovery | None = None
         options = server.options.recovery
-        if options is None:
-            self.adapter = InMemoryAdapter(self)
+        adapter: Adapter
+        if server.options.adapter is not None:
+            adapter = server.options.adapter(self)
+        elif options is None:
+            adapter = InMemoryAdapter(self)
         else:
-            self.adapter = adapter = self._recovery_adapter(options)
+            adapter = self._recovery_adapter(options)
+        self.adapter = adapter
+        if options is not None:
+            if not isinstance(adapter, SupportsRecovery):
+                raise ValueError("adapter: this one cannot do connection state recovery")
             self.recovery = NamespaceRecovery(self, adapter, options)
 
     def _recovery_adapter(self, options: Recovery) -> RecoveryAdapter:
@@ -152,23 +160,31 @@ class Namespace:
         """
         if handler is None:
             return lambda decorated: self.on(event, decorated)
-        check_handler(event, handler)
-        if event in _LIFE_CYCLE:
-            event = "connection"
-        elif event in RESERVED_EVENTS:
-            raise ValueError(
-                f"a namespace has no event {event!r}: use @event for one handler for all sockets, "
-                "or socket.on"
-            )
-        add_handler(self._handlers, event, handler)
+        add_handler(self._handlers, _own_event(event, handler), handler)
         return handler
+
+    @overload
+    def once(self, event: str) -> Callable[[F], F]: ...
+    @overload
+    def once(self, event: str, handler: F) -> F: ...
+    def once(self, event: str, handler: Handler | None = None) -> Any:
+        """Handle one such event, as `on` handles all."""
+        if handler is None:
+            return lambda decorated: self.once(event, decorated)
+        add_once(self._handlers, _own_event(event, handler), handler)
+        return handler
+
+    def listeners(self, event: str) -> list[Handler]:
+        """Handlers of `on`, `once` and `event` for a name, as they were registered."""
+        own = "connection" if event in _LIFE_CYCLE else event
+        return listeners_of(self._handlers, own) + listeners_of(self.event_handlers, event)
 
     def handlers(self, event: str) -> tuple[Handler, ...]:
         """Those of `on` for an event."""
         return self._handlers.get("connection" if event in _LIFE_CYCLE else event, ())
 
-    def off(self, event: str, handler: Handler | None = None) -> None:
-        """Remove a handler of `on` or `event`, or all of its name."""
+    def off(self, event: str | None = None, handler: Handler | None = None) -> None:
+        """Remove a handler of `on` or `event`, all of its name, or all of the namespace."""
         own = "connection" if event in _LIFE_CYCLE else event
         remove_handler(self._handlers, own, handler)
         remove_handler(self.event_handlers, event, handler)
@@ -597,6 +613,19 @@ class Namespace:
         for socket in list(self._sockets.values()):
             socket.left(reason, "")
         self.adapter.close()
+
+
+def _own_event(event: str, handler: Handler) -> str:
+    """Check what is given to `on`."""
+    check_handler(event, handler)
+    if event in _LIFE_CYCLE:
+        return "connection"
+    if event in RESERVED_EVENTS:
+        raise ValueError(
+            f"a namespace has no event {event!r}: use @event for one handler for all sockets, "
+            "or socket.on"
+        )
+    return event
 
 
 def _check_server_event(event: str) -> None:

@@ -18,6 +18,9 @@ from sockwave.socketio.core.order import Order, check_order
 from sockwave.socketio.core.recovery import Recovery
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sockwave.socketio.core.adapter import Adapter, AdapterHost
     from sockwave.socketio.core.parser import Parser
 
 __all__ = ["ServerOptions", "ServerOptionsDict"]
@@ -40,6 +43,7 @@ class ServerOptionsDict(EngineOptionsDict, total=False):
     cleanup_empty_child_namespaces: bool
     order: Order | None
     parser: Parser | None
+    adapter: Callable[[AdapterHost], Adapter] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,8 @@ class ServerOptions:
         order: How handlers run beside each other, see `Order`; None lets each `async def` handler
             run from when its event comes.
         parser: How packets are encoded; None is JSON, as clients have it unless told otherwise.
+        adapter: Class or function that makes the adapter of each namespace, called with it; None
+            is the one in memory. With connection state recovery it must offer that.
     """
 
     connect_timeout: float = 45.0
@@ -83,6 +89,7 @@ class ServerOptions:
     cleanup_empty_child_namespaces: bool = False
     order: Order | None = None
     parser: Parser | None = None
+    adapter: Callable[[AdapterHost], Adapter] | None = None
 
     def __post_init__(self) -> None:
         for name in ("connect_timeout", "ack_timeout"):
@@ -97,6 +104,8 @@ class ServerOptions:
                     check_bool(field.name, value)
         check_integer("max_depth", self.max_depth, 1, 250)
         check_order(self.order)
+        if self.adapter is not None and not callable(self.adapter):
+            raise TypeError(f"adapter must be a class or a function, not {self.adapter!r}")
         for method in ("encode", "decoder"):
             if self.parser is not None and not callable(getattr(self.parser, method, None)):
                 raise TypeError(f"parser has no method {method!r}: {self.parser!r}")

@@ -89,6 +89,11 @@ class Server(Servable):
         return self._engine
 
     @property
+    def path(self) -> str:
+        """What the paths of its requests start with, without a slash at the end."""
+        return self._engine.options.path
+
+    @property
     def namespaces(self) -> Mapping[NamespaceName, Namespace]:
         """Namespaces by name, those of parents included."""
         return MappingProxyType(self._namespaces)
@@ -171,9 +176,21 @@ class Server(Servable):
         """See `Namespace.on`."""
         return self._main.on(event, handler) if handler is not None else self._main.on(event)
 
-    def off(self, event: str, handler: Handler | None = None) -> None:
+    @overload
+    def once(self, event: str) -> Callable[[F], F]: ...
+    @overload
+    def once(self, event: str, handler: F) -> F: ...
+    def once(self, event: str, handler: Handler | None = None) -> Any:
+        """See `Namespace.once`."""
+        return self._main.once(event, handler) if handler is not None else self._main.once(event)
+
+    def off(self, event: str | None = None, handler: Handler | None = None) -> None:
         """See `Namespace.off`."""
         self._main.off(event, handler)
+
+    def listeners(self, event: str) -> list[Handler]:
+        """See `Namespace.listeners`."""
+        return self._main.listeners(event)
 
     @overload
     def event(self, handler: F, *, order: Order | None = None) -> F: ...

@@ -24,6 +24,7 @@ from sockwave.types import DisconnectReason, Json, Room
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from sockwave.engine.core.request import Request
     from sockwave.engine.server.session import ServerSession
     from sockwave.socketio.core.recovery import SavedSession
     from sockwave.socketio.server.connection import Connection
@@ -108,6 +109,12 @@ class Socket(IncomingEvents):
     def id_in_logs(self) -> str:
         """The id, cut short where it is a credential: an old client's is that of its session."""
         return self.id if self._session.protocol == 4 else f"{self.id[:-16]}..."
+
+    @property
+    def request(self) -> Request:
+        """The first HTTP request of the connection; its `state` has what middlewares of the engine
+        found out."""
+        return self._session.request
 
     @property
     def conn(self) -> ServerSession:
