@@ -72,7 +72,7 @@ class _EchoEngine(EngineServer):
         """Any path."""
         return True
 
-    def handle_upgrade(self, upgrade: UpgradeExchange) -> None:
+    def handle_upgrade(self, upgrade: UpgradeExchange, *, is_asked: bool = False) -> None:
         """Accept, and echo."""
         echo = _Echo()
         transport = upgrade.accept(echo, [])

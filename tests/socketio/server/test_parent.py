@@ -241,6 +241,16 @@ async def test_child_gets_what_its_parent_has_at_that_moment(io: Server) -> None
             assert order == ["middleware", "late", "connection", "late"]
 
 
+async def test_handler_for_one_call_is_called_once_in_each_child(io: Server) -> None:
+    calls = Log()
+    parent = io.of(re.compile(".*"))
+    parent.once("connection", lambda socket: calls(socket.namespace.name))
+    for name in ("/1", "/1", "/2"):
+        async with LinkedClient(io, name):
+            pass
+    assert calls == [("/1",), ("/2",)]
+
+
 async def test_name_that_the_application_asks_for_becomes_a_child_of_a_pattern(io: Server) -> None:
     asked: list[str] = []
 

@@ -19,6 +19,7 @@ __all__ = [
     "add_handler",
     "add_once",
     "check_handler",
+    "copy_handlers",
     "fit",
     "listeners_of",
     "most_arguments",
@@ -81,6 +82,17 @@ class _OnceHandler(WrappedHandler):
 def add_once(table: HandlerTable, name: str, handler: Handler) -> None:
     """Add a handler for one call."""
     add_handler(table, name, _OnceHandler(handler, table, name))
+
+
+def copy_handlers(table: HandlerTable) -> HandlerTable:
+    """Make a table of its own, where a handler for one call is one anew."""
+    copy: HandlerTable = {}
+    for name, handlers in table.items():
+        copy[name] = tuple(
+            _OnceHandler(each.__wrapped__, copy, name) if isinstance(each, _OnceHandler) else each
+            for each in handlers
+        )
+    return copy
 
 
 def listeners_of(table: HandlerTable | None, name: str) -> list[Handler]:

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sockwave.codec.socketio import MAX_NAME_BYTES
+from sockwave.engine.core.handlers import copy_handlers
 from sockwave.errors import AckTimeout
 from sockwave.socketio.server.namespace import Namespace
 
@@ -66,7 +67,7 @@ class ParentNamespace(Namespace):
         """Make a namespace with the middlewares and handlers of now."""
         child = self._children[name] = Namespace(self.server, name, parent=self)
         child._middlewares = self._middlewares
-        child._handlers = dict(self._handlers)
+        child._handlers = copy_handlers(self._handlers)
         child.event_handlers = dict(self.event_handlers)
         child.order = self.order
         return child
