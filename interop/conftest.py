@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interop.browsers import Browser, Chromium, Firefox
 from interop.fronts import FRONTS
 from interop.node import NodeDriver
 from interop.stage import TRANSPORTS, Stage
 from sockwave.engine.server.serving import new_event_loop
-from tests.support.peers import node
+from tests.support import peers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,10 +41,23 @@ def runner() -> Iterator[asyncio.Runner]:
 @pytest.fixture(scope="session")
 def driver(runner: asyncio.Runner) -> Iterator[NodeDriver]:
     """One Node process for all tests."""
-    driver = NodeDriver(node())
+    driver = NodeDriver(peers.node())
     runner.run(driver.__aenter__())
     yield driver
     runner.run(driver.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="session", params=["chromium", "firefox"])
+def browser(request: pytest.FixtureRequest, runner: asyncio.Runner) -> Iterator[Browser]:
+    """Each browser, started once."""
+    browser: Browser
+    if request.param == "chromium":
+        browser = Chromium(peers.browser().browser)
+    else:
+        browser = Firefox(peers.firefox())
+    runner.run(browser.__aenter__())
+    yield browser
+    runner.run(browser.__aexit__(None, None, None))
 
 
 @pytest.fixture(params=FRONTS)

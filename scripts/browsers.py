@@ -1,6 +1,6 @@
-"""Browsers for the tests: Chromium with its driver, and Firefox where it is installed.
+"""Browsers for the tests: Chromium with its driver, and Firefox.
 
-Run as `python -m scripts.browsers` it installs Chromium where it can (root on a machine with apt).
+Run as `python -m scripts.browsers` it installs them where it can (root on a machine with apt).
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from scripts.quiet import report, say, succeeds
 
 __all__ = ["Chromium", "find_chromium", "find_firefox", "set_up"]
 
-PACKAGES = ("chromium", "chromium-driver")
+CHROMIUM_PACKAGES = ("chromium", "chromium-driver")
+FIREFOX_PACKAGES = ("firefox-esr",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,28 @@ def _first_of(*names: str) -> Path | None:
 
 def set_up() -> str | None:
     """Install what is missing; returns what could not be had, in one line."""
-    if find_chromium() is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        say("Installing Chromium for the browser tests")
+    if (wanted := _missing()) and os.geteuid() == 0 and shutil.which("apt-get"):
+        say(f"Installing {' and '.join(wanted)} for the browser tests")
         apt = ("apt-get", "-qq")
         env = {"DEBIAN_FRONTEND": "noninteractive"}
+        packages = [package for names in wanted.values() for package in names]
         # A stale third-party source fails the update; the install may succeed all the same.
         succeeds((*apt, "update"), env=env, show_failure=False)
-        succeeds((*apt, "install", "-y", "--no-install-recommends", *PACKAGES), env=env)
-    if find_chromium() is None:
-        return f"No Chromium with its driver: apt install {' '.join(PACKAGES)}"
+        succeeds((*apt, "install", "-y", "--no-install-recommends", *packages), env=env)
+    if wanted := _missing():
+        packages = [package for names in wanted.values() for package in names]
+        return f"No {' and no '.join(wanted)}: apt install {' '.join(packages)}"
     return None
+
+
+def _missing() -> dict[str, tuple[str, ...]]:
+    """What is not there, and the Debian packages that have it."""
+    missing: dict[str, tuple[str, ...]] = {}
+    if find_chromium() is None:
+        missing["Chromium with its driver"] = CHROMIUM_PACKAGES
+    if find_firefox() is None:
+        missing["Firefox"] = FIREFOX_PACKAGES
+    return missing
 
 
 if __name__ == "__main__":

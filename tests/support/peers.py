@@ -66,7 +66,7 @@ def firefox() -> Path:
     """Firefox, or skip."""
     found = find_firefox()
     if found is None:
-        unavailable("Firefox is not installed: apt install firefox-esr")
+        unavailable("Firefox is not installed: `make peers`")
     return found
 
 
