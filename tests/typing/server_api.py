@@ -20,6 +20,7 @@ from sockwave import (
     HandlerFailure,
     Handshake,
     HttpCompression,
+    InMemoryAdapter,
     Limits,
     Listener,
     Namespace,
@@ -31,7 +32,7 @@ from sockwave import (
     SocketId,
     SocketOperator,
 )
-from sockwave.engine import Engine, Session
+from sockwave.engine import Engine, Response, Session
 from sockwave.testing import LinkedClient
 
 io = Server()
@@ -95,6 +96,27 @@ async def connection(socket: Socket) -> None:
     assert_type(socket.once("first", first)(1), tuple[int, int])
     every("x", 1)
     every()  # type: ignore[call-arg]
+
+
+@io.once("connection")
+def first_connection(socket: Socket) -> int:
+    return len(io.listeners("connection"))
+
+
+@io.engine.use
+async def ask_first(request: Request) -> Response | None:
+    return Response(status=401) if request.state.get("user") is None else None
+
+
+def joined(room: str, id_: SocketId) -> None:
+    io.off("connection")
+    io.off()
+
+
+assert_type(io.adapter.on("join_room", joined)("r", SocketId("x")), None)
+Server(adapter=InMemoryAdapter)
+Server(adapter=lambda host: InMemoryAdapter(host))
+Server(adapter=5)  # type: ignore[arg-type]
 
 
 @io.event
