@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -131,7 +131,7 @@ async def test_every_event_arrives_once_and_in_order_over_300_cuts(
     chance = random.Random(transport)
     numbers: list[int] = []
     async with Cut(driver, transport, "native") as cut:
-        traffic = Traffic(cut.io, chance)
+        traffic = Traffic(cut.io, chance, numbers)
         client, proxy = cut.client, cut.proxy
 
         async def listen() -> None:
@@ -154,10 +154,11 @@ async def test_every_event_arrives_once_and_in_order_over_300_cuts(
                     proxy.cut_after(chance.choice([1, 300, 1_000, 30_000]) + chance.randrange(300))
                     await proxy.next_cut(20)
             emitting.cancel()
-            await until(lambda: len(numbers) >= traffic.sent)
-            await asyncio.sleep(0.3)
+            with suppress(TimeoutError):
+                await until(lambda: len(numbers) >= traffic.sent, 10)
+            await asyncio.sleep(0.3)  # nothing may come twice
             listening.cancel()
         states = await client.evaluate("socket.states")
-    assert numbers == list(range(traffic.sent))
     assert states.count(False) <= 1, "the first one, if it was seen"
+    assert numbers == list(range(traffic.sent))
     assert len(states) > 50, "many cuts came while it was connected"

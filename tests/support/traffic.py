@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Sized
 
     from sockwave import Server, Socket
 
@@ -15,20 +16,28 @@ __all__ = ["KINDS", "Traffic"]
 
 KINDS: Final = ("all", "room", "id", "socket", "binary", "large", "other")
 
+MOST_BEHIND: Final = 2_000
+"""Events on their way: a fifth of the log."""
+
 
 class Traffic:
     """Events `n` with a number, to one client, in every way that there is.
+
+    Args:
+        arrived: What the client has got: when it is too far behind, as slow or often cut as it is,
+            this waits, so that no event leaves the server's log before it can have arrived.
 
     Attributes:
         sent: How many the client must get: 0, 1, 2, ...
         kinds: How often each way was taken; `other` are those that are not for the client.
     """
 
-    def __init__(self, io: Server, chance: random.Random) -> None:
+    def __init__(self, io: Server, chance: random.Random, arrived: Sized) -> None:
         self.sent = 0
         self.kinds: Counter[str] = Counter()
         self._io = io
         self._chance = chance
+        self._arrived = arrived
         self._sockets: list[Socket] = []
         io.on("connection", self._connection)
 
@@ -43,8 +52,9 @@ class Traffic:
         while not self._sockets:
             await asyncio.sleep(0)
         while True:
-            for _ in range(self._chance.randrange(8)):
-                self._emit()
+            if self.sent - len(self._arrived) < MOST_BEHIND:
+                for _ in range(self._chance.randrange(8)):
+                    self._emit()
             await asyncio.sleep(self._chance.random() * 0.004)
 
     def _emit(self) -> None:

@@ -235,7 +235,7 @@ async def test_g6_every_event_arrives_once_and_in_order_over_300_cuts(
     chance = random.Random(seed)
     io = recovering()
     page = Page()
-    traffic = Traffic(io, chance)
+    traffic = Traffic(io, chance, page.events)
 
     async def come_back(wire: Wire) -> None:
         while True:
