@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import deque
-from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from functools import partial
 from threading import get_ident
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar
@@ -19,7 +19,7 @@ from sockwave.codec.socketio import (
     ack_prefix,
     event_prefix,
 )
-from sockwave.engine.core.handlers import Handler, add_handler, check_handler, fit, most_arguments
+from sockwave.engine.core.handlers import Handler, fit, most_arguments
 from sockwave.engine.core.options import check_integer
 from sockwave.errors import (
     ConnectError,
@@ -33,7 +33,10 @@ from sockwave.socketio.client.retries import RetryQueue
 from sockwave.socketio.client.stream import EventStream, Overflow
 from sockwave.socketio.core.acks import AckResult, AckTable, ack_callback, ack_value
 from sockwave.socketio.core.adapter import BroadcastFlags
+from sockwave.socketio.core.answers import Answers
+from sockwave.socketio.core.emit_operator import EmitOperator
 from sockwave.socketio.core.emitter import Emitter
+from sockwave.socketio.core.listeners import ANY, ANY_OUTGOING, AnyListeners
 from sockwave.socketio.core.outgoing import check_event_name, encode, event_packet
 from sockwave.types import DisconnectReason, Json, NamespaceName, SocketId
 
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from sockwave.engine.core.client_session import ClientSession
+    from sockwave.engine.core.handlers import HandlerTable
     from sockwave.socketio.client.manager import Manager
     from sockwave.socketio.client.options import Auth, SocketOptions
 
@@ -48,8 +52,6 @@ __all__ = ["ClientOperator", "ClientSocket"]
 
 F = TypeVar("F", bound=Handler)
 
-_ANY: Final = "*incoming"
-_ANY_OUTGOING: Final = "*outgoing"
 _NO_FLAGS: Final = BroadcastFlags()
 
 MAX_EARLY_EVENTS: Final = 10_000
@@ -80,7 +82,7 @@ class _Event(NamedTuple):
     id: int | None
 
 
-class ClientSocket(Emitter):
+class ClientSocket(AnyListeners, Emitter):
     """A namespace of a server; made by `connect` and by `Manager.socket`.
 
     It wants to be connected from `connect()` until `disconnect()`, or until the server disconnects
@@ -113,6 +115,7 @@ class ClientSocket(Emitter):
         "_early",
         "_ended_with",
         "_event_prefix",
+        "_hooks",
         "_is_special",
         "_last_error",
         "_max_backlog",
@@ -161,6 +164,7 @@ class ClientSocket(Emitter):
         self._queue: RetryQueue[_Event] | None = None
         if options.retries:
             self._queue = RetryQueue(options.retries, options.send_buffer_limit, self._send_try)
+        self._hooks: HandlerTable | None = None
         self._parser = manager.options.parser
         self._is_special = options.retries > 0 or self._parser is not None
         self._pid: str | None = None
@@ -443,44 +447,11 @@ class ClientSocket(Emitter):
         if reference in self._streams:
             self._streams.remove(reference)
 
-    def on_any(self, handler: F) -> F:
-        """Get every event of the server as (event, *args), before its own handlers."""
-        return self._hook(_ANY, handler)
-
-    def prepend_any(self, handler: F) -> F:
-        """The same, before the others."""
-        return self._hook(_ANY, handler, first=True)
-
-    def off_any(self, handler: Handler | None = None) -> None:
-        """Remove one of these, or all."""
-        self.off(_ANY, handler)
-
-    def listeners_any(self) -> list[Handler]:
-        """Those registered with `on_any`."""
-        return self.listeners(_ANY)
-
-    def on_any_outgoing(self, handler: F) -> F:
-        """Get every event sent as (event, *args), at the moment it is handed to the transport."""
-        self._is_special = True
-        return self._hook(_ANY_OUTGOING, handler)
-
-    def prepend_any_outgoing(self, handler: F) -> F:
-        """The same, before the others."""
-        self._is_special = True
-        return self._hook(_ANY_OUTGOING, handler, first=True)
-
-    def off_any_outgoing(self, handler: Handler | None = None) -> None:
-        """Remove one of these, or all."""
-        self.off(_ANY_OUTGOING, handler)
-
-    def listeners_any_outgoing(self) -> list[Handler]:
-        """Those registered with `on_any_outgoing`."""
-        return self.listeners(_ANY_OUTGOING)
-
-    def _hook(self, key: str, handler: F, *, first: bool = False) -> F:
-        check_handler(key, handler)
-        add_handler(self._handlers, key, handler, first=first)
-        return handler
+    def _hooks_for(self, key: str) -> HandlerTable:
+        self._is_special = self._is_special or key == ANY_OUTGOING
+        if self._hooks is None:
+            self._hooks = {}
+        return self._hooks
 
     # --- called by the manager --------------------------------------------------------------------
 
@@ -689,8 +660,8 @@ class ClientSocket(Emitter):
     def _dispatch(self, args: list[Any], id_: int | None) -> None:
         name = args[0]
         handlers_by_name = self._handlers
-        if _ANY in handlers_by_name:
-            for hook in handlers_by_name[_ANY]:
+        if self._hooks is not None:
+            for hook in self._hooks.get(ANY, ()):
                 self._run(hook, args, "on_any")
         if self._streams:
             for reference in list(self._streams):
@@ -705,7 +676,7 @@ class ClientSocket(Emitter):
         elif handlers is not None and len(handlers) == 1:
             self._run_only(handlers[0], args, name, id_)
         elif handlers:
-            answers = _Answers(self, self._session, id_, len(handlers))
+            answers = self._answers(id_, len(handlers))
             for handler in handlers:
                 self._run(handler, args[1:], name, answers)
 
@@ -719,7 +690,7 @@ class ClientSocket(Emitter):
         if result.__class__ is CoroutineType or (
             result is not None and hasattr(result, "__await__")
         ):
-            answers = None if id_ is None else _Answers(self, self._session, id_, 1)
+            answers = None if id_ is None else self._answers(id_, 1)
             self.manager.handler_started()
             self._runtime.start_handler(self._finish(result, name, answers))
         elif id_ is not None:
@@ -736,14 +707,12 @@ class ClientSocket(Emitter):
         self._offset = args[-1]
 
     def _run(
-        self, handler: Handler, args: Iterable[Any], name: str, answers: _Answers | None = None
+        self, handler: Handler, args: Iterable[Any], name: str, answers: Answers | None = None
     ) -> None:
         try:
             result = handler(*args)
         except Exception as error:
             self.handler_failed(name, error)
-            if answers is not None:
-                answers.failed()
             return
         if result is not None and hasattr(result, "__await__"):
             self.manager.handler_started()
@@ -751,19 +720,20 @@ class ClientSocket(Emitter):
         elif answers is not None:
             answers.returned(result)
 
-    async def _finish(self, awaitable: Awaitable[Any], name: str, answers: _Answers | None) -> None:
+    async def _finish(self, awaitable: Awaitable[Any], name: str, answers: Answers | None) -> None:
         """Wait for a handler in its task."""
         try:
             result = await awaitable
         except Exception as error:
             self.handler_failed(name, error)
-            if answers is not None:
-                answers.failed()
         else:
             if answers is not None:
                 answers.returned(result)
         finally:
             self.manager.handler_ended()
+
+    def _answers(self, id_: int | None, handlers: int) -> Answers:
+        return Answers(partial(self.acknowledge, self._session), id_, handlers)
 
     def acknowledge(self, session: ClientSession | None, id_: int, result: Any) -> None:
         """Answer an event, on the connection that it came by only: ids mean nothing on another."""
@@ -895,9 +865,8 @@ class ClientSocket(Emitter):
         session = self._session
         if session is None:
             return
-        if _ANY_OUTGOING in self._handlers:
-            for hook in self._handlers[_ANY_OUTGOING]:
-                self._run(hook, event.args, "on_any_outgoing")
+        for hook in self.listeners_any_outgoing() if self._hooks is not None else ():
+            self._run(hook, event.args, "on_any_outgoing")
         compress = event.flags.compress
         if self._parser is None:
             packet = event_packet(
@@ -954,25 +923,6 @@ def _end_stream(stream: EventStream, error: SockwaveError) -> None:
     stream.end(None if isinstance(error, Disconnected) else error)
 
 
-@dataclass(slots=True)
-class _Answers:
-    """Collects what several handlers of one event return, until one answers or all are done."""
-
-    socket: ClientSocket
-    session: ClientSession | None
-    id: int | None
-    remaining: int
-
-    def returned(self, result: Any) -> None:
-        self.remaining -= 1
-        if self.id is not None and (result is not None or not self.remaining):
-            id_, self.id = self.id, None
-            self.socket.acknowledge(self.session, id_, result)
-
-    def failed(self) -> None:
-        self.remaining -= 1
-
-
 class SendBuffer:
     """Events of a socket that wait for the connection."""
 
@@ -989,38 +939,7 @@ class SendBuffer:
         self._events.clear()
 
 
-@dataclass(frozen=True, slots=True)
-class ClientOperator:
-    """How the next event is sent; made by `volatile`, `compress` and `timeout`. Immutable."""
+class ClientOperator(EmitOperator[ClientSocket]):
+    """Flags for the next event; made by `volatile`, `compress` and `timeout` of a socket."""
 
-    _socket: ClientSocket
-    _flags: BroadcastFlags = field(default_factory=BroadcastFlags)
-
-    @property
-    def volatile(self) -> Self:
-        """Drop the event unless it can go out at once."""
-        return replace(self, _flags=replace(self._flags, volatile=True))
-
-    def compress(self, compress: bool) -> Self:
-        """Let the WebSocket compress the event, or not."""
-        return replace(self, _flags=replace(self._flags, compress=compress))
-
-    def timeout(self, seconds: float) -> Self:
-        """Set how long the acknowledgement is waited for."""
-        return replace(self, _flags=replace(self._flags, timeout=seconds))
-
-    def emit(self, event: str, *args: Json, ack: Callable[..., object] | None = None) -> None:
-        """Send an event; see `ClientSocket.emit`.
-
-        Args:
-            ack: With `timeout()`, called as `ack(None, *args)`, or `ack(error)` when the time is
-                over or the connection was lost.
-        """
-        check_event_name(event)
-        self._socket._emit((event, *args), self._flags, ack)
-
-    async def emit_with_ack(self, event: str, *args: Json, timeout: float | None = None) -> Any:
-        """Send an event and wait for its acknowledgement; see `ClientSocket.emit_with_ack`."""
-        check_event_name(event)
-        flags = self._flags if timeout is None else replace(self._flags, timeout=timeout)
-        return await self._socket._emit_and_wait((event, *args), flags)
+    __slots__ = ()

@@ -24,6 +24,8 @@ from sockwave.engine.core.handlers import (
     remove_handler,
 )
 from sockwave.errors import SockwaveError
+from sockwave.socketio.core.answers import Answers
+from sockwave.socketio.core.listeners import ANY, AnyListeners
 from sockwave.socketio.core.order import Lane, Order, OrderedHandler, check_order
 from sockwave.socketio.core.outgoing import encode
 
@@ -39,12 +41,10 @@ __all__ = ["IncomingEvents"]
 
 F = TypeVar("F", bound=Handler)
 
-_ANY: Final = "incoming"
-_ANY_OUTGOING: Final = "outgoing"
 _MIDDLEWARE: Final = "middleware"
 
 
-class IncomingEvents:
+class IncomingEvents(AnyListeners):
     """Handlers of one client's events in one namespace; the base of `Socket`."""
 
     __slots__ = (
@@ -123,38 +123,6 @@ class IncomingEvents:
         """This socket's handlers of an event, as they were registered."""
         return listeners_of(self._handlers, event)
 
-    def on_any(self, handler: F) -> F:
-        """Get every event of this client as (event, *args), before its own handlers."""
-        return self._hook(_ANY, handler)
-
-    def prepend_any(self, handler: F) -> F:
-        """The same, before the others."""
-        return self._hook(_ANY, handler, first=True)
-
-    def off_any(self, handler: Handler | None = None) -> None:
-        """Remove one of these, or all."""
-        self._unhook(_ANY, handler)
-
-    def listeners_any(self) -> list[Handler]:
-        """Those registered with `on_any`."""
-        return list((self._hooks or {}).get(_ANY, ()))
-
-    def on_any_outgoing(self, handler: F) -> F:
-        """Get every event sent to this client as (event, *args), broadcasts included."""
-        return self._hook(_ANY_OUTGOING, handler)
-
-    def prepend_any_outgoing(self, handler: F) -> F:
-        """The same, before the others."""
-        return self._hook(_ANY_OUTGOING, handler, first=True)
-
-    def off_any_outgoing(self, handler: Handler | None = None) -> None:
-        """Remove one of these, or all."""
-        self._unhook(_ANY_OUTGOING, handler)
-
-    def listeners_any_outgoing(self) -> list[Handler]:
-        """Those registered with `on_any_outgoing`."""
-        return list((self._hooks or {}).get(_ANY_OUTGOING, ()))
-
     @overload
     def use(self, middleware: F) -> F: ...
     @overload
@@ -174,17 +142,11 @@ class IncomingEvents:
         check_handler("use", middleware)
         return self._hook(_MIDDLEWARE, middleware)
 
-    def _hook(self, key: str, handler: F, *, first: bool = False) -> F:
-        check_handler(key, handler)
+    def _hooks_for(self, key: str) -> HandlerTable:
+        self._has_hooks = True
         if self._hooks is None:
             self._hooks = {}
-        add_handler(self._hooks, key, handler, first=first)
-        self._has_hooks = True
-        return handler
-
-    def _unhook(self, key: str, handler: Handler | None) -> None:
-        if self._hooks is not None:
-            remove_handler(self._hooks, key, handler)
+        return self._hooks
 
     def _table(self) -> HandlerTable:
         if self._handlers is None:
@@ -225,7 +187,7 @@ class IncomingEvents:
         if self._driver.debug:
             self._say("%s came with %d arguments", shortened(args[0]), len(args) - 1)
         hooks = self._hooks or {}
-        for hook in hooks.get(_ANY, ()):
+        for hook in hooks.get(ANY, ()):
             self._run(hook, args, "on_any")
         if _MIDDLEWARE in hooks:
             self._ask_middlewares(args, id_)
@@ -300,7 +262,7 @@ class IncomingEvents:
         """Run any number of handlers; the first that returns something answers."""
         if not handlers and not shared:
             self.namespace.unhandled(name)
-        answers = _Answers(self, id_, len(handlers) + len(shared))
+        answers = Answers(self._acknowledge, id_, len(handlers) + len(shared))
         for handler in handlers:
             self._run_in_order(_Job(self, handler, args, name, answers), args)
         for handler in shared:
@@ -365,7 +327,7 @@ class IncomingEvents:
             self._driver.finished()
 
     def _run(
-        self, handler: Handler, args: Iterable[Any], name: str, answers: _Answers | None = None
+        self, handler: Handler, args: Iterable[Any], name: str, answers: Answers | None = None
     ) -> None:
         try:
             result = handler(*args)
@@ -379,7 +341,7 @@ class IncomingEvents:
             answers.returned(result)
 
     async def _finish(
-        self, awaitable: Awaitable[Any], name: str, id_: int | None, answers: _Answers | None = None
+        self, awaitable: Awaitable[Any], name: str, id_: int | None, answers: Answers | None = None
     ) -> None:
         """Wait for a handler in its task."""
         try:
@@ -432,7 +394,7 @@ class _Job:
     handler: Handler
     args: list[Any]
     name: str
-    answers: _Answers
+    answers: Answers
 
     def begin(self) -> Awaitable[Any] | None:
         """Call the handler; what is returned has to be waited for."""
@@ -459,21 +421,3 @@ class _Job:
 def _number_name(name: float) -> str:
     """A number as an event's name, in JavaScript's form: handlers are registered under its text."""
     return str(int(name)) if name == int(name) else str(name)
-
-
-@dataclass(slots=True)
-class _Answers:
-    """Collects what several handlers of one event return, until one answers or all are done.
-
-    A handler that fails never returns: then there is no empty answer, as with a single handler.
-    """
-
-    socket: IncomingEvents
-    id: int | None
-    remaining: int
-
-    def returned(self, result: Any) -> None:
-        self.remaining -= 1
-        if self.id is not None and (result is not None or not self.remaining):
-            id_, self.id = self.id, None
-            self.socket._acknowledge(id_, result)
