@@ -65,9 +65,10 @@ client-bundle: $(DEV) ## Renew the JavaScript client that the server hands out
 
 # Set-up
 
-peers: $(VENV_MADE) ## Install Node.js packages and Chromium for the tests, where they are missing
+peers: $(VENV_MADE) ## Install Node.js packages and browsers for the tests, where they are missing
 	@$(PY) -m scripts.node
 	@$(PY) -m scripts.browsers
+	@$(PY) -m scripts.python39
 
 $(VENV_MADE): scripts/venv.sh
 	@sh scripts/venv.sh $(VENV) $(PYTHON)

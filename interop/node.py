@@ -15,7 +15,7 @@ from tests.support.peers import INTEROP, NodePeer
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["PATIENCE", "JsClient", "JsError", "NodeDriver"]
+__all__ = ["PATIENCE", "JsClient", "JsError", "NodeDriver", "pack", "unpack"]
 
 PATIENCE: Final = 15.0
 """Seconds until what should happen counts as missing."""
@@ -38,7 +38,8 @@ def pack(value: Any) -> Any:
     return value
 
 
-def _unpack(value: dict[str, Any]) -> Any:
+def unpack(value: dict[str, Any]) -> Any:
+    """Read bytes in the form that `pack` writes; an `object_hook` of `json`."""
     return base64.b64decode(value["$bytes"]) if "$bytes" in value else value
 
 
@@ -139,7 +140,7 @@ class NodeDriver:
     async def _read(self) -> None:
         assert self._process.stdout is not None
         while line := await self._process.stdout.readline():
-            message = json.loads(line, object_hook=_unpack)
+            message = json.loads(line, object_hook=unpack)
             if "event" in message:
                 client = self._clients.get(message["client"])
                 if client is not None:

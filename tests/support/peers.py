@@ -14,6 +14,8 @@ import pytest
 
 from scripts.browsers import Chromium, find_chromium, find_firefox
 from scripts.node import INTEROP, NODE_MODULES, Node, find_node, has_packages
+from scripts.python39 import find_environment as find_environment39
+from scripts.python39 import find_python as find_python39
 from scripts.quiet import is_ci
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ __all__ = [
     "firefox",
     "node",
     "package",
+    "python39",
     "unavailable",
 ]
 
@@ -67,6 +70,16 @@ def firefox() -> Path:
     found = find_firefox()
     if found is None:
         unavailable("Firefox is not installed: `make peers`")
+    return found
+
+
+def python39() -> Path:
+    """Python 3.9 with python-socketio 4, or skip; in CI too where there is no Python 3.9."""
+    if find_python39() is None:
+        pytest.skip("no Python 3.9 is at hand")
+    found = find_environment39()
+    if found is None:
+        unavailable("python-socketio 4 is not installed for Python 3.9: `make peers`")
     return found
 
 
