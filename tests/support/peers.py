@@ -75,10 +75,10 @@ def firefox() -> Path:
 
 def python39() -> Path:
     """Python 3.9 with python-socketio 4, or skip; in CI too where there is no Python 3.9."""
-    if find_python39() is None:
-        pytest.skip("no Python 3.9 is at hand")
     found = find_environment39()
     if found is None:
+        if find_python39() is None:
+            pytest.skip("no Python 3.9 is at hand")
         unavailable("python-socketio 4 is not installed for Python 3.9: `make peers`")
     return found
 
