@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interop.browsers import Browser, Chromium, Firefox
-from interop.fronts import FRONTS
+from interop.fronts import FRONTS, all_ended
 from interop.node import NodeDriver
 from interop.stage import TRANSPORTS, Stage
 from sockwave.engine.server.serving import new_event_loop
@@ -36,6 +36,7 @@ def runner() -> Iterator[asyncio.Runner]:
     """The event loop of all tests."""
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         yield runner
+        runner.run(all_ended())
 
 
 @pytest.fixture(scope="session")

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from sockwave.engine.server.asgi import Receive, Scope, Send
     from sockwave.engine.server.serving import Servable
 
-__all__ = ["FRONTS", "serving"]
+__all__ = ["FRONTS", "all_ended", "serving"]
 
 FRONTS = ("native", "hosted", "asgi")
+
+_ending: list[asyncio.Task[None]] = []
+"""Those of uvicorn on their way out: each sleeps for 0.1 seconds, in which the next test begins."""
 
 
 async def plain_app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,12 +71,20 @@ async def serving(servable: Servable, front: str) -> AsyncIterator[str]:
     try:
         yield url
     finally:
+        await servable.close()
         if front == "asgi":
-            await servable.close()  # uvicorn would wait for polls before it says that it ends
             # It fails for a WebSocket in the middle of its closing handshake.
             for _ in range(30):
                 if not server.server_state.connections:
                     break
                 await asyncio.sleep(0.005)
         stop.set()
-        await running
+        _ending.append(running)
+        if len(_ending) > 2:
+            await _ending.pop(0)
+
+
+async def all_ended() -> None:
+    """Wait for the servers of earlier tests."""
+    while _ending:
+        await _ending.pop(0)
