@@ -48,7 +48,7 @@ fmt: $(DEV) ## Format the code and sort the imports
 	@$(BIN)/ruff check --quiet --fix-only
 	@$(BIN)/ruff format
 
-interop: $(DEV) peers ## Run the tests against the JavaScript implementation
+interop: $(DEV) peers ## Run the tests against the clients of others, and in browsers
 	@$(BIN)/pytest interop $(ARGS)
 
 bench: $(DEV) ## Run the benchmarks

@@ -43,6 +43,14 @@ async def test_values_come_back_unchanged(stage: Stage, echo: Server, values: li
     assert await client.received("echoed") == values
 
 
+async def test_older_client_gets_values_back_unchanged(stage: Stage, echo: Server) -> None:
+    await stage.serve(echo)
+    client = await stage.connect(name="sio3", msgpack=True)
+    for values in VALUES:
+        assert await client.ask("echo", *values) == values
+        assert await client.received("echoed") == values
+
+
 async def test_rooms_and_acknowledgements_of_the_client(stage: Stage, echo: Server) -> None:
     await stage.serve(echo)
     clients = [await stage.connect(msgpack=True) for _ in range(2)]

@@ -59,6 +59,10 @@ async def test_old_client_gets_values_back_unchanged(
     client = await driver_stage.connect(name="sio3")
     assert await client.ask("echo", *values) == values
     assert await client.received("echoed") == values
+    client.answers["question"] = answer = ("this is", "the answer", *values)
+    (socket,) = echo.sockets.values()
+    assert await socket.emit_with_ack("question", *values, timeout=10) == answer
+    assert await client.received("question") == values
 
 
 @pytest.fixture
