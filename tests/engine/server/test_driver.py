@@ -10,7 +10,8 @@ import pytest
 
 from sockwave.engine.core.options import EngineOptions, Limits
 from sockwave.engine.core.session import Session
-from sockwave.engine.server.driver import DEADLINES_PER_TICK, FLUSHES_PER_TICK, LATE, Driver
+from sockwave.engine.io.loop import DEADLINES_PER_TICK, LATE
+from sockwave.engine.server.driver import FLUSHES_PER_TICK, Driver
 from sockwave.types import DisconnectReason, SessionId
 from tests.engine.core.fakes import FakeSink, FakeTransport
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sockwave.engine.core.transport import SharedPacket
-from sockwave.engine.server.websocket import FAILURE_LINGER, MESSAGES_PER_TICK, WebSocketTransport
+from sockwave.engine.io.websocket import MESSAGES_PER_TICK
+from sockwave.engine.server.websocket import FAILURE_LINGER, WebSocketTransport
 from tests.codec.handlers import raw_frame
 from tests.engine.server.fakes import FakeHost, FakeReceiver, FakeTcp
 

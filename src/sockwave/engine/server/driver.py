@@ -1,4 +1,4 @@
-"""What all sessions of an engine share in one event loop: clock, wheel, flush, tasks, accounts."""
+"""What all sessions of an engine share in one event loop: the flush, tasks, accounts."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ import asyncio
 import logging
 import os
 import resource
-import sys
-import threading
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sockwave.debug import is_debugging
-from sockwave.engine.core.heartbeat import TimingWheel
+from sockwave.engine.io.loop import LoopDriver
 from sockwave.types import DisconnectReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from sockwave.engine.core.heartbeat import WheelEntry
     from sockwave.engine.core.options import EngineOptions
     from sockwave.engine.core.session import Session
 
@@ -27,18 +24,10 @@ __all__ = ["Connection", "Driver"]
 FLUSHES_PER_TICK: Final = 1_000
 """Sessions flushed before others get their turn: a huge broadcast does not stall everybody."""
 
-DEADLINES_PER_TICK: Final = 256
-
-LATE: Final = 1.0
-"""Seconds after which a timer is so late that the process was stopped or blocked: what clients sent
-meanwhile is read before anybody is judged for silence."""
-
 SPARE_DESCRIPTORS: Final = 64
 """File descriptors left to the rest of the process."""
 
 _DEFAULT_PROCESS_BACKLOG: Final = 512 * 1024 * 1024
-
-_HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
 
 _logger: Final = logging.getLogger("sockwave.engine")
 
@@ -60,7 +49,7 @@ class Connection(Protocol):
         """Close it if nothing is owed to the peer: the server stops."""
 
 
-class Driver:
+class Driver(LoopDriver):
     """Binds sessions to one event loop.
 
     Args:
@@ -70,6 +59,9 @@ class Driver:
         rebound: Called when another loop takes over from one that has ended.
     """
 
+    _side = "server"
+    _not_bound = "the server is not running"
+
     def __init__(
         self,
         options: EngineOptions,
@@ -78,11 +70,11 @@ class Driver:
         upgraded: Callable[[Session], None],
         rebound: Callable[[], None] = lambda: None,
     ) -> None:
+        super().__init__()
         self.options = options
         self.session_ended = ended
         self.session_upgraded = upgraded
         self._rebound = rebound
-        self.thread_id = 0
         self.debug = False
         self.connections: set[Connection] = set()
         self.max_connections = options.limits.connections or max(
@@ -91,76 +83,28 @@ class Driver:
         self.backlog = 0
         self._max_backlog = options.limits.process_backlog or _memory_limit()
         self._lagging: set[Session] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._wheel = TimingWheel()
-        self._timer: asyncio.TimerHandle | None = None
         self._dirty: list[Flushable] = []
-        self._tasks: set[asyncio.Task[Any] | None] = set()
 
     # --- the loop ---------------------------------------------------------------------------------
 
-    def bind(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Use this loop from now on; the driver belongs to the calling thread."""
-        if loop is self._loop:
-            return
-        if self._loop is not None and not self._loop.is_closed() and self.connections:
-            raise RuntimeError("this server is in use in another event loop")
-        is_first = self._loop is None
-        self._loop = loop
-        self.thread_id = threading.get_ident()
-        self.clock = loop.time  # type: ignore[method-assign] # no call of ours in between
+    def _is_in_use(self) -> bool:
+        return bool(self.connections)
+
+    def _loop_changed(self, is_first: bool) -> None:
         self.debug = is_debugging()
         if not is_first:
             self._rebound()
             self.connections.clear()
-        self._wheel = TimingWheel()
-        self._timer = None
         self._dirty = []
 
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The bound loop.
-
-        Raises:
-            RuntimeError: The server does not run.
-        """
-        if self._loop is None:
-            raise RuntimeError("the server is not running")
-        return self._loop
-
-    @property
-    def is_bound(self) -> bool:
-        """Whether there is a loop yet."""
-        return self._loop is not None
-
-    def clock(self) -> float:
-        """Monotonic seconds of the loop."""
-        return self.loop.time()
-
-    def call_soon(self, callback: Callable[[], None]) -> None:
-        """Run in a later turn of the loop."""
-        self.loop.call_soon(callback)
-
-    def is_foreign_thread(self) -> bool:
-        """Whether the caller runs in another thread than the loop's."""
-        return threading.get_ident() != self.thread_id
-
-    def call_from_thread(self, callback: Callable[..., object], *args: Any) -> None:
-        """Hand a call to the loop; order within one calling thread is kept."""
-        self.loop.call_soon_threadsafe(callback, *args)
+    # --- tasks ------------------------------------------------------------------------------------
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine, at once where Python can (3.12), else from the next turn on.
 
         It is owned until it calls `finished`, which must be its last act.
         """
-        if _HAS_EAGER_TASKS:
-            task = asyncio.Task(coroutine, loop=self.loop, eager_start=True)  # type: ignore[call-arg] # typeshed
-            if task.done():
-                return
-        else:
-            task = self.loop.create_task(coroutine)
-        self._tasks.add(task)
+        self._start_eagerly(coroutine)
 
     def finished(self) -> None:
         """The running task is done."""
@@ -175,50 +119,6 @@ class Driver:
             await coroutine
         finally:
             self.finished()
-
-    def cancel_tasks(self) -> list[asyncio.Task[Any]]:
-        """Cancel what handlers still do; for the end of the server."""
-        current = asyncio.current_task()
-        tasks = [task for task in self._tasks if task is not None and task is not current]
-        for task in tasks:
-            task.cancel()
-        return tasks
-
-    # --- deadlines --------------------------------------------------------------------------------
-
-    def schedule(self, entry: WheelEntry, deadline: float) -> None:
-        """Put a deadline into the wheel, or move it."""
-        if self._wheel.schedule(entry, deadline):
-            self._arm()
-
-    def cancel(self, entry: WheelEntry) -> None:
-        """Take a deadline out."""
-        self._wheel.cancel(entry)
-
-    def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        deadline = self._wheel.next_deadline()
-        if deadline is not None:
-            self._timer = self.loop.call_at(deadline, self._deadline_came, deadline)
-
-    def _deadline_came(self, deadline: float) -> None:
-        self._timer = None
-        if self.clock() - deadline > LATE:
-            self._timer = self.loop.call_later(0.05, self._expire)
-        else:
-            self._expire()
-
-    def _expire(self) -> None:
-        now = self.clock()
-        due = self._wheel.expire(now, DEADLINES_PER_TICK)
-        for entry in due:
-            try:
-                entry.handle_timeout(now)
-            except Exception:
-                _logger.exception("internal error at a deadline")
-        self._arm()
 
     # --- output -----------------------------------------------------------------------------------
 

@@ -1,86 +1,43 @@
-"""WebSocket on a TCP connection of ours (protocol.md section 9)."""
+"""WebSocket in the server's role, on a TCP connection of the listener (protocol.md section 9)."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final, Protocol
 
-from sockwave.codec.websocket import (
-    CloseCode,
-    MessageReader,
-    Opcode,
-    encode_close,
-    encode_frame,
-    server_frame,
-)
-from sockwave.engine.core.transport import NOBODY
-from sockwave.errors import TextEncodingError, WebSocketError
-from sockwave.types import DisconnectReason, TransportName
+from sockwave.codec.websocket import server_frame
+from sockwave.engine.io.websocket import TcpWebSocket, WebSocketDriver
+from sockwave.types import DisconnectReason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import asyncio
 
     from sockwave.codec.deflate import PerMessageDeflate
-    from sockwave.engine.core.heartbeat import WheelEntry
     from sockwave.engine.core.options import EngineOptions
     from sockwave.engine.core.transport import Outgoing, TransportReceiver
     from sockwave.engine.server.driver import Connection
+    from sockwave.errors import SockwaveError
 
 __all__ = ["WebSocketTransport"]
-
-MESSAGES_PER_TICK: Final = 256
-"""Messages of one connection handled before others get their turn."""
 
 FAILURE_LINGER: Final = 0.9
 """Seconds that a connection which broke the protocol may take to go."""
 
-_COPY_LIMIT: Final = 65_536
-"""Frames below this are joined into one write; a larger one is passed on as it is."""
 
-
-class WebSocketHost(Protocol):
+class WebSocketHost(WebSocketDriver, Protocol):
     """What a WebSocket needs of its engine."""
 
     options: EngineOptions
-
-    def clock(self) -> float:
-        """Monotonic seconds."""
-
-    def call_soon(self, callback: Callable[[], None]) -> None:
-        """Run in a later turn of the loop."""
-
-    def schedule(self, entry: WheelEntry, deadline: float) -> None:
-        """Put a deadline into the wheel."""
-
-    def cancel(self, entry: WheelEntry) -> None:
-        """Take a deadline out."""
 
     def connection_lost(self, connection: Connection) -> None:
         """A TCP connection has ended."""
 
 
-class WebSocketTransport(asyncio.Protocol):
-    """Carries a session on one WebSocket; see `Transport` for the contract.
+class WebSocketTransport(TcpWebSocket):
+    """Carries a session on one WebSocket; see `Transport` for the contract."""
 
-    It is the protocol object of the TCP connection itself from the 101 on: bytes are parsed where
-    they arrive and nothing stands between.
-    """
-
-    __slots__ = (
-        "_deflate",
-        "_held",
-        "_host",
-        "_is_closing",
-        "_is_paused",
-        "_is_reading",
-        "_reader",
-        "_resuming",
-        "_tcp",
-        "is_writable",
-        "receiver",
-        "wheel_slot",
-    )
-    name: TransportName = "websocket"
+    __slots__ = ()
+    _masks = False
+    _driver: WebSocketHost
 
     def __init__(
         self,
@@ -90,132 +47,30 @@ class WebSocketTransport(asyncio.Protocol):
         deflate: PerMessageDeflate | None,
         already_read: bytes = b"",
     ) -> None:
-        self.receiver = receiver
-        self.is_writable = True
-        self.wheel_slot = 0
-        self._tcp = tcp
-        self._host = host
-        self._deflate = deflate
-        self._reader = MessageReader(self, max_message=host.options.max_payload, deflate=deflate)
-        self._is_closing = False
-        self._is_paused = False
-        self._is_reading = True
-        self._resuming = False
-        self._held: list[bytes] | None = None
+        super().__init__(tcp, receiver, host, deflate, host.options.max_payload)
         if already_read:
-            # Its turn comes when the receiver is set up.
-            self._is_reading = False
-            self._held = [already_read]
-            self._resume_soon()
+            self._hold(already_read)
 
-    # --- the connection ---------------------------------------------------------------------------
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes from the peer."""
-        if not self._is_reading:  # what was already read when reading paused
-            self._held = self._held or []
-            self._held.append(data)
-            return
-        try:
-            if self._reader.feed(data, MESSAGES_PER_TICK):
-                self._stop_reading()
-                self._resume_soon()
-        except WebSocketError as error:
-            self._fail(error.code, error.reason)
-        except TextEncodingError as error:
-            self._fail(CloseCode.INVALID_PAYLOAD, str(error))
-
-    def eof_received(self) -> bool:
-        """The peer sends nothing more: over."""
-        return False
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The TCP connection has ended."""
-        self._is_closing = True
-        self.is_writable = False
-        self._reader.stop()
-        self._host.cancel(self)
-        self._host.connection_lost(self)
-        self._tell(DisconnectReason.TRANSPORT_CLOSE, "connection lost")
-
-    def pause_writing(self) -> None:
-        """The socket's buffer is full."""
-        self.is_writable = False
-
-    def resume_writing(self) -> None:
-        """The socket's buffer has room."""
-        if not self._is_closing:
-            self.is_writable = True
-            self.receiver.transport_writable(self)
-
-    # --- messages, from the reader ----------------------------------------------------------------
-
-    def text_received(self, data: bytes) -> None:
-        """One packet."""
-        self.receiver.text_received(data)
-
-    def binary_received(self, data: bytes) -> None:
-        """One message."""
-        self.receiver.binary_received(data)
-
-    def ping_received(self, data: bytes) -> None:
-        """Answer, unless pongs pile up unread: then the latest would do and none is owed."""
-        if self.is_writable:
-            self._tcp.write(encode_frame(Opcode.PONG, data))
-
-    def pong_received(self, data: bytes) -> None:
-        """Unasked; RFC 6455 section 5.5.3 lets it be ignored."""
-
-    def close_received(self, code: int, reason: str) -> None:
-        """The peer closes: answer with its code, and end."""
-        if not self._is_closing:
-            self._is_closing = True
-            self._tcp.write(encode_close(None if code == CloseCode.NO_STATUS else code))
-        self._tcp.close()
-        self._tell(DisconnectReason.TRANSPORT_CLOSE, f"peer closed with {int(code)}")
-
-    # --- the contract of a transport --------------------------------------------------------------
+    @property
+    def _close_timeout(self) -> float:
+        return self._driver.options.close_timeout
 
     def write(self, packets: list[Outgoing]) -> None:
         """Send packets with one write, but for large ones."""
         if self._is_closing:
             return
         if self._deflate is not None:
-            self._tcp.write(b"".join([self._compressed(packet) for packet in packets]))
+            self._write_frames([self._frame(packet) for packet in packets])
         elif len(packets) == 1:
             packet = packets[0]
             self._tcp.write(server_frame(packet) if isinstance(packet, bytes) else packet.frame)
         else:
-            frames = [
-                server_frame(packet) if isinstance(packet, bytes) else packet.frame
-                for packet in packets
-            ]
-            if len(frames[-1]) > _COPY_LIMIT:  # where the attachment of a packet is
-                self._tcp.writelines(frames)
-            else:
-                self._tcp.write(b"".join(frames))
-
-    def _compressed(self, packet: Outgoing) -> bytes:
-        data, binary, compress = (
-            (packet, False, True)
-            if isinstance(packet, bytes)
-            else (packet.data, packet.is_binary, packet.compress)
-        )
-        deflate = self._deflate
-        assert deflate is not None
-        if not compress or len(data) < deflate.threshold:
-            return server_frame(data, binary=binary)
-        opcode = Opcode.BINARY if binary else Opcode.TEXT
-        return encode_frame(opcode, deflate.compress(data), rsv1=True)
-
-    def buffered(self) -> int:
-        """What the kernel has not taken yet."""
-        return self._tcp.get_write_buffer_size()
-
-    def close(self) -> None:
-        """Send an empty close frame after what was written, as the reference does."""
-        self._close(None, "")
-        self._tell(DisconnectReason.TRANSPORT_CLOSE, "")
+            self._write_frames(
+                [
+                    server_frame(packet) if isinstance(packet, bytes) else packet.frame
+                    for packet in packets
+                ]
+            )
 
     def discard(self) -> None:
         """Send a close frame if it can be sent, and be gone."""
@@ -226,76 +81,25 @@ class WebSocketTransport(asyncio.Protocol):
             self._reader.stop()
             self._tcp.abort()
 
-    def pause_reading(self) -> None:
-        """Leave what the peer sends in the kernel, and what was read in the reader."""
-        if not self._is_closing:
-            self._is_paused = True
-            self._reader.pause()
-            self._stop_reading()
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The TCP connection has ended."""
+        super().connection_lost(exc)
+        self._driver.connection_lost(self)
+        self._tell(DisconnectReason.TRANSPORT_CLOSE, "connection lost")
 
-    def resume_reading(self) -> None:
-        """Go on in the next turn."""
-        self._is_paused = False
-        if not self._is_reading:
-            self._resume_soon()
-
-    # --- private ----------------------------------------------------------------------------------
-
-    def _stop_reading(self) -> None:
-        if self._is_reading:
-            self._is_reading = False
-            if not self._tcp.is_closing():
-                self._tcp.pause_reading()
-
-    def _resume_soon(self) -> None:
-        if not self._resuming:
-            self._resuming = True
-            self._host.call_soon(self._resume)
-
-    def _resume(self) -> None:
-        self._resuming = False
-        if self._is_paused:
-            return
-        self._is_reading = True
-        held, self._held = self._held, None
-        self.data_received(b"".join(held) if held else b"")
-        if self._is_reading and not self._tcp.is_closing():
-            self._tcp.resume_reading()
-
-    def _close(self, code: int | None, reason: str) -> None:
-        if self._is_closing:
-            return
-        self._is_closing = True
-        self._is_paused = False
-        self.is_writable = False
-        self._tcp.write(encode_close(code, reason))
-        # Reading goes on for the peer's close frame; everything else is skipped.
-        if not self._is_reading and not self._tcp.is_closing():
-            self._is_reading = True
-            self._held = None
-            self._tcp.resume_reading()
-        self._host.schedule(self, self._host.clock() + self._host.options.close_timeout)
-
-    def _fail(self, code: int, reason: str) -> None:
+    def _fail(self, code: int, error: SockwaveError) -> None:
         """The peer broke RFC 6455: say why, and be gone soon.
 
         Closing with bytes unread would reset the connection and could take the close frame with it,
         so what still comes is read and dropped for a moment.
         """
+        reason = str(error)
         self._close(code, reason)
         self._reader.stop()
         self._tell(DisconnectReason.TRANSPORT_ERROR, reason)
-        self._host.schedule(self, self._host.clock() + FAILURE_LINGER)
+        self._driver.schedule(self, self._driver.clock() + FAILURE_LINGER)
         if self._tcp.can_write_eof() and not self._tcp.is_closing():
             self._tcp.write_eof()
-
-    def _tell(self, reason: DisconnectReason, description: str) -> None:
-        receiver, self.receiver = self.receiver, NOBODY
-        receiver.transport_closed(self, reason, description)
-
-    def handle_timeout(self, now: float) -> None:
-        """The closing handshake took too long."""
-        self._tcp.abort()
 
     def abort(self) -> None:
         """Cut the TCP connection."""

@@ -1,0 +1,1 @@
+"""What the server and the client do alike with an event loop and a TCP connection."""

@@ -1,0 +1,287 @@
+"""WebSocket on a TCP connection of ours, in either role (protocol.md section 9)."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
+
+from sockwave.codec.websocket import (
+    CloseCode,
+    MessageReader,
+    Opcode,
+    client_frame,
+    encode_close,
+    encode_frame,
+    server_frame,
+)
+from sockwave.engine.core.transport import NOBODY
+from sockwave.errors import TextEncodingError, WebSocketError
+from sockwave.types import DisconnectReason, TransportName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sockwave.codec.deflate import PerMessageDeflate
+    from sockwave.engine.core.heartbeat import WheelEntry
+    from sockwave.engine.core.transport import Outgoing, TransportReceiver
+    from sockwave.errors import SockwaveError
+
+__all__ = ["MESSAGES_PER_TICK", "TcpWebSocket", "WebSocketDriver"]
+
+MESSAGES_PER_TICK: Final = 256
+"""Messages of one connection handled before others get their turn."""
+
+_COPY_LIMIT: Final = 65_536
+"""Frames below this are joined into one write; a larger one is passed on as it is."""
+
+
+class WebSocketDriver(Protocol):
+    """What a WebSocket needs of the loop that it lives in."""
+
+    def clock(self) -> float:
+        """Monotonic seconds."""
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Run in a later turn of the loop."""
+
+    def schedule(self, entry: WheelEntry, deadline: float) -> None:
+        """Put a deadline into the wheel."""
+
+    def cancel(self, entry: WheelEntry) -> None:
+        """Take a deadline out."""
+
+
+class TcpWebSocket(asyncio.Protocol, ABC):
+    """Carries a session on one WebSocket; see `Transport` for the contract.
+
+    It is the protocol object of the TCP connection itself from the 101 on: bytes are parsed where
+    they arrive and nothing stands between. A side adds how it writes packets, and what it does when
+    the peer breaks the protocol, when the session does not want the WebSocket any more, and when
+    the TCP connection has ended.
+    """
+
+    __slots__ = (
+        "_deflate",
+        "_driver",
+        "_held",
+        "_is_closing",
+        "_is_paused",
+        "_is_reading",
+        "_reader",
+        "_resuming",
+        "_tcp",
+        "is_writable",
+        "receiver",
+        "wheel_slot",
+    )
+    name: TransportName = "websocket"
+
+    _masks: ClassVar[bool]
+    """Whether this side masks what it sends: the client (RFC 6455 section 5.1)."""
+
+    def __init__(
+        self,
+        tcp: asyncio.Transport,
+        receiver: TransportReceiver,
+        driver: WebSocketDriver,
+        deflate: PerMessageDeflate | None,
+        max_message: int,
+    ) -> None:
+        self.receiver = receiver
+        self.is_writable = True
+        self.wheel_slot = 0
+        self._tcp = tcp
+        self._driver = driver
+        self._deflate = deflate
+        self._reader = MessageReader(
+            self, is_server=not self._masks, max_message=max_message, deflate=deflate
+        )
+        self._is_closing = False
+        self._is_paused = False
+        self._is_reading = True
+        self._resuming = False
+        self._held: list[bytes] | None = None
+
+    # --- what differs -----------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def _close_timeout(self) -> float:
+        """Seconds that the closing handshake may take."""
+
+    @abstractmethod
+    def write(self, packets: list[Outgoing]) -> None:
+        """Send packets with one write, but for large ones."""
+
+    @abstractmethod
+    def discard(self) -> None:
+        """Send a close frame if it can be sent, and be gone."""
+
+    @abstractmethod
+    def _fail(self, code: int, error: SockwaveError) -> None:
+        """The peer broke RFC 6455: say why, and be gone soon."""
+
+    # --- the connection ---------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the peer."""
+        if not self._is_reading:  # what was already read when reading paused
+            self._held = self._held or []
+            self._held.append(data)
+            return
+        try:
+            if self._reader.feed(data, MESSAGES_PER_TICK):
+                self._stop_reading()
+                self._resume_soon()
+        except WebSocketError as error:
+            self._fail(error.code, error)
+        except TextEncodingError as error:
+            self._fail(CloseCode.INVALID_PAYLOAD, error)
+
+    def eof_received(self) -> bool:
+        """The peer sends nothing more: over."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The TCP connection has ended; a side goes on from here."""
+        self._is_closing = True
+        self.is_writable = False
+        self._reader.stop()
+        self._driver.cancel(self)
+
+    def pause_writing(self) -> None:
+        """The socket's buffer is full."""
+        self.is_writable = False
+
+    def resume_writing(self) -> None:
+        """The socket's buffer has room."""
+        if not self._is_closing:
+            self.is_writable = True
+            self.receiver.transport_writable(self)
+
+    # --- messages, from the reader ----------------------------------------------------------------
+
+    def text_received(self, data: bytes) -> None:
+        """One packet."""
+        self.receiver.text_received(data)
+
+    def binary_received(self, data: bytes) -> None:
+        """One message."""
+        self.receiver.binary_received(data)
+
+    def ping_received(self, data: bytes) -> None:
+        """Answer, unless pongs pile up unread: then the latest would do and none is owed."""
+        if self.is_writable:
+            self._tcp.write(encode_frame(Opcode.PONG, data, mask=self._masks))
+
+    def pong_received(self, data: bytes) -> None:
+        """Unasked; RFC 6455 section 5.5.3 lets it be ignored."""
+
+    def close_received(self, code: int, reason: str) -> None:
+        """The peer closes: answer with its code, and end."""
+        if not self._is_closing:
+            self._is_closing = True
+            self.is_writable = False
+            self._tcp.write(encode_close(code, mask=self._masks))
+        self._tcp.close()
+        self._tell(DisconnectReason.TRANSPORT_CLOSE, f"peer closed with {int(code)}")
+
+    # --- the contract of a transport --------------------------------------------------------------
+
+    def buffered(self) -> int:
+        """What the kernel has not taken yet."""
+        return self._tcp.get_write_buffer_size()
+
+    def close(self) -> None:
+        """Send an empty close frame after what was written, as the reference does."""
+        self._close(None, "")
+        self._tell(DisconnectReason.TRANSPORT_CLOSE, "")
+
+    def pause_reading(self) -> None:
+        """Leave what the peer sends in the kernel, and what was read in the reader."""
+        if not self._is_closing:
+            self._is_paused = True
+            self._reader.pause()
+            self._stop_reading()
+
+    def resume_reading(self) -> None:
+        """Go on in the next turn."""
+        self._is_paused = False
+        if not self._is_reading:
+            self._resume_soon()
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    def _frame(self, packet: Outgoing) -> bytes:
+        """A frame of any packet, compressed where that was agreed on and pays."""
+        data, binary, compress = (
+            (packet, False, True)
+            if isinstance(packet, bytes)
+            else (packet.data, packet.is_binary, packet.compress)
+        )
+        deflate = self._deflate
+        if deflate is None or not compress or len(data) < deflate.threshold:
+            return (client_frame if self._masks else server_frame)(data, binary=binary)
+        opcode = Opcode.BINARY if binary else Opcode.TEXT
+        return encode_frame(opcode, deflate.compress(data), rsv1=True, mask=self._masks)
+
+    def _write_frames(self, frames: list[bytes]) -> None:
+        """One system call for all; what is large is not copied for that."""
+        if len(frames[-1]) > _COPY_LIMIT:  # where the attachment of a packet is
+            self._tcp.writelines(frames)
+        else:
+            self._tcp.write(b"".join(frames))
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def _hold(self, data: bytes) -> None:
+        """Keep what came behind the handshake: its turn comes when the receiver is set up."""
+        self._is_reading = False
+        self._held = [data]
+        self._resume_soon()
+
+    def _stop_reading(self) -> None:
+        if self._is_reading:
+            self._is_reading = False
+            if not self._tcp.is_closing():
+                self._tcp.pause_reading()
+
+    def _resume_soon(self) -> None:
+        if not self._resuming:
+            self._resuming = True
+            self._driver.call_soon(self._resume)
+
+    def _resume(self) -> None:
+        self._resuming = False
+        if self._is_paused:
+            return
+        self._is_reading = True
+        held, self._held = self._held, None
+        self.data_received(b"".join(held) if held else b"")
+        if self._is_reading and not self._tcp.is_closing():
+            self._tcp.resume_reading()
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def _close(self, code: int | None, reason: str) -> None:
+        if self._is_closing:
+            return
+        self._is_closing = True
+        self._is_paused = False
+        self.is_writable = False
+        self._tcp.write(encode_close(code, reason, mask=self._masks))
+        # Reading goes on for the peer's close frame; everything else is skipped.
+        if not self._is_reading and not self._tcp.is_closing():
+            self._is_reading = True
+            self._held = None
+            self._tcp.resume_reading()
+        self._driver.schedule(self, self._driver.clock() + self._close_timeout)
+
+    def _tell(self, reason: DisconnectReason, description: str) -> None:
+        receiver, self.receiver = self.receiver, NOBODY
+        receiver.transport_closed(self, reason, description)
+
+    def handle_timeout(self, now: float) -> None:
+        """The closing handshake took too long."""
+        self._tcp.abort()
