@@ -61,18 +61,21 @@ class BreakingProxy:
         self._left = size
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            there, back = await asyncio.open_connection(*self._target)
-            self._open |= {writer, back}
-            try:
+        self._open.add(writer)
+        both = [writer]
+        try:
+            with suppress(OSError):
+                there, back = await asyncio.open_connection(*self._target)
+                both.append(back)
+                self._open.add(back)
                 await asyncio.gather(
                     self._pump(reader, back, is_answer=False),
                     self._pump(there, writer, is_answer=True),
                 )
-            finally:
-                for each in (writer, back):
-                    self._open.discard(each)
-                    each.transport.abort()
+        finally:
+            for each in both:
+                self._open.discard(each)
+                each.transport.abort()
 
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_answer: bool
