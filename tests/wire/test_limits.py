@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -519,16 +520,18 @@ async def test_backlog_of_a_polling_session_is_bounded(front: Front) -> None:
 
 
 def stop_reading(http: RawHttp) -> None:
+    # A window that does not grow by itself: soon the kernel takes nothing more, and stays so.
+    http.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 262_144)
     http.writer.transport.pause_reading()  # type: ignore[attr-defined] # of any loop's transport
 
 
 async def fill(io: Server, most: int = 400) -> int:
     """Emit until the peer cannot take more; how many packets it took."""
-    socket = the_socket(io)
+    filled = the_socket(io)
     for number in range(most):
-        socket.emit("fill", "x" * 100_000)
+        filled.emit("fill", "x" * 100_000)
         try:
-            await until(lambda: not socket.conn.backlog, UNIT)
+            await until(lambda: not filled.conn.backlog, 5 * UNIT)
         except TimeoutError:
             return number
     raise AssertionError("the kernel takes everything")
