@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import fields
 from typing import Any
 
@@ -33,9 +34,9 @@ def test_keywords_are_the_fields_of_the_options() -> None:
 
 @pytest.mark.parametrize("options", [ClientEngineOptions, ManagerOptions, SocketOptions])
 def test_every_option_is_described(options: type[Any]) -> None:
-    assert options.__doc__ is not None
+    described = inspect.getdoc(options) or ""  # 3.13 strips the indentation itself
     for name in names(options):
-        assert f"        {name}: " in options.__doc__
+        assert f"    {name}: " in described
 
 
 def test_options_are_sorted_by_layer() -> None:
