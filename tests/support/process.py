@@ -65,6 +65,11 @@ class ServerProcess:
             )
 
     @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    @property
     def output(self) -> str:
         """Everything printed so far, by earlier processes in this directory and port too."""
         return self._log.read_text()

@@ -1,0 +1,207 @@
+"""The server under attack, in a process of its own.
+
+    python -m tests.security.app FRONT PORT CONTROL OPTIONS
+
+FRONT is `native` or `asgi`; OPTIONS a dict of Python literals. On the port CONTROL it
+takes one command a line, in JSON, and answers with a line: so a test counts what is left of an
+attack, and makes the server do its part in one.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import gc
+import json
+import logging
+import os
+import re
+import sys
+import time
+from collections import Counter
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+import uvicorn
+
+from sockwave import ConnectError, Limits, Server, Socket
+from sockwave.engine.server.serving import new_event_loop
+from sockwave.socketio.core.adapter import InMemoryAdapter
+from tests.support.fronts import hello
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sockwave import Namespace
+
+TICK: Final = 0.002
+"""Seconds between two looks at the clock of the processor."""
+
+_TOGETHER: Final = {"limits": Limits}
+"""Options that are objects; they come as dicts."""
+
+
+def make_server(**options: Any) -> tuple[Server, Counter[str]]:
+    """Make the server that is attacked, and the count of its handlers' runs by event."""
+    for name, kind in _TOGETHER.items():
+        if name in options:
+            options[name] = kind(**options[name])
+    io = Server(**options)
+    runs: Counter[str] = Counter()
+
+    def serve(socket: Socket) -> None:
+        socket.on("honest", lambda number: number)
+
+        @socket.on_any
+        def count(event: Any, *args: Any) -> None:
+            if event != "honest":
+                runs[str(event)] += 1
+
+        @socket.on("echo")
+        def echo(*args: Any) -> Any:
+            return args
+
+        @socket.on("wait")
+        async def wait(seconds: float = 1.0) -> None:
+            await asyncio.sleep(seconds)
+
+        socket.on("join", lambda names: socket.join(*names))
+
+        @socket.on("leave")
+        def leave(names: list[str]) -> None:
+            for name in names:
+                socket.leave(name)
+
+    io.on("connection", serve)
+    io.of(re.compile(r"/dyn-\d+")).on("connection", serve)
+    refusing, stuck = io.of("/refusing"), io.of("/stuck")
+    refusing.on("connection", serve)
+
+    @refusing.use
+    async def refuse(socket: Socket) -> None:
+        await asyncio.sleep(1)
+        raise ConnectError("refused")
+
+    @stuck.use
+    async def wait_for_ever(socket: Socket) -> None:
+        await asyncio.Event().wait()
+
+    return io, runs
+
+
+class Control:
+    """Counts and commands.
+
+    Args:
+        io: The server.
+        runs: Of its handlers.
+    """
+
+    def __init__(self, io: Server, runs: Counter[str]) -> None:
+        self._io = io
+        self._runs = runs
+        self._open = 0
+        self._stall = 0.0
+
+    async def watch(self) -> None:
+        """Keep the most processor time that passed between two turns of a ticking task."""
+        before = time.thread_time()
+        while True:
+            await asyncio.sleep(TICK)
+            now = time.thread_time()
+            self._stall = max(self._stall, now - before)
+            before = now
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer commands on one connection."""
+        self._open += 1
+        while line := await reader.readline():
+            command = json.loads(line)
+            try:
+                answer: Any = {"result": await self._run(command)}
+            except Exception as error:
+                answer = {"error": f"{type(error).__name__}: {error}"}
+            writer.write(json.dumps(answer).encode() + b"\n")
+        self._open -= 1
+        writer.close()
+
+    async def _run(self, command: dict[str, Any]) -> Any:
+        name, arguments = command["command"], command.get("arguments", {})
+        if name == "begin":
+            self._runs.clear()
+            gc.collect()
+            await asyncio.sleep(2 * TICK)
+            self._stall = 0.0
+            return self.counts()
+        if name == "counts":
+            gc.collect()
+            return self.counts()
+        if name == "outcome":
+            return {"runs": dict(self._runs), "stall": self._stall}
+        module, _, function = name.rpartition(".")
+        return await getattr(import_module(module), function)(self._io, **arguments)
+
+    def counts(self) -> dict[str, int]:
+        """What must be as it was when an attacker has left."""
+        driver = self._io.engine.driver
+        namespaces = self._io.namespaces.values()
+        sockets = [socket for each in namespaces for socket in each.sockets.values()]
+        return {
+            "sessions": len(self._io.engine.sessions),
+            "connections": len(driver.connections),
+            "namespaces": len(namespaces),
+            "sockets": len(sockets),
+            "rooms": sum(len(rooms_of(each)) for each in namespaces),
+            "acks": sum(map(acks_of, sockets)),
+            "backlog": driver.backlog,
+            "timers": len(driver._wheel),
+            "tasks": len(asyncio.all_tasks()),
+            "descriptors": len(os.listdir("/proc/self/fd")) - self._open,
+        }
+
+
+def rooms_of(namespace: Namespace) -> Collection[str]:
+    """Rooms that somebody is in."""
+    adapter = namespace.adapter
+    assert isinstance(adapter, InMemoryAdapter)
+    return adapter.rooms
+
+
+def acks_of(socket: Socket) -> int:
+    """Acknowledgements that a socket owes."""
+    return 0 if socket._acks is None else len(socket._acks)
+
+
+async def serve(front: str, port: int, control_port: int, options: dict[str, Any]) -> None:
+    """Serve until the process is ended."""
+    io, runs = make_server(**options)
+    control = Control(io, runs)
+    watch = asyncio.create_task(control.watch())
+    async with await asyncio.start_server(control.serve, "127.0.0.1", control_port, limit=2**24):
+        if front == "native":
+            async with io.listen(port=port):
+                await watch
+        elif front == "asgi":
+            config = uvicorn.Config(
+                io.wrap(hello),
+                port=port,
+                log_config=None,
+                access_log=False,
+                lifespan="on",
+                ws="websockets-sansio",
+            )
+            await uvicorn.Server(config).serve()
+        else:
+            raise ValueError(f"no such front end: {front}")
+
+
+def main() -> None:
+    """Serve as the command line says."""
+    front, port, control_port, options = sys.argv[1:]
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(serve(front, int(port), int(control_port), ast.literal_eval(options)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Servers under attack, one process for each front end and set of options, shared by the rows."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from tests.security.judge import Target
+from tests.support.raw import within
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+FRONTS: Final = ("native", "asgi")
+
+HERE: Final = Path(__file__).parent
+
+ROW_DEADLINE: Final = 50.0
+"""Seconds for one row."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`front` stands for both front ends, `native` for the listener where a host reads HTTP itself;
+    `transport` for both transports, and `way` for how bytes arrive."""
+    choices = {
+        "front": FRONTS,
+        "native": ("native",),
+        "transport": ("polling", "websocket"),
+        "way": ("whole", "bytes", "glued"),
+    }
+    for name, values in choices.items():
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, values)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a coroutine test."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = pyfuncitem._fixtureinfo.argnames
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+    with asyncio.Runner() as runner:
+        runner.run(within(pyfuncitem.obj(**arguments), ROW_DEADLINE))
+    return True
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Memory and descriptors are read from /proc."""
+    if sys.platform != "linux":
+        for item in items:
+            if item.path.parent == HERE:
+                item.add_marker(pytest.mark.skip("the catalogue is judged on Linux"))
+
+
+@pytest.fixture(scope="session")
+def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Target]]:
+    """Gives the server of a front end and options, started when it is first asked for."""
+    with ExitStack() as stack:
+        running: dict[str, Target] = {}
+
+        def target(front: str, **options: Any) -> Target:
+            key = f"{front} {sorted(options.items())}"
+            if key not in running:
+                directory = tmp_path_factory.mktemp("target")
+                running[key] = stack.enter_context(Target(front, directory, **options))
+            return running[key]
+
+        yield target

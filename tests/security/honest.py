@@ -1,0 +1,82 @@
+"""Two honest clients in a process of their own: `python -m tests.security.honest PORT`.
+
+One is on a WebSocket, the other polls; both send an event every 20 ms and wait for its answer,
+while others attack the server. A line on standard input asks what has happened since the last one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.support.fronts import Wire
+
+if TYPE_CHECKING:
+    from tests.support.raw import Peer
+
+INTERVAL: Final = 0.02
+"""Seconds between two events of a client."""
+
+
+class Honest:
+    """A client that asks and is answered.
+
+    Args:
+        peer: Connected to the main namespace.
+    """
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+        self._number = 0
+        self._trips: list[float] = []
+        self.fault = ""
+
+    async def run(self) -> None:
+        """Ask until something is wrong."""
+        try:
+            while True:
+                await self._ask()
+                await asyncio.sleep(INTERVAL)
+        except Exception as error:
+            self.fault = f"{type(error).__name__}: {error}"
+
+    async def _ask(self) -> None:
+        self._number += 1
+        began = time.monotonic()
+        await self._peer.send(f'42{self._number}["honest",{self._number}]')
+        while not (answer := await self._peer.receive()).startswith("43"):  # type: ignore[arg-type]
+            pass  # a broadcast of the test's
+        self._trips.append(time.monotonic() - began)
+        assert answer == f"43{self._number}[{self._number}]", answer
+
+    def report(self) -> dict[str, Any]:
+        """Answers since the last report, the worst round trip in seconds, and what went wrong."""
+        trips, self._trips = self._trips, []
+        return {"answers": len(trips), "worst": max(trips, default=0.0), "fault": self.fault}
+
+
+async def main() -> None:
+    """Run both, and report when asked to."""
+    wire = Wire("127.0.0.1", int(sys.argv[1]), "/socket.io/")
+    clients = {}
+    for transport in ("websocket", "polling"):
+        peer = await wire.open(transport)
+        await peer.connect()
+        clients[transport] = Honest(peer)
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
+    tasks = [asyncio.create_task(client.run()) for client in clients.values()]
+    print("ready", flush=True)
+    while await reader.readline():
+        print(json.dumps({name: client.report() for name, client in clients.items()}), flush=True)
+    for task in tasks:
+        task.cancel()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
