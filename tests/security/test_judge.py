@@ -54,7 +54,7 @@ async def test_judge_finds_a_handler_that_ran(native: str, targets: Callable[...
             await peer.send('420["echo"]')
             await peer.receive()
 
-    with pytest.raises(AssertionError, match="handlers ran {'echo': 1}"):
+    with pytest.raises(AssertionError, match=r"handlers ran \{'echo': 1\}"):
         await attack()
 
 
