@@ -102,15 +102,22 @@ class Control:
         self._runs = runs
         self._open = 0
         self._stall = 0.0
+        self._turned = time.thread_time()
 
     async def watch(self) -> None:
         """Keep the most processor time that passed between two turns of a ticking task."""
-        before = time.thread_time()
+        self._turned = time.thread_time()
         while True:
             await asyncio.sleep(TICK)
             now = time.thread_time()
-            self._stall = max(self._stall, now - before)
-            before = now
+            self._stall = max(self._stall, now - self._turned)
+            self._turned = now
+
+    def _collect(self) -> None:
+        """Leave no garbage; the time that it takes is the judge's own."""
+        began = time.thread_time()
+        gc.collect()
+        self._turned += time.thread_time() - began
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer commands on one connection."""
@@ -129,12 +136,12 @@ class Control:
         name, arguments = command["command"], command.get("arguments", {})
         if name == "begin":
             self._runs.clear()
-            gc.collect()
+            self._collect()
             await asyncio.sleep(2 * TICK)
             self._stall = 0.0
             return self.counts()
         if name == "counts":
-            gc.collect()
+            self._collect()
             return self.counts()
         if name == "outcome":
             return {"runs": dict(self._runs), "stall": self._stall}
