@@ -397,12 +397,16 @@ def conversations(draw: st.DrawFn) -> tuple[Connection, bytes, list[Event]]:
         if name == "control":
             control()
             continue
-        parts = draw(st.lists(st.binary(max_size=140), min_size=1, max_size=4))
+        text = st.text(max_size=90).map(str.encode)
+        data = draw(text if name == "text" else st.binary(max_size=400))
+        cuts = sorted(draw(st.lists(st.integers(0, len(data)), max_size=3)))
+        ends = zip([0, *cuts], [*cuts, len(data)], strict=True)  # also within a character
+        parts = [data[begin:end] for begin, end in ends]
         for number, part in enumerate(parts):
             wire += side.frame(0 if number else opcode, part, fin=number == len(parts) - 1)
             if number < len(parts) - 1 and draw(st.booleans()):
                 control()
-        events.append((name, b"".join(parts)))
+        events.append((name, data))
     if draw(st.booleans()):
         reason = draw(st.text(max_size=30))
         wire += side.frame(8, b"\x03\xe8" + reason.encode()) + draw(st.binary(max_size=9))

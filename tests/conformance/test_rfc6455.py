@@ -14,13 +14,14 @@ import pytest
 from sockwave.codec.json import decode_json
 from sockwave.codec.socketio import decode_packet
 from sockwave.codec.websocket import CloseCode, Opcode, encode_close, encode_frame, server_frame
-from sockwave.errors import TextEncodingError
-from tests.codec.handlers import Connection, chopped, raw_frame, xor_mask
+from sockwave.errors import TextEncodingError, WebSocketError
+from tests.codec.handlers import Connection, RecordingHandler, chopped, raw_frame, xor_mask
 
 if TYPE_CHECKING:
     from tests.codec.handlers import Event
 
 PROTOCOL_ERROR, TOO_BIG = CloseCode.PROTOCOL_ERROR, CloseCode.MESSAGE_TOO_BIG
+INVALID = CloseCode.INVALID_PAYLOAD
 DATA_OPCODES = [("text", 1), ("binary", 2)]
 RESERVED_OPCODES = [3, 4, 5, 6, 7, 11, 12, 13, 14, 15]
 LENGTHS = [0, 1, 2, 124, 125, 126, 127, 128, 255, 256, 65_535, 65_536, 70_000]
@@ -29,8 +30,10 @@ by_kind = pytest.mark.parametrize(("name", "opcode"), DATA_OPCODES)
 by_length = pytest.mark.parametrize("length", LENGTHS)
 
 
-def pattern(length: int) -> bytes:
-    return (bytes(range(256)) * (length // 256 + 1))[:length]
+def pattern(length: int, opcode: int = 2) -> bytes:
+    """Data of a message: any octets, or in text those that are characters by themselves."""
+    octets = bytes(range(128 if opcode == 1 else 256))
+    return (octets * (length // len(octets) + 1))[:length]
 
 
 # --- framing --------------------------------------------------------------------------------------
@@ -58,7 +61,8 @@ def test_5_7_reader_reads_the_examples(is_server: bool, wire: str, events: list[
 def test_5_2_reader_reads_every_length(
     side: Connection, name: str, opcode: int, length: int
 ) -> None:
-    assert side.read(side.frame(opcode, pattern(length))) == [(name, pattern(length))]
+    data = pattern(length, opcode)
+    assert side.read(side.frame(opcode, data)) == [(name, data)]
 
 
 @by_kind
@@ -67,8 +71,9 @@ def test_5_2_reader_reads_every_length(
 def test_5_2_reader_reads_chopped_frames(
     side: Connection, name: str, opcode: int, size: int, length: int
 ) -> None:
-    wire = side.frame(opcode, pattern(length)) * 2
-    assert side.read(*chopped(wire, size)) == [(name, pattern(length))] * 2
+    data = pattern(length, opcode)
+    wire = side.frame(opcode, data) * 2
+    assert side.read(*chopped(wire, size)) == [(name, data)] * 2
 
 
 @pytest.mark.parametrize("mask", [True, False], ids=["client", "server"])
@@ -86,8 +91,9 @@ def test_5_2_reader_takes_a_longer_length_than_needed(
     side: Connection, length: int, form: int
 ) -> None:
     # The shortest form binds the sender; no reader has to check it, and the reference does not.
-    frame = raw_frame(1, pattern(length), masked=side.is_server, length_form=form)
-    assert side.read(*chopped(frame)) == [("text", pattern(length))]
+    data = pattern(length, 1)
+    frame = raw_frame(1, data, masked=side.is_server, length_form=form)
+    assert side.read(*chopped(frame)) == [("text", data)]
 
 
 @pytest.mark.parametrize("length", [1 << 63, (1 << 64) - 1, (1 << 64) - 64])
@@ -248,7 +254,7 @@ def test_5_2_reader_fails_on_reserved_opcodes_between_fragments(
         [b"", b"a", b""],
         [b"a", b"", b"", b"b"],
         [b"%d" % n for n in range(50)],
-        [pattern(126), pattern(65_536), b"", pattern(200)],
+        [pattern(126, 1), pattern(65_536, 1), b"", pattern(200, 1)],
     ],
     ids=["two", "empty", "empty ends", "empty middle", "many", "long"],
 )
@@ -372,7 +378,7 @@ def test_8_1_close_reason_may_be_any_valid_utf8(side: Connection, text: bytes) -
 @by_invalid
 def test_8_1_reader_fails_on_invalid_utf8_in_a_close_reason(side: Connection, text: bytes) -> None:
     wire = side.frame(8, b"\x03\xe8" + text)
-    assert side.failure(wire) == ([], CloseCode.INVALID_PAYLOAD)
+    assert side.failure(wire) == ([], INVALID)
 
 
 @by_valid
@@ -392,9 +398,83 @@ def test_5_6_text_is_handed_on_to_the_decoder_that_refuses_it(
         decode_packet(data)
 
 
+def octets_until_wrong(text: bytes) -> int:
+    """How many octets have come when it is certain that this is no UTF-8.
+
+    One more than there are where it only ends too early: that shows with what comes behind it.
+    """
+
+    def may_go_on(begun: bytes) -> bool:
+        for tail in (b"", *(octet * count for octet in (b"\x80", b"\xbf") for count in (1, 2, 3))):
+            try:
+                (begun + tail).decode()
+            except UnicodeDecodeError:
+                continue
+            return True
+        return False
+
+    return next((n for n in range(len(text) + 1) if not may_go_on(text[:n])), len(text) + 1)
+
+
+@by_invalid
+@pytest.mark.parametrize("before", [b"", b"valid ", "caf\u00e9".encode() * 50])
+def test_8_1_reader_fails_with_the_first_fragment_that_is_not_utf8(
+    side: Connection, text: bytes, before: bytes
+) -> None:
+    octets = [side.more(octet) for octet in chopped(text)] + [side.more(b"", fin=True)]
+    wire = [side.text(before, fin=False), *octets[: octets_until_wrong(text)]]
+    assert side.failure(*wire) == ([], INVALID)
+
+
+@by_invalid
+@pytest.mark.parametrize("length", [0, 6, 119, 200])
+@pytest.mark.parametrize("fin", [True, False], ids=["fin", "more"])
+@pytest.mark.parametrize("begun", [b"", b"begun \xc3"], ids=["message", "continuation"])
+def test_8_1_reader_fails_with_the_first_octet_that_is_not_utf8(
+    side: Connection, text: bytes, length: int, fin: bool, begun: bytes
+) -> None:
+    before, after = b"x" * length, b"rest of the message"
+    if begun:
+        before = b"\xa9" + before
+    data = before + text + after
+    frame = side.frame(0 if begun else 1, data, fin=fin)
+    wrong = len(frame) - len(data) + len(before) + octets_until_wrong(text)
+    first = [side.text(begun, fin=False), side.frame(9, b"!")] if begun else []
+    events: list[Event] = [("ping", b"!")] if begun else []
+    assert side.failure(*first, *chopped(frame)[:wrong]) == (events, INVALID)
+    for size in (3, 5, 64):  # segments that begin anywhere in the masking key
+        pieces = chopped(frame, size)[: -(-wrong // size)]
+        if len(pieces) * size < len(frame) or not fin or begun:
+            assert side.failure(*first, *pieces) == (events, INVALID)
+
+
+@by_valid
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_8_1_reader_takes_valid_utf8_in_segments(side: Connection, text: bytes, size: int) -> None:
+    long = text * 60
+    wire = side.text(text) + side.text(long) + side.text(long, fin=False)
+    wire += b"".join(map(side.more, chopped(long, size))) + side.more(text, fin=True)
+    wire += side.frame(2, b"\xff" * 200) + side.text(text)
+    expected: list[Event] = [("text", text), ("text", long), ("text", long * 2 + text)]
+    expected += [("binary", b"\xff" * 200), ("text", text)]
+    assert side.read(*chopped(wire, size)) == expected
+
+
+def test_8_1_reader_processes_nothing_behind_text_that_is_not_utf8(side: Connection) -> None:
+    handler = RecordingHandler()
+    reader = side.reader(handler)
+    with pytest.raises(WebSocketError):
+        reader.feed(side.text(b"\xff", fin=False) + side.text(b"after"))
+    assert not reader.feed(side.text(b"after"))
+    assert not handler.events
+
+
 @by_invalid
 def test_5_6_binary_data_is_arbitrary(side: Connection, text: bytes) -> None:
     assert side.read(side.frame(2, text)) == [("binary", text)]
+    fragments = [side.more(octet) for octet in chopped(text)]
+    wire = side.frame(2, text * 100, fin=False) + b"".join(fragments) + side.more(text, fin=True)
+    assert side.read(*chopped(wire)) == [("binary", text * 102)]
 
 
 # --- close ----------------------------------------------------------------------------------------

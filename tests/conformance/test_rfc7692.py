@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sockwave.codec.deflate import Deflate, PerMessageDeflate, negotiate
+from sockwave.codec.socketio import decode_packet
 from sockwave.codec.websocket import CloseCode, Opcode, encode_frame
+from sockwave.errors import TextEncodingError
 from tests.codec.handlers import Connection, chopped
 
 if TYPE_CHECKING:
@@ -204,7 +206,8 @@ def test_6_reader_fails_on_rsv1_of_a_control_frame(side: Connection, opcode: Opc
 
 @pytest.mark.parametrize("first", [0, RSV1], ids=["plain", "compressed"])
 def test_6_reader_fails_on_rsv1_of_a_continuation(side: Connection, first: int) -> None:
-    wire = side.text(HELLO[:3], fin=False, rsv=first) + side.more(HELLO[3:], fin=True, rsv=RSV1)
+    wire = side.frame(2, HELLO[:3], fin=False, rsv=first)
+    wire += side.more(HELLO[3:], fin=True, rsv=RSV1)
     assert side.failure(wire, deflate=extension()) == ([], CloseCode.PROTOCOL_ERROR)
 
 
@@ -228,9 +231,9 @@ def test_6_2_reader_inflates_both_kinds_of_message(
 
 
 def test_6_2_message_without_rsv1_is_handed_on_as_it_is(side: Connection) -> None:
-    wire = side.text(HELLO) + side.text(HELLO, rsv=RSV1) + side.text(HELLO[:3], fin=False)
+    wire = side.frame(2, HELLO) + side.text(HELLO, rsv=RSV1) + side.frame(2, HELLO[:3], fin=False)
     wire += side.more(HELLO[3:], fin=True)
-    expected: list[Event] = [("text", HELLO), ("text", b"Hello"), ("text", HELLO)]
+    expected: list[Event] = [("binary", HELLO), ("text", b"Hello"), ("binary", HELLO)]
     assert side.read(wire, deflate=extension()) == expected
 
 
@@ -259,6 +262,15 @@ def test_6_1_writer_marks_a_compressed_message_with_rsv1(mask: bool) -> None:
     frame = encode_frame(1, extension().compress(b"Hello"), rsv1=True, mask=mask)
     assert frame[0] == 0xC1
     assert Connection(is_server=mask).read(frame, deflate=extension()) == [("text", b"Hello")]
+
+
+@pytest.mark.parametrize("octet", [b"\xff", b"\x80"])
+def test_6_2_compressed_text_is_checked_when_it_is_inflated(side: Connection, octet: bytes) -> None:
+    packed = extension().compress(octet)
+    wire = side.text(packed[:1], fin=False, rsv=RSV1) + side.more(packed[1:], fin=True)
+    assert side.read(*chopped(wire), deflate=extension()) == [("text", octet)]
+    with pytest.raises(TextEncodingError):
+        decode_packet(b"40/" + octet)
 
 
 # --- compression ----------------------------------------------------------------------------------

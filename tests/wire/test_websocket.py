@@ -262,6 +262,9 @@ BROKEN = {
     "close-code-0": (b"\x88\x82\x00\x00\x00\x00\x00\x00", 1002),
     "close-reason-not-utf-8": (b"\x88\x83\x00\x00\x00\x00\x03\xe8\xff", 1007),
     "text-not-utf-8": (b"\x81\x82\x00\x00\x00\x004\xff", 1007),
+    "fragment-not-utf-8": (b"\x01\x82\x00\x00\x00\x004\xff", 1007),
+    "begun-frame-not-utf-8": (b"\x81\x89\x00\x00\x00\x004\xff", 1007),
+    "control-packet-not-utf-8": (b"\x81\x82\x00\x00\x00\x003\xff", 1007),
     "too-big": (b"\x82\xff\x00\x00\x00\x01\x00\x00\x00\x00", 1009),
     "a-byte-too-big": (b"\x82\xff" + (1_000_001).to_bytes(8, "big"), 1009),
 }

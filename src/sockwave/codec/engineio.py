@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 
 import orjson
 
-from sockwave.errors import PacketError
+from sockwave.errors import PacketError, TextEncodingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,7 @@ __all__ = [
     "Handshake",
     "PacketType",
     "ReceivedPacket",
+    "check_utf8",
     "decode_base64_packet",
     "decode_handshake",
     "encode_base64_packet",
@@ -127,6 +128,19 @@ def _seconds(body: dict[str, object], key: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
         raise PacketError(f"invalid handshake: {key}")
     return min(value / 1000, MAX_INTERVAL)
+
+
+def check_utf8(packet: bytes) -> None:
+    """Check a packet that nobody decodes.
+
+    Raises:
+        TextEncodingError: It is not UTF-8.
+    """
+    if not packet.isascii():
+        try:
+            packet.decode()
+        except UnicodeDecodeError:
+            raise TextEncodingError("invalid UTF-8") from None
 
 
 def decode_base64_packet(packet: bytes) -> bytes:

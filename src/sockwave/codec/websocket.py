@@ -10,6 +10,7 @@ one slice, one call of the C masking routine and one call of the handler.
 from __future__ import annotations
 
 import binascii
+import codecs
 import hashlib
 import os
 from enum import IntEnum
@@ -177,7 +178,7 @@ class MessageHandler(Protocol):
     """What happens on a WebSocket, by direct call."""
 
     def text_received(self, data: bytes) -> None:
-        """A text message, not yet checked to be UTF-8: the decoder that reads it does that."""
+        """A text message; the decoder that reads it checks that it is UTF-8."""
 
     def binary_received(self, data: bytes) -> None:
         """A binary message."""
@@ -199,6 +200,9 @@ class MessageReader:
     it is buffered, and again after decompression; `max_fragments` frames per message. What is kept
     of an unfinished frame grows with the bytes received, whatever their slicing.
 
+    Text that is not whole yet, by fragments or by segments, is checked to be UTF-8 as it comes, so
+    that it fails at its first wrong byte; compressed text has to be whole for that.
+
     Args:
         handler: Gets every message. It may call `stop` and `pause`.
         is_server: The server's side: frames must be masked; otherwise they must not be.
@@ -213,6 +217,7 @@ class MessageReader:
         "_fast_end",
         "_fragments",
         "_handler",
+        "_head",
         "_is_server",
         "_mask_bit",
         "_max_fragments",
@@ -222,7 +227,10 @@ class MessageReader:
         "_need",
         "_paused",
         "_plain_end",
+        "_rest",
+        "_seen",
         "_stopped",
+        "_tail",
     )
 
     def __init__(
@@ -246,6 +254,13 @@ class MessageReader:
         self._deflate = deflate
         self._buffer: bytearray | None = None
         self._need = 2
+        # Of a text frame in the buffer: where its payload begins, how far it is checked, and what
+        # there is of the character at that place. 0 where the buffer has no such frame.
+        self._head = 0
+        self._seen = 0
+        self._tail = b""
+        # What there is of the character at the end of the last fragment.
+        self._rest = b""
         self._message: bytearray | None = None
         self._message_opcode = 0
         self._compressed = False
@@ -283,6 +298,8 @@ class MessageReader:
         if buffer is not None:
             buffer += data
             if len(buffer) < self._need:
+                if self._head:
+                    self._check_kept(buffer)
                 return False
             data = bytes(buffer)
             self._buffer = None
@@ -300,7 +317,7 @@ class MessageReader:
                 payload = at + 6
                 stop = payload + length - 128
                 if stop > end:
-                    self._keep(data[at:], stop - at)
+                    self._keep_text(data[at:], stop - at, 6, b"")
                     return False
                 handler.text_received(apply_mask(data[payload:stop], data[at + 2 : payload]))
                 at = stop
@@ -308,7 +325,7 @@ class MessageReader:
                 payload = at + 2
                 stop = payload + length
                 if stop > end:
-                    self._keep(data[at:], stop - at)
+                    self._keep_text(data[at:], stop - at, 2, b"")
                     return False
                 handler.text_received(data[payload:stop])
                 at = stop
@@ -332,6 +349,46 @@ class MessageReader:
     def _keep(self, rest: bytes, need: int) -> None:
         self._buffer = bytearray(rest)
         self._need = need
+        self._head = 0
+
+    def _keep_text(self, rest: bytes, need: int, head: int, tail: bytes) -> None:
+        """Keep what has come of a text frame, and check it.
+
+        Args:
+            head: Where its payload begins; maybe nothing of that is there.
+            tail: Begun character before it.
+        """
+        self._keep(rest, need)
+        self._head = self._seen = head
+        self._tail = tail
+        assert self._buffer is not None
+        self._check_kept(self._buffer)
+
+    def _check_kept(self, buffer: bytearray) -> None:
+        """Check what has come of the text frame in the buffer since the last time."""
+        seen = self._seen
+        if len(buffer) <= seen:
+            return
+        data = bytes(buffer[seen:])
+        if self._is_server:
+            head = self._head
+            turn = (seen - head) % 4
+            key = bytes(buffer[head - 4 + turn : head]) + bytes(buffer[head - 4 : head - 4 + turn])
+            data = apply_mask(data, key)
+        self._seen = len(buffer)
+        self._tail = self._check_text(self._tail + data, is_final=False)
+
+    def _check_text(self, data: bytes, *, is_final: bool) -> bytes:
+        """Check a part of a text; return the character that is begun at its end."""
+        try:
+            rest = data[codecs.utf_8_decode(data, "strict", is_final)[1] :]
+            is_valid = rest[:1] != b"\xed" or rest[1:2] < b"\xa0"  # Python waits for a third byte
+        except UnicodeDecodeError:
+            is_valid = False
+        if not is_valid:
+            self.stop()
+            raise WebSocketError(CloseCode.INVALID_PAYLOAD, "invalid UTF-8")
+        return rest
 
     def _read_frame(self, data: bytes, at: int, end: int) -> int:
         """Read one frame of any kind; -1 when it is not all there, otherwise where it ends."""
@@ -357,7 +414,12 @@ class MessageReader:
                 raise WebSocketError(CloseCode.MESSAGE_TOO_BIG, "message too big")
         stop = payload + length
         if end < stop:
-            self._keep(data[at:], stop - at)
+            if opcode == 1 and not first & 0x40:
+                self._keep_text(data[at:], stop - at, payload - at, b"")
+            elif opcode == 0 and self._is_plain_text():
+                self._keep_text(data[at:], stop - at, payload - at, self._rest)
+            else:
+                self._keep(data[at:], stop - at)
             return -1
         body = data[payload:stop]
         if self._is_server:
@@ -398,11 +460,15 @@ class MessageReader:
             if fin:
                 self._deliver(body)
                 return
+            if self._is_plain_text():
+                self._rest = self._check_text(body, is_final=False)
             self._message = bytearray(body)
             self._fragments = 1
             return
         message = self._message
         assert message is not None  # _check_head refuses a continuation without a message
+        if self._is_plain_text():
+            self._rest = self._check_text(self._rest + body, is_final=bool(fin))
         message += body
         self._fragments += 1
         if self._fragments > self._max_fragments:
@@ -410,6 +476,10 @@ class MessageReader:
         if fin:
             self._message = None
             self._deliver(bytes(message))
+
+    def _is_plain_text(self) -> bool:
+        """Whether the message under way can be checked as it comes."""
+        return self._message_opcode == Opcode.TEXT and not self._compressed
 
     def _deliver(self, body: bytes) -> None:
         if self._compressed and self._deflate is not None:

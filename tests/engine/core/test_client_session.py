@@ -9,6 +9,7 @@ import pytest
 from sockwave.engine.core.client_session import MAX_PACKETS, ClientSession, count_for_payload
 from sockwave.engine.core.client_states import TRANSITIONS, Input, State, next_state
 from sockwave.engine.core.transport import SharedPacket
+from sockwave.errors import TextEncodingError
 from sockwave.types import DisconnectReason
 from tests.engine.core.fake_client import (
     OPEN,
@@ -55,6 +56,14 @@ def test_handshake_that_is_of_no_use_ends_the_attempt(packet: bytes) -> None:
     session.transport = FakeTransport("polling", session)
     session.text_received(packet)
     assert sink.told == [("closed", "transport error")]
+
+
+@pytest.mark.parametrize("kind", [b"2", b"3", b"5", b"6"])
+def test_packet_without_a_message_must_be_utf8_too(kind: bytes) -> None:
+    session, *_ = open_session()
+    with pytest.raises(TextEncodingError):
+        session.text_received(kind + b"\xff")
+    session.text_received(kind + "é".encode())
 
 
 def test_times_that_no_clock_can_hold_are_clamped() -> None:

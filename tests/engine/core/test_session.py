@@ -234,6 +234,13 @@ def test_packet_without_meaning_is_ignored(ws: SessionUnderTest, packet: str) ->
     assert ws.sink.messages == ["a"]
 
 
+@pytest.mark.parametrize("kind", [b"0", b"3", b"5", b"6"])
+def test_packet_without_a_message_must_be_utf8_too(ws: SessionUnderTest, kind: bytes) -> None:
+    with pytest.raises(TextEncodingError):
+        ws.session.text_received(kind + b"\xff")
+    ws.session.text_received(kind + "é".encode())
+
+
 @pytest.mark.parametrize("packet", ["7", "abc", "", " 4", "b4"])
 def test_unknown_packet_ends_the_session_with_parse_error(
     ws: SessionUnderTest, packet: str

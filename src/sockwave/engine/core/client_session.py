@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from sockwave.codec.engineio import decode_base64_packet, decode_handshake
+from sockwave.codec.engineio import check_utf8, decode_base64_packet, decode_handshake
 from sockwave.engine.core.client_states import Input, State, next_state
 from sockwave.engine.core.transport import Outgoing, Transport
 from sockwave.errors import PacketError, SockwaveError, TransportError
@@ -256,6 +256,7 @@ class ClientSession:
             if self.state is State.OPEN or self.is_open:
                 self._sink.text_message(packet)
             return
+        check_utf8(packet)
         match packet[:1]:
             case b"2":
                 self._ping_received()

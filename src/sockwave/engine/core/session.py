@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TypeAlias
 
-from sockwave.codec.engineio import PacketType
+from sockwave.codec.engineio import PacketType, check_utf8
 from sockwave.engine.core.states import Input, State, next_state
 from sockwave.types import DisconnectReason, SessionId
 
@@ -252,6 +252,7 @@ class Session:
             self.sink.binary_message(data)
 
     def _control_received(self, packet: bytes) -> None:
+        check_utf8(packet)
         match packet[:1]:
             case b"3":
                 self._pong_received()
