@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from sockwave.codec.websocket import Opcode, encode_frame
+from tests.support.raw import PollingPeer, WebSocketPeer, polling_packet
 
 if TYPE_CHECKING:
     from tests.support.fronts import Wire
-    from tests.support.raw import WebSocketPeer
+    from tests.support.raw import Peer, Reply
 
-__all__ = ["connected", "glued_runs", "send_frames", "send_packets", "text"]
+__all__ = [
+    "attack_with",
+    "check_refused",
+    "connected",
+    "connected_by",
+    "glued_runs",
+    "send_frames",
+    "send_packets",
+    "text",
+]
 
 SLICED: Final = 512
 """Bytes that are sent one by one; the rest of a long input goes in one piece."""
@@ -22,6 +33,14 @@ async def connected(wire: Wire, **query: str) -> WebSocketPeer:
     """Open a session on a WebSocket and join the main namespace."""
     peer = await wire.open_websocket(**query)
     await peer.connect()
+    return peer
+
+
+async def connected_by(wire: Wire, transport: str) -> PollingPeer | WebSocketPeer:
+    """Open a session on a transport and join the main namespace."""
+    peer = await wire.open(transport)
+    await peer.connect()
+    assert isinstance(peer, PollingPeer | WebSocketPeer)
     return peer
 
 
@@ -41,7 +60,11 @@ async def send_frames(peer: WebSocketPeer, data: bytes, way: str) -> None:
     writer = peer.websocket.http.writer
     if way == "glued":
         data = text('42["echo","glued"]') + data
-    elif way == "bytes":
+    await _write(writer, data, way)
+
+
+async def _write(writer: asyncio.StreamWriter, data: bytes, way: str) -> None:
+    if way == "bytes":
         for at in range(min(len(data), SLICED)):
             writer.write(data[at : at + 1])
             await asyncio.sleep(0)
@@ -49,7 +72,8 @@ async def send_frames(peer: WebSocketPeer, data: bytes, way: str) -> None:
                 return
         data = data[SLICED:]
     writer.write(data)
-    await writer.drain()
+    with suppress(ConnectionError):  # the server may have enough
+        await writer.drain()
 
 
 async def send_packets(peer: WebSocketPeer, *packets: str | bytes, way: str = "whole") -> None:
@@ -60,3 +84,31 @@ async def send_packets(peer: WebSocketPeer, *packets: str | bytes, way: str = "w
 def glued_runs(way: str) -> Counter[str]:
     """What handlers run for the event that `send_frames` glues before an attack."""
     return Counter({"echo": 1} if way == "glued" else {})
+
+
+async def attack_with(peer: PollingPeer | WebSocketPeer, *packets: str | bytes, way: str) -> None:
+    """Send packets, of which one is fatal, and behind them an event that must reach nobody.
+
+    On polling all of it is the body of one POST; its answer tells nothing and is dropped.
+    """
+    packets = (*packets, '42["echo","too late"]')
+    if isinstance(peer, WebSocketPeer):
+        await send_packets(peer, *packets, way=way)
+        return
+    if way == "glued":
+        packets = ('42["echo","glued"]', *packets)
+    body = "\x1e".join(map(polling_packet, packets)).encode("utf-8", "surrogatepass")
+    posts = peer.posts
+    posts.send("POST", peer.target, {"Content-Length": str(len(body))})
+    await _write(posts.writer, body, way)
+    await posts.read()
+
+
+def check_refused(reply: Reply, status: int, *needles: str | bytes) -> None:
+    """OK4: a short answer with the status, and nothing in it of the peer's or of our insides."""
+    assert reply.status == status, reply
+    assert len(reply.body) <= 1_024, reply
+    answer = repr((reply.headers, reply.body))
+    for needle in ("Traceback", ".py", "sockwave", "Error", *needles):
+        found = needle if isinstance(needle, str) else repr(needle)[2:-1]
+        assert found not in answer, reply

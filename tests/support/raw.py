@@ -30,6 +30,7 @@ __all__ = [
     "RawWebSocket",
     "Reply",
     "WebSocketPeer",
+    "polling_packet",
     "until",
     "within",
 ]
@@ -347,7 +348,7 @@ class PollingPeer(_SocketIo):
 
     async def send(self, *packets: str | bytes) -> None:
         """Send packets in one POST."""
-        reply = await self.post("\x1e".join(map(_polling_packet, packets)))
+        reply = await self.post("\x1e".join(map(polling_packet, packets)))
         assert (reply.status, reply.body) == (200, b"ok"), reply
 
     async def post(self, body: str | bytes, **headers: str) -> Reply:
@@ -378,7 +379,8 @@ class PollingPeer(_SocketIo):
         assert reply.json() == {"code": 1, "message": "Session ID unknown"}
 
 
-def _polling_packet(packet: str | bytes) -> str:
+def polling_packet(packet: str | bytes) -> str:
+    """A packet as it stands in a body of polling."""
     return packet if isinstance(packet, str) else f"b{base64.b64encode(packet).decode()}"
 
 
