@@ -164,7 +164,7 @@ def _verify_session(
                 "previousTransport": previous,
             },
         )
-    if is_upgrade and transport != "websocket":
+    if (transport == "websocket") is not is_upgrade:
         raise Refused(ErrorCode.BAD_REQUEST, {"name": "TRANSPORT_HANDSHAKE_ERROR"})
     if protocol != session.protocol:
         raise Refused(
