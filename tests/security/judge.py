@@ -159,7 +159,7 @@ class Target:
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(re.search(rf"{name}:\s*(\d+) kB", status)[1]) * 1024  # type: ignore[index]
 
-    def _forget_peak(self) -> None:
+    def forget_peak(self) -> None:
         """Let the peak of memory be the present from now on."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
@@ -176,7 +176,7 @@ class Target:
         """
         before = await self.do("begin")
         log = len(self.output)
-        self._forget_peak()
+        self.forget_peak()
         memory = self.memory()
         self.ask_honest()
         began = time.monotonic()

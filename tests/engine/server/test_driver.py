@@ -11,7 +11,7 @@ import pytest
 from sockwave.engine.core.options import EngineOptions, Limits
 from sockwave.engine.core.session import Session
 from sockwave.engine.io.loop import DEADLINES_PER_TICK, LATE
-from sockwave.engine.server.driver import FLUSHES_PER_TICK, Driver
+from sockwave.engine.server.driver import FLUSH_SECONDS, FLUSHES_AT_ONCE, Driver
 from sockwave.types import DisconnectReason, SessionId
 from tests.engine.core.fakes import FakeSink, FakeTransport
 
@@ -74,17 +74,26 @@ def test_what_is_dirty_is_flushed_once_at_the_end_of_the_turn() -> None:
     run(main)
 
 
-def test_crowd_is_flushed_in_slices_with_turns_for_others() -> None:
+def test_crowd_is_flushed_in_slices_with_turns_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("sockwave.engine.server.driver.monotonic", lambda: now)
+
+    class Slow(FakeFlushable):
+        def flush(self) -> None:
+            nonlocal now
+            now += FLUSH_SECONDS / (2 * FLUSHES_AT_ONCE)
+            super().flush()
+
     async def main() -> None:
         driver, flushed = make_driver(), list[FakeFlushable]()
-        for _ in range(2 * FLUSHES_PER_TICK + 5):
-            driver.flush_later(FakeFlushable(flushed))
+        for _ in range(10 * FLUSHES_AT_ONCE + 5):
+            driver.flush_later(Slow(flushed))
         counts = []
-        for _ in range(4):
+        for _ in range(6):
             await asyncio.sleep(0)
             counts.append(len(flushed))
-        assert counts[0] == FLUSHES_PER_TICK
-        assert counts[-1] == 2 * FLUSHES_PER_TICK + 5
+        assert counts[0] == 3 * FLUSHES_AT_ONCE  # the clock is first looked at behind the first
+        assert counts[-1] == 10 * FLUSHES_AT_ONCE + 5
 
     run(main)
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import resource
-from itertools import islice
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sockwave.debug import is_debugging
@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "Driver"]
 
-FLUSHES_PER_TICK: Final = 1_000
-"""Sessions flushed before others get their turn: a huge broadcast does not stall everybody."""
+FLUSHES_AT_ONCE: Final = 32
+"""Sessions flushed between two looks at the clock."""
+
+FLUSH_SECONDS: Final = 0.004
+"""Time spent on flushing before others get their turn: a huge broadcast, or one of large messages,
+does not stall everybody."""
 
 SPARE_DESCRIPTORS: Final = 64
 """File descriptors left to the rest of the process."""
@@ -47,6 +51,10 @@ class Connection(Protocol):
 
     def close_if_idle(self) -> None:
         """Close it if nothing is owed to the peer: the server stops."""
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether something is owed to the peer, or has not left this process yet."""
 
 
 class Driver(LoopDriver):
@@ -136,13 +144,25 @@ class Driver(LoopDriver):
         one burst to work on instead of one wake-up each.
         """
         dirty = self._dirty
-        for what in islice(dirty, FLUSHES_PER_TICK):
-            try:
-                what.flush()
-            except Exception:
-                _logger.exception("internal error while sending")
+        flushed = 0
+        end = None
+        while True:
+            batch = dirty[flushed : flushed + FLUSHES_AT_ONCE]
+            for what in batch:
+                try:
+                    what.flush()
+                except Exception:
+                    _logger.exception("internal error while sending")
+            flushed += len(batch)
+            if flushed >= len(dirty):
+                break
+            now = monotonic()  # the loop's own clock stands still during a turn
+            if end is None:
+                end = now + FLUSH_SECONDS
+            elif now >= end:
+                break
         # Only now, so that what was added meanwhile found the list in use.
-        del dirty[:FLUSHES_PER_TICK]
+        del dirty[:flushed]
         if dirty:
             self.loop.call_soon(self._flush)
 
