@@ -51,7 +51,12 @@ COOL: Final = 5.0
 """Seconds until memory is back (OK2)."""
 
 _OURS: Final = re.compile(r"^(INFO|WARNING|ERROR|CRITICAL) sockwave\S* (.*)$", re.MULTILINE)
-_BAD: Final = re.compile(r"Traceback|never retrieved|was destroyed|^(ERROR|CRITICAL)", re.MULTILINE)
+_BAD: Final = re.compile(
+    "Traceback|never retrieved|was destroyed"
+    # uvicorn says so of every WebSocket that is refused with an HTTP response
+    "|^(?!ERROR uvicorn.error ASGI callable returned without completing)(ERROR|CRITICAL)",
+    re.MULTILINE,
+)
 
 
 @dataclass
