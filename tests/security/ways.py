@@ -12,7 +12,7 @@ from tests.support.raw import PollingPeer, WebSocketPeer, polling_packet
 
 if TYPE_CHECKING:
     from tests.support.fronts import Wire
-    from tests.support.raw import Peer, Reply
+    from tests.support.raw import Reply
 
 __all__ = [
     "attack_with",
@@ -23,6 +23,7 @@ __all__ = [
     "send_frames",
     "send_packets",
     "text",
+    "write_in_way",
 ]
 
 SLICED: Final = 512
@@ -60,10 +61,11 @@ async def send_frames(peer: WebSocketPeer, data: bytes, way: str) -> None:
     writer = peer.websocket.http.writer
     if way == "glued":
         data = text('42["echo","glued"]') + data
-    await _write(writer, data, way)
+    await write_in_way(writer, data, way)
 
 
-async def _write(writer: asyncio.StreamWriter, data: bytes, way: str) -> None:
+async def write_in_way(writer: asyncio.StreamWriter, data: bytes, way: str) -> None:
+    """Write bytes in one piece, or one a segment; what is glued to them is the caller's."""
     if way == "bytes":
         for at in range(min(len(data), SLICED)):
             writer.write(data[at : at + 1])
@@ -100,7 +102,7 @@ async def attack_with(peer: PollingPeer | WebSocketPeer, *packets: str | bytes, 
     body = "\x1e".join(map(polling_packet, packets)).encode("utf-8", "surrogatepass")
     posts = peer.posts
     posts.send("POST", peer.target, {"Content-Length": str(len(body))})
-    await _write(posts.writer, body, way)
+    await write_in_way(posts.writer, body, way)
     await posts.read()
 
 
