@@ -15,7 +15,7 @@ INPUTS := pyproject.toml requirements/constraints.txt scripts/install.py
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint types fmt interop bench fuzz docs client-bundle peers lock clean
+.PHONY: help demo test check lint types fmt interop bench fuzz soak reliability docs client-bundle peers lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,12 @@ bench: $(DEV) ## Run the benchmarks
 
 fuzz: $(DEV) ## Throw random input at the codec
 	@$(PY) fuzz/fuzz_codec.py $(ARGS)
+
+soak: $(DEV) ## Let clients come and go for an hour, and see that nothing grows
+	@$(PY) -m soak.run $(ARGS)
+
+reliability: $(DEV) ## Measure what it takes to disturb the server
+	@$(PY) -m benchmarks.reliability $(ARGS)
 
 docs: $(VENV_MADE) ## Check links and code blocks of the documentation
 	@$(PY) -m scripts.check_docs

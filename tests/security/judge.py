@@ -28,7 +28,7 @@ from tests.support.raw import until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-__all__ = ["MB", "Attack", "Target"]
+__all__ = ["MB", "Attack", "Target", "left_behind"]
 
 MB: Final = 1024 * 1024
 
@@ -194,6 +194,7 @@ class Target:
         outcome = await self.do("outcome")
         peak = self.memory("VmHWM") - memory
         await self._honest_answered(attack)
+        sys.stdout.write(f"peak {peak / MB:.1f} MB, turn {outcome['stall'] * 1000:.1f} ms\n")
         self._check_log(self.output[log:], time.monotonic() - began, attack.logs_errors)
         runs, expected = outcome["runs"], dict(attack.runs)
         assert runs == expected, f"handlers ran {runs}, not {expected}"
@@ -205,13 +206,8 @@ class Target:
     async def _settled(self, before: dict[str, int], seconds: float) -> None:
         """OK3: wait until the counts are what they were; the polls of the honest come and go."""
         deadline = time.monotonic() + seconds
-        while True:
-            now = await self.do("counts")
-            if all(now[name] <= before[name] + _BREATHING.get(name, 0) for name in before):
-                return
-            assert time.monotonic() < deadline, {
-                name: (before[name], now[name]) for name in now if now[name] > before[name]
-            }
+        while left := left_behind(before, await self.do("counts")):
+            assert time.monotonic() < deadline, left
             await asyncio.sleep(0.05)
 
     async def _honest_answered(self, attack: Attack) -> None:
@@ -238,5 +234,14 @@ class Target:
             assert line.isprintable() and len(line) <= 256, line
 
 
-_BREATHING: Final = {"timers": 2, "tasks": 6, "descriptors": 0, "backlog": 0}
+_BREATHING: Final = {"timers": 2, "tasks": 6}
 """What the honest clients' own traffic makes a count vary by."""
+
+
+def left_behind(before: dict[str, int], now: dict[str, int]) -> dict[str, tuple[int, int]]:
+    """Counts that have grown, with both values."""
+    return {
+        name: (was, now[name])
+        for name, was in before.items()
+        if now[name] > was + _BREATHING.get(name, 0)
+    }
