@@ -1,0 +1,39 @@
+"""What the measures of this package share."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tests.security.judge import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["Figure", "milliseconds", "percentile", "target"]
+
+
+class Figure(NamedTuple):
+    """A line of the report."""
+
+    what: str
+    value: str
+
+
+@contextmanager
+def target(front: str = "native", **options: Any) -> Iterator[Target]:
+    """Run a server with two honest clients beside it."""
+    with tempfile.TemporaryDirectory() as directory, Target(front, Path(directory), **options) as t:
+        yield t
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that this share of all is not above."""
+    return sorted(values)[min(int(len(values) * share), len(values) - 1)]
+
+
+def milliseconds(seconds: float) -> str:
+    """For people."""
+    return f"{seconds * 1000:.{0 if seconds >= 0.1 else 1}f} ms"
