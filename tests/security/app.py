@@ -40,12 +40,19 @@ TICK: Final = 0.002
 _TOGETHER: Final = {"limits": Limits}
 """Options that are objects; they come as dicts."""
 
+SLOW_ORIGIN: Final = re.compile(r"https://slow(.*)(.*)(.*)\.example")
+SLOW_NAME: Final = re.compile(r"/slow(.*)(.*)(.*)!")
+"""Patterns that take the third power of the length of what they do not match."""
+
 
 def make_server(**options: Any) -> tuple[Server, Counter[str]]:
     """Make the server that is attacked, and the count of its handlers' runs by event."""
     for name, kind in _TOGETHER.items():
         if name in options:
             options[name] = kind(**options[name])
+    if "cors" in options and "patterns" in options["cors"]:
+        origins = [*options["cors"]["origin"], *map(re.compile, options["cors"].pop("patterns"))]
+        options["cors"]["origin"] = [*origins, SLOW_ORIGIN]
     io = Server(**options)
     runs: Counter[str] = Counter()
 
@@ -74,6 +81,7 @@ def make_server(**options: Any) -> tuple[Server, Counter[str]]:
 
     io.on("connection", serve)
     io.of(re.compile(r"/dyn-\d+")).on("connection", serve)
+    io.of(SLOW_NAME).on("connection", serve)
     refusing, stuck = io.of("/refusing"), io.of("/stuck")
     refusing.on("connection", serve)
 

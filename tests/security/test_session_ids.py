@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections import Counter
 from typing import TYPE_CHECKING, Final
@@ -10,8 +9,9 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.security.pipeline import pipelined
 from tests.security.settings import scaled
-from tests.support.raw import RawWebSocket, within
+from tests.support.raw import RawWebSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from tests.support.raw import Reply
 
 GUESSES: Final = scaled(100_000, 4_000)
-CONNECTIONS: Final = 10
-TOGETHER: Final = 8
-"""Requests of one connection that are sent at once."""
-
 UNKNOWN: Final = {"code": 1, "message": "Session ID unknown"}
 REFUSED: Final = b'\r\n\r\n{"code":1,"message":"Session ID unknown"}'
 
@@ -33,24 +29,10 @@ CPU: Final = "tests.security.scenarios.costs.processor_time"
 
 async def guess(wire: Wire, sids: Sequence[str]) -> None:
     """Poll with each id, and see that each is refused."""
-    share = len(sids) // CONNECTIONS
-    await asyncio.gather(
-        *[_guess(wire, sids[at : at + share]) for at in range(0, len(sids), share)]
-    )
-
-
-async def _guess(wire: Wire, sids: Sequence[str]) -> None:
-    http = await wire.http()
-    for at in range(0, len(sids), TOGETHER):
-        some = sids[at : at + TOGETHER]
-        targets = [f"{wire.path}?EIO=4&transport=polling&sid={sid}" for sid in some]
-        http.write(b"".join([f"GET {to} HTTP/1.1\r\nHost: a\r\n\r\n".encode() for to in targets]))
-        answers = b""
-        while answers.count(REFUSED) < len(some):
-            data = await within(http.reader.read(65_536))
-            assert data, "the connection ended"
-            answers += data
-        assert answers.count(b"HTTP/1.1 400 ") == len(some)
+    targets = [f"{wire.path}?EIO=4&transport=polling&sid={sid}" for sid in sids]
+    requests = [f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode() for target in targets]
+    answers = await pipelined(wire, requests, REFUSED)
+    assert answers.count(b"HTTP/1.1 400 ") == len(sids)
 
 
 async def test_d25_ids_are_guessed_in_vain(front: str, targets: Callable[..., Target]) -> None:

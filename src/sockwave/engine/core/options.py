@@ -117,7 +117,7 @@ class Cors:
 
     Attributes:
         origin: See `CorsOrigin`.
-        credentials: Let pages send cookies; needs explicit origins, never `"*"`.
+        credentials: Let pages send cookies; needs explicit origins, never `"*"` or `"null"`.
         methods: Of the preflight answer.
         allowed_headers: Of the preflight answer; None reflects what was asked for.
         exposed_headers: Response headers that a page may read.
@@ -139,8 +139,9 @@ class Cors:
         if not isinstance(origins, bool) and not callable(origins):
             if not isinstance(origins, Iterable):
                 raise TypeError(f"cors: {origins!r} is neither an origin nor a list of them")
-            if self.credentials and "*" in origins:
-                raise ValueError('cors: credentials need explicit origins, not "*"')
+            for anybody in ("*", "null"):
+                if self.credentials and anybody in origins:
+                    raise ValueError(f'cors: credentials need explicit origins, not "{anybody}"')
             for origin in origins:
                 if not isinstance(origin, (str, re.Pattern)):
                     raise TypeError(f"cors: {origin!r} is neither an origin nor a pattern")
@@ -161,7 +162,12 @@ class Cors:
         check_integer("cors preflight_status", self.preflight_status, 200, 299)
 
     def allows(self, origin: str) -> bool:
-        """Whether a page of this origin may connect. Patterns must match the whole origin."""
+        """Whether a page of this origin may connect. Patterns must match the whole origin.
+
+        With `credentials`, `null` never may: any page can take that origin on, in a sandbox.
+        """
+        if self.credentials and origin == "null":
+            return False
         rule = self.origin
         if isinstance(rule, bool):
             return rule
