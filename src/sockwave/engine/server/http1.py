@@ -28,6 +28,9 @@ _REQUEST_LINE: Final = re.compile(rb"(GET|POST) (/[!-~]*) HTTP/1\.1\r\n")
 _MAX_KNOWN: Final = 4
 _MAX_KNOWN_BYTES: Final = 2_048
 
+_END_OF_HEAD: Final = b"\r\n\r\n"
+"""Also of a chunked body."""
+
 _METHODS: Final = {b"GET": "GET", b"POST": "POST"}
 _LENGTH: Final = re.compile(rb"[0-9]{1,15}")
 _ONCE: Final = frozenset(
@@ -89,6 +92,7 @@ class RequestReader:
         "_header_count",
         "_header_size",
         "_headers",
+        "_is_chunked",
         "_known",
         "_length",
         "_limits",
@@ -111,6 +115,7 @@ class RequestReader:
         self._header_count = self._header_size = 0
         self._fed = self._body_size = self._chunks = 0
         self._length: int | None = None
+        self._is_chunked = False
         self._known: dict[bytes, tuple[dict[bytes, bytes], int | None]] = {}
         self.client: tuple[str, int] | None = None
         self.is_secure = False
@@ -120,6 +125,22 @@ class RequestReader:
     def close(self) -> None:
         """Let go of the parser: it refers back, and only the collector would free the two."""
         self._parser = None
+
+    def end_of_part(self, data: bytes, at: int) -> int:
+        """Where to stop reading what begins at `at`, so that no two heads are read together.
+
+        A small request is one part with its body. What is behind a large one is not fed with it:
+        the size of a head that begins in the midst of a part is not counted.
+        """
+        end = len(data)
+        if self.is_in_body and not self._is_chunked:
+            return min(end, at + (self._length or 0) - self._body_size)
+        first = data.find(_END_OF_HEAD, at)
+        if first < 0:
+            return end
+        first += len(_END_OF_HEAD)
+        is_small = not self.is_in_body and end - at <= self._limits.head_bytes
+        return end if is_small and data.find(_END_OF_HEAD, first) < 0 else first
 
     def feed(self, data: bytes) -> int | None:
         """Read what the peer sent.
@@ -239,6 +260,7 @@ class RequestReader:
         if self._target[:1] != b"/":
             raise InvalidRequest(400)
         length = self._length = self._check_body_headers(headers)
+        self._is_chunked = b"transfer-encoding" in headers
         method = parser.get_method()
         self.is_in_head = False
         self.is_in_body = True

@@ -38,7 +38,10 @@ __all__ = ["Host", "HttpConnection"]
 LINGER: Final = 0.9
 """Seconds that a connection which was refused may take to go."""
 
-_END_OF_HEAD: Final = b"\r\n\r\n"
+_FULL_READ: Final = 65_536
+"""Bytes read at once of which more is probably there. The loop would go on reading, up to 8 MB in
+one turn: time for others after each piece of a large body, which can be all framing of chunks."""
+
 _WEBSOCKET_KEY: Final = re.compile(rb"[+/0-9A-Za-z]{22}==")
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
@@ -77,13 +80,13 @@ class NativeExchange(HttpExchange):
 
     Attributes:
         answer: Its bytes, once there are any.
-        body: Pieces that have come.
-        body_size: Their bytes.
+        body: What has come; None without one. Pieces are joined as they come: the objects of many
+            tiny ones would take many times their bytes.
         is_complete: Whether the request is whole.
         keep_alive: Whether the connection outlives it.
     """
 
-    __slots__ = ("_connection", "answer", "body", "body_size", "is_complete", "keep_alive")
+    __slots__ = ("_connection", "answer", "body", "is_complete", "keep_alive")
 
     def __init__(
         self, request: Request, connection: HttpConnection, keep_alive: bool, has_body: bool
@@ -94,8 +97,7 @@ class NativeExchange(HttpExchange):
         self.answer: bytes | None = None
         self.keep_alive = keep_alive
         self.is_complete = not has_body
-        self.body: list[bytes] | None = [] if has_body else None
-        self.body_size = 0
+        self.body: bytes | bytearray | None = b"" if has_body else None
 
     def respond(self, status: int, headers: ResponseHeaders, body: bytes = b"") -> None:
         """Answer, in the order of the requests of this connection."""
@@ -301,27 +303,29 @@ class HttpConnection(asyncio.Protocol):
     # --- reading ----------------------------------------------------------------------------------
 
     def _consume(self, data: bytes) -> None:
-        """Feed the reader; where several heads are glued together, one at a time."""
+        """Feed the reader; what is glued together, one request at a time."""
         reader, limits = self._reader, self._limits
-        while data:
-            if self._host is not None and not (reader.is_in_head or reader.is_in_body):
-                data, self._held = self._held + data, b""
-                if not self._is_for_us(data):
-                    return
-            part, rest = data, b""
-            end = data.find(_END_OF_HEAD)
-            if end >= 0 and data.find(_END_OF_HEAD, end + 4) >= 0:
-                part, rest = data[: end + 4], data[end + 4 :]
-            read = reader.feed(part)
+        if self._held:  # came before `data`
+            data, self._held = self._held + data, b""
+        at, end = 0, len(data)
+        while at < end:
+            if (
+                self._host is not None
+                and not (reader.is_in_head or reader.is_in_body)
+                and not self._is_for_us(data[at:] if at else data)
+            ):
+                return
+            stop = reader.end_of_part(data, at)
+            read = reader.feed(data if stop - at == end else data[at:stop])
             if read is not None:
-                self._held = part[read:] + rest
+                self._held = data[at + read :]
                 self._start_upgrade()
                 return
             if self._is_closing:
                 return
-            data = rest
+            at = stop
             if len(self._queue) >= limits.pipelined_requests and not reader.is_in_body:
-                self._held = data
+                self._held = data[at:]
                 self._pause()
                 break
         if reader.is_in_head:
@@ -330,6 +334,9 @@ class HttpConnection(asyncio.Protocol):
         elif reader.is_in_body:
             if self._phase is not _Phase.BODY:
                 self._enter(_Phase.BODY, limits.body_timeout)
+            if end >= _FULL_READ:
+                self._pause()
+                self._engine.call_soon(self._resume)
         else:  # a poll may wait for as long as its session lives
             self._phase, self._deadline = _WAITING, None
 
@@ -374,9 +381,8 @@ class HttpConnection(asyncio.Protocol):
             self._engine.call_soon(self._go_on)
 
     def _go_on(self) -> None:
-        if self._is_reading and not self._awaits_upgrade:
-            held, self._held = self._held, b""
-            self.data_received(held)
+        if self._held and self._is_reading and not self._awaits_upgrade:
+            self.data_received(b"")
 
     # --- requests, from the reader ----------------------------------------------------------------
 
@@ -400,11 +406,14 @@ class HttpConnection(asyncio.Protocol):
         exchange = self._exchange
         if exchange is None or exchange.answer is not None or exchange.body is None:
             return
-        exchange.body_size += len(data)
-        if exchange.body_size > self.options.max_payload:
+        if len(exchange.body) + len(data) > self.options.max_payload:
             self._body_too_large(exchange)
+        elif not exchange.body:
+            exchange.body = data
         else:
-            exchange.body.append(data)
+            if exchange.body.__class__ is bytes:
+                exchange.body = bytearray(exchange.body)
+            exchange.body += data
 
     def request_completed(self) -> None:
         """It is whole."""
@@ -414,7 +423,7 @@ class HttpConnection(asyncio.Protocol):
         exchange.is_complete = True
         if exchange.owner is not None:
             body, exchange.body = exchange.body, None
-            exchange.owner.body_received(exchange, body[0] if len(body) == 1 else b"".join(body))
+            exchange.owner.body_received(exchange, bytes(body))
 
     def _body_too_large(self, exchange: NativeExchange) -> None:
         owner, exchange.owner = exchange.owner, None
