@@ -2,7 +2,7 @@
 
     python -m tests.security.app FRONT PORT CONTROL OPTIONS
 
-FRONT is `native` or `asgi`; OPTIONS a dict of Python literals. On the port CONTROL it
+FRONT is `native`, `hosted` or `asgi`; OPTIONS a dict of Python literals. On the port CONTROL it
 takes one command a line, in JSON, and answers with a line: so a test counts what is left of an
 attack, and makes the server do its part in one.
 """
@@ -19,6 +19,7 @@ import re
 import sys
 import time
 from collections import Counter
+from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,12 +31,21 @@ from sockwave.socketio.core.adapter import InMemoryAdapter
 from tests.support.fronts import hello
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import AsyncIterator, Collection
 
     from sockwave import Namespace
+    from sockwave.engine.server.asgi import Receive, Scope, Send
 
 TICK: Final = 0.002
 """Seconds between two looks at the clock of the processor."""
+
+_UVICORN: Final[dict[str, Any]] = {
+    "log_config": None,
+    "access_log": False,
+    "lifespan": "on",
+    "ws": "websockets-sansio",
+    "ws_ping_interval": None,  # the clients of these tests take no pings but those of Engine.IO
+}
 
 _TOGETHER: Final = {"limits": Limits}
 """Options that are objects; they come as dicts."""
@@ -82,7 +92,7 @@ def make_server(**options: Any) -> tuple[Server, Counter[str]]:
     io.on("connection", serve)
     io.of(re.compile(r"/dyn-\d+")).on("connection", serve)
     io.of(SLOW_NAME).on("connection", serve)
-    refusing, stuck = io.of("/refusing"), io.of("/stuck")
+    refusing, stuck = io.of("/refusing"), io.of(re.compile(r"/stuck(-\d+)?"))
     refusing.on("connection", serve)
 
     @refusing.use
@@ -187,33 +197,49 @@ def acks_of(socket: Socket) -> int:
     return 0 if socket._acks is None else len(socket._acks)
 
 
+@asynccontextmanager
+async def controlled(control: Control, port: int) -> AsyncIterator[asyncio.Task[None]]:
+    """Take commands on a port of its own; yields the task that watches the turns of the loop."""
+    watch = asyncio.create_task(control.watch())
+    async with await asyncio.start_server(control.serve, "127.0.0.1", port, limit=2**24):
+        yield watch
+
+
 async def serve(front: str, port: int, control_port: int, options: dict[str, Any]) -> None:
     """Serve until the process is ended."""
     io, runs = make_server(**options)
-    control = Control(io, runs)
-    watch = asyncio.create_task(control.watch())
-    async with await asyncio.start_server(control.serve, "127.0.0.1", control_port, limit=2**24):
+    async with controlled(Control(io, runs), control_port) as watch:
         if front == "native":
             async with io.listen(port=port):
                 await watch
         elif front == "asgi":
-            config = uvicorn.Config(
-                io.wrap(hello),
-                port=port,
-                log_config=None,
-                access_log=False,
-                lifespan="on",
-                ws="websockets-sansio",
-            )
-            await uvicorn.Server(config).serve()
+            await uvicorn.Server(uvicorn.Config(io.wrap(hello), port=port, **_UVICORN)).serve()
         else:
             raise ValueError(f"no such front end: {front}")
+
+
+def serve_hosted(port: int, control_port: int, options: dict[str, Any]) -> None:
+    """The same with another application behind the listener."""
+    io, runs = make_server(**options)
+    control = Control(io, runs)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            async with controlled(control, control_port):
+                await hello(scope, receive, send)
+        else:
+            await hello(scope, receive, send)
+
+    io.run(port=port, app=app, uvicorn_options=_UVICORN)
 
 
 def main() -> None:
     """Serve as the command line says."""
     front, port, control_port, options = sys.argv[1:]
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    if front == "hosted":
+        serve_hosted(int(port), int(control_port), ast.literal_eval(options))
+        return
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(serve(front, int(port), int(control_port), ast.literal_eval(options)))
 

@@ -27,10 +27,12 @@ ROW_DEADLINE: Final = 50.0
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`front` stands for both front ends, `native` for the listener where a host reads HTTP itself;
-    `transport` for both transports, and `way` for how bytes arrive."""
+    `listener` for it alone and with another application behind it; `transport` for both
+    transports, and `way` for how bytes arrive."""
     choices = {
         "front": FRONTS,
         "native": ("native",),
+        "listener": ("native", "hosted"),
         "transport": ("polling", "websocket"),
         "way": ("whole", "bytes", "glued"),
     }
