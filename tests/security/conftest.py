@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.security.judge import Target
+from tests.security.settings import raise_descriptor_limit, scaled
 from tests.support.raw import within
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ FRONTS: Final = ("native", "asgi")
 
 HERE: Final = Path(__file__).parent
 
-ROW_DEADLINE: Final = 50.0
+ROW_DEADLINE: Final = scaled(300, 50)
 """Seconds for one row."""
 
 
@@ -64,6 +65,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Target]]:
     """Gives the server of a front end and options, started when it is first asked for."""
+    raise_descriptor_limit()
     with ExitStack() as stack:
         running: dict[str, Target] = {}
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Final
+import resource
+from typing import Any, Final
 
-__all__ = ["IS_FULL", "scaled"]
+__all__ = ["HASTY", "IS_FULL", "raise_descriptor_limit", "scaled"]
 
 IS_FULL: Final = os.environ.get("SOCKWAVE_CATALOGUE") == "full"
 """Whether every row is run at the size that the catalogue gives it."""
@@ -14,3 +15,19 @@ IS_FULL: Final = os.environ.get("SOCKWAVE_CATALOGUE") == "full"
 def scaled(full: int, quick: int) -> int:
     """The size of a row: as in the catalogue where `SOCKWAVE_CATALOGUE=full`, else smaller."""
     return full if IS_FULL else quick
+
+
+HASTY: Final[dict[str, Any]] = {
+    "connect_timeout": 8.0 if IS_FULL else 2.0,
+    "ping_interval": 0.5,
+    "ping_timeout": 3.0,
+    "limits": {"head_timeout": 1.0, "body_timeout": 1.0},
+}
+"""Time-outs that a row can wait for."""
+
+
+def raise_descriptor_limit() -> None:
+    """Let this process, and those that it starts, open as many files as they may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

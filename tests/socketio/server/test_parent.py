@@ -241,7 +241,8 @@ async def test_child_gets_what_its_parent_has_at_that_moment(io: Server) -> None
             assert order == ["middleware", "late", "connection", "late"]
 
 
-async def test_handler_for_one_call_is_called_once_in_each_child(io: Server) -> None:
+async def test_handler_for_one_call_is_called_once_in_each_child() -> None:
+    io = Server(cleanup_empty_child_namespaces=False)
     calls = Log()
     parent = io.of(re.compile(".*"))
     parent.once("connection", lambda socket: calls(socket.namespace.name))
@@ -498,7 +499,8 @@ async def test_namespace_of_the_application_stays(tidy: Server) -> None:
     assert "/x" in tidy.namespaces
 
 
-async def test_empty_child_stays_without_the_option(io: Server) -> None:
+async def test_empty_child_stays_where_it_is_to_be_kept() -> None:
+    io = Server(cleanup_empty_child_namespaces=False)
     io.of(re.compile("/x"))
     async with LinkedClient(io, "/x"):
         pass

@@ -273,7 +273,8 @@ class Limits:
         head_count: Headers of a request; past it 431.
         target_bytes: Request target; past it 414.
         head_timeout: Seconds from accept, or from the first byte of a later request, to the end of
-            the head; then 408.
+            the head; then 408. On an encrypted port the TLS handshake has as long, and then the
+            connection ends.
         body_timeout: Seconds from the head to the end of a body; then 408.
         keep_alive_timeout: Seconds an idle HTTP connection is kept.
         pipelined_requests: Requests read ahead on one connection before reading pauses.

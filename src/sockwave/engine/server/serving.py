@@ -102,14 +102,15 @@ class Servable(ABC):
         def connection() -> HttpConnection:
             return HttpConnection(engine, is_secure=ssl is not None)
 
+        how: dict[str, Any] = {"backlog": ACCEPT_BACKLOG}
+        if ssl is not None:
+            how.update(ssl=ssl, ssl_handshake_timeout=engine.options.limits.head_timeout)
         if unix_path is not None:
-            server = await loop.create_unix_server(
-                connection, unix_path, ssl=ssl, backlog=ACCEPT_BACKLOG
-            )
+            server = await loop.create_unix_server(connection, unix_path, **how)
             listener = Listener(unix_path, 0)
         else:
             where: dict[str, Any] = {"sock": sock} if sock else {"host": host, "port": port}
-            server = await loop.create_server(connection, ssl=ssl, backlog=ACCEPT_BACKLOG, **where)
+            server = await loop.create_server(connection, **how, **where)
             listener = Listener(*server.sockets[0].getsockname()[:2])
         _logger.info("listening on %s", listener.url if unix_path is None else unix_path)
         try:

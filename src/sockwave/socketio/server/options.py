@@ -67,7 +67,8 @@ class ServerOptions:
         connection_state_recovery: Let clients that come back after a short loss go on where they
             were: True, or a `Recovery` with its options.
         cleanup_empty_child_namespaces: Remove a namespace that a parent namespace has made when its
-            last socket has left.
+            last socket has left. False keeps them all: then clients decide how many there are, so
+            the parent's pattern should fit few names.
         order: How handlers run beside each other, see `Order`; None lets each `async def` handler
             run from when its event comes.
         parser: How packets are encoded; None is JSON, as clients have it unless told otherwise.
@@ -86,7 +87,7 @@ class ServerOptions:
     max_pending_handlers: int = 1_000
     allow_sid_rooms: bool = False
     connection_state_recovery: bool | Recovery = False
-    cleanup_empty_child_namespaces: bool = False
+    cleanup_empty_child_namespaces: bool = True
     order: Order | None = None
     parser: Parser | None = None
     adapter: Callable[[AdapterHost], Adapter] | None = None
