@@ -157,7 +157,7 @@ async def open_new(wire: Wire) -> tuple[RawHttp, str]:
 
 EVENT: Final = '42["echo","glued"]'
 
-TEXT_FORM: Final = (
+TEXT_FORM: Final[tuple[bytes, ...]] = (
     b"99999999999:x",
     b"-1:x",
     b"1:",
@@ -178,7 +178,7 @@ TEXT_FORM: Final = (
 )
 """The one with 17 counts bytes of the character as characters."""
 
-BINARY_FORM: Final = (
+BINARY_FORM: Final[tuple[bytes, ...]] = (
     b"\0" + b"\x09" * (MAX_PAYLOAD - 50),
     b"\0" + b"\x09" * 309 + b"\xff4",
     b"\0" + b"\x09" * 310 + b"\xff4",

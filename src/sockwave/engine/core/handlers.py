@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from traceback import walk_tb
 from types import FunctionType
 from typing import Any, Final, TypeAlias
 
@@ -20,6 +21,7 @@ __all__ = [
     "add_once",
     "check_handler",
     "copy_handlers",
+    "did_not_fit",
     "fit",
     "listeners_of",
     "most_arguments",
@@ -129,6 +131,14 @@ def fit(handler: Handler, args: tuple[Any, ...]) -> tuple[Any, ...]:
     `disconnect(reason, description)`.
     """
     return args[: most_arguments(handler)]
+
+
+def did_not_fit(error: Exception) -> bool:
+    """Whether a call failed for its arguments alone: no line outside this package has run."""
+    return isinstance(error, TypeError) and all(
+        frame.f_globals.get("__name__", "").startswith("sockwave.")
+        for frame, _ in walk_tb(error.__traceback__)
+    )
 
 
 def most_arguments(handler: Handler) -> int:

@@ -14,7 +14,7 @@ _INTERVAL: Final = 1.0
 
 
 class PeerLog:
-    """Logs faults of peers at INFO: at most one line per peer and reason per second.
+    """Logs faults of peers: at most one line per peer and reason per second.
 
     Text from a peer is escaped and cut, so that it can neither forge a line nor fill a disk.
     """
@@ -32,7 +32,14 @@ class PeerLog:
             what: The kind of fault, by which a flood is recognized.
             detail: Text of the peer's, which may differ each time.
         """
-        if not self._logger.isEnabledFor(logging.INFO):
+        self._log(logging.INFO, client, what, detail)
+
+    def warning(self, client: tuple[str, int] | None, what: str, detail: str = "") -> None:
+        """Log what may be the fault of the peer or of the application; see `info`."""
+        self._log(logging.WARNING, client, what, detail)
+
+    def _log(self, level: int, client: tuple[str, int] | None, what: str, detail: str) -> None:
+        if not self._logger.isEnabledFor(level):
             return
         host = client[0] if client else "unix socket"
         now = time.monotonic()
@@ -43,4 +50,4 @@ class PeerLog:
         self._last[host, what] = now
         text = f"{what} {detail}" if detail else what
         text = text[:_MAX_LENGTH].encode("unicode_escape").decode("ascii")
-        self._logger.info("%s: %s", host, text)
+        self._logger.log(level, "%s: %s", host, text)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, overload
 
-from sockwave.engine.core.handlers import Handler, check_handler
+from sockwave.engine.core.handlers import Handler, check_handler, did_not_fit
 from sockwave.engine.server.engine import EngineServer
 from sockwave.engine.server.ids import generate_id
 from sockwave.engine.server.peer_log import PeerLog
@@ -356,14 +356,22 @@ class Server(Servable):
         return SocketId(generate_id())
 
     def handler_failed(self, socket: Socket, event: str, error: Exception) -> None:
-        """Log a handler's exception once, and tell the `on_error` hook."""
-        _logger.error(
-            "a handler of %r failed (socket %s, namespace %s)",
-            event[:128],
-            socket.id_in_logs,
-            socket.namespace.name,
-            exc_info=error,
-        )
+        """Log a handler's exception once, and tell the `on_error` hook.
+
+        Arguments that do not fit are most likely the client's fault, who may send them in a flood.
+        """
+        if did_not_fit(error):
+            client = socket.request.client
+            what = "arguments of an event do not fit its handler:"
+            self.peer_log.warning(client, what, f"{event!r}: {error}")
+        else:
+            _logger.error(
+                "a handler of %r failed (socket %s, namespace %s)",
+                event[:128],
+                socket.id_in_logs,
+                socket.namespace.name,
+                exc_info=error,
+            )
         failure = HandlerFailure(socket, event)
         for handler in self._error_handlers:
             try:
