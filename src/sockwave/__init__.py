@@ -23,6 +23,7 @@ from sockwave.engine import (
     HttpCompression,
     Limits,
     Listener,
+    RateLimits,
     Request,
 )
 from sockwave.errors import (
@@ -88,6 +89,7 @@ __all__ = [
     "ParentNamespace",
     "Parser",
     "ProtocolError",
+    "RateLimits",
     "Recovery",
     "Request",
     "Room",

@@ -47,6 +47,7 @@ class DisconnectReason(StrEnum):
     FORCED_CLOSE = "forced close"
     FORCED_SERVER_CLOSE = "forced server close"
     BACKLOG_EXCEEDED = "backlog exceeded"
+    RATE_LIMIT_EXCEEDED = "rate limit exceeded"
     IO_SERVER_DISCONNECT = "io server disconnect"
     """On a client: the server took this socket out of its namespace."""
     IO_CLIENT_DISCONNECT = "io client disconnect"

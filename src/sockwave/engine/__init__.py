@@ -12,10 +12,18 @@ engine.run(port=3000)
 """
 
 from sockwave.codec.deflate import Deflate
-from sockwave.engine.core.options import Cookie, Cors, EngineOptions, HttpCompression, Limits
+from sockwave.engine.core.options import (
+    Cookie,
+    Cors,
+    EngineOptions,
+    HttpCompression,
+    Limits,
+    RateLimits,
+)
 from sockwave.engine.core.request import Headers, Request
 from sockwave.engine.server.api import Engine
 from sockwave.engine.server.exchange import Response
+from sockwave.engine.server.rates import RateLimitCounts
 from sockwave.engine.server.serving import Listener
 from sockwave.engine.server.session import ServerSession as Session
 from sockwave.engine.server.session import SessionPacket
@@ -33,6 +41,8 @@ __all__ = [
     "HttpCompression",
     "Limits",
     "Listener",
+    "RateLimitCounts",
+    "RateLimits",
     "Request",
     "Response",
     "Session",

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, asdict, fields
 from typing import Any
 
 import pytest
 
 from sockwave.codec.deflate import Deflate
-from sockwave.engine.core.options import Cookie, Cors, EngineOptions, HttpCompression, Limits
+from sockwave.engine.core.options import (
+    Cookie,
+    Cors,
+    EngineOptions,
+    HttpCompression,
+    Limits,
+    RateLimits,
+)
 
 # server.md section 4 and protocol.md section 20, in seconds and bytes
 REFERENCE = {
@@ -37,9 +44,19 @@ def test_default_is_that_of_the_reference(option: str, value: object) -> None:
     assert getattr(EngineOptions(), option) == value
 
 
-def test_options_beyond_the_reference_bound_memory() -> None:
+def test_options_beyond_the_reference_bound_memory_and_time_or_are_off() -> None:
     options = EngineOptions()
-    assert {f.name for f in fields(options)} - set(REFERENCE) == {"path", "max_backlog", "limits"}
+    assert {f.name for f in fields(options)} - set(REFERENCE) == {
+        "path",
+        "max_backlog",
+        "drain_period",
+        "shutdown_timeout",
+        "limits",
+        "rate_limits",
+        "trusted_proxies",
+    }
+    assert options.rate_limits is None
+    assert options.trusted_proxies == frozenset()
     assert options.max_backlog == 16 * 1024 * 1024
     assert options.path == "/engine.io"
 
@@ -105,6 +122,11 @@ BAD: list[tuple[str, Any]] = [
     ("cors", {"origin": "*", "preflight_status": 404}),
     ("generate_id", "random"),
     ("limits", {"head_bytes": 5}),
+    ("rate_limits", {"session_packets": 5}),
+    ("rate_limits", False),
+    ("trusted_proxies", "10.0.0.1"),
+    ("trusted_proxies", ["proxy.example"]),
+    ("trusted_proxies", None),
 ]
 
 
@@ -123,6 +145,20 @@ def test_each_option_has_a_wrong_value_above() -> None:
 def test_wrong_limit_is_refused_and_named(name: str, value: Any) -> None:
     with pytest.raises((TypeError, ValueError), match=name):
         Limits(**{name: value})
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(RateLimits)])
+@pytest.mark.parametrize("value", [0, -1, "1", True, float("nan"), float("inf")])
+def test_wrong_rate_limit_is_refused_and_named(name: str, value: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match=name):
+        RateLimits(**{name: value})
+
+
+def test_no_rate_is_limited_by_default() -> None:
+    limits = asdict(RateLimits())
+    assert limits.pop("burst") == 5.0
+    assert limits.pop("max_addresses") == 100_000
+    assert set(limits.values()) == {None}
 
 
 def test_unknown_option_fails_at_the_call() -> None:

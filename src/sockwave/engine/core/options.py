@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 from urllib.parse import quote
 
 from sockwave.codec.deflate import Deflate
+from sockwave.engine.core.forwarded import TrustedProxies
 
 if TYPE_CHECKING:
     from sockwave.engine.core.request import Request
@@ -23,6 +24,7 @@ __all__ = [
     "EngineOptionsDict",
     "HttpCompression",
     "Limits",
+    "RateLimits",
 ]
 
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -312,6 +314,66 @@ class Limits:
                 check_integer(name, getattr(self, name), 1)
 
 
+MAX_RATE: Final = 2.0**40
+"""Per second: what no peer reaches."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimits:
+    """What a peer may do in a time; None, the default, sets no limit.
+
+    A session that sends more closes with `rate limit exceeded`: on a WebSocket with the code 1008,
+    on polling its POST is answered 429. A session or connection too many is refused with 429 and
+    `Retry-After`. Each limit counts how often it acts in `engine.rate_limit_counts`.
+
+    An address is that of `Request.client`, see `trusted_proxies`; of IPv6 it is the /64. All that
+    come by a Unix socket have one address.
+
+    Attributes:
+        session_packets: Packets of one session per second: an event is one, each of its attachments
+            is one, and so is a heartbeat.
+        session_bytes: Bytes of these packets per second, after decompression.
+        address_packets: Packets per second of all sessions of one address.
+        address_bytes: Bytes per second of all sessions of one address.
+        address_handshakes: New sessions that one address may ask for per second.
+        address_sessions: Open sessions of one address.
+        address_connections: Open TCP connections of one address, on the native listener; those of
+            `trusted_proxies` are not counted. A polling client has two, and one more while it
+            moves to a WebSocket.
+        burst: How many seconds' worth of each rate may come at once, but at least one of what is
+            counted. In any `t` seconds it lets through `rate * (burst + t)` at most. A message
+            larger than fifteen sixteenths of `bytes * burst` never fits.
+        max_addresses: Addresses known at a time, about 500 bytes each. Past it the one that has
+            been quiet for longest is forgotten; where none is quiet, new ones share one budget.
+    """
+
+    session_packets: float | None = None
+    session_bytes: float | None = None
+    address_packets: float | None = None
+    address_bytes: float | None = None
+    address_handshakes: float | None = None
+    address_sessions: int | None = None
+    address_connections: int | None = None
+    burst: float = 5.0
+    max_addresses: int = 100_000
+
+    def __post_init__(self) -> None:
+        for name in (
+            "session_packets",
+            "session_bytes",
+            "address_packets",
+            "address_bytes",
+            "address_handshakes",
+        ):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name), 0.001, MAX_RATE)
+        for name in ("address_sessions", "address_connections"):
+            if getattr(self, name) is not None:
+                check_integer(name, getattr(self, name), 1)
+        check_number("burst", self.burst, 0.001, MAX_TIMEOUT)
+        check_integer("max_addresses", self.max_addresses, 1)
+
+
 AllowRequest: TypeAlias = "Callable[[Request], bool | Awaitable[bool | None] | None]"
 
 
@@ -327,6 +389,10 @@ class EngineOptions:
         upgrade_timeout: Seconds within which an opened second transport must take over.
         close_timeout: Seconds that an orderly close may take: the closing handshake of a
             WebSocket, the next poll of a polling client.
+        drain_period: Seconds over which the sessions close when the server stops, so that not all
+            clients come back at once; see `EngineServer.close`.
+        shutdown_timeout: Seconds that clients get, when the server stops, to take what was sent to
+            them before.
         max_payload: Bytes of one message (after inflation) and of one polling body.
         max_backlog: Bytes queued for one session, its transport's buffer included; past it a
             volatile packet is dropped, and otherwise the session closes: `backlog exceeded`.
@@ -343,6 +409,11 @@ class EngineOptions:
         cors: Pages of other origins that may connect; None admits only the server's own origin.
         generate_id: Makes session ids; they must be unguessable and unique.
         limits: See `Limits`.
+        rate_limits: See `RateLimits`; None sets none, and then nothing is counted.
+        trusted_proxies: Addresses and networks (`10.0.0.0/8`) of proxies of yours, and `unix` for
+            whoever connects by a Unix socket. Of what they pass on, `Request.client` is the last
+            address in `X-Forwarded-For` that is none of them, and `is_secure` follows
+            `X-Forwarded-Proto`. From anybody else these headers mean nothing.
     """
 
     path: str = "/engine.io"
@@ -351,6 +422,8 @@ class EngineOptions:
     ping_timeout: float = 20.0
     upgrade_timeout: float = 10.0
     close_timeout: float = 30.0
+    drain_period: float = 0.0
+    shutdown_timeout: float = 5.0
     max_payload: int = 1_000_000
     max_backlog: int = 16 * 1024 * 1024
     transports: Collection[TransportName] = ("polling", "websocket")
@@ -364,6 +437,8 @@ class EngineOptions:
     cors: Cors | None = None
     generate_id: Callable[[Request], str | Awaitable[str]] | None = None
     limits: Limits = field(default_factory=Limits)
+    rate_limits: RateLimits | None = None
+    trusted_proxies: Collection[str] = ()
 
     def __post_init__(self) -> None:
         check_text("path", self.path)
@@ -374,12 +449,18 @@ class EngineOptions:
         object.__setattr__(self, "path", path)
         for name in ("ping_interval", "ping_timeout", "upgrade_timeout", "close_timeout"):
             check_number(name, getattr(self, name), 0.001, MAX_TIMEOUT)
+        for name in ("drain_period", "shutdown_timeout"):
+            check_number(name, getattr(self, name), 0, MAX_TIMEOUT)
         check_integer("max_payload", self.max_payload, 1, 2**40)
         check_integer("max_backlog", self.max_backlog, 1)
         for name in ("add_trailing_slash", "allow_upgrades", "allow_eio3"):
             check_bool(name, getattr(self, name))
         if not isinstance(self.limits, Limits):
             raise TypeError(f"limits must be a Limits, not {type(self.limits).__name__}")
+        if not isinstance(self.rate_limits, RateLimits | None):
+            raise TypeError(f"rate_limits must be a RateLimits or None, not {self.rate_limits!r}")
+        TrustedProxies(self.trusted_proxies)  # checks them
+        object.__setattr__(self, "trusted_proxies", frozenset(self.trusted_proxies))
         if isinstance(self.transports, str) or not isinstance(self.transports, Iterable):
             raise TypeError(f"transports must be a list of names, not {self.transports!r}")
         if not self.transports:
@@ -421,6 +502,8 @@ class EngineOptionsDict(TypedDict, total=False):
     ping_timeout: float
     upgrade_timeout: float
     close_timeout: float
+    drain_period: float
+    shutdown_timeout: float
     max_payload: int
     max_backlog: int
     transports: Collection[TransportName]
@@ -434,6 +517,8 @@ class EngineOptionsDict(TypedDict, total=False):
     cors: Cors | Mapping[str, Any] | CorsOrigin | None
     generate_id: Callable[[Request], str | Awaitable[str]] | None
     limits: Limits
+    rate_limits: RateLimits | None
+    trusted_proxies: Collection[str]
 
 
 def switch_option(option: str, value: Any, kind: type[Any]) -> Any:

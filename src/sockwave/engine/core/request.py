@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 from urllib.parse import unquote_plus
+
+if TYPE_CHECKING:
+    from sockwave.engine.core.forwarded import TrustedProxies
 
 __all__ = ["Headers", "Request", "parse_cookies", "parse_query"]
 
@@ -72,22 +75,24 @@ class Request:
     Args:
         target: Path and query as sent.
         fields: Header values (latin-1) by lower-case name, repeated ones joined.
+        client: Host and port of the peer, or None on a Unix socket.
+        is_secure: Whether it came by TLS.
+        trusted_proxies: If the peer is one of them, what it says of its client counts.
 
     Attributes:
         method: As sent, such as `GET`.
         target: Path and query as sent, still percent-encoded.
-        client: Host and port of the peer, or None on a Unix socket.
-        is_secure: Whether it came by TLS.
         scope: The ASGI scope, where there is one.
     """
 
     __slots__ = (
+        "_client",
         "_fields",
         "_headers",
+        "_is_secure",
         "_query",
         "_state",
-        "client",
-        "is_secure",
+        "_trusted_proxies",
         "method",
         "scope",
         "target",
@@ -101,11 +106,14 @@ class Request:
         client: tuple[str, int] | None,
         is_secure: bool = False,
         scope: Mapping[str, Any] | None = None,
+        *,
+        trusted_proxies: TrustedProxies | None = None,
     ) -> None:
         self.method = method
         self.target = target
-        self.client = client
-        self.is_secure = is_secure
+        self._client = client
+        self._is_secure = is_secure
+        self._trusted_proxies = trusted_proxies
         self.scope = scope
         self._fields: dict[bytes, bytes] | None = fields
         self._headers: Headers | None = None
@@ -130,6 +138,32 @@ class Request:
             return self._fields.get(name)
         value = self.headers.get(name.decode())
         return None if value is None else value.encode("latin-1")
+
+    @property
+    def client(self) -> tuple[str, int] | None:
+        """Host and port that it comes from, or None on a Unix socket.
+
+        Behind one of `trusted_proxies` that is who the proxy says, with port 0.
+        """
+        if self._trusted_proxies is not None:
+            self._ask_proxy(self._trusted_proxies)
+        return self._client
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it came by TLS, to here or to one of `trusted_proxies`."""
+        if self._trusted_proxies is not None:
+            self._ask_proxy(self._trusted_proxies)
+        return self._is_secure
+
+    def _ask_proxy(self, trusted: TrustedProxies) -> None:
+        """Read what a proxy says of its client, once, at the first look: no poll pays for it."""
+        self._trusted_proxies = None
+        if trusted.trusts(self._client):
+            self._is_secure = trusted.is_secure(
+                self._is_secure, self.headers.get("x-forwarded-proto", "")
+            )
+            self._client = trusted.client(self._client, self.headers.get("x-forwarded-for", ""))
 
     @property
     def path(self) -> str:

@@ -15,6 +15,7 @@ import httptools
 from sockwave.engine.core.request import Request
 
 if TYPE_CHECKING:
+    from sockwave.engine.core.forwarded import TrustedProxies
     from sockwave.engine.core.options import Limits
 
 __all__ = ["InvalidRequest", "RequestHandler", "RequestReader"]
@@ -77,6 +78,7 @@ class RequestReader:
 
     Attributes:
         client: Host and port of the peer, for its requests.
+        trusted_proxies: Whose word its requests take for where they come from.
         is_secure: Whether the connection is encrypted.
         is_in_head: Whether a head has begun and is not all there.
         is_in_body: Whether a body is not all there.
@@ -104,6 +106,7 @@ class RequestReader:
         "is_secure",
         "is_upgrade",
         "keep_alive",
+        "trusted_proxies",
     )
 
     def __init__(self, handler: RequestHandler, limits: Limits) -> None:
@@ -119,6 +122,7 @@ class RequestReader:
         self._known: dict[bytes, tuple[dict[bytes, bytes], int | None]] = {}
         self.client: tuple[str, int] | None = None
         self.is_secure = False
+        self.trusted_proxies: TrustedProxies | None = None
         self.is_in_head = self.is_in_body = False
         self.keep_alive = self.is_upgrade = False
 
@@ -194,7 +198,12 @@ class RequestReader:
             return False
         self.keep_alive, self.is_upgrade = True, False
         request = Request(
-            _METHODS[method], target.decode("ascii"), headers, self.client, self.is_secure
+            _METHODS[method],
+            target.decode("ascii"),
+            headers,
+            self.client,
+            self.is_secure,
+            trusted_proxies=self.trusted_proxies,
         )
         handler = self._handler
         handler.head_received(request, length)
@@ -272,6 +281,7 @@ class RequestReader:
             headers,
             self.client,
             self.is_secure,
+            trusted_proxies=self.trusted_proxies,
         )
         self._handler.head_received(request, length)
 

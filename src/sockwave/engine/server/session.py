@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sockwave.engine.server.driver import Driver
     from sockwave.types import DisconnectReason, SessionId
 
-__all__ = ["ServerSession", "ServerSessionV3", "SessionPacket"]
+__all__ = ["ServerSession", "ServerSessionV3", "SessionPacket", "WatchedSession"]
 
 F = TypeVar("F", bound=Handler)
 _logger: Final = logging.getLogger("sockwave.engine")
@@ -143,11 +143,15 @@ class ServerSession(Session):
         return listeners_of(self._handlers, event)
 
     def _table(self, event: str) -> HandlerTable:
-        if event in _WATCHED_EVENTS and not isinstance(self, _WatchedSession):
-            self.__class__ = _WatchedSessionV3 if self.protocol == 3 else _WatchedSession
+        if event in _WATCHED_EVENTS:
+            self._watch()
         if self._handlers is None:
             self._handlers = {}
         return self._handlers
+
+    def _watch(self) -> None:
+        """Become a session whose packets somebody looks at."""
+        self.__class__ = WatchedSession
 
     def emit_local(self, event: str, *args: Any) -> None:
         """Call this session's handlers of an event, on this side only."""
@@ -194,11 +198,14 @@ class ServerSessionV3(SessionV3, ServerSession):
 
     __slots__ = ()
 
+    def _watch(self) -> None:
+        self.__class__ = _WatchedSessionV3
+
 
 _WATCHED_EVENTS: Final = frozenset({"packet", "packet_create", "flush", "heartbeat"})
 
 
-class _WatchedSession(ServerSession):
+class WatchedSession(ServerSession):
     """A session whose packets somebody looks at.
 
     A session becomes one, by a change of its class, with the first handler of such an event: then
@@ -234,8 +241,11 @@ class _WatchedSession(ServerSession):
             self.emit_local("flush", [_sent(packet) for packet in self._pending])
         super().flush()
 
+    def _watch(self) -> None:
+        """It is one already."""
 
-class _WatchedSessionV3(_WatchedSession, ServerSessionV3):
+
+class _WatchedSessionV3(WatchedSession, ServerSessionV3):
     """The same of Engine.IO 3."""
 
     __slots__ = ()

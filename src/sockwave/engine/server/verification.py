@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+
 from sockwave.engine.server.cors import is_origin_allowed, is_referer_allowed
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from sockwave.engine.core.request import Request
     from sockwave.engine.server.session import ServerSession
 
-__all__ = ["ErrorCode", "HandshakeFailure", "Refused", "revision", "verify"]
+__all__ = ["ErrorCode", "HandshakeFailure", "Refused", "error_body", "revision", "verify"]
 
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
@@ -30,6 +32,14 @@ class ErrorCode(IntEnum):
     BAD_REQUEST = 3
     FORBIDDEN = 4
     UNSUPPORTED_PROTOCOL_VERSION = 5
+    RATE_LIMIT_EXCEEDED = 429
+    SERVER_SHUTTING_DOWN = 503
+    """Not of the reference, so it is what HTTP calls it: no number of its can ever be this one."""
+
+    @property
+    def status(self) -> int:
+        """Of the HTTP response."""
+        return self.value if self.value >= 400 else 403 if self is ErrorCode.FORBIDDEN else 400
 
     @property
     def message(self) -> str:
@@ -44,7 +54,14 @@ _MESSAGES: Final = {
     ErrorCode.BAD_REQUEST: "Bad request",
     ErrorCode.FORBIDDEN: "Forbidden",
     ErrorCode.UNSUPPORTED_PROTOCOL_VERSION: "Unsupported protocol version",
+    ErrorCode.RATE_LIMIT_EXCEEDED: "Rate limit exceeded",
+    ErrorCode.SERVER_SHUTTING_DOWN: "Server shutting down",
 }
+
+
+def error_body(code: ErrorCode, message: str | None = None) -> bytes:
+    """What a client that polls is told."""
+    return orjson.dumps({"code": int(code), "message": message or code.message})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +87,16 @@ class Refused(Exception):  # an answer, not a failure of ours
     Attributes:
         code: Tells the client why.
         context: Tells the application more.
+        retry_after: Seconds after which the client may succeed, where that is known.
     """
 
-    def __init__(self, code: ErrorCode, context: Mapping[str, Any]) -> None:
+    def __init__(
+        self, code: ErrorCode, context: Mapping[str, Any], *, retry_after: int | None = None
+    ) -> None:
         super().__init__(code.message)
         self.code = code
         self.context = context
+        self.retry_after = retry_after
 
 
 def verify(

@@ -1,0 +1,136 @@
+"""The addresses that peers come from, with what each may still do; bounded, without I/O.
+
+An address is forgotten when nothing of it is open and it has been quiet for as long as its budgets
+take to be full again: from then on a new entry would be the same as the old one.
+
+When the table is full, the address that has been quiet for longest is forgotten early: it may get
+one burst more than it should. When something of every address is open, newcomers share one entry
+and its budgets: memory stays bounded, and the limits hold for all of them together.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address, ip_address
+from typing import TYPE_CHECKING
+
+from sockwave.engine.core.rate import Bucket, Budget
+
+if TYPE_CHECKING:
+    from sockwave.engine.core.rate import Rates
+
+__all__ = ["Address", "AddressKey", "AddressTable", "address_key"]
+
+AddressKey = str | int | None
+"""IPv4 as text, the /64 of IPv6 as a number, or None for those who share one entry."""
+
+
+def address_key(host: str) -> AddressKey:
+    """Tell addresses apart: of IPv6 by their /64, which is what one customer has at least."""
+    if ":" not in host:
+        return host
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if not isinstance(address, IPv6Address):
+        return host
+    mapped = address.ipv4_mapped
+    return str(mapped) if mapped is not None else int(address) >> 64
+
+
+class Address(Budget):
+    """What is counted of one address.
+
+    Attributes:
+        key: In its table.
+        handshakes: New sessions that it may begin; None without a limit.
+        sessions: Open ones.
+        connections: Open TCP connections of the native listener.
+    """
+
+    __slots__ = ("connections", "handshakes", "key", "sessions")
+
+    def __init__(self, key: AddressKey, rates: Rates) -> None:
+        super().__init__(rates.address_packets, rates.address_bytes)
+        rate = rates.address_handshakes
+        self.key = key
+        self.handshakes = None if rate is None else Bucket(rate)
+        self.sessions = 0
+        self.connections = 0
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether something of it is open."""
+        return bool(self.sessions or self.connections)
+
+
+class AddressTable:
+    """Addresses by key.
+
+    Args:
+        rates: For the budgets of each.
+        most: Addresses known at a time.
+    """
+
+    __slots__ = ("_addresses", "_most", "_others", "_quiet", "_rates")
+
+    def __init__(self, rates: Rates, most: int) -> None:
+        self._rates = rates
+        self._most = most
+        self._addresses: dict[AddressKey, Address] = {}
+        # Of those that nothing is open of, when to forget them: the earliest comes first.
+        self._quiet: dict[Address, float] = {}
+        self._others = Address(None, rates)
+
+    def __len__(self) -> int:
+        return len(self._addresses)
+
+    def find(self, host: str, now: float) -> Address:
+        """Give the entry of an address, for what it asks for now."""
+        key = address_key(host)
+        address = self._addresses.get(key)
+        if address is None:
+            if len(self._addresses) >= self._most and not self._forget_quietest():
+                return self._others
+            address = self._addresses[key] = Address(key, self._rates)
+        if not address.is_in_use:
+            self._rest(address, now)
+        return address
+
+    def used(self, address: Address) -> None:
+        """Something of it is open."""
+        self._quiet.pop(address, None)
+
+    def left(self, address: Address, now: float) -> None:
+        """Something of it has closed."""
+        if not address.is_in_use and address is not self._others:
+            self._rest(address, now)
+
+    def next_deadline(self) -> float | None:
+        """When `expire` is due."""
+        return next(iter(self._quiet.values()), None)
+
+    def expire(self, now: float, limit: int = 1_000) -> None:
+        """Forget addresses that have been quiet for long enough, the earliest first.
+
+        Args:
+            limit: Most to forget, so that a crowd is worked off in slices.
+        """
+        due: list[Address] = []
+        for address, deadline in self._quiet.items():
+            if deadline > now or len(due) >= limit:
+                break
+            due.append(address)
+        for address in due:
+            del self._quiet[address], self._addresses[address.key]
+
+    def _rest(self, address: Address, now: float) -> None:
+        self._quiet.pop(address, None)  # to the end
+        self._quiet[address] = now + self._rates.memory
+
+    def _forget_quietest(self) -> bool:
+        address = next(iter(self._quiet), None)
+        if address is None:
+            return False
+        del self._quiet[address], self._addresses[address.key]
+        return True

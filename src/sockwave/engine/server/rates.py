@@ -1,0 +1,210 @@
+"""Rate limits at work: who is counted together, who is refused, and how often that happens."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from sockwave.engine.core.rate import Budget, Rates
+from sockwave.engine.core.rate_addresses import AddressTable
+from sockwave.engine.server.limited_session import LimitedSession
+from sockwave.engine.server.verification import ErrorCode, Refused
+
+if TYPE_CHECKING:
+    from sockwave.engine.core.forwarded import TrustedProxies
+    from sockwave.engine.core.options import RateLimits
+    from sockwave.engine.core.rate_addresses import Address
+    from sockwave.engine.core.request import Request
+    from sockwave.engine.core.session import Session
+    from sockwave.engine.server.driver import Connection, Driver
+    from sockwave.engine.server.session import ServerSession
+
+__all__ = ["RETRY_AFTER", "RateLimitCounts", "RateLimiter"]
+
+RETRY_AFTER: Final = 5
+"""Seconds that a client is told to wait where nobody knows when there is room again."""
+
+_EXPIRY_PAUSE: Final = 0.01
+"""Seconds between two slices of a crowd of addresses that is forgotten."""
+
+
+@dataclass(slots=True)
+class RateLimitCounts:
+    """How often each field of `RateLimits` has acted since the engine was made.
+
+    Attributes:
+        session_packets: Sessions closed for it.
+        session_bytes: Sessions closed for it.
+        address_packets: Sessions closed for it.
+        address_bytes: Sessions closed for it.
+        address_handshakes: New sessions refused for it.
+        address_sessions: New sessions refused for it.
+        address_connections: TCP connections refused for it.
+    """
+
+    session_packets: int = 0
+    session_bytes: int = 0
+    address_packets: int = 0
+    address_bytes: int = 0
+    address_handshakes: int = 0
+    address_sessions: int = 0
+    address_connections: int = 0
+
+    def add(self, limit: str) -> None:
+        """Count one more, by the name of the field."""
+        setattr(self, limit, getattr(self, limit) + 1)
+
+
+class RateLimiter:
+    """Applies the rate limits of one engine.
+
+    Attributes:
+        counts: What it has done.
+        wheel_slot: Of the next address to forget.
+    """
+
+    def __init__(
+        self,
+        limits: RateLimits,
+        counts: RateLimitCounts,
+        driver: Driver,
+        trusted: TrustedProxies | None,
+    ) -> None:
+        self.counts = counts
+        self.wheel_slot = 0
+        self._limits = limits
+        self._driver = driver
+        self._trusted = trusted
+        self._rates = Rates(limits)
+        self._uncounted = Budget(None, None)
+        self.forget_all()
+
+    @property
+    def counts_packets(self) -> bool:
+        """Whether sessions must be of the kind that counts."""
+        return self._rates.counts_packets
+
+    @property
+    def addresses(self) -> int:
+        """How many addresses are known."""
+        return len(self._table)
+
+    def forget_all(self) -> None:
+        """Begin anew, in another event loop: its clock and its wheel are others."""
+        self.wheel_slot = 0
+        self._table = AddressTable(self._rates, self._limits.max_addresses)
+        self._of_session: dict[str, Address] = {}
+        self._of_connection: dict[Connection, Address] = {}
+
+    # --- sessions ---------------------------------------------------------------------------------
+
+    def check_handshake(self, request: Request) -> None:
+        """See whether an address may ask for a session now.
+
+        Raises:
+            Refused: It may not.
+        """
+        if not self._rates.knows_addresses:
+            return
+        now = self._driver.clock()
+        address = self._find(request)
+        self._check_sessions(address)
+        handshakes = address.handshakes
+        if handshakes is not None and not handshakes.draw(1, now):
+            self._refuse("address_handshakes", math.ceil(handshakes.wait(now)))
+
+    def check_sessions(self, request: Request) -> None:
+        """See whether an address may have one more session, right before it gets it.
+
+        Raises:
+            Refused: It may not.
+        """
+        if self._limits.address_sessions is not None:
+            self._check_sessions(self._find(request))
+
+    def _check_sessions(self, address: Address) -> None:
+        most = self._limits.address_sessions
+        if most is not None and address.sessions >= most:
+            self._refuse("address_sessions", RETRY_AFTER)
+
+    def _refuse(self, limit: str, retry_after: int) -> None:
+        self.counts.add(limit)
+        raise Refused(
+            ErrorCode.RATE_LIMIT_EXCEEDED, {"name": limit.upper()}, retry_after=max(retry_after, 1)
+        )
+
+    def opened(self, session: ServerSession) -> None:
+        """A session has begun: give it what it may send."""
+        budget = self._uncounted
+        if self._rates.knows_addresses:
+            address = self._find(session.request)
+            address.sessions += 1
+            self._table.used(address)
+            self._of_session[session.id] = budget = address
+        if isinstance(session, LimitedSession):
+            own = Budget(self._rates.session_packets, self._rates.session_bytes)
+            session.limit(own, budget, self.counts)
+
+    def closed(self, session: Session) -> None:
+        """A session is over."""
+        address = self._of_session.pop(session.id, None)
+        if address is not None:
+            address.sessions -= 1
+            self._left(address)
+
+    # --- TCP connections --------------------------------------------------------------------------
+
+    def connection_made(self, connection: Connection, peer: tuple[str, int] | None) -> bool:
+        """Count a TCP connection of the native listener; tells whether it may stay."""
+        most = self._limits.address_connections
+        if most is None or (self._trusted is not None and self._trusted.trusts(peer)):
+            return True
+        address = self._table.find(peer[0] if peer else "", self._driver.clock())
+        if address.connections >= most:
+            self._schedule()
+            self.counts.add("address_connections")
+            return False
+        address.connections += 1
+        self._table.used(address)
+        self._of_connection[connection] = address
+        return True
+
+    def connection_moved(self, old: Connection, new: Connection) -> None:
+        """Another object has taken over a TCP connection."""
+        address = self._of_connection.pop(old, None)
+        if address is not None:
+            self._of_connection[new] = address
+
+    def connection_lost(self, connection: Connection) -> None:
+        """A TCP connection has ended."""
+        address = self._of_connection.pop(connection, None)
+        if address is not None:
+            address.connections -= 1
+            self._left(address)
+
+    # --- addresses --------------------------------------------------------------------------------
+
+    def _find(self, request: Request) -> Address:
+        client = request.client
+        address = self._table.find(client[0] if client else "", self._driver.clock())
+        self._schedule()
+        return address
+
+    def _left(self, address: Address) -> None:
+        self._table.left(address, self._driver.clock())
+        self._schedule()
+
+    def _schedule(self) -> None:
+        """Wait for the first address to forget; what moves later does not move the entry."""
+        if not self.wheel_slot:
+            deadline = self._table.next_deadline()
+            if deadline is not None:
+                self._driver.schedule(self, deadline)
+
+    def handle_timeout(self, now: float) -> None:
+        """Forget addresses that have been quiet."""
+        self._table.expire(now)
+        deadline = self._table.next_deadline()
+        if deadline is not None:
+            self._driver.schedule(self, max(deadline, now + _EXPIRY_PAUSE))
