@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sockwave.engine.core.options import RateLimits
-from sockwave.engine.core.rate import Bucket, Budget, Rate, RateExceeded, Rates, excess
+from sockwave.engine.core.rate import Bucket, Budget, Rate, RateExceeded, Rates, Supply
 
 
 class Sender:
@@ -17,22 +17,25 @@ class Sender:
         looks: How often the clock was looked at.
     """
 
-    def __init__(self, budget: Budget, address: Budget | None = None) -> None:
-        self.budget = budget
-        self.address = address or Budget(None, None)
+    def __init__(self, packets: list[Bucket], bytes: list[Bucket] | None = None) -> None:
+        self.budget = Budget(Supply(*packets), Supply(*(bytes or ())))
         self.now = 0.0
         self.looks = 0
 
     def send(self, size: int = 1) -> str | None:
-        """Send a packet; the limit that it exceeds."""
-        budgets = (self.budget, self.address)
-        for budget in budgets:
-            budget.packets -= 1
-            budget.bytes -= size
-        if all(budget.packets >= 0 and budget.bytes >= 0 for budget in budgets):
+        """Send a packet; the limit that it exceeds, and then another session begins."""
+        budget = self.budget
+        budget.packets -= 1
+        budget.bytes -= size
+        if budget.packets >= 0 and budget.bytes >= 0:
             return None
         self.looks += 1
-        return excess(self.budget, self.address, size, self.now)
+        try:
+            budget.cover(self.now)
+        except RateExceeded as error:
+            budget.close()
+            return error.limit
+        return None
 
     def send_all(self, size: int = 1) -> int:
         """Send until it is too much; how many packets passed."""
@@ -42,8 +45,13 @@ class Sender:
         return passed
 
 
-def packets_per_second(rate: float, burst: float) -> Budget:
-    return Budget(Rate(rate, burst), None)
+def bucket(rate: float, burst: float, limit: str = "session_packets", sharers: int = 1) -> Bucket:
+    return Bucket(Rate(limit, rate, burst, sharers))
+
+
+def limited(rate: float, burst: float) -> Sender:
+    """A sender of so many packets per second."""
+    return Sender([bucket(rate, burst)])
 
 
 # --- the bound ------------------------------------------------------------------------------------
@@ -73,7 +81,7 @@ def check_every_window(passed: list[tuple[float, int]], rate: float, burst: floa
 def test_packets_in_any_window_keep_to_the_rate(
     rate: float, burst: float, steps: list[tuple[float, int]]
 ) -> None:
-    sender = Sender(packets_per_second(rate, burst))
+    sender = limited(rate, burst)
     passed: list[tuple[float, int]] = []
     for pause, count in steps:
         sender.now += pause
@@ -85,7 +93,7 @@ def test_packets_in_any_window_keep_to_the_rate(
 def test_bytes_in_any_window_keep_to_the_rate(
     rate: float, burst: float, steps: list[tuple[float, int]]
 ) -> None:
-    sender = Sender(Budget(None, Rate(rate, burst)))
+    sender = Sender([], [bucket(rate, burst)])
     passed: list[tuple[float, int]] = []
     for pause, size in steps:
         sender.now += pause
@@ -98,8 +106,8 @@ def test_bytes_in_any_window_keep_to_the_rate(
 def test_sessions_of_one_address_keep_to_its_rate_together(
     rate: float, burst: float, steps: list[tuple[float, int]]
 ) -> None:
-    address = packets_per_second(rate, burst)
-    senders = [Sender(Budget(None, None), address) for _ in range(5)]
+    address = bucket(rate, burst, sharers=2)
+    senders = [Sender([bucket(rate, burst), address]) for _ in range(5)]
     now = 0.0
     passed: list[tuple[float, int]] = []
     for pause, which in steps:
@@ -113,7 +121,7 @@ def test_sessions_of_one_address_keep_to_its_rate_together(
 
 @given(rates, bursts, st.integers(1, 300))
 def test_who_keeps_to_the_rate_is_never_refused(rate: float, burst: float, count: int) -> None:
-    sender = Sender(packets_per_second(rate, burst))
+    sender = limited(rate, burst)
     for _ in range(count):
         assert sender.send() is None
         sender.now += 1.000001 / rate
@@ -124,15 +132,15 @@ def test_who_keeps_to_the_rate_is_never_refused(rate: float, burst: float, count
 
 def test_most_of_a_burst_passes_at_once_and_no_more_than_it() -> None:
     for burst in (1.0, 5.0, 10.0):
-        assert 100 * burst * 15 / 16 <= Sender(packets_per_second(100, burst)).send_all() <= 1_600
+        assert 100 * burst * 15 / 16 <= limited(100, burst).send_all() <= 1_600
 
 
 def test_small_burst_passes_to_the_last_packet() -> None:
-    assert Sender(packets_per_second(1, 5)).send_all() == 5
+    assert limited(1, 5).send_all() == 5
 
 
 def test_rate_below_one_lets_one_packet_through_at_a_time() -> None:
-    sender = Sender(packets_per_second(0.1, 1))
+    sender = limited(0.1, 1)
     assert sender.send_all() == 1
     sender.now = 9.9
     assert sender.send_all() == 0
@@ -141,7 +149,7 @@ def test_rate_below_one_lets_one_packet_through_at_a_time() -> None:
 
 
 def test_budget_is_full_again_after_a_burst_of_silence() -> None:
-    sender = Sender(packets_per_second(100, 5))
+    sender = limited(100, 5)
     first = sender.send_all()
     sender.now += 5
     assert sender.send_all() == first
@@ -150,14 +158,14 @@ def test_budget_is_full_again_after_a_burst_of_silence() -> None:
 
 
 def test_clock_is_looked_at_once_for_a_portion() -> None:
-    sender = Sender(packets_per_second(1_600, 1))
+    sender = limited(1_600, 1)
     for _ in range(1_000):
         assert sender.send() is None
     assert sender.looks == 10
 
 
 def test_message_larger_than_the_burst_never_passes() -> None:
-    sender = Sender(Budget(None, Rate(100, 5)))
+    sender = Sender([], [bucket(100, 5, "session_bytes")])
     assert sender.send(501) == "session_bytes"
     sender.now += 1_000
     assert sender.send(501) == "session_bytes"
@@ -170,8 +178,14 @@ def test_message_larger_than_the_burst_never_passes() -> None:
 def test_limit_that_is_exceeded_is_named() -> None:
     def first_limit(**limits: float) -> str | None:
         rates = Rates(RateLimits(burst=1, **limits))  # type: ignore[arg-type] # only rates
-        own = Budget(rates.session_packets, rates.session_bytes)
-        sender = Sender(own, Budget(rates.address_packets, rates.address_bytes))
+        packets, bytes_ = (
+            [Bucket(rate) for rate in each if rate is not None]
+            for each in (
+                (rates.session_packets, rates.address_packets),
+                (rates.session_bytes, rates.address_bytes),
+            )
+        )
+        sender = Sender(packets, bytes_)
         return next(limit for _ in range(100) if (limit := sender.send(10)))
 
     assert first_limit(session_packets=2, address_packets=5) == "session_packets"
@@ -181,22 +195,40 @@ def test_limit_that_is_exceeded_is_named() -> None:
 
 
 def test_others_of_an_address_do_not_pay_for_a_refused_packet() -> None:
-    address = Budget(Rate(10, 1), Rate(1_000, 1))
-    greedy, honest = Sender(Budget(Rate(2, 1), None), address), Sender(Budget(None, None), address)
+    packets, bytes_ = bucket(10, 1), bucket(1_000, 1, "address_bytes")
+    greedy, honest = Sender([bucket(2, 1), packets], [bytes_]), Sender([packets], [bytes_])
     assert greedy.send_all() == 2
     assert greedy.send(1_000_000) == "session_packets"
     assert honest.send(1_000_000) == "address_bytes"
-    assert honest.send_all() == 8
+    assert honest.send_all() == 7  # one went for the packet whose bytes were too many
+
+
+def test_session_that_is_over_gives_back_what_it_took_ahead() -> None:
+    address = bucket(1_600, 1, sharers=8)
+    passed = 0
+    while (sender := Sender([address])).send() is None:
+        sender.budget.close()
+        passed += 1
+    assert passed == 1_500
+    assert address.ahead == 0
+
+
+def test_idle_sessions_hold_back_no_more_than_a_sixteenth() -> None:
+    address = bucket(1_600, 1, sharers=8)
+    for _ in range(200):
+        assert Sender([address]).send() is None
+    assert 0 < address.ahead <= 100
+    assert 1_500 - 200 - 100 <= Sender([address]).send_all() <= 1_500 - 200
 
 
 def test_unlimited_budget_never_runs_out() -> None:
-    sender = Sender(Budget(None, None))
+    sender = Sender([])
     for _ in range(10):
         assert sender.send(2**40) is None
 
 
 def test_error_of_a_transport_carries_code_and_reason() -> None:
-    error = RateExceeded()
+    error = RateExceeded("session_bytes")
     assert (error.code, error.reason) == (1008, "rate limit exceeded")
 
 
@@ -204,13 +236,13 @@ def test_error_of_a_transport_carries_code_and_reason() -> None:
 
 
 def test_bucket_tells_how_long_to_wait() -> None:
-    bucket = Bucket(Rate(0.5, 2))
-    assert bucket.wait(7.0) == 0
-    assert bucket.draw(1, 7.0) == 1
-    assert bucket.wait(7.0) == 2
-    assert bucket.wait(8.5) == 0.5
-    assert bucket.draw(1, 8.5) == 0
-    assert bucket.draw(1, 9.0) == 1
+    handshakes = bucket(0.5, 2)
+    assert handshakes.wait(7.0) == 0
+    assert handshakes.take_one(7.0)
+    assert handshakes.wait(7.0) == 2
+    assert handshakes.wait(8.5) == 0.5
+    assert not handshakes.take_one(8.5)
+    assert handshakes.take_one(9.0)
 
 
 # --- the limits as rates --------------------------------------------------------------------------

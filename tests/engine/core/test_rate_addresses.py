@@ -116,7 +116,7 @@ def test_newcomers_share_one_entry_when_none_is_quiet() -> None:
     assert third is fourth
     assert third.sessions == 2
     assert third.handshakes is not None
-    assert [third.handshakes.draw(1, 0.0) for _ in range(6)] == [1, 1, 1, 1, 1, 0]
+    assert [third.handshakes.take_one(0.0) for _ in range(6)] == [*[True] * 5, False]
     assert len(table) == 2
     close_session(table, third, 1.0)
     close_session(table, third, 1.0)

@@ -1,11 +1,15 @@
 """How much a peer may send: token buckets on a clock that is seldom asked.
 
-Theory: a bucket holds what may come at once and fills at so much per second. Whoever counts takes a
-portion ahead, a sixteenth of what may come at once, and looks at the clock again when that is used
-up: on the path of a message there is only a subtraction. What is taken ahead and not used yet comes
-on top of a full bucket, so the bucket itself holds that much less. In any window of `t` seconds
-there pass at most `per_second * (burst + t)`, and an idle peer may always send fifteen sixteenths
-of `per_second * burst` at once.
+Theory: a bucket holds what may come at once and fills at so much per second. A session takes some
+ahead and looks at the clock again when that is used up, so on the path of a message there is only a
+subtraction. A packet may draw on two buckets, that of its session and that of its address, which
+other sessions draw on too.
+
+What all sessions have taken ahead of a bucket and not used comes on top of what it holds. So that
+is bounded, by a sixteenth of the burst, and a full bucket holds that much less. In any window of
+`t` seconds there pass at most `per_second * (burst + t)`, and a peer that was idle may always send
+fifteen sixteenths of `per_second * burst` at once. Where too much is taken ahead, by many sessions
+of one address, nothing more is: each message looks at the clock then.
 """
 
 from __future__ import annotations
@@ -19,38 +23,51 @@ from sockwave.types import DisconnectReason
 if TYPE_CHECKING:
     from sockwave.engine.core.options import RateLimits
 
-__all__ = ["Bucket", "Budget", "Rate", "RateExceeded", "Rates", "excess"]
+__all__ = ["Bucket", "Budget", "Rate", "RateExceeded", "Rates", "Supply"]
 
-PORTIONS: Final = 16
-"""Portions of a burst: the more there are, the exacter the burst, and the dearer a message."""
+RESERVE: Final = 16
+"""Which part of a burst may be taken ahead: the smaller, the exacter the burst, and the more often
+the clock is looked at."""
+
+SHARERS: Final = 8
+"""Sessions for which each leaves some of that, where they share a bucket."""
 
 UNCOUNTED: Final = 2**30 - 1
-"""Stands for any amount, without a bucket; the largest that Python counts in one digit."""
+"""Stands for any amount, where no bucket is asked; the largest that Python counts in one digit."""
 
 
 class RateExceeded(WebSocketError):
-    """A session has sent more than it may, and has ended: its transport ends too, and says why."""
+    """A session has sent more than it may, and ends: its transport ends too, and says why.
 
-    def __init__(self) -> None:
+    Attributes:
+        limit: The field of `RateLimits`.
+    """
+
+    def __init__(self, limit: str) -> None:
         super().__init__(CloseCode.POLICY_VIOLATION, DisconnectReason.RATE_LIMIT_EXCEEDED.value)
+        self.limit = limit
 
 
 class Rate:
     """So much per second, and so many seconds' worth of it at once; shared by buckets.
 
     Attributes:
+        limit: The field of `RateLimits`.
         per_second: What flows in.
         capacity: What a bucket holds, at least 1.
-        portion: What may be taken ahead.
+        reserve: What may be taken ahead of it.
+        sharers: By what each divides what is left of that.
     """
 
-    __slots__ = ("capacity", "per_second", "portion")
+    __slots__ = ("capacity", "limit", "per_second", "reserve", "sharers")
 
-    def __init__(self, per_second: float, burst: float) -> None:
+    def __init__(self, limit: str, per_second: float, burst: float, sharers: int = 1) -> None:
         most = per_second * burst
+        self.sharers = sharers
+        self.limit = limit
         self.per_second = per_second
-        self.portion = int(most) // PORTIONS
-        self.capacity = max(most - self.portion, 1.0)
+        self.reserve = min(int(most) // RESERVE, UNCOUNTED)
+        self.capacity = max(most - self.reserve, 1.0)
 
     @property
     def fill_time(self) -> float:
@@ -59,96 +76,128 @@ class Rate:
 
 
 class Bucket:
-    """What is left of a rate for one peer; full at first."""
+    """What is left of a rate for one session or one address; full at first.
 
-    __slots__ = ("_at", "_level", "_rate")
+    Attributes:
+        rate: How it fills.
+        level: What it holds, as of the last `fill`.
+        ahead: What was taken ahead, and may not be used yet.
+    """
+
+    __slots__ = ("_at", "ahead", "level", "rate")
 
     def __init__(self, rate: Rate) -> None:
-        self._rate = rate
-        self._level = rate.capacity
+        self.rate = rate
+        self.level = rate.capacity
+        self.ahead = 0
         self._at = 0.0  # as full as it can be, whatever the time
 
-    def draw(self, need: int, now: float) -> int:
-        """Take `need`, or more of it ahead.
+    def fill(self, now: float) -> None:
+        """Let flow in what is due."""
+        rate = self.rate
+        self.level = min(self.level + (now - self._at) * rate.per_second, rate.capacity)
+        self._at = now
 
-        Returns:
-            How much was taken: 0 when `need` is not there, and then nothing has changed.
-        """
-        level = self._fill(now)
-        if level < need:
-            return 0
-        drawn = max(need, min(int(level), self._rate.portion))
-        self._level = level - drawn
-        return drawn
+    def spare(self, need: int) -> int:
+        """How much one session may take ahead, beside what it needs."""
+        rate = self.rate
+        share = (rate.reserve - self.ahead) // rate.sharers
+        return max(0, min(share, int(self.level) - need))
+
+    def take_one(self, now: float) -> bool:
+        """Take 1, if it is there."""
+        self.fill(now)
+        if self.level < 1:
+            return False
+        self.level -= 1
+        return True
 
     def wait(self, now: float) -> float:
-        """Seconds until 1 can be drawn."""
-        return max(1.0 - self._fill(now), 0.0) / self._rate.per_second
+        """Seconds until there is 1."""
+        self.fill(now)
+        return max(1.0 - self.level, 0.0) / self.rate.per_second
 
-    def _fill(self, now: float) -> float:
-        level = self._level + (now - self._at) * self._rate.per_second
-        self._level = level = min(level, self._rate.capacity)
-        self._at = now
-        return level
+
+class Supply:
+    """Where one session gets leave for its packets, or for their bytes.
+
+    Args:
+        buckets: All of them must have what is needed; without any, everything is allowed.
+    """
+
+    __slots__ = ("_ahead", "_buckets")
+
+    def __init__(self, *buckets: Bucket | None) -> None:
+        self._buckets = tuple(bucket for bucket in buckets if bucket is not None)
+        self._ahead = 0
+
+    def draw(self, need: int, now: float) -> int:
+        """Take `need`, and some ahead; what was taken ahead before is used up.
+
+        Returns:
+            How much was taken.
+
+        Raises:
+            RateExceeded: There is not as much; then nothing is taken.
+        """
+        if not self._buckets:
+            return need + UNCOUNTED
+        for bucket in self._buckets:
+            bucket.ahead -= self._ahead
+        self._ahead = 0
+        for bucket in self._buckets:
+            bucket.fill(now)
+            if bucket.level < need:
+                raise RateExceeded(bucket.rate.limit)
+        self._ahead = min([bucket.spare(need) for bucket in self._buckets])
+        drawn = need + self._ahead
+        for bucket in self._buckets:
+            bucket.level -= drawn
+            bucket.ahead += self._ahead
+        return drawn
+
+    def give_back(self, unused: int) -> None:
+        """The session is over: others may have what it has taken ahead."""
+        for bucket in self._buckets:
+            bucket.ahead -= self._ahead
+            bucket.level += max(unused, 0)  # no more than a full bucket, after the next `fill`
+        self._ahead = 0
 
 
 class Budget:
-    """What one session, or all sessions of one address, may send.
+    """What one session may send.
 
-    The path of a message counts `packets` and `bytes` down by itself; below zero it asks `excess`.
+    The path of a message counts `packets` and `bytes` down by itself, and calls `cover` when one of
+    them is below zero.
 
     Attributes:
         packets: How many may come before the clock is looked at.
         bytes: The same of their size.
     """
 
-    __slots__ = ("_byte_bucket", "_packet_bucket", "bytes", "packets")
+    __slots__ = ("_byte_supply", "_packet_supply", "bytes", "packets")
 
-    def __init__(self, packets: Rate | None, bytes: Rate | None) -> None:
-        self._packet_bucket = None if packets is None else Bucket(packets)
-        self._byte_bucket = None if bytes is None else Bucket(bytes)
+    def __init__(self, packets: Supply, bytes: Supply) -> None:
+        self._packet_supply = packets
+        self._byte_supply = bytes
         self.packets = self.bytes = 0
 
-    def cover(self, now: float) -> str | None:
-        """Draw what was counted below zero; tells what there is too much of, if so."""
+    def cover(self, now: float) -> None:
+        """Get leave for what was counted below zero.
+
+        Raises:
+            RateExceeded: There is none; the session must end, and take no more.
+        """
         if self.packets < 0:
-            drawn = _draw(self._packet_bucket, -self.packets, now)
-            if not drawn:
-                return "packets"
-            self.packets += drawn
+            self.packets += self._packet_supply.draw(-self.packets, now)
         if self.bytes < 0:
-            drawn = _draw(self._byte_bucket, -self.bytes, now)
-            if not drawn:
-                return "bytes"
-            self.bytes += drawn
-        return None
+            self.bytes += self._byte_supply.draw(-self.bytes, now)
 
-    def take_back(self, size: int) -> None:
-        """A packet that was counted is refused: others must not pay for it."""
-        self.packets += 1
-        self.bytes += size
-
-
-def _draw(bucket: Bucket | None, need: int, now: float) -> int:
-    return need + UNCOUNTED if bucket is None else bucket.draw(need, now)
-
-
-def excess(session: Budget, address: Budget, size: int, now: float) -> str | None:
-    """Judge a packet that both have counted and that one of them had no room for.
-
-    Args:
-        size: Bytes of the packet.
-
-    Returns:
-        The field of `RateLimits` that it exceeds; None lets it pass.
-    """
-    for owner, budget in (("session", session), ("address", address)):
-        what = budget.cover(now)
-        if what is not None:
-            session.take_back(size)
-            address.take_back(size)
-            return f"{owner}_{what}"
-    return None
+    def close(self) -> None:
+        """Give back what was not used."""
+        self._packet_supply.give_back(self.packets)
+        self._byte_supply.give_back(self.bytes)
+        self.packets = self.bytes = 0
 
 
 class Rates:
@@ -172,14 +221,15 @@ class Rates:
     )
 
     def __init__(self, limits: RateLimits) -> None:
-        def rate(per_second: float | None) -> Rate | None:
-            return None if per_second is None else Rate(per_second, limits.burst)
+        def rate(limit: str, sharers: int = 1) -> Rate | None:
+            per_second = getattr(limits, limit)
+            return None if per_second is None else Rate(limit, per_second, limits.burst, sharers)
 
-        self.session_packets = rate(limits.session_packets)
-        self.session_bytes = rate(limits.session_bytes)
-        self.address_packets = rate(limits.address_packets)
-        self.address_bytes = rate(limits.address_bytes)
-        self.address_handshakes = rate(limits.address_handshakes)
+        self.session_packets = rate("session_packets")
+        self.session_bytes = rate("session_bytes")
+        self.address_packets = rate("address_packets", SHARERS)
+        self.address_bytes = rate("address_bytes", SHARERS)
+        self.address_handshakes = rate("address_handshakes")
         of_sessions = [each for each in (self.session_packets, self.session_bytes) if each]
         shared = [each for each in (self.address_packets, self.address_bytes) if each]
         self.counts_packets = bool(of_sessions or shared)

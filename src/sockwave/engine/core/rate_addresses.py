@@ -13,10 +13,10 @@ from __future__ import annotations
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
-from sockwave.engine.core.rate import Bucket, Budget
+from sockwave.engine.core.rate import Bucket
 
 if TYPE_CHECKING:
-    from sockwave.engine.core.rate import Rates
+    from sockwave.engine.core.rate import Rate, Rates
 
 __all__ = ["Address", "AddressKey", "AddressTable", "address_key"]
 
@@ -38,23 +38,25 @@ def address_key(host: str) -> AddressKey:
     return str(mapped) if mapped is not None else int(address) >> 64
 
 
-class Address(Budget):
-    """What is counted of one address.
+class Address:
+    """What is counted of one address; None where there is no limit.
 
     Attributes:
         key: In its table.
-        handshakes: New sessions that it may begin; None without a limit.
+        packets: What all its sessions may send.
+        bytes: The same of the size.
+        handshakes: New sessions that it may ask for.
         sessions: Open ones.
         connections: Open TCP connections of the native listener.
     """
 
-    __slots__ = ("connections", "handshakes", "key", "sessions")
+    __slots__ = ("bytes", "connections", "handshakes", "key", "packets", "sessions")
 
     def __init__(self, key: AddressKey, rates: Rates) -> None:
-        super().__init__(rates.address_packets, rates.address_bytes)
-        rate = rates.address_handshakes
         self.key = key
-        self.handshakes = None if rate is None else Bucket(rate)
+        self.packets = _bucket(rates.address_packets)
+        self.bytes = _bucket(rates.address_bytes)
+        self.handshakes = _bucket(rates.address_handshakes)
         self.sessions = 0
         self.connections = 0
 
@@ -62,6 +64,10 @@ class Address(Budget):
     def is_in_use(self) -> bool:
         """Whether something of it is open."""
         return bool(self.sessions or self.connections)
+
+
+def _bucket(rate: Rate | None) -> Bucket | None:
+    return None if rate is None else Bucket(rate)
 
 
 class AddressTable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sockwave.engine.core.rate import RateExceeded, excess
+from sockwave.engine.core.rate import RateExceeded
 from sockwave.engine.core.states import State
 from sockwave.engine.server.session import ServerSession, ServerSessionV3, WatchedSession
 from sockwave.types import DisconnectReason
@@ -29,18 +29,11 @@ _DESCRIPTIONS: Final = {
 class LimitedSession(ServerSession):
     """A session under `RateLimits`; `limit` must follow its making at once."""
 
-    __slots__ = ("_address", "_budget", "_counts")
+    __slots__ = ("_budget", "_counts")
 
-    def limit(self, budget: Budget, address: Budget, counts: RateLimitCounts) -> None:
-        """Say what it may send.
-
-        Args:
-            budget: Its own.
-            address: That of all sessions of its address.
-            counts: Where it is counted if it sends more.
-        """
+    def limit(self, budget: Budget, counts: RateLimitCounts) -> None:
+        """Say what it may send, and where it is counted if it sends more."""
         self._budget = budget
-        self._address = address
         self._counts = counts
 
     def text_received(self, packet: bytes) -> None:
@@ -49,14 +42,11 @@ class LimitedSession(ServerSession):
         Raises:
             RateExceeded: It is too much; the session has ended.
         """
-        budget, address = self._budget, self._address
-        size = len(packet)
+        budget = self._budget
         budget.packets = packets = budget.packets - 1
-        budget.bytes = bytes_ = budget.bytes - size
-        address.packets = shared_packets = address.packets - 1
-        address.bytes = shared_bytes = address.bytes - size
-        if packets < 0 or bytes_ < 0 or shared_packets < 0 or shared_bytes < 0:
-            self._judge(size)
+        budget.bytes = bytes_ = budget.bytes - len(packet)
+        if packets < 0 or bytes_ < 0:
+            self._get_leave()
         # `Session.text_received`, whose call would cost as much as the counting.
         if packet[:1] == b"4":
             if self.state is _OPEN or self.state is _UPGRADING:
@@ -72,22 +62,26 @@ class LimitedSession(ServerSession):
         Raises:
             RateExceeded: It is too much; the session has ended.
         """
-        budget, address = self._budget, self._address
-        size = len(data)
+        budget = self._budget
         budget.packets -= 1
-        budget.bytes -= size
-        address.packets -= 1
-        address.bytes -= size
-        if min(budget.packets, budget.bytes, address.packets, address.bytes) < 0:
-            self._judge(size)
+        budget.bytes -= len(data)
+        if budget.packets < 0 or budget.bytes < 0:
+            self._get_leave()
         super().binary_received(data)
 
-    def _judge(self, size: int) -> None:
-        limit = excess(self._budget, self._address, size, self._driver.clock())
-        if limit is not None and self.state is not State.CLOSED:
-            self._counts.add(limit)
-            self._closed(DisconnectReason.RATE_LIMIT_EXCEEDED, _DESCRIPTIONS[limit])
-            raise RateExceeded
+    def _get_leave(self) -> None:
+        if self.state is State.CLOSED:
+            return
+        try:
+            self._budget.cover(self._driver.clock())
+        except RateExceeded as error:
+            self._counts.add(error.limit)
+            self._closed(DisconnectReason.RATE_LIMIT_EXCEEDED, _DESCRIPTIONS[error.limit])
+            raise
+
+    def _closed(self, reason: DisconnectReason, description: str) -> None:
+        self._budget.close()
+        super()._closed(reason, description)
 
     def _watch(self) -> None:
         self.__class__ = _WatchedLimitedSession

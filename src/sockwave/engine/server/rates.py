@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sockwave.engine.core.rate import Budget, Rates
+from sockwave.engine.core.rate import Bucket, Budget, Rates, Supply
 from sockwave.engine.core.rate_addresses import AddressTable
 from sockwave.engine.server.limited_session import LimitedSession
 from sockwave.engine.server.verification import ErrorCode, Refused
@@ -77,7 +77,6 @@ class RateLimiter:
         self._driver = driver
         self._trusted = trusted
         self._rates = Rates(limits)
-        self._uncounted = Budget(None, None)
         self.forget_all()
 
     @property
@@ -111,7 +110,7 @@ class RateLimiter:
         address = self._find(request)
         self._check_sessions(address)
         handshakes = address.handshakes
-        if handshakes is not None and not handshakes.draw(1, now):
+        if handshakes is not None and not handshakes.take_one(now):
             self._refuse("address_handshakes", math.ceil(handshakes.wait(now)))
 
     def check_sessions(self, request: Request) -> None:
@@ -136,15 +135,22 @@ class RateLimiter:
 
     def opened(self, session: ServerSession) -> None:
         """A session has begun: give it what it may send."""
-        budget = self._uncounted
+        address: Address | None = None
         if self._rates.knows_addresses:
             address = self._find(session.request)
             address.sessions += 1
             self._table.used(address)
-            self._of_session[session.id] = budget = address
+            self._of_session[session.id] = address
         if isinstance(session, LimitedSession):
-            own = Budget(self._rates.session_packets, self._rates.session_bytes)
-            session.limit(own, budget, self.counts)
+            session.limit(self._budget(address), self.counts)
+
+    def _budget(self, address: Address | None) -> Budget:
+        rates = self._rates
+        packets = None if rates.session_packets is None else Bucket(rates.session_packets)
+        bytes_ = None if rates.session_bytes is None else Bucket(rates.session_bytes)
+        if address is None:
+            return Budget(Supply(packets), Supply(bytes_))
+        return Budget(Supply(packets, address.packets), Supply(bytes_, address.bytes))
 
     def closed(self, session: Session) -> None:
         """A session is over."""
