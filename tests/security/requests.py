@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,17 @@ if TYPE_CHECKING:
     from tests.support.fronts import Wire
     from tests.support.raw import PollingPeer, RawHttp, Reply
 
-__all__ = ["EVENT", "answers_to", "check_refused", "event_runs", "polling", "request", "send"]
+__all__ = [
+    "EVENT",
+    "answers_to",
+    "check_refused",
+    "event_runs",
+    "leave",
+    "polling",
+    "request",
+    "send",
+    "sid_of",
+]
 
 EVENT: Final = '42["echo","glued"]'
 
@@ -62,7 +73,7 @@ async def answers_to(
         http.send("POST", peer.target, None, EVENT.encode())
         await asyncio.sleep(0)
     await send(http, data, way)
-    replies = await within(_all_answers(http))
+    replies: list[Reply] = await within(_all_answers(http))
     if way == "glued":
         first = replies.pop(0)
         assert (first.status, first.body) == (200, b"ok"), first
@@ -94,7 +105,23 @@ async def polling(wire: Wire) -> AsyncIterator[PollingPeer]:
     peer = await wire.open_polling()
     await peer.connect()
     yield peer
-    reply = await (await wire.http()).post(peer.target, "1")
+    await _say_goodbye(wire, peer.sid)
+
+
+def sid_of(handshake: Reply) -> str:
+    """The session that a handshake has opened."""
+    packet = handshake.text.partition("\x1e")[0]
+    sid: str = json.loads(packet.removeprefix("0"))["sid"]
+    return sid
+
+
+async def leave(wire: Wire, handshake: Reply) -> None:
+    """End the session that a handshake has opened."""
+    await _say_goodbye(wire, sid_of(handshake))
+
+
+async def _say_goodbye(wire: Wire, sid: str) -> None:
+    reply = await wire.request("POST", wire.target("polling", sid=sid), {}, b"1")
     assert reply.status == 200, reply
 
 

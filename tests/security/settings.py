@@ -6,7 +6,7 @@ import os
 import resource
 from typing import Any, Final
 
-__all__ = ["HASTY", "IS_FULL", "raise_descriptor_limit", "scaled"]
+__all__ = ["COMPRESSED", "HASTY", "IS_FULL", "raise_descriptor_limit", "scaled"]
 
 IS_FULL: Final = os.environ.get("SOCKWAVE_CATALOGUE") == "full"
 """Whether every row is run at the size that the catalogue gives it."""
@@ -24,6 +24,10 @@ HASTY: Final[dict[str, Any]] = {
     "limits": {"head_timeout": 1.0, "body_timeout": 1.0},
 }
 """Time-outs that a row can wait for."""
+
+
+COMPRESSED: Final[dict[str, Any]] = {"per_message_deflate": True}
+"""With permessage-deflate."""
 
 
 def raise_descriptor_limit() -> None:

@@ -89,7 +89,8 @@ class _Revision4:
         return _TEXT, engineio.encode_payload(_as_text(packets, engineio.encode_base64_packet))
 
     def decode(self, body: bytes, request: Request, limit: int) -> Iterator[ReceivedPacket]:
-        if len(body) > limit and body.count(SEPARATOR) >= limit:
+        # A body that begins with an empty packet ends there, whatever follows.
+        if len(body) > limit and body[:1] != SEPARATOR and body.count(SEPARATOR) >= limit:
             raise TooManyPackets("too many packets in one payload")
         return engineio.iter_payload(body)
 
