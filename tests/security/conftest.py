@@ -13,6 +13,7 @@ import pytest
 
 from tests.security.judge import Target
 from tests.security.settings import raise_descriptor_limit, scaled
+from tests.security.victims import Client
 from tests.support.raw import within
 
 if TYPE_CHECKING:
@@ -77,3 +78,10 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
             return running[key]
 
         yield target
+
+
+@pytest.fixture(scope="session")
+def client() -> Iterator[Client]:
+    """A client that hostile servers attack, in a process of its own."""
+    with Client() as client:
+        yield client

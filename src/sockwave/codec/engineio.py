@@ -88,6 +88,8 @@ def decode_handshake(packet: bytes) -> Handshake:
     Raises:
         PacketError: A key is missing, or its value is of no use; the text names it.
     """
+    if len(packet) > MAX_HANDSHAKE:
+        raise PacketError("invalid handshake: too large")
     try:
         body = orjson.loads(packet[1:])
     except ValueError:
@@ -111,6 +113,9 @@ def decode_handshake(packet: bytes) -> Handshake:
         max_payload,
     )
 
+
+MAX_HANDSHAKE: Final = 65_536
+"""Bytes of an OPEN packet that are looked at; servers send about 100."""
 
 MAX_SID_LENGTH: Final = 1024
 """Longest session id accepted from a server; the reference's has 20 characters. It goes into every

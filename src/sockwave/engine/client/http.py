@@ -229,7 +229,11 @@ class HttpClient:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=self._options.trust_env,
                 skip_auto_headers=("User-Agent",),
+                middlewares=(_once,),
             )
+            # A poll whose answer was lost must not be asked for again in silence: what was in that
+            # answer is lost, and the session with it. There is no public name for it.
+            self._session._retry_connection = False
         return self._session
 
     def _connector(self) -> aiohttp.BaseConnector:
@@ -260,6 +264,30 @@ class HttpClient:
         return headers
 
 
+class _Lost(aiohttp.ClientError):
+    """The connection ended before the answer; why is its cause."""
+
+
+async def _once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a GET again whose connection was lost.
+
+    The answer that was lost may have held packets: a second GET would get those behind them, and
+    nobody would know. A server that hangs up at once would be called twice each time, too.
+    """
+    try:
+        return await handler(request)
+    except (
+        aiohttp.ConnectionTimeoutError,
+        aiohttp.ClientConnectorError,
+        aiohttp.ClientConnectorCertificateError,
+    ):
+        raise  # nothing was sent: not repeated either
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _Lost from error
+
+
 def _socks_connector(proxy: str) -> aiohttp.BaseConnector:
     try:
         from aiohttp_socks import ProxyConnector
@@ -285,6 +313,8 @@ async def _start_of(response: aiohttp.ClientResponse) -> str:
 
 def _cause(error: Exception) -> BaseException:
     """Show what is under aiohttp's wrapping: the operating system's error, or TLS's."""
+    if isinstance(error, _Lost) and error.__cause__ is not None:
+        return error.__cause__
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return error.certificate_error
     if isinstance(error, aiohttp.ClientConnectorError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -17,6 +18,7 @@ __all__ = ["ServerUrl", "parse_url", "request_url"]
 MAX_URL_LENGTH: Final = 8_000
 """The reference's."""
 
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _DEFAULT_PORTS: Final = {False: 80, True: 443}
 _SCHEMES: Final = {"http": False, "ws": False, "https": True, "wss": True}
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -42,12 +44,14 @@ def parse_url(url: str) -> ServerUrl:
 
     Raises:
         TypeError: Not text.
-        ValueError: It has no scheme of ours, no host, or is too long.
+        ValueError: It has no scheme of ours, no host, a control character, or is too long.
     """
     if not isinstance(url, str):
         raise TypeError(f"url must be text, not {type(url).__name__}")
     if len(url) > MAX_URL_LENGTH:
         raise ValueError("url: URI too long")
+    if _CONTROL.search(url):  # else `urlsplit` drops some of them, and the rest goes into requests
+        raise ValueError(f"url: {url!r} contains a control character")
     parts = urlsplit(url)
     is_secure = _SCHEMES.get(parts.scheme.lower())
     if is_secure is None or not parts.hostname:

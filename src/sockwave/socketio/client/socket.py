@@ -29,6 +29,7 @@ from sockwave.errors import (
     SockwaveError,
     TransportError,
 )
+from sockwave.socketio.client.early import EarlyEvents
 from sockwave.socketio.client.retries import RetryQueue
 from sockwave.socketio.client.stream import EventStream, Overflow
 from sockwave.socketio.core.acks import AckResult, AckTable, ack_callback, ack_value
@@ -53,10 +54,6 @@ __all__ = ["ClientOperator", "ClientSocket"]
 F = TypeVar("F", bound=Handler)
 
 _NO_FLAGS: Final = BroadcastFlags()
-
-MAX_EARLY_EVENTS: Final = 10_000
-"""Events that a server may send before it accepts the socket: those of a recovery, as many as the
-offline buffer of this side holds."""
 
 
 class _State(Enum):
@@ -160,7 +157,7 @@ class ClientSocket(AnyListeners, Emitter):
         self._next_ack_id = 0
         self._acks = AckTable(self._runtime, options.max_pending_acks)
         self._buffer: deque[_Event] = deque()
-        self._early: list[tuple[list[Any], int | None]] = []
+        self._early = EarlyEvents()
         self._queue: RetryQueue[_Event] | None = None
         if options.retries:
             self._queue = RetryQueue(options.retries, options.send_buffer_limit, self._send_try)
@@ -539,8 +536,7 @@ class ClientSocket(AnyListeners, Emitter):
         self._last_error = None
         self._state = _State.CONNECTED
         self._session = session
-        early, self._early = self._early, []
-        for args, id_ in early:
+        for args, id_ in self._early.take():
             self._dispatch(args, id_)
         self._flush_buffer()
         if self._queue is not None and self.connected:
@@ -586,9 +582,7 @@ class ClientSocket(AnyListeners, Emitter):
         if self._state is _State.CONNECTED:
             self._dispatch(args, id_)
         elif self._state is _State.ACTIVE:
-            if len(self._early) >= MAX_EARLY_EVENTS:
-                raise LimitExceeded("too many events before the server accepted the socket")
-            self._early.append((args, id_))
+            self._early.add(args, id_)
 
     def ack_received(self, id_: int | None, args: tuple[Any, ...]) -> None:
         """The server answers."""
@@ -609,7 +603,7 @@ class ClientSocket(AnyListeners, Emitter):
         """Not connected any more: handlers hear of it, then those who wait for answers."""
         self._session = self._sent_connect = None
         self.id = None
-        self._early = []
+        self._early.take()
         if self._auth_task is not None:
             self._auth_task.cancel()
         if self._queue is not None:
@@ -848,18 +842,24 @@ class ClientSocket(AnyListeners, Emitter):
         session = self._session
         if event.flags.volatile and (session is None or not session.is_writable):
             return
-        if session is None:
+        if session is None or self._buffer:
             self._buffer.append(event)
         elif session.is_overdue():
-            # The connection is dead and nobody has noticed yet: the machine slept.
+            # The connection is dead and nobody has noticed yet: the machine slept. What the server
+            # sent meanwhile may still be unread, so it is judged when that has had its turn.
             self._buffer.append(event)
-            self._runtime.call_soon(self._end_overdue)
+            self._runtime.call_soon(lambda: self._runtime.call_soon(self._judge_overdue))
         else:
             self._send(event)
 
-    def _end_overdue(self) -> None:
-        if self._session is not None and self._session.is_overdue():
-            self._session.end(DisconnectReason.PING_TIMEOUT, TransportError("ping timeout"))
+    def _judge_overdue(self) -> None:
+        session = self._session
+        if session is None:
+            return
+        if session.is_overdue():
+            session.end(DisconnectReason.PING_TIMEOUT, TransportError("ping timeout"))
+        else:
+            self._flush_buffer()
 
     def _send(self, event: _Event) -> None:
         session = self._session
