@@ -156,7 +156,8 @@ class RequestReader:
             InvalidRequest: The connection has to end.
         """
         at_start = not (self.is_in_head or self.is_in_body)
-        if at_start and self._known and self._feed_known(data):
+        # Nothing follows a request that ends its connection: llhttp knows, and refuses it.
+        if at_start and self._known and self.keep_alive and self._feed_known(data):
             return None
         self._fed += len(data)
         try:
