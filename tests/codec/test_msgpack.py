@@ -161,3 +161,10 @@ def test_cut_packet_is_refused(packet: Packet, data: st.DataObject) -> None:
 def test_value_that_msgpack_has_not_is_refused_at_the_caller(value: Any) -> None:
     with pytest.raises(EncodeError):
         encode_msgpack_packet(Packet(PacketType.EVENT, "/", None, ["a", value]))
+
+
+def test_undefined_is_no_name_of_a_member() -> None:
+    undefined = bytes.fromhex("d40000")
+    named = b"\x81" + undefined + b"\x01"
+    with pytest.raises(PacketError, match=r"^invalid payload$"):
+        decode_msgpack_packet(b"\x83\xa4type\x02\xa4data\x92\xa1x" + named + b"\xa3nsp\xa1/")

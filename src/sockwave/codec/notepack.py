@@ -109,7 +109,13 @@ class _Reader:
             raise PacketError("invalid payload")
         if kind in (0xDC, 0xDD):
             return [self.value(depth - 1) for _ in range(length)]
-        return {self.value(depth - 1): self.value(depth - 1) for _ in range(length)}
+        return {self._key(depth - 1): self.value(depth - 1) for _ in range(length)}
+
+    def _key(self, depth: int) -> Any:
+        key = self.value(depth)
+        if key is self._undefined:  # which no encoder writes: objects have names
+            raise PacketError("invalid payload")
+        return key
 
     def _fixed_extension(self, length: int) -> Any:
         code, data = self._take(1), self._take(length)
