@@ -25,6 +25,7 @@ from sockwave import (
     Listener,
     Namespace,
     ParentNamespace,
+    RateLimits,
     Recovery,
     Request,
     Server,
@@ -44,6 +45,7 @@ def options() -> None:
     Server(cors="*")
     Server(cors=["https://a.com", re.compile("https://.*")])
     Server(cors=Cors(origin=True, credentials=True), cookie=Cookie(name="sid"), limits=Limits())
+    Server(rate_limits=RateLimits(session_packets=5), trusted_proxies=["10.0.0.0/8", "unix"])
     Server(cors={"origin": "*"}, cookie=True, per_message_deflate=Deflate(), http_compression=False)
     Server(http_compression=HttpCompression(threshold=5), per_message_deflate={"level": 1})
     Server(allow_request=lambda request: request.path == "/x", generate_id=lambda request: "id")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sockwave import Cookie, Cors, Deflate, Engine, HttpCompression, Limits, Server
+from sockwave import Cookie, Cors, Deflate, Engine, HttpCompression, Limits, RateLimits, Server
 
 WRONG: list[tuple[str, Any, type[Exception]]] = [
     ("path", 1, TypeError),
@@ -68,6 +68,13 @@ WRONG: list[tuple[str, Any, type[Exception]]] = [
     ("cors", {"origin": "*", "preflight_status": 500}, ValueError),
     ("limits", {"head_bytes": 1}, TypeError),
     ("limits", None, TypeError),
+    ("rate_limits", {"session_packets": 1}, TypeError),
+    ("rate_limits", True, TypeError),
+    ("trusted_proxies", "10.0.0.1", TypeError),
+    ("trusted_proxies", 5, TypeError),
+    ("trusted_proxies", [5], TypeError),
+    ("trusted_proxies", ["proxy.example"], ValueError),
+    ("trusted_proxies", ["10.0.0.1/8"], ValueError),
     ("ping_intervall", 5, TypeError),
 ]
 
@@ -117,6 +124,24 @@ def test_server_refuses(option: str, value: Any, error: type[Exception]) -> None
     check(Server, option, value, error)
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "error"),
+    [
+        ("session_packets", 0, ValueError),
+        ("session_bytes", "1MB", TypeError),
+        ("address_packets", -1, ValueError),
+        ("address_bytes", float("inf"), ValueError),
+        ("address_handshakes", True, TypeError),
+        ("address_sessions", 1.5, TypeError),
+        ("address_connections", 0, ValueError),
+        ("burst", 0, ValueError),
+        ("max_addresses", 0, ValueError),
+    ],
+)
+def test_rate_limits_refuse(option: str, value: Any, error: type[Exception]) -> None:
+    check(RateLimits, option, value, error)
+
+
 @pytest.mark.parametrize(("option", "value", "error"), WRONG_LIMITS)
 def test_limits_refuse(option: str, value: Any, error: type[Exception]) -> None:
     check(Limits, option, value, error)
@@ -137,6 +162,10 @@ def test_limits_refuse(option: str, value: Any, error: type[Exception]) -> None:
         {"transports": ("websocket",)},
         {"transports": {"polling", "websocket"}},
         {"limits": Limits(connections=5)},
+        {"rate_limits": None},
+        {"rate_limits": RateLimits(session_packets=0.5, address_sessions=1)},
+        {"trusted_proxies": ["10.0.0.0/8", "::1", "unix"]},
+        {"trusted_proxies": {"10.0.0.1"}},
         {"path": "/"},
         {"path": "a/b/"},
         {"ping_interval": 1, "ping_timeout": 1},
