@@ -201,6 +201,21 @@ async def test_event_emitted_after_the_machine_slept_is_not_lost() -> None:
         assert await socket.emit_with_ack("get_log", timeout=5) == ["after the sleep"]
 
 
+async def test_events_keep_their_order_when_the_server_was_only_late() -> None:
+    async with native_server().listen() as listener, connect(listener.url, **FAST) as socket:
+        reasons: list[str] = []
+        socket.on("disconnect", reasons.append)
+        runtime = socket.manager.runtime
+        awake = runtime.awake_clock
+        runtime.awake_clock = lambda: awake() + 3_600
+        socket.emit("log", "while it seems late")
+        runtime.awake_clock = awake
+        socket.emit("log", "when it is there again")
+        seen = await socket.emit_with_ack("get_log", timeout=5)
+        assert seen == ["while it seems late", "when it is there again"]
+        assert reasons == []
+
+
 async def test_server_that_drops_everybody_is_called_ever_more_seldom() -> None:
     goodbye = server_frame(opening()) + encode_close(1001)
     loop = asyncio.get_running_loop()

@@ -470,3 +470,33 @@ async def test_compressed_messages_pass_and_a_bomb_does_not() -> None:
             socket.emit("bomb")
             assert "too big" in str(await lost.get())
             await socket.wait_connected(timeout=5)
+
+
+async def test_poll_whose_answer_was_lost_is_not_asked_for_again_in_silence() -> None:
+    """Whatever the answer held is lost: the client must not go on as if nothing had been."""
+    polls: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head = await read_head(reader)
+            body = b"ok"
+            if head.startswith("POST"):
+                length = int(head.lower().partition("content-length: ")[2].split("\r\n")[0])
+                await reader.readexactly(length)
+            elif "sid=" not in head:
+                body = opening()
+            else:
+                polls.append(head.partition(" HTTP")[0])
+                if len(polls) == 2:
+                    writer.transport.abort()
+                    return
+                body = b'40{"sid":"s"}' if len(polls) == 1 else b"6"
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    reasons: asyncio.Queue[str] = asyncio.Queue()
+    async with raw_server(answer) as url:
+        socket = connect(url, transports=["polling"], reconnection=False, **FAST)
+        socket.on("disconnect", lambda reason: reasons.put_nowait(reason))
+        assert await asyncio.wait_for(reasons.get(), 5) == "transport error"
+        await socket.aclose()
+    assert len(polls) == 2

@@ -98,7 +98,7 @@ async def test_slow_and_sliced_network_changes_nothing() -> None:
         native_server().listen() as listener,
         FaultProxy(listener.host, listener.port) as proxy,
     ):
-        proxy.delay, proxy.jitter, proxy.slice = 0.001, 0.001, 97
+        proxy.set(delay=0.001, jitter=0.001, slice=97)
         async with connect(proxy.url) as socket:
             for number in range(50):
                 socket.emit("log", number)

@@ -231,9 +231,6 @@ class HttpClient:
                 skip_auto_headers=("User-Agent",),
                 middlewares=(_once,),
             )
-            # A poll whose answer was lost must not be asked for again in silence: what was in that
-            # answer is lost, and the session with it. There is no public name for it.
-            self._session._retry_connection = False
         return self._session
 
     def _connector(self) -> aiohttp.BaseConnector:

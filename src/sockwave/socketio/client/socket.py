@@ -342,6 +342,7 @@ class ClientSocket(AnyListeners, Emitter):
             attachments
             or get_ident() != self._runtime.thread_id
             or session.backlog > self._max_backlog
+            or self._buffer
             or session.is_overdue()
         ):
             self._emit((event, *args), _NO_FLAGS, None)
