@@ -124,7 +124,7 @@ class Front:
 
     @asynccontextmanager
     async def serve(self, servable: Servable) -> AsyncIterator[Wire]:
-        """Serve until the block ends."""
+        """Serve until the block ends, then cut off who is still there."""
         async with AsyncExitStack() as stack:
             path = servable.engine.options.prefix
             if self.name == "native":
@@ -133,7 +133,7 @@ class Front:
             else:
                 sock = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
                 if self.name == "hosted":
-                    server: uvicorn.Server = hosted_server(servable, hello, sock, None, _OPTIONS)
+                    server: uvicorn.Server = hosted_server(servable, hello, sock, None, _OPTIONS, servable.close)
                 elif self.name == "wrapped":
                     server = uvicorn.Server(uvicorn.Config(servable.wrap(hello), **_OPTIONS))
                 else:
@@ -142,9 +142,10 @@ class Front:
                     server = uvicorn.Server(uvicorn.Config(app, **_OPTIONS))
                 await stack.enter_async_context(_started(server, sock))
                 wire = Wire("127.0.0.1", sock.getsockname()[1], path)
+            # Clients here stop to poll as they like: who waits for them is what tests/wire/
+            # test_shutdown.py is about. And frameworks run no lifespan for what is mounted.
+            stack.push_async_callback(servable.close, shutdown_timeout=0)
             stack.push_async_callback(wire.aclose)
-            if self.name == "mounted":  # frameworks run no lifespan for what is mounted
-                stack.push_async_callback(servable.close)
             yield wire
         assert not servable.engine.sessions
         assert not servable.engine.driver.connections
@@ -155,6 +156,7 @@ _OPTIONS: Final[dict[str, Any]] = {
     "access_log": False,
     "lifespan": "on",
     "ws": "websockets-sansio",
+    "proxy_headers": False,  # uvicorn would believe whoever comes from this machine
 }
 
 

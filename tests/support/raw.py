@@ -373,9 +373,11 @@ class PollingPeer(_SocketIo):
             self._packets += [_packet(text) for text in reply.text.split("\x1e")]
 
     async def ended(self) -> None:
-        """Poll until the end; then the id is unknown."""
+        """Poll until the end; then the id is unknown, or the connection over."""
         while (reply := await self.poll()).status == 200:
-            pass
+            if reply.header("connection") == "close":
+                assert reply.text.split("\x1e")[-1] == "1"
+                return
         assert reply.json() == {"code": 1, "message": "Session ID unknown"}
 
 

@@ -221,8 +221,8 @@ async def test_session_closed_from_below_ends_the_socket(front: Front, transport
         assert ends == [("forced close", "")]
 
 
-async def test_engine_that_closes_drops_what_waits(native: Front) -> None:
-    engine, ends = echo_engine()
+async def test_engine_that_closes_drops_what_nobody_fetches(native: Front) -> None:
+    engine, ends = echo_engine(shutdown_timeout=UNIT)
     async with native.serve(engine) as wire:
         peer = await wire.open_polling()
         session: Session = the_session(engine)

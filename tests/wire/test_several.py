@@ -28,9 +28,11 @@ class Both(Servable):
     def engine(self) -> EngineServer:
         return self.first.engine
 
-    async def close(self) -> None:
-        await self.first.close()
-        await self.second.close()
+    async def close(
+        self, *, drain_period: float | None = None, shutdown_timeout: float | None = None
+    ) -> None:
+        for each in (self.first, self.second):
+            await each.close(drain_period=drain_period, shutdown_timeout=shutdown_timeout)
 
     def wrap(self, app: AsgiApp) -> AsgiApp:
         return self.first.wrap(self.second.wrap(app))

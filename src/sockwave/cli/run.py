@@ -8,7 +8,7 @@ import inspect
 import os
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias, cast
 
 import click
 
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
 
-    from sockwave import Server
-
     AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
 __all__ = ["run"]
+
+MAX_SECONDS: Final = 86_400
+"""A day: whoever drains for longer has mistyped."""
 
 
 @click.command()
@@ -41,14 +42,37 @@ __all__ = ["run"]
 @click.option(
     "--port", type=click.IntRange(0, 65_535), default=3000, show_default=True, help="TCP port."
 )
+@click.option(
+    "--drain-period",
+    type=click.FloatRange(0, MAX_SECONDS),
+    metavar="SECONDS",
+    help="Spread the end of the connections over this time, when told to stop.",
+)
+@click.option(
+    "--shutdown-timeout",
+    type=click.FloatRange(0, MAX_SECONDS),
+    metavar="SECONDS",
+    help="Cut what clients have not taken this long after that.",
+)
 @log_level_option("info")
-def run(target: str, app: str | None, host: str, port: int, log_level: str) -> None:
+def run(
+    target: str,
+    app: str | None,
+    host: str,
+    port: int,
+    drain_period: float | None,
+    shutdown_timeout: float | None,
+    log_level: str,
+) -> None:
     """Serve MODULE:NAME, a sockwave.Server or an ASGI application.
 
     \b
     sockwave run chat:io                  a Server alone
     sockwave run chat:io --app chat:web   with a web application on the same port
     sockwave run chat:web                 an ASGI application
+
+    SIGTERM and Ctrl-C stop it: clients get what was sent to them, and a goodbye; then it exits with
+    code 0. A second signal ends it at once.
     """
     from sockwave import Server  # not at the top: `sockwave --version` needs none of it
 
@@ -58,8 +82,16 @@ def run(target: str, app: str | None, host: str, port: int, log_level: str) -> N
     served = load(target)
     web = None if app is None else as_asgi(app, load(app))
     if isinstance(served, Server):
-        serve = functools.partial(serve_socketio, target, served, web, host, port, log_level)
+        run_it = functools.partial(
+            served.run, drain_period=drain_period, shutdown_timeout=shutdown_timeout
+        )
+        serve = functools.partial(serve_socketio, target, run_it, web, host, port, log_level)
     elif web is None:
+        if drain_period is not None or shutdown_timeout is not None:
+            raise Failure(
+                f"{target} is not a sockwave.Server, which --drain-period and --shutdown-timeout"
+                " need"
+            )
         asgi = as_asgi(target, served, wanted="neither a sockwave.Server nor")
         serve = functools.partial(serve_asgi, asgi, host, port, log_level)
     else:
@@ -110,10 +142,15 @@ def as_asgi(target: str, candidate: object, *, wanted: str = "not") -> AsgiApp:
 
 
 def serve_socketio(
-    target: str, server: Server, web: AsgiApp | None, host: str, port: int, log_level: str
+    target: str,
+    run: Callable[..., None],
+    web: AsgiApp | None,
+    host: str,
+    port: int,
+    log_level: str,
 ) -> None:
     """Serve a Server, and an application behind it if there is one, until told to stop."""
-    server.run(
+    run(
         host=host,
         port=port,
         app=web,

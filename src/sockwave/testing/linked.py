@@ -23,6 +23,7 @@ from sockwave.codec.engineio import (
     iter_payload,
 )
 from sockwave.codec.socketio import Packet, PacketType, Reassembler, decode_packet, encode_packet
+from sockwave.engine.core.rate import RateExceeded
 from sockwave.engine.core.request import Request
 from sockwave.engine.core.transport import NOBODY
 from sockwave.engine.server.exchange import HttpExchange, ResponseHeaders, UpgradeExchange
@@ -486,7 +487,7 @@ class LinkedTransport:
                     self.receiver.binary_received(packet.data)
                 else:
                     self.receiver.text_received(packet)
-        except TextEncodingError as error:
+        except (TextEncodingError, RateExceeded) as error:
             self._link.call_soon(self._link.ended, "transport close")
             self.lose(DisconnectReason.TRANSPORT_ERROR, str(error))
 
@@ -611,6 +612,8 @@ class _LinkedExchange(HttpExchange):
 
     def respond(self, status: int, headers: ResponseHeaders, body: bytes = b"") -> None:
         self._link.call_soon(self._link.answered, self, status, body)
+
+    def close_after(self) -> None: ...
 
     def abort(self) -> None:
         self._link.call_soon(self._link.ended, "transport error")

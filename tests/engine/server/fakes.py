@@ -163,5 +163,7 @@ class FakeExchange(HttpExchange):
         self.answers.append((status, body))
         self.headers = dict(headers)
 
+    def close_after(self) -> None: ...
+
     def abort(self) -> None:
         self.was_aborted = True

@@ -126,6 +126,10 @@ class LoopDriver(ABC):
         self._tasks.add(task)
         return task
 
+    def tasks(self) -> set[asyncio.Task[Any]]:
+        """Those that run, as they are now."""
+        return {task for task in self._tasks if task is not None}
+
     def cancel_tasks(self) -> list[asyncio.Task[Any]]:
         """Cancel all tasks but the calling one, and return those whose end is to be awaited."""
         current = asyncio.current_task()

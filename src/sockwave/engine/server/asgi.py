@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sockwave.codec.websocket import CloseCode
+from sockwave.engine.core.rate import RateExceeded
 from sockwave.engine.core.request import Request
 from sockwave.engine.core.transport import NOBODY, SharedPacket
 from sockwave.engine.server.exchange import HttpExchange, ResponseHeaders, UpgradeExchange
@@ -110,6 +111,7 @@ def _request(engine: EngineServer, scope: Scope) -> Request:
         (client[0], client[1]) if client else None,
         is_secure=scope.get("scheme") in ("https", "wss"),
         scope=scope,
+        trusted_proxies=engine.trusted_proxies,
     )
 
 
@@ -123,18 +125,23 @@ def _raw(headers: ResponseHeaders) -> list[tuple[bytes, bytes]]:
 class AsgiExchange(HttpExchange):
     """A request in an ASGI server; its task waits for the answer."""
 
-    __slots__ = ("answer", "receiving")
+    __slots__ = ("answer", "is_last", "receiving")
 
     def __init__(self, request: Request) -> None:
         super().__init__(request)
         loop = asyncio.get_running_loop()
         self.receiving: asyncio.Timeout | None = None
+        self.is_last = False
         self.answer: asyncio.Future[tuple[int, ResponseHeaders, bytes]] = loop.create_future()
 
     def respond(self, status: int, headers: ResponseHeaders, body: bytes = b"") -> None:
         """Let the task send the answer."""
         if not self.answer.done():
             self.answer.set_result((status, headers, body))
+
+    def close_after(self) -> None:
+        """Ask the host to end the connection with the answer."""
+        self.is_last = True
 
     def abort(self) -> None:
         """Not in ASGI's power: the request fails instead, and nothing more of it is read."""
@@ -164,6 +171,8 @@ async def _serve_http(engine: EngineServer, scope: Scope, receive: Receive, send
         raw = _raw(headers)
         if status not in (204, 304):
             raw.append((b"content-length", b"%d" % len(body)))
+        if exchange.is_last and scope.get("http_version") != "2":  # there it is no header
+            raw.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": raw})
         if exchange.request.method == "HEAD":
             body = b""
@@ -190,10 +199,12 @@ async def _receive_body(engine: EngineServer, exchange: AsgiExchange, receive: R
                         owner.body_too_large(exchange)
                     engine.peer_log.info(exchange.request.client, "request body over max_payload")
                     exchange.respond(413, engine.error_headers(exchange.request))
+                    exchange.close_after()
                     return
     except TimeoutError:
         exchange.lose()
         exchange.respond(408, [])
+        exchange.close_after()
         return
     if exchange.owner is not None:
         exchange.owner.body_received(exchange, b"".join(parts))
@@ -253,11 +264,13 @@ class AsgiWebSocket:
 
     __slots__ = (
         "_buffered",
+        "_close_reason",
         "_closing",
         "_engine",
         "_out",
         "_readable",
         "_wake",
+        "_writing",
         "is_writable",
         "receiver",
     )
@@ -270,6 +283,8 @@ class AsgiWebSocket:
         self._out: list[Message] = []
         self._buffered = 0
         self._closing: int | None = None
+        self._close_reason = ""
+        self._writing: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._readable = asyncio.Event()
         self._readable.set()
@@ -299,8 +314,9 @@ class AsgiWebSocket:
         self._end(CloseCode.NORMAL, DisconnectReason.TRANSPORT_CLOSE, "")
 
     def discard(self) -> None:
-        """Close without what is still queued."""
-        self._out.clear()
+        """Close without what is still queued, unless it was closed in an orderly way before."""
+        if self._closing is None:
+            self._out.clear()
         self.close()
 
     def pause_reading(self) -> None:
@@ -320,16 +336,34 @@ class AsgiWebSocket:
         receiver, self.receiver = self.receiver, NOBODY
         receiver.transport_closed(self, reason, description)
 
+    # --- when the server stops ------------------------------------------------------------------
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether the host has not taken everything yet, with the close."""
+        return True
+
+    def close_if_idle(self) -> None:
+        """Leave it: its session has said goodbye."""
+
+    def abort(self) -> None:
+        """End, whatever the host still has to take."""
+        if self._writing is not None:
+            self._writing.cancel()
+
     async def run(self, receive: Receive, send: Send) -> None:
         """Carry messages both ways until the end."""
+        connections = self._engine.driver.connections
+        connections.add(self)
         try:
             async with asyncio.TaskGroup() as group:
-                writing = group.create_task(self._write(send))
+                self._writing = writing = group.create_task(self._write(send))
                 reading = group.create_task(self._read(receive))
                 # The end of either is the end: the close was sent, or the peer has gone.
                 writing.add_done_callback(lambda _: reading.cancel())
                 reading.add_done_callback(lambda _: writing.cancel())
         finally:
+            connections.discard(self)
             self._end(CloseCode.NORMAL, DisconnectReason.TRANSPORT_CLOSE, "connection lost")
 
     async def _write(self, send: Send) -> None:
@@ -343,7 +377,10 @@ class AsgiWebSocket:
                 if self._out:
                     self._wake.set()
                 elif self._closing is not None:
-                    await send({"type": "websocket.close", "code": self._closing})
+                    close: Message = {"type": "websocket.close", "code": self._closing}
+                    if self._close_reason:
+                        close["reason"] = self._close_reason
+                    await send(close)
                     return
                 else:
                     self._buffered = 0
@@ -363,7 +400,11 @@ class AsgiWebSocket:
                 code = message.get("code", CloseCode.NO_STATUS)
                 self._end(code, DisconnectReason.TRANSPORT_CLOSE, f"peer closed with {code}")
                 return
-            self._message_received(message)
+            try:
+                self._message_received(message)
+            except RateExceeded as error:
+                self._close_reason = error.reason
+                self._end(error.code, DisconnectReason.RATE_LIMIT_EXCEEDED, error.reason)
             handled += 1
             if handled % MESSAGES_PER_TURN == 0:
                 await asyncio.sleep(0)

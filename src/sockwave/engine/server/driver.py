@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sockwave.engine.core.options import EngineOptions
     from sockwave.engine.core.session import Session
+    from sockwave.engine.server.rates import RateLimiter
 
 __all__ = ["Connection", "Driver"]
 
@@ -85,6 +86,7 @@ class Driver(LoopDriver):
         self._rebound = rebound
         self.debug = False
         self.connections: set[Connection] = set()
+        self.rates: RateLimiter | None = None
         self.max_connections = options.limits.connections or max(
             resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS, 1
         )
@@ -118,9 +120,9 @@ class Driver(LoopDriver):
         """The running task is done."""
         self._tasks.discard(asyncio.current_task())
 
-    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run any coroutine and own it until it ends; it must not raise."""
-        self.start(self._owned(coroutine))
+        return self._start_eagerly(self._owned(coroutine))
 
     async def _owned(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         try:
@@ -194,6 +196,15 @@ class Driver(LoopDriver):
     def connection_lost(self, connection: Connection) -> None:
         """A TCP connection has ended."""
         self.connections.discard(connection)
+        if self.rates is not None:
+            self.rates.connection_lost(connection)
+
+    def connection_moved(self, old: Connection, new: Connection) -> None:
+        """Another object has taken over a TCP connection."""
+        self.connections.discard(old)
+        self.connections.add(new)
+        if self.rates is not None:
+            self.rates.connection_moved(old, new)
 
 
 def _memory_limit() -> int:

@@ -7,10 +7,9 @@ import logging
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, overload
 
-import orjson
-
 from sockwave.codec.engineio import Handshake, encode_handshake
 from sockwave.debug import masked
+from sockwave.engine.core.forwarded import TrustedProxies
 from sockwave.engine.core.handlers import (
     Handler,
     HandlerTable,
@@ -33,6 +32,7 @@ from sockwave.engine.server.cors import cors_headers, preflight_headers
 from sockwave.engine.server.driver import Driver
 from sockwave.engine.server.exchange import NO_SNIFF, HttpExchange
 from sockwave.engine.server.ids import generate_id
+from sockwave.engine.server.limited_session import LimitedSession, LimitedSessionV3
 from sockwave.engine.server.middleware import ask
 from sockwave.engine.server.payloads import (
     REVISION_3,
@@ -43,11 +43,15 @@ from sockwave.engine.server.payloads import (
 )
 from sockwave.engine.server.peer_log import PeerLog
 from sockwave.engine.server.polling import PollingTransport
+from sockwave.engine.server.rates import RateLimitCounts, RateLimiter
 from sockwave.engine.server.session import ServerSession, ServerSessionV3
+from sockwave.engine.server.shutdown import Shutdown, check_times
 from sockwave.engine.server.verification import (
     ErrorCode,
     HandshakeFailure,
     Refused,
+    error_body,
+    refused_by_shutdown,
     revision,
     verify,
 )
@@ -58,6 +62,7 @@ from sockwave.types import DisconnectReason, SessionId, TransportName
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from sockwave.engine.core.options import RateLimits
     from sockwave.engine.core.request import Request
     from sockwave.engine.core.session import Session
     from sockwave.engine.core.transport import Transport
@@ -69,8 +74,7 @@ F = TypeVar("F", bound=Handler)
 _logger: Final = logging.getLogger("sockwave.engine")
 _session_logger: Final = logging.getLogger("sockwave.engine.session")
 
-CLOSE_GRACE: Final = 2.0
-"""Seconds that peers get to answer a close frame when the server stops."""
+_EVENTS: Final = ("connection", "connection_error", "initial_headers", "headers", "closing")
 
 
 _FAULTS: Final = frozenset(
@@ -78,6 +82,7 @@ _FAULTS: Final = frozenset(
         DisconnectReason.TRANSPORT_ERROR,
         DisconnectReason.PARSE_ERROR,
         DisconnectReason.BACKLOG_EXCEEDED,
+        DisconnectReason.RATE_LIMIT_EXCEEDED,
     }
 )
 """Ends of a session that are worth a line in the log."""
@@ -91,6 +96,10 @@ class EngineServer:
         sessions: By id; a read-only view.
         file_handler: Answers requests for files under the path; Socket.IO serves its client so.
         session_handler: Takes each new session; by default it goes to the `connection` handlers.
+        session_closer: Closes a session, in an orderly way, because the server stops.
+        rate_limit_counts: How often rate limits have acted; it goes on counting.
+        trusted_proxies: Those of the options, for front ends; None where there are none.
+        rates: The limits at work; None where there are none.
     """
 
     def __init__(self, **options: Unpack[EngineOptionsDict]) -> None:
@@ -104,11 +113,19 @@ class EngineServer:
         self.file_handler: Callable[[Request], tuple[int, ResponseHeaders, bytes] | None] | None
         self.file_handler = None
         self.session_handler: Callable[[ServerSession], None] = self._connection
+        self.session_closer: Callable[[ServerSession], None] = ServerSession.close
         self.peer_log = PeerLog(_logger)
+        self.trusted_proxies = TrustedProxies(self.options.trusted_proxies) or None
+        self.rate_limit_counts = RateLimitCounts()
+        self.rates: RateLimiter | None = None
+        self._session_kinds: tuple[type[ServerSession], type[ServerSessionV3]]
+        self._session_kinds = (ServerSession, ServerSessionV3)
+        if self.options.rate_limits is not None:
+            self._limit_rates(self.options.rate_limits)
         self._sessions: dict[str, ServerSession] = {}
         self._handlers: HandlerTable = {}
         self._middlewares: tuple[Handler, ...] = ()
-        self._is_closing = False
+        self._shutdown: Shutdown | None = None
         self._prefix = self.options.prefix
         self._endpoint = self._prefix + "?"
         self.edits_headers = self.options.cors is not None or self.options.cookie is not None
@@ -155,7 +172,9 @@ class EngineServer:
         Events: `connection` (session); `connection_error` (HandshakeFailure);
         `initial_headers` (headers, request), once per session, for its first response; `headers`
         (headers, request), for every poll, post and 101. The two get a list of name and value pairs
-        that they may change, and must be plain functions.
+        that they may change, and must be plain functions. `closing` (nothing), when `close` begins,
+        whoever called it: what is sent there, or by an `async def` before it returns, still reaches
+        every client; half of `shutdown_timeout` is the most it may take.
 
         Raises:
             ValueError: Unknown event.
@@ -189,34 +208,63 @@ class EngineServer:
         return listeners_of(self._handlers, event)
 
     def _check_event(self, event: str) -> None:
-        if event not in ("connection", "connection_error", "initial_headers", "headers"):
+        if event not in _EVENTS:
             raise ValueError(f"an engine has no event {event!r}")
         self.edits_headers = self.edits_headers or event.endswith("headers")
 
-    async def close(self) -> None:
-        """End all sessions at once; clients see the end and may connect again.
+    async def close(
+        self, *, drain_period: float | None = None, shutdown_timeout: float | None = None
+    ) -> None:
+        """End all sessions; clients see the end and may connect again.
 
-        Waits for their connections to go, for a short time, and then cuts them.
+        What was sent before reaches them first. New sessions are refused with 503 meanwhile. A
+        second call waits for the end of the first one.
+
+        Args:
+            drain_period: Seconds over which the sessions close, evenly, so that not all clients
+                come back at once; they are served until their turn comes. None stands for the
+                option.
+            shutdown_timeout: Seconds for all the rest. What is not delivered by then is cut off.
+                None stands for the option.
+
+        Cancelling cuts everything off at once.
         """
-        self._is_closing = True
+        check_times(drain_period, shutdown_timeout)
+        if self._shutdown is not None:
+            await self._shutdown.is_over.wait()
+            return
+        if not self.driver.is_bound:
+            return
+        options = self.options
+        if drain_period is None:
+            drain_period = options.drain_period
+        if shutdown_timeout is None:
+            shutdown_timeout = options.shutdown_timeout
+        self._shutdown = Shutdown(self, drain_period=drain_period, timeout=shutdown_timeout)
         try:
-            for session in list(self._sessions.values()):
-                session.discard()
-            deadline = self.driver.clock() + CLOSE_GRACE
-            while self.driver.connections and self.driver.clock() < deadline:
-                for connection in list(self.driver.connections):
-                    connection.close_if_idle()
-                await asyncio.sleep(0.01)
-            for connection in list(self.driver.connections):
-                connection.abort()
-            await asyncio.sleep(0)  # a task cancelled before it begins would end without a word
-            tasks = self.driver.cancel_tasks()
-            if tasks:
-                await asyncio.wait(tasks, timeout=CLOSE_GRACE)
+            await self._shutdown.run()
         finally:
-            self._is_closing = False
+            self._shutdown = None
+
+    def tell_closing(self) -> list[asyncio.Task[None]]:
+        """Call the `closing` handlers of the application; return those that wait."""
+        tasks = []
+        for handler in self._handlers.get("closing", ()):
+            try:
+                result = handler()
+            except Exception:
+                _logger.exception("a handler of the engine event 'closing' failed")
+                continue
+            if hasattr(result, "__await__"):
+                tasks.append(asyncio.ensure_future(self._await_handler("closing", result)))
+        return tasks
 
     # --- for front ends ---------------------------------------------------------------------------
+
+    @property
+    def keeps_idle_connections(self) -> bool:
+        """Whether the server stops and clients that poll still need the connections they have."""
+        return self._shutdown is not None and self._shutdown.keeps_idle_connections
 
     def is_ours(self, path: str) -> bool:
         """Whether a request for this path belongs to the engine."""
@@ -307,6 +355,13 @@ class EngineServer:
         """Run in a later turn of the loop."""
         self.driver.call_soon(callback)
 
+    def _limit_rates(self, limits: RateLimits) -> None:
+        self.rates = self.driver.rates = RateLimiter(
+            limits, self.rate_limit_counts, self.driver, self.trusted_proxies
+        )
+        if self.rates.counts_packets:
+            self._session_kinds = (LimitedSession, LimitedSessionV3)
+
     # --- admission --------------------------------------------------------------------------------
 
     def _admit(
@@ -316,6 +371,10 @@ class EngineServer:
         exchange: HttpExchange | UpgradeExchange,
     ) -> None:
         """Ask the application, check the revision, make an id; wait only where it waits."""
+        if self._shutdown is not None:
+            raise refused_by_shutdown()
+        if self.rates is not None:
+            self.rates.check_handshake(request)
         allow = self.options.allow_request
         allowed: Any = True
         if allow is not None:
@@ -353,6 +412,9 @@ class EngineServer:
                     _logger.exception("generate_id failed")
                     raise Refused(ErrorCode.BAD_REQUEST, {"name": "ID_GENERATION_ERROR"}) from None
             open_session(self._checked(request, allowed, id_))
+        except asyncio.CancelledError:
+            self.refuse(exchange, refused_by_shutdown())
+            raise
         except Refused as refused:
             self.refuse(exchange, refused)
 
@@ -375,8 +437,12 @@ class EngineServer:
         if not isinstance(id_, str) or not id_:
             _logger.error("generate_id must give text, not %r", type(id_).__name__)
             raise Refused(ErrorCode.BAD_REQUEST, {"name": "ID_GENERATION_ERROR"})
-        if self._is_closing or id_ in self._sessions:
+        if self._shutdown is not None:
+            raise refused_by_shutdown()
+        if id_ in self._sessions:
             raise Refused(ErrorCode.BAD_REQUEST, {"name": "ID_GENERATION_ERROR"})
+        if self.rates is not None:  # others may have opened while the application was asked
+            self.rates.check_sessions(request)
         return SessionId(id_)
 
     def refuse(self, exchange: HttpExchange | UpgradeExchange, refused: Refused) -> None:
@@ -387,14 +453,18 @@ class EngineServer:
             failure = HandshakeFailure(request, code, code.message, refused.context)
             for handler in handlers:
                 self._call_handler("connection_error", handler, failure)
-        status = 403 if code is ErrorCode.FORBIDDEN else 400
         message = refused.context.get("message") or code.message
+        more = [*NO_SNIFF]
+        if refused.retry_after is not None:
+            more.append(("Retry-After", str(refused.retry_after)))
         if isinstance(exchange, HttpExchange):
-            headers = [("Content-Type", "application/json"), *NO_SNIFF]
-            body = orjson.dumps({"code": int(code), "message": message})
-            exchange.respond(status, [*headers, *self.error_headers(request)], body)
+            if code is ErrorCode.SERVER_SHUTTING_DOWN:
+                exchange.close_after()
+            headers = [("Content-Type", "application/json"), *more]
+            body = error_body(code, message)
+            exchange.respond(code.status, [*headers, *self.error_headers(request)], body)
         else:
-            exchange.reject(status, [("Content-Type", "text/html"), *NO_SNIFF], message.encode())
+            exchange.reject(code.status, [("Content-Type", "text/html"), *more], message.encode())
 
     # --- opening ----------------------------------------------------------------------------------
 
@@ -452,9 +522,11 @@ class EngineServer:
         request: Request,
         upgrades: tuple[TransportName, ...],
     ) -> ServerSession:
-        kind = ServerSession if revision(request) == 4 else ServerSessionV3
+        kind = self._session_kinds[revision(request) != 4]
         session = kind(id_, transport, self.driver, request)
         self._sessions[id_] = session
+        if self.rates is not None:
+            self.rates.opened(session)
         options = self.options
         packet = encode_handshake(
             Handshake(
@@ -477,6 +549,8 @@ class EngineServer:
     def _session_ended(self, session: Session, reason: DisconnectReason, description: str) -> None:
         self._sessions.pop(session.id, None)
         self.driver.forget_backlog(session)
+        if self.rates is not None:
+            self.rates.closed(session)
         if self.driver.debug:
             _session_logger.debug("%s closed: %s %s", masked(session.id), reason, description)
         if reason in _FAULTS and isinstance(session, ServerSession):
@@ -485,6 +559,8 @@ class EngineServer:
     def _rebound(self) -> None:
         for session in list(self._sessions.values()):
             session.lose()
+        if self.rates is not None:
+            self.rates.forget_all()
 
     def _session_upgraded(self, session: Session) -> None:
         if self.driver.debug:

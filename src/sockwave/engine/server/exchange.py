@@ -87,6 +87,10 @@ class HttpExchange(ABC):
         """Answer; `Content-Length` is added here. Nothing happens if the peer has gone."""
 
     @abstractmethod
+    def close_after(self) -> None:
+        """End the connection with the answer that is to come."""
+
+    @abstractmethod
     def abort(self) -> None:
         """Cut the connection without an answer."""
 

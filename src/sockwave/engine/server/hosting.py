@@ -9,9 +9,10 @@ of the same engine, so a browser may mix both as it likes.
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -20,15 +21,13 @@ from sockwave.engine.server.listener import HttpConnection
 from sockwave.engine.server.serving import Listener, exit_for, new_event_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
+    from types import FrameType
 
     from sockwave.engine.server.asgi import AsgiApp
     from sockwave.engine.server.serving import Servable
 
 __all__ = ["hosted_server", "run_hosted"]
-
-FORCE_INTERVAL: Final = 0.1
-"""Seconds until a second signal is seen while sessions end."""
 
 
 class _UvicornHost:
@@ -49,15 +48,20 @@ class _Server(uvicorn.Server):
     """uvicorn, ending our sessions first: a waiting poll would hold up its shutdown."""
 
     def __init__(
-        self, config: uvicorn.Config, servable: Servable, opened: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        servable: Servable,
+        opened: Callable[[], None],
+        close: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         super().__init__(config)
-        self._servable = servable
+        self._engine = servable.engine
         self._opened = opened
+        self._close = close
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the port."""
-        self._servable.engine.driver.bind(asyncio.get_running_loop())
+        self._engine.driver.bind(asyncio.get_running_loop())
         await super().startup(sockets)
         if self.started:
             self._opened()
@@ -66,14 +70,17 @@ class _Server(uvicorn.Server):
         """Stop accepting, end sessions, then the rest."""
         for server in self.servers:
             server.close()
-        closing = asyncio.ensure_future(self._servable.close())
-        while not closing.done() and not self.force_exit:  # a second signal sets it
-            await asyncio.wait({closing}, timeout=FORCE_INTERVAL)
-        if closing.done():
-            closing.result()
-        else:
-            closing.cancel()
+        for sock in sockets or ():
+            sock.close()
+        await self._close()
         await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop; a second signal has its default effect, at once."""
+        if self._captured_signals:
+            signal.signal(sig, signal.SIG_DFL)
+            signal.raise_signal(sig)
+        super().handle_exit(sig, frame)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -89,6 +96,7 @@ def hosted_server(
     sock: socket.socket,
     on_listening: Callable[[Listener], None] | None,
     uvicorn_options: dict[str, Any],
+    close: Callable[[], Coroutine[Any, Any, None]],
 ) -> uvicorn.Server:
     """Make a uvicorn that serves both on a bound socket."""
     secure = bool(uvicorn_options.get("ssl_certfile"))
@@ -108,7 +116,7 @@ def hosted_server(
         http=protocol,  # type: ignore[arg-type] # uvicorn calls it, no more
         **uvicorn_options,
     )
-    return _Server(config, servable, opened)
+    return _Server(config, servable, opened, close)
 
 
 def run_hosted(
@@ -118,6 +126,7 @@ def run_hosted(
     port: int,
     on_listening: Callable[[Listener], None] | None,
     uvicorn_options: dict[str, Any],
+    close: Callable[[], Coroutine[Any, Any, None]],
 ) -> None:
     """Serve both until a signal; see `Servable.run`."""
     try:
@@ -125,7 +134,7 @@ def run_hosted(
     except OSError as error:
         exit_for(error, host, port)
     with sock:
-        server = hosted_server(servable, app, sock, on_listening, uvicorn_options)
+        server = hosted_server(servable, app, sock, on_listening, uvicorn_options, close)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(server.serve(sockets=[sock]))
     if not server.started:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from sockwave.codec.deflate import negotiate
 from sockwave.codec.websocket import accept_key
 from sockwave.engine.core.heartbeat import GRANULARITY
+from sockwave.engine.io.tcp import end_writing
 from sockwave.engine.server.exchange import (
     NO_SNIFF,
     HttpExchange,
@@ -24,6 +25,8 @@ from sockwave.engine.server.exchange import (
     UpgradeExchange,
 )
 from sockwave.engine.server.http1 import InvalidRequest, RequestReader
+from sockwave.engine.server.rates import RETRY_AFTER
+from sockwave.engine.server.verification import ErrorCode, error_body
 from sockwave.engine.server.websocket import WebSocketTransport
 
 if TYPE_CHECKING:
@@ -112,6 +115,10 @@ class NativeExchange(HttpExchange):
         end = b"\r\n" if self.keep_alive else b"Connection: close\r\n\r\n"
         self.answer = head + end + body if self.request.method != "HEAD" else head + end
         connection.answered()
+
+    def close_after(self) -> None:
+        """End the connection with the answer."""
+        self.keep_alive = False
 
     def abort(self) -> None:
         """Cut the connection."""
@@ -225,6 +232,7 @@ class HttpConnection(asyncio.Protocol):
         self._limits = engine.options.limits
         self._reader = RequestReader(self, self._limits)
         self._reader.is_secure = is_secure
+        self._reader.trusted_proxies = engine.trusted_proxies
         self._queue: deque[NativeExchange] = deque()
         self._exchange: NativeExchange | None = None
         self._upgrade: NativeUpgrade | None = None
@@ -255,6 +263,13 @@ class HttpConnection(asyncio.Protocol):
         if len(driver.connections) > driver.max_connections:
             self._log("refused: too many connections")
             self.refuse(503, [("Retry-After", "5")], b"")
+            return
+        rates = self._engine.rates
+        if rates is not None and not rates.connection_made(self, self._reader.client):
+            self._log("refused: too many connections of the address")
+            headers = [("Content-Type", "application/json"), *NO_SNIFF]
+            headers.append(("Retry-After", str(RETRY_AFTER)))
+            self.refuse(429, headers, error_body(ErrorCode.RATE_LIMIT_EXCEEDED))
             return
         self._enter(_Phase.HEAD, self.options.limits.head_timeout)
 
@@ -299,6 +314,11 @@ class HttpConnection(asyncio.Protocol):
         """Close unless an answer is due."""
         if not self._queue and not self._awaits_upgrade and not self._is_closing:
             self._tcp.close()
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether an answer is due, or on its way."""
+        return bool(self._queue) or self._tcp.get_write_buffer_size() > 0
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -492,8 +512,7 @@ class HttpConnection(asyncio.Protocol):
         """
         self._is_closing = True
         self._lose_requests()
-        if self._tcp.can_write_eof() and not self._tcp.is_closing():
-            self._tcp.write_eof()
+        if end_writing(self._tcp):
             self._engine.driver.schedule(self, self._engine.driver.clock() + LINGER)
         else:
             self._tcp.close()
@@ -536,7 +555,10 @@ class HttpConnection(asyncio.Protocol):
         elif now < self._deadline:
             self._engine.driver.schedule(self, self._deadline)
         elif self._phase is _Phase.IDLE:
-            self._tcp.close()
+            if self._engine.keeps_idle_connections:
+                self._enter(_IDLE, self._limits.keep_alive_timeout)
+            else:
+                self._tcp.close()
         else:
             self._fail(408)
 
@@ -579,8 +601,7 @@ class HttpConnection(asyncio.Protocol):
         self._is_closing = True
         self._tcp.write(head)
         websocket = WebSocketTransport(self._tcp, receiver, driver, deflate, self._held)
-        driver.connections.discard(self)
-        driver.connections.add(websocket)
+        driver.connection_moved(self, websocket)
         self._tcp.set_protocol(websocket)
         if not self._is_reading:
             self._tcp.resume_reading()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sockwave.engine.server.exchange import HttpExchange, Response
-from sockwave.engine.server.verification import ErrorCode, Refused
+from sockwave.engine.server.verification import ErrorCode, Refused, refused_by_shutdown
 from sockwave.errors import ConnectError
 
 if TYPE_CHECKING:
@@ -97,6 +98,10 @@ async def _ask_later(
             answer = middleware(exchange.request)
             if answer is not None and hasattr(answer, "__await__"):
                 answer = await answer
+    except asyncio.CancelledError:
+        if not waiting.is_over:
+            host.refuse(exchange, refused_by_shutdown())
+        raise
     except Exception as failure:
         error = failure
     if waiting.is_over:

@@ -6,7 +6,10 @@ import zlib
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sockwave.codec.engineio import BinaryMessage, ReceivedPacket
+from sockwave.engine.core.rate import RateExceeded
+from sockwave.engine.server.exchange import NO_SNIFF
 from sockwave.engine.server.payloads import REVISION_4, Payloads, TooManyPackets, is_octets
+from sockwave.engine.server.verification import ErrorCode, error_body
 from sockwave.errors import PacketError
 from sockwave.types import DisconnectReason, SessionId, TransportName
 
@@ -53,6 +56,7 @@ class PollingTransport:
     __slots__ = (
         "_closing",
         "_host",
+        "_is_last",
         "_new_sid",
         "_packets",
         "_paused",
@@ -78,6 +82,7 @@ class PollingTransport:
         self._packets: Iterator[ReceivedPacket] | None = None
         self._paused = False
         self._closing = False
+        self._is_last = False
 
     # --- requests ---------------------------------------------------------------------------------
 
@@ -128,6 +133,17 @@ class PollingTransport:
             self._refuse(post, 413)
         self._end(DisconnectReason.TRANSPORT_ERROR, str(error))
 
+    def _refuse_rate(self) -> None:
+        """The session has ended for what this POST brought."""
+        post, self._post = self._post, None
+        self._packets = None
+        if post is not None:
+            post.owner = None
+            headers = [("Content-Type", "application/json"), *NO_SNIFF]
+            headers += self._host.error_headers(post.request)
+            post.respond(429, headers, error_body(ErrorCode.RATE_LIMIT_EXCEEDED))
+        self.write([b"1"])
+
     def body_too_large(self, exchange: HttpExchange) -> None:
         """The listener has answered 413; the session stays, as in the reference."""
         if exchange is self._post:
@@ -176,6 +192,9 @@ class PollingTransport:
             self._answer_post()
             self._end(DisconnectReason.PARSE_ERROR, str(error))
             return
+        except RateExceeded:
+            self._refuse_rate()
+            return
         self._host.call_soon(self._handle_packets)
 
     # --- the contract of a transport --------------------------------------------------------------
@@ -186,6 +205,9 @@ class PollingTransport:
         self.is_writable = False
         if poll is None:
             return
+        if self._is_last:
+            packets = [*packets, b"1"]
+            poll.close_after()
         headers, payload = self._payloads.encode(packets)
         options = self._host.options.http_compression
         if (
@@ -197,6 +219,17 @@ class PollingTransport:
             payload = _compressed(payload, encoding, options.level)
             headers = (*headers, ("Content-Encoding", encoding))
         self._respond(poll, headers, payload)
+        if self._is_last:
+            self._is_last = False
+            self._end(DisconnectReason.TRANSPORT_CLOSE, "")
+
+    def end_with_next_answer(self) -> None:
+        """Let the next answer to a GET have the close packet behind what is queued.
+
+        The client may have no other chance to hear it: the server stops, and takes no new
+        connections.
+        """
+        self._is_last = True
 
     def buffered(self) -> int:
         """Nothing: what is not answered stays in the session's queue."""
@@ -205,7 +238,7 @@ class PollingTransport:
     def close(self) -> None:
         """Tell the client with its waiting GET, or its next one."""
         if self._poll is not None:
-            self.write([b"1"])
+            self.write([] if self._is_last else [b"1"])
             self._end(DisconnectReason.TRANSPORT_CLOSE, "")
         else:
             self._closing = True

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 import signal
 import sys
 from abc import ABC, abstractmethod
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from sockwave.engine.server.listener import HttpConnection
+from sockwave.engine.server.shutdown import check_times
 
 if TYPE_CHECKING:
     import socket
     import ssl as ssl_module
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
     from sockwave.engine.server.asgi import AsgiApp, Receive, Scope, Send
     from sockwave.engine.server.engine import EngineServer
 
-__all__ = ["Listener", "Servable", "new_event_loop"]
+__all__ = ["STOP_SIGNALS", "Listener", "Servable", "new_event_loop"]
 
 ACCEPT_BACKLOG: Final = 4_096
 """Connections the kernel holds for us: after a restart all clients come at once."""
+
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 _logger: Final = logging.getLogger("sockwave.engine")
 
@@ -68,8 +72,10 @@ class Servable(ABC):
         """The engine that takes the requests."""
 
     @abstractmethod
-    async def close(self) -> None:
-        """End all sessions."""
+    async def close(
+        self, *, drain_period: float | None = None, shutdown_timeout: float | None = None
+    ) -> None:
+        """End all sessions; see `EngineServer.close`."""
 
     @asynccontextmanager
     async def listen(
@@ -80,10 +86,13 @@ class Servable(ABC):
         ssl: ssl_module.SSLContext | None = None,
         unix_path: str | None = None,
         sock: socket.socket | None = None,
+        drain_period: float | None = None,
+        shutdown_timeout: float | None = None,
     ) -> AsyncIterator[Listener]:
-        """Serve inside the running event loop, until the block ends; then all sessions close.
+        """Serve inside the running event loop, until the block ends.
 
-        Requests outside the path are answered with 404.
+        Then the port closes at once, and all sessions as `close` does it. Requests outside the path
+        are answered with 404.
 
         Args:
             host: Address or name to bind; None binds all interfaces.
@@ -91,10 +100,12 @@ class Servable(ABC):
             ssl: Encrypts the port.
             unix_path: Listen on a Unix socket instead.
             sock: Listen on a socket that is bound already.
+            drain_period, shutdown_timeout: See `EngineServer.close`.
 
         Raises:
             OSError: The port is in use or not allowed.
         """
+        check_times(drain_period, shutdown_timeout)
         loop = asyncio.get_running_loop()
         engine = self.engine
         engine.driver.bind(loop)
@@ -117,7 +128,7 @@ class Servable(ABC):
             yield listener
         finally:
             server.close()
-            await self.close()
+            await self.close(drain_period=drain_period, shutdown_timeout=shutdown_timeout)
             await server.wait_closed()
 
     def run(
@@ -129,29 +140,39 @@ class Servable(ABC):
         ssl: ssl_module.SSLContext | None = None,
         on_listening: Callable[[Listener], None] | None = None,
         uvicorn_options: dict[str, Any] | None = None,
+        drain_period: float | None = None,
+        shutdown_timeout: float | None = None,
     ) -> None:
         """Serve until SIGINT or SIGTERM: blocks.
 
-        A second signal ends at once. When the port cannot be had, one line on standard error says
-        so, and the exit code is 1.
+        Then the port closes at once and the sessions as `close` does it, and this returns: the exit
+        code is 0. A second signal has its default effect, at once: the process dies of it. When the
+        port cannot be had, one line on standard error says so, and the exit code is 1.
 
         Args:
             host, port: Where to listen.
             app: An ASGI application that gets all other requests on the same port; uvicorn hosts
-                it: lifespan, signals and graceful shutdown are uvicorn's then.
+                it, and shuts it down when our sessions have ended.
             ssl: Encrypts the port; with `app` use `uvicorn_options` (`ssl_certfile=...`).
             on_listening: Called once the port is open.
             uvicorn_options: More keywords for `uvicorn.Config`; only with `app`.
+            drain_period, shutdown_timeout: See `EngineServer.close`.
         """
+        check_times(drain_period, shutdown_timeout)
         if app is not None:
             from sockwave.engine.server.hosting import run_hosted
 
-            run_hosted(self, app, host, port, on_listening, uvicorn_options or {})
+            close = functools.partial(
+                self.close, drain_period=drain_period, shutdown_timeout=shutdown_timeout
+            )
+            run_hosted(self, app, host, port, on_listening, uvicorn_options or {}, close)
             return
         if uvicorn_options:
             raise ValueError("uvicorn_options go with app")
         try:
-            run_coroutine(self._serve(host, port, ssl, on_listening))
+            run_coroutine(
+                self._serve(host, port, ssl, on_listening, drain_period, shutdown_timeout)
+            )
         except OSError as error:
             exit_for(error, host, port)
 
@@ -161,11 +182,17 @@ class Servable(ABC):
         port: int,
         ssl: ssl_module.SSLContext | None,
         on_listening: Callable[[Listener], None] | None,
+        drain_period: float | None,
+        shutdown_timeout: float | None,
     ) -> None:
-        async with self.listen(host, port, ssl=ssl) as listener:
-            if on_listening is not None:
-                on_listening(listener)
-            await _stop_signal()
+        stop = asyncio.Event()
+        with _stop_signals(stop):
+            async with self.listen(
+                host, port, ssl=ssl, drain_period=drain_period, shutdown_timeout=shutdown_timeout
+            ) as listener:
+                if on_listening is not None:
+                    on_listening(listener)
+                await stop.wait()
 
     def wrap(self, app: AsgiApp) -> AsgiApp:
         """Put this in front of an ASGI application: requests under the path come here."""
@@ -193,17 +220,23 @@ def exit_for(error: OSError, host: str, port: int) -> NoReturn:
     raise SystemExit(1)
 
 
-async def _stop_signal() -> None:
-    """Wait for SIGINT or SIGTERM; the next one has its usual, immediate effect."""
+@contextmanager
+def _stop_signals(stop: asyncio.Event) -> Iterator[None]:
+    """Take the first SIGINT or SIGTERM as a wish; the next one has its default effect."""
     loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [(number, signal.getsignal(number)) for number in STOP_SIGNALS]
 
     def stopping() -> None:
-        for number in signals:
+        for number in STOP_SIGNALS:
             loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
         stop.set()
 
-    for number in signals:
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, stopping)
-    await stop.wait()
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)

@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from sockwave.engine.core.request import Request
     from sockwave.engine.server.session import ServerSession
 
-__all__ = ["ErrorCode", "HandshakeFailure", "Refused", "error_body", "revision", "verify"]
+__all__ = [
+    "ErrorCode",
+    "HandshakeFailure",
+    "Refused",
+    "error_body",
+    "refused_by_shutdown",
+    "revision",
+    "verify",
+]
+
+RESTART: Final = 5
+"""Seconds after which another process may be there for a client that was refused."""
 
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
@@ -97,6 +108,11 @@ class Refused(Exception):  # an answer, not a failure of ours
         self.code = code
         self.context = context
         self.retry_after = retry_after
+
+
+def refused_by_shutdown() -> Refused:
+    """No new sessions: the server stops."""
+    return Refused(ErrorCode.SERVER_SHUTTING_DOWN, {}, retry_after=RESTART)
 
 
 def verify(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sockwave.codec.websocket import server_frame
+from sockwave.engine.io.tcp import end_writing
 from sockwave.engine.io.websocket import TcpWebSocket, WebSocketDriver
 from sockwave.types import DisconnectReason
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["WebSocketTransport"]
 
 FAILURE_LINGER: Final = 0.9
-"""Seconds that a connection which broke the protocol may take to go."""
+"""Seconds that a connection may take to go when its peer broke a protocol, or is not wanted."""
 
 
 class WebSocketHost(WebSocketDriver, Protocol):
@@ -73,9 +74,11 @@ class WebSocketTransport(TcpWebSocket):
             )
 
     def discard(self) -> None:
-        """Send a close frame if it can be sent, and be gone."""
+        """Send a close frame if it can be sent, and be gone soon, whatever the peer does."""
         if self.is_writable:
             self.close()
+        if self._is_closing:
+            self._linger()
         else:
             self._is_closing = True
             self._reader.stop()
@@ -88,18 +91,21 @@ class WebSocketTransport(TcpWebSocket):
         self._tell(DisconnectReason.TRANSPORT_CLOSE, "connection lost")
 
     def _fail(self, code: int, error: SockwaveError) -> None:
-        """The peer broke RFC 6455: say why, and be gone soon.
-
-        Closing with bytes unread would reset the connection and could take the close frame with it,
-        so what still comes is read and dropped for a moment.
-        """
+        """The peer broke RFC 6455: say why, and be gone soon."""
         reason = str(error)
         self._close(code, reason)
-        self._reader.stop()
         self._tell(DisconnectReason.TRANSPORT_ERROR, reason)
-        self._driver.schedule(self, self._driver.clock() + FAILURE_LINGER)
-        if self._tcp.can_write_eof() and not self._tcp.is_closing():
-            self._tcp.write_eof()
+        self._linger()
+
+    def _linger(self) -> None:
+        """Leave the close frame a moment to arrive, and drop what still comes.
+
+        Closing with bytes unread would reset the connection and could take the frame with it.
+        """
+        self._reader.stop()
+        if not self._tcp.is_closing():
+            self._driver.schedule(self, self._driver.clock() + FAILURE_LINGER)
+            end_writing(self._tcp)
 
     def abort(self) -> None:
         """Cut the TCP connection."""
@@ -107,3 +113,8 @@ class WebSocketTransport(TcpWebSocket):
 
     def close_if_idle(self) -> None:
         """Leave it: its session has said goodbye, and waits for the peer's."""
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether the kernel has not taken everything yet."""
+        return self._tcp.get_write_buffer_size() > 0

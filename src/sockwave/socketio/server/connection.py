@@ -6,12 +6,15 @@ only this connection ends, with one line in the log.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.codec.socketio import Packet, PacketType, Reassembler, decode_packet
 from sockwave.debug import masked, shortened
+from sockwave.engine.core.states import State
 from sockwave.errors import ConnectError, EncodeError, PacketError, TextEncodingError
 from sockwave.socketio.core.outgoing import EncodedPacket, encode
 from sockwave.socketio.core.recovery import SavedSession
@@ -32,6 +35,19 @@ _logger: Final = logging.getLogger("sockwave.socketio.connection")
 
 _EVENT: Final = PacketType.EVENT
 _ACK: Final = PacketType.ACK
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A namespace that was asked for.
+
+    Attributes:
+        socket: None until it is known whose namespace it is.
+        task: Runs what decides about it.
+    """
+
+    socket: Socket | None
+    task: asyncio.Task[Any] | None = None
 
 
 class Connection:
@@ -71,8 +87,7 @@ class Connection:
         self._main: Socket | None = None
         # All sockets in the order they joined; None while there is none but the main one.
         self._by_name: dict[NamespaceName, Socket] | None = None
-        # Namespaces that were asked for; the socket is None until it is known whose it is.
-        self._pending: dict[NamespaceName, Socket | None] | None = None
+        self._pending: dict[NamespaceName, _Pending] | None = None
         self._reassembler: Reassembler | None = None
         self._joined = False
         # Namespaces that the server has taken the client out of: what it sent before it knew comes
@@ -144,11 +159,18 @@ class Connection:
         for socket in self.sockets():
             socket.left(reason, description)
         if self._pending is not None:
-            for pending in self._pending.values():
-                if pending is not None:
-                    pending.abandoned()
+            self._drop_pending(self._pending)
         self._main = self._by_name = self._pending = self._reassembler = None
         self.server.connection_closed(self)
+
+    def server_stops(self) -> None:
+        """End its sockets, in the order they joined, and then the session with what it has queued.
+
+        What handlers of `disconnecting` emit is among that.
+        """
+        for socket in self.sockets():
+            socket.left(DisconnectReason.SERVER_SHUTTING_DOWN, "")
+        self.session.close(DisconnectReason.SERVER_SHUTTING_DOWN)
 
     def handle_timeout(self, now: float) -> None:
         """No namespace was joined, or attachments did not come, in time."""
@@ -205,7 +227,7 @@ class Connection:
             found = self.server.make_dynamic(name, auth or {})
             if found is not None and not isinstance(found, Namespace):
                 self._hold(name, None)
-                self._driver.spawn(self._connect_later(name, auth, found))
+                self.held_by(name, self._driver.spawn(self._connect_later(name, auth, found)))
                 return
             namespace = found
         self._connect(name, namespace, auth)
@@ -257,7 +279,17 @@ class Connection:
     def _hold(self, name: NamespaceName, socket: Socket | None) -> None:
         if self._pending is None:
             self._pending = {}
-        self._pending[name] = socket
+        self._pending[name] = _Pending(socket)
+
+    def _drop_pending(self, pending: dict[NamespaceName, _Pending]) -> None:
+        """Nobody waits any more for a decision: what the application still does for it ends."""
+        for waiting in pending.values():
+            if waiting.socket is not None:
+                waiting.socket.abandoned()
+            task, loop = waiting.task, self._driver.loop
+            if task and task is not asyncio.current_task(loop) and task.get_loop() is loop:
+                # Not at once: a coroutine that has not begun yet would end without a word.
+                loop.call_soon(task.cancel)
 
     def _forget_pending(self, name: NamespaceName) -> bool:
         """Whether a namespace was still waited for."""
@@ -277,6 +309,12 @@ class Connection:
     def hold(self, socket: Socket) -> None:
         """Middlewares are not done with a socket."""
         self._hold(socket.namespace.name, socket)
+
+    def held_by(self, name: NamespaceName, task: asyncio.Task[Any]) -> None:
+        """A task decides about a namespace; it is cancelled when the connection ends first."""
+        waiting = self._pending.get(name) if self._pending is not None else None
+        if waiting is not None and not task.done():
+            waiting.task = task
 
     def release(self, socket: Socket) -> None:
         """Middlewares are done with a socket."""
@@ -372,7 +410,10 @@ class Connection:
         self._close(DisconnectReason.FORCED_SERVER_CLOSE)
 
     def _close(self, reason: DisconnectReason) -> None:
+        transport = self.session.transport
         self.session.close()
+        if self.session.state is State.CLOSED:
+            transport.discard()  # who broke the protocol is not waited for
         # Where the transport could not close at once, the sockets end now all the same.
         for socket in self.sockets():
             socket.left(reason, "")

@@ -75,6 +75,7 @@ class Server(Servable):
         if self.options.parser is not None and self._engine.options.allow_eio3:
             raise ValueError("parser: the clients of allow_eio3 know only the default one")
         self._engine.session_handler = self._session_opened
+        self._engine.session_closer = _close_session
         if self.options.serve_client:
             self._client_files = ClientFiles()
             self._engine.file_handler = self._find_client_file
@@ -139,14 +140,20 @@ class Server(Servable):
         self._error_handlers = (*self._error_handlers, handler)
         return handler
 
-    async def close(self) -> None:
+    async def close(
+        self, *, drain_period: float | None = None, shutdown_timeout: float | None = None
+    ) -> None:
         """End all sockets with the reason `server shutting down`, and all sessions.
 
-        Clients see the end of the connection and try again by themselves.
+        What was emitted before reaches the clients first. They see the end of the connection and
+        try again by themselves. See `EngineServer.close` for the arguments; for a last word of the
+        application there is the event `closing` of the engine.
         """
-        for namespace in list(self._namespaces.values()):
-            namespace.close(DisconnectReason.SERVER_SHUTTING_DOWN)
-        await self._engine.close()
+        try:
+            await self._engine.close(drain_period=drain_period, shutdown_timeout=shutdown_timeout)
+        finally:
+            for namespace in list(self._namespaces.values()):
+                namespace.close(DisconnectReason.SERVER_SHUTTING_DOWN)
 
     # --- the main namespace -----------------------------------------------------------------------
 
@@ -391,3 +398,11 @@ async def _report(running: Any, what: str) -> None:
         await running
     except Exception:
         _logger.exception("%s failed", what)
+
+
+def _close_session(session: ServerSession) -> None:
+    connection = session.sink
+    if isinstance(connection, Connection):
+        connection.server_stops()
+    else:
+        session.close(DisconnectReason.SERVER_SHUTTING_DOWN)
