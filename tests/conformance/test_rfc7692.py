@@ -1,4 +1,4 @@
-"""RFC 7692: negotiation as a server, and compressed messages in both roles.
+"""RFC 7692: negotiation, and compressed messages, in both roles.
 
 The number in a name is the section of the RFC.
 """
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sockwave.codec.deflate import Deflate, PerMessageDeflate, negotiate
+from sockwave.codec.deflate import OFFER, Deflate, PerMessageDeflate, agree, negotiate
 from sockwave.codec.socketio import decode_packet
 from sockwave.codec.websocket import CloseCode, Opcode, encode_frame
-from sockwave.errors import TextEncodingError
+from sockwave.errors import TextEncodingError, WebSocketError
 from tests.codec.handlers import Connection, chopped
 
 if TYPE_CHECKING:
@@ -187,6 +187,91 @@ def test_7_1_2_1_server_declines_a_window_that_zlib_cannot_keep() -> None:
 @pytest.mark.parametrize("value", ["", *(f"={bits}" for bits in range(8, 16))])
 def test_7_1_2_2_server_takes_any_window_of_the_client_and_asks_for_none(value: str) -> None:
     assert answer(f"permessage-deflate; client_max_window_bits{value}") == "permessage-deflate"
+
+
+# --- negotiation as a client ----------------------------------------------------------------------
+
+
+def test_7_1_2_2_client_offers_to_limit_its_window_and_asks_for_nothing() -> None:
+    assert OFFER == "permessage-deflate; client_max_window_bits"
+    chosen = negotiate(OFFER, Deflate())
+    assert chosen and agree(chosen[0], Deflate())
+
+
+@pytest.mark.parametrize("header", ["", " ", "\t"])
+def test_5_1_client_goes_on_without_an_answer(header: str) -> None:
+    assert agree(header, Deflate()) is None
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        *("", "; server_no_context_takeover", "; client_no_context_takeover"),
+        *(f"; server_max_window_bits={bits}" for bits in range(8, 16)),
+        *(f"; client_max_window_bits={bits}" for bits in BITS),
+        '; server_max_window_bits="10"; client_max_window_bits=9; server_no_context_takeover',
+    ],
+)
+def test_7_1_client_takes_every_valid_answer(parameters: str) -> None:
+    assert agree(f"permessage-deflate{parameters}", Deflate())
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "x",
+        "permessage-bzip2",
+        "permessage-deflate, permessage-deflate",
+        "x, permessage-deflate",
+        "permessage-deflate, ",
+        "permessage-deflate;",
+        "permessage-deflate; unknown",
+        "permessage-deflate; server_no_context_takeover=1",
+        "permessage-deflate; client_no_context_takeover=true",
+        "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
+        "permessage-deflate; server_max_window_bits",
+        "permessage-deflate; server_max_window_bits=7",
+        "permessage-deflate; server_max_window_bits=16",
+        "permessage-deflate; server_max_window_bits=010",
+        "permessage-deflate; client_max_window_bits",
+        "permessage-deflate; client_max_window_bits=0",
+        "permessage-deflate; client_max_window_bits=16",
+        "permessage-deflate; client_max_window_bits=09",
+        "permessage-deflate; client_max_window_bits=9; client_max_window_bits=9",
+    ],
+)
+def test_7_1_client_fails_the_connection_on_an_invalid_answer(header: str) -> None:
+    with pytest.raises(WebSocketError) as caught:
+        agree(header, Deflate())
+    assert caught.value.code == CloseCode.MANDATORY_EXTENSION
+
+
+def test_7_1_2_2_client_fails_on_a_window_that_zlib_cannot_keep() -> None:
+    with pytest.raises(WebSocketError):
+        agree("permessage-deflate; client_max_window_bits=8", Deflate())
+
+
+@pytest.mark.parametrize("bits", BITS)
+def test_7_1_2_2_client_stays_within_the_window_agreed(bits: int) -> None:
+    chosen = agree(f"permessage-deflate; client_max_window_bits={bits}", Deflate())
+    assert chosen
+    message = bytes(range(256)) * 40 + b"x" * 40_000 + bytes(range(256)) * 40
+    inflater = zlib.decompressobj(-bits)
+    for _ in range(2):
+        assert inflater.decompress(chosen.compress(message) + b"\0\0\xff\xff") == message
+
+
+def test_7_1_1_2_client_keeps_no_context_when_the_server_asks_so() -> None:
+    chosen = agree("permessage-deflate; client_no_context_takeover", Deflate())
+    assert chosen
+    assert chosen.compress(b"Hello") == chosen.compress(b"Hello") == HELLO
+
+
+def test_7_1_1_1_client_reads_a_server_that_keeps_no_context() -> None:
+    chosen = agree("permessage-deflate; server_no_context_takeover", Deflate())
+    side = Connection(is_server=False)
+    wire = side.text(HELLO, rsv=RSV1) * 2
+    assert side.read(wire, deflate=chosen) == [("text", b"Hello")] * 2
 
 
 # --- framing --------------------------------------------------------------------------------------

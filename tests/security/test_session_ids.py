@@ -142,7 +142,7 @@ HEADERS: Final = {
     "Access-Control-Request-Headers": SCRIPT,
     "Access-Control-Request-Method": SCRIPT,
 }
-HOSTS_OWN: Final = {"Sec-WebSocket-Protocol": SCRIPT, "Sec-WebSocket-Extensions": SCRIPT}
+HOSTS_OWN: Final = {"Sec-WebSocket-Protocol": SCRIPT}
 """What a host of ASGI reads, and refuses in its own words."""
 
 

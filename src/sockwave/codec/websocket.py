@@ -13,6 +13,7 @@ import binascii
 import codecs
 import hashlib
 import os
+import re
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -37,6 +38,7 @@ __all__ = [
     "client_frame",
     "encode_close",
     "encode_frame",
+    "is_extension_list",
     "server_frame",
 ]
 
@@ -74,6 +76,21 @@ class CloseCode(IntEnum):
 def accept_key(key: bytes) -> bytes:
     """Answer a `Sec-WebSocket-Key` (RFC 6455 section 4.2.2)."""
     return binascii.b2a_base64(hashlib.sha1(key + _GUID).digest(), newline=False)
+
+
+# Possessive, so that no text costs more than its length.
+_TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+_PARAMETER: Final = rb"[ \t]*+(?:=[ \t]*+(?:%b|\"%b\")[ \t]*+)?" % (_TOKEN, _TOKEN)
+_EXTENSION: Final = rb"%b[ \t]*+(?:;[ \t]*+%b%b)*+" % (_TOKEN, _TOKEN, _PARAMETER)
+_EXTENSION_LIST: Final = re.compile(rb"[ \t,]*+%b(?:,[ \t,]*+(?:%b)?)*+" % (_EXTENSION, _EXTENSION))
+
+
+def is_extension_list(header: bytes) -> bool:
+    """Whether this is a value of `Sec-WebSocket-Extensions`; if not, the handshake has failed.
+
+    RFC 6455 section 9.1; empty items are those of any list in HTTP.
+    """
+    return _EXTENSION_LIST.fullmatch(header) is not None
 
 
 # --- writing --------------------------------------------------------------------------------------

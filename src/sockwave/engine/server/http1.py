@@ -276,6 +276,8 @@ class RequestReader:
         self.is_in_body = True
         self.keep_alive = parser.should_keep_alive()
         self.is_upgrade = parser.should_upgrade()
+        if self.is_upgrade and version != "1.1":  # RFC 6455 section 4.2.1
+            raise InvalidRequest(400)
         request = Request(
             _METHODS.get(method) or method.decode("ascii"),
             self._target.decode("latin-1"),

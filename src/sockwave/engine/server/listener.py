@@ -15,7 +15,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sockwave.codec.deflate import negotiate
-from sockwave.codec.websocket import accept_key
+from sockwave.codec.websocket import accept_key, is_extension_list
 from sockwave.engine.core.heartbeat import GRANULARITY
 from sockwave.engine.io.tcp import end_writing
 from sockwave.engine.server.exchange import (
@@ -587,6 +587,9 @@ class HttpConnection(asyncio.Protocol):
             self._log(f"refused: {body}")
             self.refuse(400, [("Content-Type", "text/html"), *NO_SNIFF], body.encode())
             return
+        extensions = request.field(b"sec-websocket-extensions")
+        if extensions is not None and not is_extension_list(extensions):
+            raise InvalidRequest(400)
         self._awaits_upgrade = True
         self._engine.handle_upgrade(upgrade)
 
