@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 VENV_MADE := $(VENV)/.made
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
+FUZZ := $(VENV)/.fuzz-installed
 # Folders with Python in them, asked for only when needed.
 CODE = $(shell git ls-files -co --exclude-standard "*.py" | cut -d/ -f1 | sort -u)
 INPUTS := pyproject.toml requirements/constraints.txt scripts/install.py
@@ -15,7 +16,7 @@ INPUTS := pyproject.toml requirements/constraints.txt scripts/install.py
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint types fmt interop bench fuzz soak reliability docs client-bundle peers lock clean
+.PHONY: help demo test check lint types fmt interop bench fuzz fuzz-ci soak reliability docs client-bundle peers lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,8 +55,12 @@ interop: $(DEV) peers ## Run the tests against the clients of others, and in bro
 bench: $(DEV) ## Run the benchmarks
 	@$(PY) -m benchmarks.run $(ARGS)
 
-fuzz: $(DEV) ## Throw random input at the codec
-	@$(PY) fuzz/fuzz_codec.py $(ARGS)
+fuzz: $(FUZZ) ## Throw inputs at all that reads what a peer sends, guided by coverage
+	@$(PY) -m fuzz.run $(ARGS)
+
+fuzz-ci: $(DEV) ## The same inputs on every run: a million for the codec, then whole connections
+	@$(PY) -m fuzz.run --engine mutation --seed 1 --target codec --inputs 1000000
+	@$(PY) -m fuzz.run --engine mutation --seed 1 --target connections --seconds 30
 
 soak: $(DEV) ## Let clients come and go for an hour, and see that nothing grows
 	@$(PY) -m soak.run $(ARGS)
@@ -87,6 +92,10 @@ $(RUNTIME): $(VENV_MADE) $(INPUTS)
 $(DEV): $(RUNTIME)
 	@$(PY) -m scripts.install dev
 	@$(PY) -m scripts.install examples
+	@touch $@
+
+$(FUZZ): $(DEV)
+	@$(PY) -m scripts.install fuzz
 	@touch $@
 
 lock: $(VENV_MADE) ## Pin the newest versions of all dependencies

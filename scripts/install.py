@@ -3,6 +3,7 @@
 python -m scripts.install runtime     what `make demo` needs
 python -m scripts.install dev         and the tools of `make test` and `make check`
 python -m scripts.install examples    and the frameworks and servers that examples/ runs with
+python -m scripts.install fuzz        what guides `make fuzz`, where it can be had
 python -m scripts.install lock        renew requirements/constraints.txt from what PyPI has now
 """
 
@@ -58,9 +59,17 @@ def install_examples() -> bool:
     return report(f"Not installed: {', '.join(missing)}" if missing else None) == 0
 
 
+def install_fuzz() -> bool:
+    """Install the group `fuzz`, unless there is none for this Python: fuzzing goes on without."""
+    say("Installing the fuzzer")
+    if not install("--group", "fuzz", "--only-binary", ":all:", show_failure=False):
+        say("There is no atheris for this Python: `make fuzz` changes inputs by chance only")
+    return True
+
+
 def lock() -> bool:
     """Resolve everything anew in an environment of its own, and write down what came out."""
-    groups = ("--group", "dev", "--group", "examples")
+    groups = ("--group", "dev", "--group", "examples", "--group", "fuzz")
     with tempfile.TemporaryDirectory() as folder:
         say("Resolving the newest versions")
         venv.create(folder, with_pip=True)
@@ -85,6 +94,7 @@ STEPS = {
     "runtime": install_runtime,
     "dev": install_dev,
     "examples": install_examples,
+    "fuzz": install_fuzz,
     "lock": lock,
 }
 
