@@ -52,9 +52,8 @@ class TcpMember(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is open."""
-        assert isinstance(transport, asyncio.Transport)
-        self.tcp = transport
-        transport.write(self.first)
+        self.tcp = transport  # type: ignore[assignment] # uvloop's is no asyncio.Transport
+        self.tcp.write(self.first)
 
     def data_received(self, data: bytes) -> None:
         """Keep it."""

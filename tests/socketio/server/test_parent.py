@@ -193,6 +193,31 @@ async def test_client_that_is_lost_while_a_function_waits_leaves_nothing(io: Ser
     assert parent.children == []
 
 
+@pytest.mark.parametrize("by", ["function", "middleware"])
+async def test_what_still_decides_when_the_client_goes_is_cancelled(io: Server, by: str) -> None:
+    ended: list[str] = []
+
+    async def wait(*args: Any) -> bool:
+        try:
+            return await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ended.append(by)
+            raise
+
+    if by == "function":
+        io.of(wait)
+    else:
+        io.of("/x").use(wait)
+    client = LinkedClient(io, "/x")
+    connecting = asyncio.create_task(client.connect())
+    await settle()
+    await client.close()
+    with pytest.raises(TransportError):
+        await connecting
+    await settle()
+    assert ended == [by]
+
+
 async def test_second_connect_while_a_function_waits_is_a_violation(io: Server) -> None:
     async def wait(name: str, auth: dict[str, Any]) -> bool:
         await asyncio.Event().wait()

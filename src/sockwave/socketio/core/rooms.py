@@ -22,7 +22,8 @@ class RoomTable:
     __slots__ = ("_members", "_rooms")
 
     def __init__(self) -> None:
-        self._members: dict[Room, dict[SocketId, None]] = {}
+        # A single member stands for itself: most rooms are one user's, and a dict takes 200 bytes.
+        self._members: dict[Room, SocketId | dict[SocketId, None]] = {}
         self._rooms: dict[SocketId, dict[Room, None]] = {}
 
     def __len__(self) -> int:
@@ -43,7 +44,13 @@ class RoomTable:
             if joined is None:
                 joined = self._rooms[id_] = {}
             joined[room] = None
-            self._members.setdefault(room, {})[id_] = None
+            members = self._members.get(room)
+            if members is None:
+                self._members[room] = id_
+            elif isinstance(members, dict):
+                members[id_] = None
+            elif members != id_:
+                self._members[room] = {members: None, id_: None}
 
     def remove(self, id_: SocketId, room: Room) -> None:
         """Take a socket out of a room; nothing happens when it is not in."""
@@ -62,9 +69,11 @@ class RoomTable:
 
     def _leave(self, id_: SocketId, room: Room) -> None:
         members = self._members[room]
-        del members[id_]
-        if not members:
-            del self._members[room]
+        if isinstance(members, dict):
+            del members[id_]
+            if members:
+                return
+        del self._members[room]
 
     def of(self, id_: SocketId) -> set[Room]:
         """The rooms of a socket, its own included."""
@@ -72,4 +81,5 @@ class RoomTable:
 
     def members(self, room: Room) -> Iterable[SocketId]:
         """Members in the order of joining, without the socket whose id the room is."""
-        return self._members.get(room, ())
+        members = self._members.get(room, ())
+        return (members,) if isinstance(members, str) else members

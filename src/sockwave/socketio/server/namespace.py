@@ -136,7 +136,8 @@ class Namespace:
 
         Middlewares run in the order of registration with the socket, which is not connected yet.
         One that raises `ConnectError` refuses it, with that message and data; any other exception
-        is logged and refuses it with "Internal server error".
+        is logged and refuses it with "Internal server error". One that still waits when the client
+        goes is cancelled.
         """
         if middleware is None:
             return self.use
@@ -497,7 +498,10 @@ class Namespace:
                 if result is not None and hasattr(result, "__await__"):
                     connection.hold(socket)
                     later = self._middlewares[at + 1 :]
-                    self.server.engine.driver.spawn(self._admit_later(socket, result, later))
+                    task = self.server.engine.driver.spawn(
+                        self._admit_later(socket, result, later)
+                    )
+                    connection.held_by(self.name, task)
                     return
             except Exception as error:
                 self._refuse(socket, error)
