@@ -82,6 +82,12 @@ def make_server(**options: Any) -> tuple[Server, Counter[str]]:
         async def wait(seconds: float = 1.0) -> None:
             await asyncio.sleep(seconds)
 
+        @socket.on("busy")
+        def busy(seconds: float) -> None:
+            end = time.thread_time() + seconds
+            while time.thread_time() < end:
+                pass
+
         socket.on("join", lambda names: socket.join(*names))
 
         @socket.on("leave")

@@ -15,11 +15,13 @@ import hashlib
 import os
 import re
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sockwave.errors import WebSocketError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sockwave.codec.deflate import PerMessageDeflate
 
 try:
@@ -225,6 +227,8 @@ class MessageReader:
         is_server: The server's side: frames must be masked; otherwise they must not be.
         max_message: Bytes.
         deflate: The negotiated permessage-deflate, or None.
+        more: Asked when the budget of `feed` is spent, with the handler and how often it was asked
+            since `feed` began: how many messages may be read beyond it; 0 ends it.
     """
 
     __slots__ = (
@@ -241,6 +245,7 @@ class MessageReader:
         "_max_message",
         "_message",
         "_message_opcode",
+        "_more",
         "_need",
         "_paused",
         "_plain_end",
@@ -257,8 +262,10 @@ class MessageReader:
         is_server: bool = True,
         max_message: int,
         deflate: PerMessageDeflate | None = None,
+        more: Callable[[Any, int], int] | None = None,
     ) -> None:
         self._handler = handler
+        self._more = more
         self._is_server = is_server
         self._mask_bit = 0x80 if is_server else 0
         self._max_message = max_message
@@ -324,10 +331,13 @@ class MessageReader:
         fast_end = self._fast_end
         plain_end = self._plain_end
         at, end = 0, len(data)
+        asked = 0
         while end - at >= 2 and not self._stopped:
             if not budget:
-                self._keep(data[at:], 2)
-                return True
+                asked += 1
+                if self._more is None or not (budget := self._more(handler, asked)):
+                    self._keep(data[at:], 2)
+                    return True
             length = data[at + 1]
             if data[at] == 0x81 and 128 <= length < fast_end and self._message is None:
                 # The path of most messages: text, final, masked, short, uncompressed.

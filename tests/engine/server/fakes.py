@@ -80,6 +80,9 @@ class FakeHost:
     def clock(self) -> float:
         return self.now
 
+    def turn_clock(self) -> float:
+        return self.now
+
     def call_soon(self, callback: Callable[[], None]) -> None:
         self.soon.append(callback)
 

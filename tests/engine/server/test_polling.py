@@ -8,7 +8,8 @@ import pytest
 
 from sockwave.engine.core.options import Limits
 from sockwave.engine.core.transport import SharedPacket
-from sockwave.engine.server.polling import PACKETS_PER_TICK, PollingTransport
+from sockwave.engine.io.websocket import MESSAGE_SECONDS
+from sockwave.engine.server.polling import PACKETS_PER_LOOK, PACKETS_PER_TICK, PollingTransport
 from sockwave.types import SessionId
 from tests.engine.server.fakes import FakeExchange, FakeHost, FakeReceiver
 
@@ -128,6 +129,18 @@ def test_many_packets_are_handled_in_slices(polling: PollingUnderTest) -> None:
     assert (len(polling.receiver.packets), post.answers) == (PACKETS_PER_TICK, [])
     polling.host.turn()
     assert (len(polling.receiver.packets), post.answers) == (PACKETS_PER_TICK + 10, [(200, b"ok")])
+
+
+def test_slow_packets_are_handled_in_smaller_slices(polling: PollingUnderTest) -> None:
+    def handle(text: str) -> None:
+        polling.host.now += MESSAGE_SECONDS
+
+    polling.receiver.on_text = handle
+    post = polling.post(*["4a"] * (2 * PACKETS_PER_LOOK))
+    assert (len(polling.receiver.packets), post.answers) == (PACKETS_PER_LOOK, [])
+    polling.host.turn()
+    polling.host.turn()
+    assert (len(polling.receiver.packets), post.answers) == (2 * PACKETS_PER_LOOK, [(200, b"ok")])
 
 
 def test_pause_stops_at_once_and_leaves_the_post_unanswered(polling: PollingUnderTest) -> None:

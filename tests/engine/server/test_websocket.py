@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from sockwave.engine.core.transport import SharedPacket
-from sockwave.engine.io.websocket import MESSAGES_PER_TICK
+from sockwave.engine.io.websocket import (
+    MESSAGE_SECONDS,
+    MESSAGES_PER_LOOK,
+    MESSAGES_PER_TICK,
+)
 from sockwave.engine.server.websocket import FAILURE_LINGER, WebSocketTransport
 from tests.codec.handlers import raw_frame
 from tests.engine.server.fakes import FakeHost, FakeReceiver, FakeTcp
@@ -99,6 +103,22 @@ def test_many_messages_are_handled_in_slices(ws: WebSocketUnderTest) -> None:
     assert not ws.tcp.is_reading_now
     ws.host.turn()
     assert len(ws.receiver.packets) == MESSAGES_PER_TICK + 10
+    assert ws.tcp.is_reading_now
+
+
+def test_slow_messages_are_handled_in_smaller_slices(ws: WebSocketUnderTest) -> None:
+    def handle(text: str) -> None:
+        ws.host.now += MESSAGE_SECONDS / MESSAGES_PER_LOOK
+
+    ws.receiver.on_text = handle
+    ws.receive(*["4a"] * MESSAGES_PER_TICK)
+    # The first look begins the time, so that what comes in small bursts costs no look at all.
+    assert len(ws.receiver.packets) == 2 * MESSAGES_PER_LOOK
+    assert not ws.tcp.is_reading_now
+    for turns in range(2, MESSAGES_PER_TICK // (2 * MESSAGES_PER_LOOK) + 1):
+        ws.host.turn()
+        assert len(ws.receiver.packets) == turns * 2 * MESSAGES_PER_LOOK
+    ws.host.turn()
     assert ws.tcp.is_reading_now
 
 

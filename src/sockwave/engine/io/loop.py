@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 import threading
+import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -97,6 +98,11 @@ class LoopDriver(ABC):
     def clock(self) -> float:
         """Monotonic seconds of the loop."""
         return self.loop.time()
+
+    @staticmethod
+    def turn_clock() -> float:
+        """Monotonic seconds that go on during a turn of the loop; those of uvloop stand still."""
+        return time.monotonic()
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Run in the next turn of the loop."""

@@ -27,10 +27,22 @@ if TYPE_CHECKING:
     from sockwave.engine.core.transport import Outgoing, TransportReceiver
     from sockwave.errors import SockwaveError
 
-__all__ = ["MESSAGES_PER_TICK", "TcpWebSocket", "WebSocketDriver"]
+__all__ = [
+    "MESSAGES_PER_LOOK",
+    "MESSAGES_PER_TICK",
+    "MESSAGE_SECONDS",
+    "TcpWebSocket",
+    "WebSocketDriver",
+]
 
 MESSAGES_PER_TICK: Final = 256
 """Messages of one connection handled before others get their turn."""
+
+MESSAGE_SECONDS: Final = 0.002
+"""Time after which others get their turn all the same: handlers may take long."""
+
+MESSAGES_PER_LOOK: Final = 32
+"""Messages handled between two looks at the clock."""
 
 _COPY_LIMIT: Final = 65_536
 """Frames below this are joined into one write; a larger one is passed on as it is."""
@@ -41,6 +53,9 @@ class WebSocketDriver(Protocol):
 
     def clock(self) -> float:
         """Monotonic seconds."""
+
+    def turn_clock(self) -> float:
+        """Monotonic seconds that go on during a turn of the loop."""
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Run in a later turn of the loop."""
@@ -71,6 +86,7 @@ class TcpWebSocket(asyncio.Protocol, ABC):
         "_reader",
         "_resuming",
         "_tcp",
+        "_turn_ends",
         "is_writable",
         "receiver",
         "wheel_slot",
@@ -95,12 +111,13 @@ class TcpWebSocket(asyncio.Protocol, ABC):
         self._driver = driver
         self._deflate = deflate
         self._reader = MessageReader(
-            self, is_server=not self._masks, max_message=max_message, deflate=deflate
+            self, is_server=not self._masks, max_message=max_message, deflate=deflate, more=_more
         )
         self._is_closing = False
         self._is_paused = False
         self._is_reading = True
         self._resuming = False
+        self._turn_ends = 0.0
         self._held: list[bytes] | None = None
 
     # --- what differs -----------------------------------------------------------------------------
@@ -131,7 +148,7 @@ class TcpWebSocket(asyncio.Protocol, ABC):
             self._held.append(data)
             return
         try:
-            if self._reader.feed(data, MESSAGES_PER_TICK):
+            if self._reader.feed(data, MESSAGES_PER_LOOK):
                 self._stop_reading()
                 self._resume_soon()
         except WebSocketError as error:
@@ -285,3 +302,15 @@ class TcpWebSocket(asyncio.Protocol, ABC):
     def handle_timeout(self, now: float) -> None:
         """The closing handshake took too long."""
         self._tcp.abort()
+
+    def may_go_on(self, looks: int) -> bool:
+        """Whether this turn is neither long nor full; asked every `MESSAGES_PER_LOOK` messages."""
+        now = self._driver.turn_clock()
+        if looks == 1:
+            self._turn_ends = now + MESSAGE_SECONDS
+        return now < self._turn_ends and looks * MESSAGES_PER_LOOK < MESSAGES_PER_TICK
+
+
+def _more(websocket: TcpWebSocket, looks: int) -> int:
+    """For the reader; no bound method, so that a connection takes no more room for it."""
+    return MESSAGES_PER_LOOK if websocket.may_go_on(looks) else 0

@@ -14,6 +14,7 @@ from sockwave.codec.websocket import CloseCode
 from sockwave.engine.core.rate import RateExceeded
 from sockwave.engine.core.request import Request
 from sockwave.engine.core.transport import NOBODY, SharedPacket
+from sockwave.engine.io.websocket import MESSAGE_SECONDS
 from sockwave.engine.server.exchange import HttpExchange, ResponseHeaders, UpgradeExchange
 from sockwave.types import DisconnectReason, TransportName
 
@@ -31,8 +32,8 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 """Any application: frameworks give the three arguments types of their own, which exclude others."""
 
-MESSAGES_PER_TURN: Final = 256
-"""Messages of one connection handled before others get their turn."""
+MESSAGES_PER_LOOK: Final = 32
+"""Messages of one connection handled until it is asked whether others should have their turn."""
 
 
 def wrap(servable: Servable, app: AsgiApp) -> AsgiApp:
@@ -392,6 +393,8 @@ class AsgiWebSocket:
 
     async def _read(self, receive: Receive) -> None:
         handled = 0
+        clock = self._engine.driver.turn_clock
+        end = clock() + MESSAGE_SECONDS
         while True:
             await self._readable.wait()
             message = await receive()
@@ -406,8 +409,9 @@ class AsgiWebSocket:
                 self._close_reason = error.reason
                 self._end(error.code, DisconnectReason.RATE_LIMIT_EXCEEDED, error.reason)
             handled += 1
-            if handled % MESSAGES_PER_TURN == 0:
+            if handled % MESSAGES_PER_LOOK == 0 and clock() >= end:
                 await asyncio.sleep(0)
+                end = clock() + MESSAGE_SECONDS
 
     def _message_received(self, message: Message) -> None:
         text = message.get("text")

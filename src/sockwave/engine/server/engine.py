@@ -355,6 +355,10 @@ class EngineServer:
         """Run in a later turn of the loop."""
         self.driver.call_soon(callback)
 
+    def turn_clock(self) -> float:
+        """Monotonic seconds that go on during a turn of the loop."""
+        return self.driver.turn_clock()
+
     def _limit_rates(self, limits: RateLimits) -> None:
         self.rates = self.driver.rates = RateLimiter(
             limits, self.rate_limit_counts, self.driver, self.trusted_proxies

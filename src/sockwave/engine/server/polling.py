@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from sockwave.codec.engineio import BinaryMessage, ReceivedPacket
 from sockwave.engine.core.rate import RateExceeded
+from sockwave.engine.io.websocket import MESSAGE_SECONDS
 from sockwave.engine.server.exchange import NO_SNIFF
 from sockwave.engine.server.payloads import REVISION_4, Payloads, TooManyPackets, is_octets
 from sockwave.engine.server.verification import ErrorCode, error_body
@@ -26,6 +27,9 @@ __all__ = ["PollingTransport"]
 PACKETS_PER_TICK: Final = 256
 """Packets of one POST handled before others get their turn."""
 
+PACKETS_PER_LOOK: Final = 32
+"""Packets handled between two looks at the clock: handlers may take long."""
+
 _NEVER_COMPRESSED: Final = (b"6", b"1")
 
 _POST_HEADERS: Final = (("Content-Type", "text/html"),)
@@ -40,6 +44,9 @@ class PollingHost(Protocol):
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Run in a later turn of the loop."""
+
+    def turn_clock(self) -> float:
+        """Monotonic seconds that go on during a turn of the loop."""
 
     def success_headers(
         self, headers: ResponseHeaders, request: Request, new_sid: SessionId | None
@@ -165,10 +172,14 @@ class PollingTransport:
         if packets is None:
             return
         receiver = self.receiver
+        clock = self._host.turn_clock
+        end = clock() + MESSAGE_SECONDS
         try:
-            for _ in range(PACKETS_PER_TICK):
+            for handled in range(PACKETS_PER_TICK):
                 if self._paused:
                     return
+                if handled % PACKETS_PER_LOOK == 0 and clock() >= end:
+                    break
                 packet = next(packets, None)
                 if packet is None:
                     self._packets = None

@@ -1,0 +1,64 @@
+"""A client that sends events as fast as it can: row D36."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from tests.security.settings import scaled
+from tests.security.ways import connected, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.security.judge import Target
+
+EVENTS: Final = scaled(1_000_000, 50_000)
+
+STALL: Final = {"native": 0.02, "asgi": 0.15}
+"""Seconds of a turn. 256 messages take 2 ms; uvicorn reads 13,000 frames in a turn of its own."""
+
+BODY: Final = 50_000
+"""Events in one body, of at most 65,536."""
+
+SLOW_EVENTS: Final = scaled(4_000, 600)
+
+
+async def test_d36_flood_of_events_on_a_websocket_lets_others_have_their_turn(
+    front: str, targets: Callable[..., Target]
+) -> None:
+    runs = Counter(echo=EVENTS)
+    async with targets(front).attack(runs=runs, stall=STALL[front]) as attack:
+        peer = await connected(attack.wire)
+        writer = peer.websocket.http.writer
+        writer.write(text('42["echo",1]') * (EVENTS - 1) + text('427["echo",2]'))
+        await writer.drain()
+        while await peer.websocket._receive() != "437[2]":
+            pass
+
+
+async def test_d36_flood_of_events_on_polling_lets_others_have_their_turn(
+    front: str, targets: Callable[..., Target]
+) -> None:
+    runs = Counter(echo=EVENTS)
+    async with targets(front).attack(runs=runs, stall=STALL[front]) as attack:
+        peer = await attack.wire.open_polling()
+        await peer.connect()
+        for _ in range(EVENTS // BODY):
+            await peer.send(*['42["echo",1]'] * BODY)
+        await peer.send("1")
+
+
+async def test_d36_events_whose_handlers_take_long_let_others_have_their_turn(
+    front: str, targets: Callable[..., Target], transport: str
+) -> None:
+    """Half a millisecond each, so 256 would take 128 ms; 64 come until time is up."""
+    runs = Counter(busy=SLOW_EVENTS)
+    async with targets(front).attack(runs=runs, stall=0.07) as attack:
+        peer = await attack.wire.open(transport)
+        await peer.connect()
+        for _ in range(SLOW_EVENTS // 200):
+            await peer.send(*['42["busy",0.0005]'] * 199, '427["busy",0.0005]')
+        for _ in range(SLOW_EVENTS // 200):
+            assert await peer.receive() == "437[]"
+        await peer.send("1")
