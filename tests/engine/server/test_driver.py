@@ -76,7 +76,7 @@ def test_what_is_dirty_is_flushed_once_at_the_end_of_the_turn() -> None:
 
 def test_crowd_is_flushed_in_slices_with_turns_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr("sockwave.engine.server.driver.monotonic", lambda: now)
+    monkeypatch.setattr(Driver, "turn_clock", lambda driver: now)
 
     class Slow(FakeFlushable):
         def flush(self) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import resource
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sockwave.debug import is_debugging
@@ -158,7 +157,7 @@ class Driver(LoopDriver):
             flushed += len(batch)
             if flushed >= len(dirty):
                 break
-            now = monotonic()  # the loop's own clock stands still during a turn
+            now = self.turn_clock()
             if end is None:
                 end = now + FLUSH_SECONDS
             elif now >= end:
