@@ -135,6 +135,18 @@ async def test_server_shuts_down(stage: Stage) -> None:
     assert await ends.reason() == "server shutting down"
 
 
+async def test_last_words_arrive_and_the_client_comes_back(stage: Stage) -> None:
+    ends = Ends()
+    await stage.serve(ends.io)
+    client = await stage.connect(reconnection=True, reconnectionDelay=20, reconnectionDelayMax=100)
+    ends.io.engine.on("closing", lambda: ends.io.emit("we restart", b"\x01"))
+    await ends.io.close()
+    assert await client.received("we restart") == [b"\x01"]
+    assert await client.next("disconnect") == ["transport close"]
+    assert await ends.reason() == "server shutting down"
+    await client.next("connect")
+
+
 async def test_silent_client_is_given_up(stage: Stage) -> None:
     ends = Ends(ping_interval=0.05, ping_timeout=0.15)
     await stage.serve(ends.io)

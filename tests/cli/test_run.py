@@ -81,12 +81,25 @@ def run(*arguments: str) -> Result:
             ["sw_example:web", "--app", "sw_example:web"],
             "sw_example:web is not a sockwave.Server, which --app needs",
         ),
+        (
+            ["sw_example:web", "--drain-period", "10"],
+            "sw_example:web is not a sockwave.Server, as --drain-period needs",
+        ),
     ],
 )
 @pytest.mark.usefixtures("project")
 def test_mistake_is_one_line(arguments: list[str], error: str) -> None:
     result = run(*arguments)
     assert (result.exit_code, result.output) == (1, f"Error: {error}\n")
+
+
+@pytest.mark.parametrize("option", ["--drain-period", "--shutdown-timeout"])
+@pytest.mark.parametrize("value", ["-1", "1e9", "soon"])
+@pytest.mark.usefixtures("project")
+def test_times_out_of_range_are_refused(option: str, value: str) -> None:
+    result = run("sw_example:io", option, value)
+    assert result.exit_code == 2
+    assert option in result.output
 
 
 @pytest.mark.parametrize("target", ["sw_example:io", "sw_example:web"])
@@ -129,6 +142,7 @@ def get(url: str) -> tuple[int, str]:
     ("arguments", "web", "socketio"),
     [
         (["sw_example:io"], 404, 200),
+        (["sw_example:io", "--drain-period", "0.5", "--shutdown-timeout", "0.5"], 404, 200),
         (["sw_example:io", "--app", "sw_example:web"], 200, 200),
         (["sw_example:web"], 200, None),
     ],

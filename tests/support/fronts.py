@@ -133,7 +133,7 @@ class Front:
             else:
                 sock = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
                 if self.name == "hosted":
-                    server: uvicorn.Server = hosted_server(servable, hello, sock, None, _OPTIONS, servable.close)
+                    server: uvicorn.Server = hosted_server(servable, hello, sock, None, _OPTIONS)
                 elif self.name == "wrapped":
                     server = uvicorn.Server(uvicorn.Config(servable.wrap(hello), **_OPTIONS))
                 else:

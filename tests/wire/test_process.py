@@ -29,7 +29,9 @@ from tests.support.fronts import hello
 
 io = Server(ping_interval=3600)
 io.event("disconnect")(lambda socket, reason: print(reason, flush=True))
+io.engine.on("closing", lambda: io.emit("bye"))
 io.run(
+    drain_period=float(sys.argv[3]),
     port=int(sys.argv[2]),
     app=hello if sys.argv[1] == "hosted" else None,
     on_listening=lambda listener: print(listener.port, flush=True),
@@ -45,9 +47,9 @@ START = 4 * DEADLINE
 kinds = pytest.mark.parametrize("kind", ["native", "hosted"])
 
 
-async def start(kind: str, port: int) -> Process:
+async def start(kind: str, port: int, drain_period: float = 0) -> Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", SERVER, kind, str(port)),
+        *(sys.executable, "-c", SERVER, kind, str(port), str(drain_period)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=ROOT,
@@ -55,8 +57,8 @@ async def start(kind: str, port: int) -> Process:
 
 
 @asynccontextmanager
-async def running(kind: str) -> AsyncIterator[tuple[Process, Wire]]:
-    process = await start(kind, 0)
+async def running(kind: str, drain_period: float = 0) -> AsyncIterator[tuple[Process, Wire]]:
+    process = await start(kind, 0, drain_period)
     try:
         assert process.stdout is not None
         port = int(await within(process.stdout.readline(), START))
@@ -81,8 +83,9 @@ async def test_signal_ends_sessions_and_returns(kind: str, number: signal.Signal
         await idle.get(wire.target())
         await asyncio.sleep(0.05)  # the poll is to arrive before the signal does
         process.send_signal(number)
+        assert await websocket.receive() == '42["bye"]'
         assert (await websocket.ended()).code == 1005
-        assert (await polling.gets.read()).body == b"1"
+        assert (await polling.gets.read()).text == '42["bye"]\x1e1'
         assert await idle.is_closed()
         output, errors = await within(process.communicate())
         assert process.returncode == 0, errors.decode()
@@ -91,7 +94,25 @@ async def test_signal_ends_sessions_and_returns(kind: str, number: signal.Signal
 
 
 @kinds
-async def test_second_signal_ends_at_once(kind: str) -> None:
+async def test_drain_takes_no_connections_and_serves_those_there_are(kind: str) -> None:
+    async with running(kind, 3600) as (process, wire):
+        first, second = await wire.open_websocket(), await wire.open_websocket()
+        await first.connect()
+        await second.connect()
+        process.send_signal(signal.SIGTERM)
+        assert await first.receive() == await second.receive() == '42["bye"]'
+        assert (await first.ended()).code == 1005
+        with pytest.raises(ConnectionRefusedError):
+            await wire.http()
+        await second.ping()
+        process.send_signal(signal.SIGTERM)
+        await within(process.wait())
+        assert process.returncode == -signal.SIGTERM
+
+
+@kinds
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_second_signal_ends_at_once(kind: str, number: signal.Signals) -> None:
     async with running(kind) as (process, wire):
         peer = await wire.open_websocket()
         await peer.connect()
@@ -100,8 +121,9 @@ async def test_second_signal_ends_at_once(kind: str) -> None:
         output = process.stdout
         assert output is not None
         assert await within(output.readline()) == b"server shutting down\n"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         await within(process.wait(), 20 * UNIT)  # less than sessions get to say goodbye
+        assert process.returncode == -number
 
 
 @kinds

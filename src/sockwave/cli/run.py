@@ -88,10 +88,8 @@ def run(
         serve = functools.partial(serve_socketio, target, run_it, web, host, port, log_level)
     elif web is None:
         if drain_period is not None or shutdown_timeout is not None:
-            raise Failure(
-                f"{target} is not a sockwave.Server, which --drain-period and --shutdown-timeout"
-                " need"
-            )
+            option = "--shutdown-timeout" if drain_period is None else "--drain-period"
+            raise Failure(f"{target} is not a sockwave.Server, as {option} needs")
         asgi = as_asgi(target, served, wanted="neither a sockwave.Server nor")
         serve = functools.partial(serve_asgi, asgi, host, port, log_level)
     else:

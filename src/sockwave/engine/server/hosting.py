@@ -96,7 +96,7 @@ def hosted_server(
     sock: socket.socket,
     on_listening: Callable[[Listener], None] | None,
     uvicorn_options: dict[str, Any],
-    close: Callable[[], Coroutine[Any, Any, None]],
+    close: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> uvicorn.Server:
     """Make a uvicorn that serves both on a bound socket."""
     secure = bool(uvicorn_options.get("ssl_certfile"))
@@ -116,7 +116,7 @@ def hosted_server(
         http=protocol,  # type: ignore[arg-type] # uvicorn calls it, no more
         **uvicorn_options,
     )
-    return _Server(config, servable, opened, close)
+    return _Server(config, servable, opened, close or servable.close)
 
 
 def run_hosted(
