@@ -350,6 +350,7 @@ class _Link(ABC):
             f"{self.engine.options.prefix}?{urlencode(query)}",
             dict(self._headers),
             self._address,
+            trusted_proxies=self.engine.trusted_proxies,
         )
 
     def packet_received(self, packet: ReceivedPacket) -> None:
