@@ -6,7 +6,7 @@ import os
 import resource
 from typing import Any, Final
 
-__all__ = ["COMPRESSED", "HASTY", "IS_FULL", "raise_descriptor_limit", "scaled"]
+__all__ = ["COMPRESSED", "HASTY", "IS_FULL", "RECOVERING", "raise_descriptor_limit", "scaled"]
 
 IS_FULL: Final = os.environ.get("SOCKWAVE_CATALOGUE") == "full"
 """Whether every row is run at the size that the catalogue gives it."""
@@ -28,6 +28,10 @@ HASTY: Final[dict[str, Any]] = {
 
 COMPRESSED: Final[dict[str, Any]] = {"per_message_deflate": True}
 """With permessage-deflate."""
+
+
+RECOVERING: Final[dict[str, Any]] = {"connection_state_recovery": True}
+"""With connection state recovery."""
 
 
 def raise_descriptor_limit() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from tests.support.apps import echo_engine, echo_server, the_session
 from tests.support.raw import UNIT, until
 
 if TYPE_CHECKING:
+    from sockwave import Socket
     from tests.support.fronts import Front
     from tests.support.raw import Peer, PollingPeer, WebSocketPeer
 
@@ -153,6 +155,33 @@ async def test_pings_pass_between_large_messages(front: Front) -> None:
                 peer.websocket.send("3")
             else:
                 bigs += packet.startswith('42["big"')
+        assert ends == []
+
+
+async def test_client_of_whom_nothing_is_read_is_pinged(front: Front, transport: str) -> None:
+    """It waits for pings itself; its pongs lie unread until the handler ends."""
+    io, ends = echo_server(ping_interval=2 * UNIT, ping_timeout=2 * UNIT)
+
+    @io.on("connection")
+    def serve(socket: Socket) -> None:
+        @socket.on("long", order="socket")
+        async def long() -> None:
+            await asyncio.sleep(12 * UNIT)
+
+    async with front.serve(io) as wire:
+        peer = await wire.open(transport)
+        await peer.connect()
+        if transport == "polling":
+            _polling(peer).posts.send("POST", _polling(peer).target, None, b'420["long"]')
+            seen = []
+            while "430[]" not in seen:
+                seen += (await _polling(peer).poll()).text.split("\x1e")
+        else:
+            await peer.send('420["long"]')
+            seen = [await _websocket(peer).websocket.receive_text()]
+            while seen[-1] != "430[]":
+                seen.append(await _websocket(peer).websocket.receive_text())
+        assert seen.count("2") >= 3
         assert ends == []
 
 

@@ -310,6 +310,14 @@ class Session:
             self.send_packet(_PING, 1)
             self._set_heartbeat(self._driver.options.ping_timeout)
 
+    def _heartbeat_held(self) -> None:
+        """A deadline while nothing is read: what shows that the peer lives may lie unread.
+
+        Ask again: the peer waits for pings itself, and writing shows if it has gone.
+        """
+        self._awaits_pong = False
+        self._heartbeat_due()
+
     def _heartbeat_upgraded(self) -> None:
         self._pong_received()  # the reference drops an armed pong time-out here
 
@@ -337,8 +345,8 @@ class Session:
             self.discard(self._close_reason)
         elif now < self._heartbeat_deadline:
             self._schedule()
-        elif self._holds:  # what shows that the peer lives may lie unread
-            self._set_heartbeat(self._driver.options.ping_timeout)
+        elif self._holds:
+            self._heartbeat_held()
         else:
             self._heartbeat_due()
 

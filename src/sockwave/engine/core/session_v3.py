@@ -37,5 +37,8 @@ class SessionV3(Session):
     def _heartbeat_due(self) -> None:
         self.discard(DisconnectReason.PING_TIMEOUT)
 
+    def _heartbeat_held(self) -> None:
+        self._set_heartbeat(self._driver.options.ping_timeout)
+
     def _heartbeat_upgraded(self) -> None:
         self._start_heartbeat()
