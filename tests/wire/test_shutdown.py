@@ -421,6 +421,22 @@ async def test_second_call_waits_for_the_first(native: Front) -> None:
         assert ends == [("server shutting down", "")]
 
 
+async def test_handler_may_close_and_is_not_waited_for(native: Front) -> None:
+    io = Server()
+    done: list[bool] = []
+
+    @io.event
+    async def stop(socket: Socket) -> None:
+        await io.close(shutdown_timeout=LONG)
+        done.append(True)
+
+    async with native.serve(io) as wire:
+        peer = await opened(wire, "websocket")
+        await peer.send('42["stop"]')
+        assert await rest_of(peer) == []
+        await until(lambda: done)
+
+
 async def test_cancelling_cuts_everything(front: Front, transport: str) -> None:
     io = Server()
     ends = ends_of(io)

@@ -57,6 +57,7 @@ def test_options_beyond_the_reference_bound_memory_and_time_or_are_off() -> None
     }
     assert options.rate_limits is None
     assert options.trusted_proxies == frozenset()
+    assert (options.drain_period, options.shutdown_timeout) == (0.0, 5.0)
     assert options.max_backlog == 16 * 1024 * 1024
     assert options.path == "/engine.io"
 
@@ -75,6 +76,10 @@ BAD: list[tuple[str, Any]] = [
     ("ping_timeout", float("inf")),
     ("upgrade_timeout", None),
     ("close_timeout", 1e12),
+    ("drain_period", -1),
+    ("drain_period", float("nan")),
+    ("shutdown_timeout", -0.1),
+    ("shutdown_timeout", "5"),
     ("max_payload", 0),
     ("max_payload", 1e6),
     ("max_payload", True),

@@ -88,8 +88,8 @@ class Shutdown:
         self._driver = host.driver
         self._drain_period = drain_period
         self._timeout = timeout
-        self._polling: list[ServerSession] = []
-        self._tasks_before = host.driver.tasks()
+        self._polling = self._sessions(is_polling=True)
+        self._tasks_before = {*host.driver.tasks(), asyncio.current_task()}
 
     @property
     def keeps_idle_connections(self) -> bool:
@@ -105,13 +105,16 @@ class Shutdown:
     async def run(self) -> None:
         """Do it. Cancelling cuts everything at once."""
         try:
-            await self._closing_handlers()
-            end = await self._close_sessions()
-            await self._wait_for_goodbyes(end)
+            try:
+                await self._closing_handlers()
+                end = await self._close_sessions()
+                await self._wait_for_goodbyes(end)
+            finally:
+                self._cut()
+            await self._end_tasks()
         finally:
-            self._cut()
+            self._driver.cancel_tasks()
             self.is_over.set()
-        await self._end_tasks()
 
     # --- the application --------------------------------------------------------------------------
 
@@ -121,6 +124,7 @@ class Shutdown:
             return
         begin = self._driver.clock()
         try:
+            await asyncio.sleep(0)  # what is cancelled before it begins would end without a word
             await asyncio.wait(tasks, timeout=self._timeout / 2)
         finally:
             for task in tasks:
@@ -132,16 +136,16 @@ class Shutdown:
     async def _close_sessions(self) -> float:
         """Close all sessions by the plan; return when everything must be over."""
         host, clock = self._host, self._driver.clock
-        sessions = list(host.sessions.values())
-        self._polling = [each for each in sessions if each.transport.name == "polling"]
-        others = [each for each in sessions if each.transport.name != "polling"]
+        self._polling = polling = self._sessions(is_polling=True)
         start = clock()
         end = start + self._drain_period + self._timeout
-        plan = DrainPlan([*self._polling, *others], start=start, period=self._drain_period)
-        self._polling.reverse()  # the first to close is the last to be looked at
-        if sessions:
+        plan = DrainPlan(
+            [*polling, *self._sessions(is_polling=False)], start=start, period=self._drain_period
+        )
+        polling.reverse()  # the first to close is the last to be looked at
+        if host.sessions:
             spread = f" over {self._drain_period:g} s" if self._drain_period else ""
-            _logger.info("closing %d sessions%s", len(sessions), spread)
+            _logger.info("closing %d sessions%s", len(host.sessions), spread)
         self._close_idle_connections()
         while True:
             self._close_due(plan)
@@ -150,6 +154,10 @@ class Shutdown:
                 return end
             wait = next_time - clock()
             await asyncio.sleep(max(wait, STEP) if wait > 0 else 0)
+
+    def _sessions(self, *, is_polling: bool) -> list[ServerSession]:
+        sessions = self._host.sessions.values()
+        return [each for each in sessions if (each.transport.name == "polling") is is_polling]
 
     def _close_due(self, plan: DrainPlan[ServerSession]) -> None:
         """Close those whose time has come, as many as one turn of the loop may."""
@@ -219,7 +227,7 @@ class Shutdown:
 
     def _new_tasks(self) -> set[asyncio.Task[Any]]:
         """What handlers have started since the end began, such as those of `disconnect`."""
-        return self._driver.tasks() - self._tasks_before
+        return {task for task in self._driver.tasks() if task not in self._tasks_before}
 
     # --- cutting ----------------------------------------------------------------------------------
 
