@@ -15,20 +15,27 @@ __all__ = ["NOBODY", "Outgoing", "SharedPacket", "Transport", "TransportReceiver
 class SharedPacket:
     """A packet encoded once and handed to many sessions, or one that is not plain text.
 
+    Its bytes are kept once, in the frame: the backlog of a client that does not read is made of
+    these.
+
     Attributes:
-        data: A text packet with its type digit, in UTF-8, or the data of a binary message.
-        is_binary: Which of the two.
+        is_binary: Whether it is a binary message; else it is text.
         compress: Whether a transport may compress it.
         frame: The whole WebSocket frame, unmasked and uncompressed.
     """
 
-    __slots__ = ("compress", "data", "frame", "is_binary")
+    __slots__ = ("_head", "compress", "frame", "is_binary")
 
     def __init__(self, data: bytes, *, is_binary: bool = False, compress: bool = True) -> None:
-        self.data = data
         self.is_binary = is_binary
         self.compress = compress
-        self.frame = server_frame(data, binary=is_binary)
+        self.frame = frame = server_frame(data, binary=is_binary)
+        self._head = len(frame) - len(data)
+
+    @property
+    def data(self) -> bytes:
+        """A text packet with its type digit, in UTF-8, or the data of a binary message."""
+        return self.frame[self._head :]
 
 
 Outgoing: TypeAlias = bytes | SharedPacket
