@@ -6,7 +6,15 @@ import os
 import resource
 from typing import Any, Final
 
-__all__ = ["COMPRESSED", "HASTY", "IS_FULL", "RECOVERING", "raise_descriptor_limit", "scaled"]
+__all__ = [
+    "COMPRESSED",
+    "FAULTY",
+    "HASTY",
+    "IS_FULL",
+    "RECOVERING",
+    "raise_descriptor_limit",
+    "scaled",
+]
 
 IS_FULL: Final = os.environ.get("SOCKWAVE_CATALOGUE") == "full"
 """Whether every row is run at the size that the catalogue gives it."""
@@ -24,6 +32,17 @@ HASTY: Final[dict[str, Any]] = {
     "limits": {"head_timeout": 1.0, "body_timeout": 1.0},
 }
 """Time-outs that a row can wait for."""
+
+
+FAULTY: Final[dict[str, Any]] = {
+    "connect_timeout": 1.0,
+    "ping_interval": 0.4,
+    "ping_timeout": 0.6,
+    "upgrade_timeout": 1.0,
+    "connection_state_recovery": True,
+    "limits": {"keep_alive_timeout": 0.5},
+}
+"""For faults of the network: what is lost is noticed within a second."""
 
 
 COMPRESSED: Final[dict[str, Any]] = {"per_message_deflate": True}

@@ -107,7 +107,8 @@ async def test_c02_reading_pauses_while_handlers_are_slow(
     count = scaled(1_000_000, 100_000)
     event = b'42["flood"]'
     raw = server_frame(event) * count if transport == "websocket" else b"\x1e".join([event] * count)
-    server = Hostile(transport, [ACCEPTED], raw=raw)
+    open_with = opening(pingInterval=60_000)  # it sends no pings
+    server = Hostile(transport, [ACCEPTED], raw=raw, open_with=open_with)
     options = {"transports": [transport], "max_pending_handlers": 1_000}
     async with server.serve() as url:
         attacked = client.attacked(url, handler="waits", options=options, peak=32 * MB)
