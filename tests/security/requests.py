@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tests.support.raw import within
 
@@ -24,7 +24,6 @@ __all__ = [
     "leave",
     "polling",
     "request",
-    "send",
     "sid_of",
 ]
 
@@ -45,17 +44,16 @@ def request(line: str, *headers: str | bytes, body: bytes = b"", host: str | Non
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
-async def send(http: RawHttp, data: bytes, way: str) -> None:
-    """Send bytes whole, or (`bytes`) the first of them one by one."""
-    writer = http.writer
+async def _send(http: RawHttp, data: bytes, way: str, reading: asyncio.Task[Any]) -> None:
+    """Send bytes whole, or the first of them one by one; no more once all answers are there."""
     if way == "bytes":
         for at in range(min(len(data), _SENT_ONE_BY_ONE)):
-            writer.write(data[at : at + 1])
+            http.write(data[at : at + 1])
             await asyncio.sleep(0)
-            if writer.is_closing() or http.reader.at_eof():
+            if reading.done():
                 return
         data = data[_SENT_ONE_BY_ONE:]
-    writer.write(data)
+    http.write(data)
 
 
 async def answers_to(
@@ -72,8 +70,9 @@ async def answers_to(
         assert peer is not None
         http.send("POST", peer.target, None, EVENT.encode())
         await asyncio.sleep(0)
-    await send(http, data, way)
-    replies: list[Reply] = await within(_all_answers(http))
+    reading = asyncio.create_task(_all_answers(http))
+    await _send(http, data, way, reading)
+    replies: list[Reply] = await within(reading)
     if way == "glued":
         first = replies.pop(0)
         assert (first.status, first.body) == (200, b"ok"), first

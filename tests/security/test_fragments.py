@@ -104,7 +104,7 @@ async def test_v25_what_is_kept_of_unfinished_messages(
 
 async def large_ones_are_there(target: Target, size: int) -> None:
     """Wait until the server has so much of unfinished frames in its hands."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while await target.do("tests.security.scenarios.frames.begun") < size:
             await asyncio.sleep(0.01)
 
@@ -114,7 +114,7 @@ async def test_v25_frame_in_segments_of_one_byte(
 ) -> None:
     size = scaled(MAX_PAYLOAD, 30_000)
     frame = fragment(b'42["echo","' + b"x" * (size - 13) + b'"]', Opcode.TEXT, fin=True)
-    async with targets(native).attack(runs={"echo": 1}, peak=4 * MB, stall=QUICK) as attack:
+    async with targets(native).attack(runs={"echo": 1}, peak=8 * MB, stall=QUICK) as attack:
         peer = await connected(attack.wire)
         writer = peer.websocket.http.writer
         for at in range(len(frame)):

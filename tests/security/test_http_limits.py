@@ -15,7 +15,6 @@ from tests.security.requests import (
     event_runs,
     polling,
     request,
-    send,
 )
 
 if TYPE_CHECKING:
@@ -169,7 +168,7 @@ async def test_v33_requests_behind_a_waiting_poll(
     async with target.attack() as attack:
         async with polling(attack.wire) as peer:
             peer.gets.send("GET", peer.target)  # waits
-            await send(peer.gets, refused * 10_000, "whole")
+            peer.gets.write(refused * 10_000)
             most = await target.do("tests.security.scenarios.http.most_waiting", seconds=0.5)
             assert most == 8
         assert (await peer.gets.read()).body == b"6"
