@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
-from sockwave import ConnectError, Limits, Server, Socket
+from sockwave import ConnectError, Limits, RateLimits, Server, Socket
 from sockwave.engine.server.serving import new_event_loop
 from sockwave.socketio.core.adapter import InMemoryAdapter
 from tests.support.fronts import hello
@@ -47,7 +47,7 @@ _UVICORN: Final[dict[str, Any]] = {
     "ws_ping_interval": None,  # the clients of these tests take no pings but those of Engine.IO
 }
 
-_TOGETHER: Final = {"limits": Limits}
+_TOGETHER: Final = {"limits": Limits, "rate_limits": RateLimits}
 """Options that are objects; they come as dicts."""
 
 SLOW_ORIGIN: Final = re.compile(r"https://slow(.*)(.*)(.*)\.example")
@@ -241,13 +241,16 @@ def serve_hosted(port: int, control_port: int, options: dict[str, Any]) -> None:
 
 def main() -> None:
     """Serve as the command line says."""
-    front, port, control_port, options = sys.argv[1:]
+    front, port, control_port, literals = sys.argv[1:]
+    options = ast.literal_eval(literals)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    if options.pop("debug", False):
+        logging.getLogger("sockwave").setLevel(logging.DEBUG)
     if front == "hosted":
-        serve_hosted(int(port), int(control_port), ast.literal_eval(options))
+        serve_hosted(int(port), int(control_port), options)
         return
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(serve(front, int(port), int(control_port), ast.literal_eval(options)))
+        runner.run(serve(front, int(port), int(control_port), options))
 
 
 if __name__ == "__main__":

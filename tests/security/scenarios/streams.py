@@ -46,3 +46,12 @@ async def say(io: Server, socket_id: str, event: str) -> None:
     """Emit one event."""
     socket = next(each for each in io.sockets.values() if each.id == socket_id)
     socket.emit(event)
+
+
+async def broadcast(io: Server, count: int, size: int) -> None:
+    """Emit to all, some in each turn of the loop."""
+    padding = "secret" * (size // 6)
+    for number in range(count):
+        io.emit("tick", number, padding)
+        if number % 50 == 0:
+            await asyncio.sleep(0)
