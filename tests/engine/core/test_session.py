@@ -120,7 +120,7 @@ def test_polling_session_is_writable_only_while_a_poll_waits(polling: SessionUnd
 
 
 def test_closed_session_is_not_writable(ws: SessionUnderTest) -> None:
-    ws.session.end(DisconnectReason.TRANSPORT_ERROR)
+    ws.session.discard(DisconnectReason.TRANSPORT_ERROR)
     assert not ws.can_write()
 
 
@@ -247,7 +247,7 @@ def test_unknown_packet_ends_the_session_with_parse_error(
 ) -> None:
     ws.transport.receive(packet)
     assert ws.reasons == ["parse error"]
-    assert ws.transport.end == "close"
+    assert ws.transport.end == "discard"
 
 
 def test_ping_of_the_client_ends_the_session(ws: SessionUnderTest) -> None:
@@ -476,11 +476,11 @@ def test_error_while_closing_is_told_as_it_is(ws: SessionUnderTest) -> None:
     assert ws.reasons == ["transport error"]
 
 
-def test_end_loses_the_queue_and_closes_the_transport(ws: SessionUnderTest) -> None:
+def test_discard_loses_the_queue(ws: SessionUnderTest) -> None:
     ws.send("a")
-    ws.session.end(DisconnectReason.PARSE_ERROR, "why")
+    ws.session.discard(DisconnectReason.PARSE_ERROR, "why")
     ws.driver.tick()
-    assert (ws.transport.sent, ws.transport.end) == ([], "close")
+    assert (ws.transport.sent, ws.transport.end) == ([], "discard")
     assert ws.sink.reasons == [("parse error", "why")]
 
 
@@ -492,9 +492,8 @@ def test_end_of_a_polling_session_frees_its_poll(polling: SessionUnderTest) -> N
 
 
 def test_session_ends_once(ws: SessionUnderTest) -> None:
-    ws.session.end(DisconnectReason.PARSE_ERROR)
-    ws.session.end(DisconnectReason.TRANSPORT_ERROR)
-    ws.session.discard()
+    ws.session.discard(DisconnectReason.PARSE_ERROR)
+    ws.session.discard(DisconnectReason.TRANSPORT_ERROR)
     ws.session.close()
     assert ws.reasons == ["parse error"]
     assert ws.driver.ended == [(ws.session, DisconnectReason.PARSE_ERROR)]

@@ -58,7 +58,7 @@ def test_packets_of_the_peer_lose_their_type(ws: FramesUnderTest) -> None:
 def test_bad_base64_is_a_packet_of_unknown_type(ws: FramesUnderTest, packet: str) -> None:
     ws.inner.receive(packet)
     assert ws.sink.reasons == [("parse error", "parser error")]
-    assert ws.inner.end == "close"
+    assert ws.inner.end == "discard"
 
 
 @pytest.mark.parametrize("packet", [b"", b"\x09a", b"\xff"])

@@ -259,11 +259,11 @@ class Session:
             case b"2":
                 self._ping_received()
             case b"1":
-                self.end(DisconnectReason.TRANSPORT_CLOSE, "")
+                self.discard(DisconnectReason.TRANSPORT_CLOSE, "")
             case b"0" | b"5" | b"6":
                 pass  # ignored by the reference
             case _:
-                self.end(DisconnectReason.PARSE_ERROR, "parser error")
+                self.discard(DisconnectReason.PARSE_ERROR, "parser error")
 
     def transport_writable(self, transport: Transport) -> None:
         """The transport has room: write what waits."""
@@ -294,7 +294,7 @@ class Session:
         self._set_heartbeat(self._driver.options.ping_interval)
 
     def _ping_received(self) -> None:
-        self.end(DisconnectReason.TRANSPORT_ERROR, "invalid heartbeat direction")
+        self.discard(DisconnectReason.TRANSPORT_ERROR, "invalid heartbeat direction")
 
     def _pong_received(self) -> None:
         if self._awaits_pong:
@@ -399,18 +399,10 @@ class Session:
         self._schedule()
         self.flush()
 
-    def end(self, reason: DisconnectReason, description: str = "") -> None:
-        """End now, for a fault of the peer's: what is queued is lost."""
-        if self.state is State.CLOSED:
-            return
-        transport = self.transport
-        self._closed(reason, description)
-        transport.close()
-
     def discard(
         self, reason: DisconnectReason = DisconnectReason.FORCED_CLOSE, description: str = ""
     ) -> None:
-        """End now, for the server's own reasons: no close handshake is waited for."""
+        """End now: what is queued is lost, and no close handshake is waited for."""
         if self.state is State.CLOSED:
             return
         transport = self.transport

@@ -32,7 +32,7 @@ class SessionV3(Session):
         self.send_packet(_PONG, 1)
 
     def _pong_received(self) -> None:
-        self.end(DisconnectReason.TRANSPORT_ERROR, "invalid heartbeat direction")
+        self.discard(DisconnectReason.TRANSPORT_ERROR, "invalid heartbeat direction")
 
     def _heartbeat_due(self) -> None:
         self.discard(DisconnectReason.PING_TIMEOUT)

@@ -201,6 +201,8 @@ class TcpWebSocket(asyncio.Protocol, ABC):
             self._is_closing = True
             self.is_writable = False
             self._tcp.write(encode_close(code, mask=self._masks))
+        if self._tcp.get_write_buffer_size():  # it may not read what it is owed
+            self._driver.schedule(self, self._driver.clock() + self._close_timeout)
         self._tcp.close()
         self._tell(DisconnectReason.TRANSPORT_CLOSE, f"peer closed with {int(code)}")
 

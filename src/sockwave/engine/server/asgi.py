@@ -181,6 +181,10 @@ async def _serve_http(engine: EngineServer, scope: Scope, receive: Receive, send
 
 
 async def _receive_body(engine: EngineServer, exchange: AsgiExchange, receive: Receive) -> None:
+    length = exchange.request.field(b"content-length")
+    if length is not None and length.isdigit() and int(length) > engine.options.max_payload:
+        _body_too_large(engine, exchange)
+        return
     parts: list[bytes] = []
     size = 0
     more = True
@@ -195,12 +199,7 @@ async def _receive_body(engine: EngineServer, exchange: AsgiExchange, receive: R
                 size += len(parts[-1])
                 more = message.get("more_body", False)
                 if size > engine.options.max_payload:
-                    owner, exchange.owner = exchange.owner, None
-                    if owner is not None:
-                        owner.body_too_large(exchange)
-                    engine.peer_log.info(exchange.request.client, "request body over max_payload")
-                    exchange.respond(413, engine.error_headers(exchange.request))
-                    exchange.close_after()
+                    _body_too_large(engine, exchange)
                     return
     except TimeoutError:
         exchange.lose()
@@ -209,6 +208,16 @@ async def _receive_body(engine: EngineServer, exchange: AsgiExchange, receive: R
         return
     if exchange.owner is not None:
         exchange.owner.body_received(exchange, b"".join(parts))
+
+
+def _body_too_large(engine: EngineServer, exchange: AsgiExchange) -> None:
+    """Refuse a body, and the connection with it: the host would read the rest to drop it."""
+    owner, exchange.owner = exchange.owner, None
+    if owner is not None:
+        owner.body_too_large(exchange)
+    engine.peer_log.info(exchange.request.client, "request body over max_payload")
+    exchange.respond(413, engine.error_headers(exchange.request))
+    exchange.close_after()
 
 
 async def _answer_or_disconnect(exchange: AsgiExchange, receive: Receive) -> None:

@@ -41,6 +41,10 @@ __all__ = ["Host", "HttpConnection"]
 LINGER: Final = 0.9
 """Seconds that a connection which was refused may take to go."""
 
+LINGER_BYTES: Final = 512 * 1024
+"""Bytes that are read from it, and dropped, meanwhile: what a client may have sent before it could
+know; one that never ends is not read on."""
+
 _FULL_READ: Final = 65_536
 """Bytes read at once of which more is probably there. The loop would go on reading, up to 8 MB in
 one turn: time for others after each piece of a large body, which can be all framing of chunks."""
@@ -206,6 +210,7 @@ class HttpConnection(asyncio.Protocol):
         "_awaits_upgrade",
         "_can_write",
         "_deadline",
+        "_dropped",
         "_engine",
         "_exchange",
         "_held",
@@ -240,6 +245,7 @@ class HttpConnection(asyncio.Protocol):
         self._held = b""
         self._is_reading = True
         self._is_closing = False
+        self._dropped = 0
         self._is_flushing = False
         self._can_write = True
         self._phase = _Phase.HEAD
@@ -276,6 +282,9 @@ class HttpConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes from the peer."""
         if self._is_closing:
+            self._dropped += len(data)
+            if self._dropped > LINGER_BYTES:
+                self._pause()
             return
         if not self._is_reading or self._awaits_upgrade:
             self._hold(data)
