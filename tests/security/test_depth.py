@@ -101,28 +101,26 @@ async def test_v48_arguments_as_deep_as_may_be(
         await peer.websocket.close()
 
 
-@pytest.mark.parametrize("depth", DEEPER)
 async def test_v48_arguments_that_are_too_deep(
-    front: str, way: str, targets: Callable[..., Target], depth: int
+    front: str, way: str, targets: Callable[..., Target]
 ) -> None:
-    async with targets(front).attack(stall=QUICK, runs=glued_runs(way)) as attack:
-        peer = await connected(attack.wire)
-        await send_packets(peer, f"420{nested(depth)}", way=way)
-        await peer.ended()
-        peer = await connected(attack.wire)
-        await peer.send(f"451-0{nested(depth, PLACEHOLDER)}", b"deep")
-        await peer.ended()
-
-
-@pytest.mark.parametrize("depth", [MAX_DEPTH, *DEEPER])
-async def test_v48_depth_on_polling(front: str, targets: Callable[..., Target], depth: int) -> None:
-    runs = {"echo": 1} if depth <= MAX_DEPTH else {}
+    runs = {"echo": len(DEEPER)} if way == "glued" else {}
     async with targets(front).attack(stall=QUICK, runs=runs) as attack:
-        if depth <= MAX_DEPTH:
-            async with polling(attack.wire) as peer:
-                await peer.send(f"420{nested(depth)}")
-                assert await peer.receive() == f"430{answer(depth)}"
-        else:
+        for depth in DEEPER:
+            peer = await connected(attack.wire)
+            await send_packets(peer, f"420{nested(depth)}", way=way)
+            await peer.ended()
+            peer = await connected(attack.wire)
+            await peer.send(f"451-0{nested(depth, PLACEHOLDER)}", b"deep")
+            await peer.ended()
+
+
+async def test_v48_depth_on_polling(front: str, targets: Callable[..., Target]) -> None:
+    async with targets(front).attack(stall=QUICK, runs={"echo": 1}) as attack:
+        async with polling(attack.wire) as peer:
+            await peer.send(f"420{nested(MAX_DEPTH)}")
+            assert await peer.receive() == f"430{answer(MAX_DEPTH)}"
+        for depth in DEEPER:
             peer = await attack.wire.open_polling()
             await peer.connect()
             assert (await peer.post(f"420{nested(depth)}")).body == b"ok"
