@@ -2,7 +2,8 @@
 
     python -m tests.security.app FRONT PORT CONTROL OPTIONS
 
-FRONT is `native`, `hosted` or `asgi`; OPTIONS a dict of Python literals. On the port CONTROL it
+FRONT is `native`, `hosted` or `asgi`; OPTIONS a dict of Python literals, with those of
+`limit_process` under the name `process`. On the port CONTROL it
 takes one command a line, in JSON, and answers with a line: so a test counts what is left of an
 attack, and makes the server do its part in one.
 """
@@ -16,6 +17,7 @@ import json
 import logging
 import os
 import re
+import resource
 import sys
 import time
 from collections import Counter
@@ -77,6 +79,12 @@ def make_server(**options: Any) -> tuple[Server, Counter[str]]:
         @socket.on("echo")
         def echo(*args: Any) -> Any:
             return args
+
+        socket.on("block", time.sleep)
+
+        @socket.on("exhaust")
+        def exhaust(size: int) -> int:
+            return len(bytearray(size))
 
         @socket.on("wait")
         async def wait(seconds: float = 1.0) -> None:
@@ -239,10 +247,26 @@ def serve_hosted(port: int, control_port: int, options: dict[str, Any]) -> None:
     io.run(port=port, app=app, uvicorn_options=_UVICORN)
 
 
+def limit_process(*, descriptors: int | None = None, more_memory: int | None = None) -> None:
+    """Take something from this process, as an operating system may.
+
+    Args:
+        descriptors: How many it may have.
+        more_memory: Bytes of address space beyond those that it has now.
+    """
+    if descriptors is not None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+    if more_memory is not None:
+        with open("/proc/self/statm") as file:
+            size = int(file.read().split()[0]) * resource.getpagesize() + more_memory
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+
 def main() -> None:
     """Serve as the command line says."""
     front, port, control_port, literals = sys.argv[1:]
     options = ast.literal_eval(literals)
+    limit_process(**options.pop("process", {}))
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     if options.pop("debug", False):
         logging.getLogger("sockwave").setLevel(logging.DEBUG)
