@@ -18,6 +18,7 @@ __all__ = [
     "ENGINEIO",
     "ENGINEIO_V3",
     "ENGINEIO_V3_BINARY",
+    "FORWARDED",
     "HANDSHAKE",
     "HTTP",
     "JSON",
@@ -98,6 +99,11 @@ QUERY: Final = (
     b"EIO=3&transport=websocket&b64=1&j=0&a=%E2%82%AC+x&a=&=b&&%",
 )
 COOKIES: Final = (b'io=abc; session="x=y"; a=; =b; c', b"a=1;a=2; b=\xff")
+FORWARDED: Final = (
+    b"203.0.113.7, 10.1.2.3,192.0.2.1",
+    b"[2001:db8::1]:4711, ::ffff:192.0.2.1, 192.0.2.1:80\nhttp, https",
+    b"2001:db8::1%eth0\nwss",
+)
 SET_COOKIE: Final = (
     b'io=abc; Path=/; HttpOnly; SameSite=Strict\n a = "b" ; Max-Age=3600',
     b"gone=; Max-Age=0\nlate=1; Expires=Wed, 21 Oct 2099 07:28:00 GMT; Max-Age=x",
@@ -257,6 +263,7 @@ LISTENER: Final = (
     _SOCKET + b"\x1f\x1fp" + _JOIN + _text(b'42["flood"]' * 3) + b"\x1f\x1fr" + _LATER + _LATER,
     b"\0" + _DEFLATED + _JOIN + mask(encode_frame(1, _PACKED[0], rsv1=True), len(_PACKED[0])),
     _SOCKET + _TURN + websocket_frames(is_server=True, is_compressed=False)[1],
+    b"\0" + _request(_POLLING, b"X-Forwarded-For: 203.0.113.7, 10.1.2.3", b"Origin: null"),
     *(b"\x0a" + request for request in HTTP),
 )
 

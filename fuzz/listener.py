@@ -41,6 +41,7 @@ def _server() -> Server:
         cookie=Cookie(name="io"),
         connection_state_recovery=True,
         cleanup_empty_child_namespaces=True,
+        trusted_proxies=["192.0.2.1"],
         max_payload=4_000,
         max_backlog=20_000,
         limits=Limits(head_bytes=2_000, target_bytes=500, head_count=30),

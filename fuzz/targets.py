@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 from fuzz import corpus
@@ -34,6 +35,7 @@ from sockwave.codec.socketio import (
 )
 from sockwave.codec.websocket import MessageReader
 from sockwave.engine.client.cookies import MAX_COOKIES, CookieJar
+from sockwave.engine.core.forwarded import TrustedProxies
 from sockwave.engine.core.options import Cors, Limits
 from sockwave.engine.core.request import Headers, Request, parse_cookies, parse_query
 from sockwave.engine.server.cors import (
@@ -383,6 +385,22 @@ def origin(data: bytes) -> None:
     assert allowed or "Access-Control-Allow-Origin" not in names
 
 
+_PROXIES: Final = TrustedProxies(["192.0.2.1", "10.0.0.0/8", "2001:db8::/32"])
+_PEER: Final = ("192.0.2.1", 5_000)
+
+
+def forwarded(data: bytes) -> None:
+    """`X-Forwarded-For` and `X-Forwarded-Proto`, of a proxy that is trusted and of another."""
+    hops, _, scheme = data.partition(b"\n")
+    fields = {b"x-forwarded-for": hops, b"x-forwarded-proto": scheme}
+    request = Request("GET", "/", fields, _PEER, trusted_proxies=_PROXIES)
+    client = request.client
+    assert client is not None and (client == _PEER or client[1] == 0)
+    ip_address(client[0])
+    other = Request("GET", "/", fields, ("203.0.113.9", 5_000), trusted_proxies=_PROXIES)
+    assert other.client == ("203.0.113.9", 5_000) and not other.is_secure
+
+
 def set_cookie(data: bytes) -> None:
     """`Set-Cookie` of a server, a line each."""
     jar = CookieJar()
@@ -445,6 +463,7 @@ TARGETS: Final[dict[str, Target]] = {
     "query": _function(query, corpus.QUERY),
     "cookies": _function(cookies, corpus.COOKIES),
     "origin": _function(origin, ORIGINS),
+    "forwarded": _function(forwarded, corpus.FORWARDED),
     "set-cookie": _function(set_cookie, corpus.SET_COOKIE),
     "listener": Target(make=_listener, corpus=corpus.LISTENER, is_codec=False),
     "client": Target(make=_client, corpus=corpus.CLIENT_STREAM, is_codec=False),
