@@ -30,9 +30,9 @@ def test_same_seed_gives_the_same_inputs() -> None:
 def test_input_whose_time_grows_with_the_square_is_found() -> None:
     def quadratic(data: bytes) -> None:
         for _ in data:
-            data.count(b"\0")
+            bytearray(data).reverse()
 
-    data = large(random.Random(1), [b"ab"])
+    data = large(random.Random(1), [b"ab"])[:20_000]
     with pytest.raises(CostError, match="of CPU"):
         check_time(quadratic, data, time_limit(len(data), is_codec=True))
     assert check_time(lambda _: None, data, time_limit(len(data), is_codec=True)) < 1

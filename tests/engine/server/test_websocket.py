@@ -77,12 +77,29 @@ def test_nothing_is_written_after_the_close_frame(ws: WebSocketUnderTest) -> Non
     assert not ws.transport.is_writable
 
 
-def test_pings_are_answered_until_the_peer_stops_reading(ws: WebSocketUnderTest) -> None:
-    ping = raw_frame(9, b"x", masked=True)
-    ws.transport.data_received(ping)
+def test_of_pings_of_a_peer_that_does_not_read_the_latest_is_answered(
+    ws: WebSocketUnderTest,
+) -> None:
+    ws.transport.data_received(raw_frame(9, b"x", masked=True))
     ws.transport.pause_writing()
-    ws.transport.data_received(ping * 100)
+    ws.transport.data_received(raw_frame(9, b"y", masked=True) * 100)
+    ws.transport.data_received(raw_frame(9, b"z", masked=True))
     assert ws.tcp.written == b"\x8a\x01x"
+    ws.transport.resume_writing()
+    assert ws.tcp.written == b"\x8a\x01x\x8a\x01z"
+    ws.transport.pause_writing()
+    ws.transport.resume_writing()
+    assert ws.tcp.written == b"\x8a\x01x\x8a\x01z"
+
+
+def test_ping_of_a_peer_that_does_not_read_is_not_answered_behind_the_close_frame(
+    ws: WebSocketUnderTest,
+) -> None:
+    ws.transport.pause_writing()
+    ws.transport.data_received(raw_frame(9, b"x", masked=True))
+    ws.transport.close()
+    ws.transport.resume_writing()
+    assert ws.tcp.written == b"\x88\x00"
 
 
 # --- reading --------------------------------------------------------------------------------------

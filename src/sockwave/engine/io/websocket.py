@@ -83,6 +83,7 @@ class TcpWebSocket(asyncio.Protocol, ABC):
         "_is_closing",
         "_is_paused",
         "_is_reading",
+        "_ping",
         "_reader",
         "_resuming",
         "_tcp",
@@ -119,6 +120,7 @@ class TcpWebSocket(asyncio.Protocol, ABC):
         self._resuming = False
         self._turn_ends = 0.0
         self._held: list[bytes] | None = None
+        self._ping: bytes | None = None
 
     # --- what differs -----------------------------------------------------------------------------
 
@@ -175,6 +177,9 @@ class TcpWebSocket(asyncio.Protocol, ABC):
         """The socket's buffer has room."""
         if not self._is_closing:
             self.is_writable = True
+            ping, self._ping = self._ping, None
+            if ping is not None:
+                self.ping_received(ping)
             self.receiver.transport_writable(self)
 
     # --- messages, from the reader ----------------------------------------------------------------
@@ -188,9 +193,11 @@ class TcpWebSocket(asyncio.Protocol, ABC):
         self.receiver.binary_received(data)
 
     def ping_received(self, data: bytes) -> None:
-        """Answer, unless pongs pile up unread: then the latest would do and none is owed."""
+        """Answer; when the peer does not read, only the latest, later (RFC 6455 section 5.5.3)."""
         if self.is_writable:
             self._tcp.write(encode_frame(Opcode.PONG, data, mask=self._masks))
+        else:
+            self._ping = data
 
     def pong_received(self, data: bytes) -> None:
         """Unasked; RFC 6455 section 5.5.3 lets it be ignored."""
