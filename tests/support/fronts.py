@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import uvicorn.server
 
 from sockwave.engine.server.hosting import hosted_server
 from sockwave.engine.server.serving import new_event_loop
+from sockwave.testing.fault_proxy import FaultProxy
 from tests.support.raw import (
     PollingPeer,
     RawHttp,
@@ -34,6 +36,15 @@ if TYPE_CHECKING:
     from tests.support.raw import Peer
 
 __all__ = ["FRONTS", "Front", "Wire"]
+
+
+NETWORK: Final = os.environ.get("SOCKWAVE_NETWORK", "")
+"""How bytes go between the clients of these tests and all fronts; as they are when empty."""
+
+NETWORKS: Final[dict[str, dict[str, Any]]] = {
+    "slices": {"slice": 1, "slice_until": 16_384},
+    "merges": {"merge": 65_536, "merge_wait": 0.005},
+}
 
 
 @dataclass
@@ -145,6 +156,11 @@ class Front:
             # Clients here stop to poll as they like: who waits for them is what tests/wire/
             # test_shutdown.py is about. And frameworks run no lifespan for what is mounted.
             stack.push_async_callback(servable.close, shutdown_timeout=0)
+            if NETWORK:
+                proxy = FaultProxy(wire.host, wire.port)
+                proxy.set(**NETWORKS[NETWORK])
+                await stack.enter_async_context(proxy)
+                wire.port = proxy.port
             stack.push_async_callback(wire.aclose)
             yield wire
         assert not servable.engine.sessions

@@ -124,6 +124,16 @@ async def test_slices_arrive_one_by_one() -> None:
         assert peers.pieces == [b"012", b"345", b"678", b"9"]
 
 
+async def test_slices_end_after_so_many_bytes() -> None:
+    async with echoing() as peers:
+        peers.proxy.to_server.slice, peers.proxy.to_server.slice_delay = 1, 0.005
+        peers.proxy.to_server.slice_until = 2
+        reader, writer = await peers.connect()
+        writer.write(b"0123456789")
+        assert await reader.readexactly(10) == b"0123456789"
+        assert peers.pieces == [b"0", b"1", b"23456789"]
+
+
 async def test_merged_pieces_arrive_together() -> None:
     async with echoing() as peers:
         peers.proxy.to_server.merge, peers.proxy.to_server.merge_wait = 6, LONG

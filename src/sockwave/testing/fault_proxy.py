@@ -37,6 +37,7 @@ class Direction:
         rate: Bytes a second, of each connection; None: no limit.
         slice: Most bytes forwarded in one piece; None: as they come.
         slice_delay: Seconds between two such pieces.
+        slice_until: Bytes of a connection after which it is not sliced any more.
         merge: Hold bytes back until so many are together, or no more come for `merge_wait`.
         merge_wait: Seconds.
         limit: Bytes after which a connection is closed (FIN), counted from its beginning.
@@ -51,6 +52,7 @@ class Direction:
         self.rate: float | None = None
         self.slice: int | None = None
         self.slice_delay = 0.0
+        self.slice_until = float("inf")
         self.merge: int | None = None
         self.merge_wait = 0.005
         self.limit: int | None = None
@@ -295,12 +297,17 @@ class _Pump:
                 data = await self._merged(data, self._direction.merge)
             at = 0
             while at < len(data):
-                piece = data[at : at + (self._direction.slice or len(data))]
+                piece = data[at : at + (self._slice() or len(data))]
                 at += len(piece)
                 if not await self._forward(piece):
                     self._pair.close()
                     return
         await asyncio.sleep(self._direction.close_delay)
+
+    def _slice(self) -> int | None:
+        """Most bytes of the next piece."""
+        direction = self._direction
+        return direction.slice if self._passed < direction.slice_until else None
 
     async def _next(self) -> bytes:
         """The next piece, when it is to arrive."""
@@ -327,6 +334,7 @@ class _Pump:
     async def _forward(self, piece: bytes) -> bool:
         """Forward a piece; False when the connection has had all that it may have."""
         direction = self._direction
+        is_sliced = self._slice() is not None
         if direction.rate is not None:
             await asyncio.sleep(len(piece) / direction.rate)
         await direction.wait_flowing()
@@ -338,7 +346,7 @@ class _Pump:
         direction.passed += len(piece)
         self._writer.write(piece)
         await self._writer.drain()
-        if direction.slice is not None:
+        if is_sliced:
             await asyncio.sleep(direction.slice_delay)
         if is_last and min(ends) == direction.reset_after:
             self._pair.reset()
