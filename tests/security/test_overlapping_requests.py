@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.raw import DEADLINE, Closed, RawHttp, Reply, until
+from tests.support.raw import Closed, RawHttp, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.security.judge import Target
+    from tests.support.fronts import Wire
     from tests.support.raw import PollingPeer, RawWebSocket
 
 UNKNOWN = {"code": 1, "message": "Session ID unknown"}
@@ -98,9 +99,8 @@ async def test_d23_poll_of_a_closed_session_is_unknown(
             assert (reply.status, reply.json()) == (400, UNKNOWN)
 
 
-async def probed(target: Target, peer: PollingPeer) -> RawWebSocket:
+async def probed(wire: Wire, peer: PollingPeer) -> RawWebSocket:
     """A second transport of a session, on trial."""
-    wire = target.wire()
     websocket = await wire.websocket(wire.target("websocket", sid=peer.sid))
     websocket.send("2probe")
     assert await websocket.receive() == "3probe"
@@ -111,11 +111,10 @@ async def test_d24_post_during_the_upgrade_is_taken(
     front: str, targets: Callable[..., Target]
 ) -> None:
     """As in the reference: until its `5` a client pushes and polls as before."""
-    target = targets(front)
-    async with target.attack(runs=Counter(echo=2)) as attack:
+    async with targets(front).attack(runs=Counter(echo=2)) as attack:
         peer = await attack.wire.open_polling()
         await peer.connect()
-        websocket = await probed(target, peer)
+        websocket = await probed(attack.wire, peer)
         await peer.send('421["echo",1]')
         websocket.send("5")
         assert await websocket.receive() == "431[1]"
@@ -127,12 +126,11 @@ async def test_d24_post_during_the_upgrade_is_taken(
 async def test_d24_post_that_is_under_way_at_the_upgrade_is_cut(
     front: str, targets: Callable[..., Target]
 ) -> None:
-    target = targets(front)
-    async with target.attack(runs=Counter(echo=1)) as attack:
+    async with targets(front).attack(runs=Counter(echo=1)) as attack:
         peer = await attack.wire.open_polling()
         await peer.connect()
         peer.posts.send("POST", peer.target, {"Content-Length": "50"}, b'42["echo",')
-        websocket = await probed(target, peer)
+        websocket = await probed(attack.wire, peer)
         websocket.send("5")
         reply = await answer(peer.posts)
         assert reply is None if front == "native" else reply is not None and reply.status == 400
@@ -144,12 +142,11 @@ async def test_d24_post_that_is_under_way_at_the_upgrade_is_cut(
 async def test_d24_nothing_but_the_websocket_reaches_an_upgraded_session(
     front: str, targets: Callable[..., Target]
 ) -> None:
-    target = targets(front)
-    async with target.attack(runs=Counter(echo=1)) as attack:
+    async with targets(front).attack(runs=Counter(echo=1)) as attack:
         wire = attack.wire
         peer = await wire.open_polling()
         await peer.connect()
-        websocket = await probed(target, peer)
+        websocket = await probed(attack.wire, peer)
         websocket.send("5")
         no_upgrade = wire.target("websocket", sid=peer.sid)
         websocket.send('421["echo",1]')
@@ -165,7 +162,7 @@ async def test_d24_nothing_but_the_websocket_reaches_an_upgraded_session(
         assert (await second.closed()).code != 1006
         websocket.send("2")  # the wrong way round: it is still there to be ended
         assert isinstance(await websocket.receive(), Closed)
-        await until(lambda: websocket.http.reader.at_eof(), DEADLINE)
+        assert await websocket.http.is_closed()
 
 
 @pytest.mark.parametrize("session", ["none", "polling", "websocket"])
