@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.security.requests import leave, send
+from tests.security.requests import answers_to, event_runs, leave, polling
 from tests.security.settings import COMPRESSED
 from tests.security.ways import check_refused
 from tests.support.raw import RawWebSocket, check_switched
@@ -119,8 +119,8 @@ async def test_v07_transport_missing_or_repeated(
 async def test_v06_reset_while_an_upgrade_is_refused(
     front: str, waits: bool, targets: Callable[..., Target]
 ) -> None:
-    # A host keeps a few of its connections for 5 s.
-    async with targets(front).attack(settle=3 if front == "native" else 10) as attack:
+    # A host keeps a few of its connections for some seconds.
+    async with targets(front).attack(settle=3 if front == "native" else 30) as attack:
         wire = attack.wire
         headers = RawWebSocket.request_headers()
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
@@ -173,6 +173,7 @@ async def test_v22_more_offers_than_a_head_holds(
     native: str, way: str, targets: Callable[..., Target]
 ) -> None:
     async with targets(native, **COMPRESSED).attack(stall=0.008) as attack:
+        attack.runs = event_runs(way)
         wire = attack.wire
         offers = ",".join(["x"] * 10_000)
         reply = await refused_upgrade(wire, [("Sec-WebSocket-Extensions", offers)], way)
@@ -222,23 +223,18 @@ async def test_v24_too_many_headers_before_the_upgrade(
     listener: str, way: str, targets: Callable[..., Target]
 ) -> None:
     async with targets(listener).attack() as attack:
+        attack.runs = event_runs(way)
         many = [(f"X-{number}", "a") for number in range(200)]
         check_refused(await refused_upgrade(attack.wire, many, way), 431, "X-")
 
 
 async def refused_upgrade(wire: Wire, more: list[tuple[str, str]], way: str) -> Reply:
-    """Ask for a WebSocket, with `Upgrade` as the last header; the answer, which closes."""
+    """Ask for a WebSocket, with `Upgrade` as the last header; the answer, and then the end."""
     headers = RawWebSocket.request_headers()
     upgrade = headers.pop("Upgrade")
     lines = [("Host", "a"), *headers.items(), *more, ("Upgrade", upgrade)]
     head = "".join(f"{name}: {value}\r\n" for name, value in lines)
     data = f"GET {wire.target('websocket')} HTTP/1.1\r\n{head}\r\n".encode()
-    http = await wire.http()
-    if way == "glued":
-        http.send("GET", wire.target("nothing"))
-    await send(http, data, way)
-    if way == "glued":
-        assert (await http.read()).status == 400
-    reply = await http.read()
-    assert await http.is_closed()
+    async with polling(wire) as peer:
+        (reply,) = await answers_to(wire, data, way, peer=peer)
     return reply
