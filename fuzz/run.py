@@ -52,8 +52,8 @@ HANGS_AFTER: Final = 60
 """Seconds for some hundred inputs, or one under atheris."""
 
 _BATCH: Final = 500
-_LARGE_EVERY: Final = 5_000
-_MEMORY_EVERY: Final = 25_000
+_LARGE_EVERY: Final = 1_000
+_MEMORY_EVERY: Final = 5_000
 
 
 @dataclass
