@@ -80,7 +80,9 @@ def make_server(**options: Any) -> tuple[Server, Counter[str]]:
         def echo(*args: Any) -> Any:
             return args
 
-        socket.on("block", time.sleep)
+        @socket.on("block")
+        def block(seconds: float) -> None:
+            time.sleep(seconds)
 
         @socket.on("exhaust")
         def exhaust(size: int) -> int:

@@ -133,20 +133,27 @@ async def patient_peers(attack: Attack, count: int) -> AsyncIterator[list[Peer]]
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_f13_handler_that_blocks_costs_no_live_client(
+NAMED: Final = "block keeps the event loop busy for more than 0.1 s"
+
+
+async def test_f13_handler_that_blocks_costs_no_live_client_and_is_named(
     front: str, targets: Callable[..., Target]
 ) -> None:
-    async with targets(front, **FAULTY).attack(logs_errors=True) as attack:
+    target = targets(front, **FAULTY)
+    before = target.output.count(NAMED)
+    async with target.attack() as attack:
         async with patient_peers(attack, 10) as peers:
             await peers[0].send(f'42["block",{STOP}]')
             await asyncio.sleep(STOP)
         attack.runs["block"] += 1
+    assert target.output.count(NAMED) == before + 1
 
 
 async def test_f13_process_that_was_stopped_loses_no_live_client(
     front: str, targets: Callable[..., Target]
 ) -> None:
     target = targets(front, **FAULTY)
+    before = target.output.count("keeps the event loop busy")
     async with target.attack() as attack:
         async with patient_peers(attack, 10):
             os.kill(target.pid, signal.SIGSTOP)
@@ -154,6 +161,7 @@ async def test_f13_process_that_was_stopped_loses_no_live_client(
                 await asyncio.sleep(STOP)
             finally:
                 os.kill(target.pid, signal.SIGCONT)
+    assert target.output.count("keeps the event loop busy") == before
 
 
 # --- F14: too few descriptors ---------------------------------------------------------------------

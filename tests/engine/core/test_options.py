@@ -54,7 +54,9 @@ def test_options_beyond_the_reference_bound_memory_and_time_or_are_off() -> None
         "limits",
         "rate_limits",
         "trusted_proxies",
+        "block_warning",
     }
+    assert options.block_warning == 0.1
     assert options.rate_limits is None
     assert options.trusted_proxies == frozenset()
     assert (options.drain_period, options.shutdown_timeout) == (0.0, 5.0)
@@ -76,6 +78,8 @@ BAD: list[tuple[str, Any]] = [
     ("ping_timeout", float("inf")),
     ("upgrade_timeout", None),
     ("close_timeout", 1e12),
+    ("block_warning", 0),
+    ("block_warning", "0.1"),
     ("drain_period", -1),
     ("drain_period", float("nan")),
     ("shutdown_timeout", -0.1),

@@ -414,6 +414,8 @@ class EngineOptions:
             whoever connects by a Unix socket. Of what they pass on, `Request.client` is the last
             address in `X-Forwarded-For` that is none of them, and `is_secure` follows
             `X-Forwarded-Proto`. From anybody else these headers mean nothing.
+        block_warning: Seconds that a function of yours may keep the event loop busy before a
+            warning in the log names it; None: nobody looks.
     """
 
     path: str = "/engine.io"
@@ -439,6 +441,7 @@ class EngineOptions:
     limits: Limits = field(default_factory=Limits)
     rate_limits: RateLimits | None = None
     trusted_proxies: Collection[str] = ()
+    block_warning: float | None = 0.1
 
     def __post_init__(self) -> None:
         check_text("path", self.path)
@@ -451,6 +454,8 @@ class EngineOptions:
             check_number(name, getattr(self, name), 0.001, MAX_TIMEOUT)
         for name in ("drain_period", "shutdown_timeout"):
             check_number(name, getattr(self, name), 0, MAX_TIMEOUT)
+        if self.block_warning is not None:
+            check_number("block_warning", self.block_warning, 0.01, MAX_TIMEOUT)
         check_integer("max_payload", self.max_payload, 1, 2**40)
         check_integer("max_backlog", self.max_backlog, 1)
         for name in ("add_trailing_slash", "allow_upgrades", "allow_eio3"):
@@ -519,6 +524,7 @@ class EngineOptionsDict(TypedDict, total=False):
     limits: Limits
     rate_limits: RateLimits | None
     trusted_proxies: Collection[str]
+    block_warning: float | None
 
 
 def switch_option(option: str, value: Any, kind: type[Any]) -> Any:

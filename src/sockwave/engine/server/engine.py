@@ -55,6 +55,7 @@ from sockwave.engine.server.verification import (
     revision,
     verify,
 )
+from sockwave.engine.server.watchdog import Watchdog
 from sockwave.engine.server.websocket_v3 import WebSocketV3
 from sockwave.errors import ConnectError
 from sockwave.types import DisconnectReason, SessionId, TransportName
@@ -123,6 +124,9 @@ class EngineServer:
         if self.options.rate_limits is not None:
             self._limit_rates(self.options.rate_limits)
         self._sessions: dict[str, ServerSession] = {}
+        self._watchdog: Watchdog | None = None
+        if self.options.block_warning is not None:
+            self._watchdog = Watchdog(self.options.block_warning, lambda: bool(self._sessions))
         self._handlers: HandlerTable = {}
         self._middlewares: tuple[Handler, ...] = ()
         self._shutdown: Shutdown | None = None
@@ -529,6 +533,8 @@ class EngineServer:
         kind = self._session_kinds[revision(request) != 4]
         session = kind(id_, transport, self.driver, request)
         self._sessions[id_] = session
+        if self._watchdog is not None:
+            self._watchdog.watch(self.driver.loop, self.driver.thread_id)
         if self.rates is not None:
             self.rates.opened(session)
         options = self.options

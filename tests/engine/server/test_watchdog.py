@@ -1,0 +1,104 @@
+"""The watchdog names who keeps the event loop, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from sockwave import Server
+from tests.support.fronts import NATIVE
+from tests.support.raw import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+SECONDS = 0.05
+LONG = 6 * SECONDS
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def ask(handler: Callable[..., Any], times: int = 1, **options: Any) -> None:
+    """Let a client run a handler, and wait for its answers."""
+
+    async def run() -> None:
+        io = Server(**{"block_warning": SECONDS, **options})
+        io.on("connection", lambda socket: socket.on("event", handler))
+        async with NATIVE.serve(io) as wire:
+            peer = await wire.open_websocket()
+            await peer.connect()
+            await peer.send(*[f'42{number}["event"]' for number in range(times)])
+            for _ in range(times):
+                assert str(await peer.receive()).startswith("43")
+
+    asyncio.run(run())
+
+
+def slow() -> None:
+    time.sleep(LONG)
+
+
+async def slow_in_a_coroutine() -> None:
+    await asyncio.sleep(0.01)
+    slow()
+
+
+async def waits() -> None:
+    await asyncio.sleep(LONG)
+
+
+def quick() -> None:
+    sum(range(2_000))
+
+
+def test_function_that_blocks_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    ask(slow)
+    (text,) = warnings(caplog)
+    assert text.startswith("tests.engine.server.test_watchdog.slow keeps the event loop busy")
+    assert f"more than {SECONDS:g} s" in text
+
+
+def test_coroutine_that_blocks_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    ask(slow_in_a_coroutine)
+    (text,) = warnings(caplog)
+    assert ".slow_in_a_coroutine keeps" in text
+
+
+def test_coroutine_that_waits_is_not_named(caplog: pytest.LogCaptureFixture) -> None:
+    ask(waits)
+    assert not warnings(caplog)
+
+
+def test_many_quick_functions_are_not_named(caplog: pytest.LogCaptureFixture) -> None:
+    ask(quick, 5_000, block_warning=0.2)
+    assert not warnings(caplog)
+
+
+def test_nobody_looks_when_it_is_off(caplog: pytest.LogCaptureFixture) -> None:
+    ask(slow, block_warning=None)
+    assert not warnings(caplog)
+
+
+def test_thread_ends_with_the_last_session() -> None:
+    asyncio.run(open_and_close())
+
+
+async def open_and_close() -> None:
+    def watchdogs() -> int:
+        return sum(thread.name == "sockwave watchdog" for thread in threading.enumerate())
+
+    await until(lambda: not watchdogs())
+    async with NATIVE.serve(Server(block_warning=SECONDS)) as wire:
+        for _ in range(2):
+            peer = await wire.open_websocket()
+            await peer.connect()
+            assert watchdogs() == 1
+            await peer.websocket.http.close()
+            await until(lambda: not watchdogs())
