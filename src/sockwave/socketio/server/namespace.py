@@ -498,9 +498,7 @@ class Namespace:
                 if result is not None and hasattr(result, "__await__"):
                     connection.hold(socket)
                     later = self._middlewares[at + 1 :]
-                    task = self.server.engine.driver.spawn(
-                        self._admit_later(socket, result, later)
-                    )
+                    task = self.server.engine.driver.spawn(self._admit_later(socket, result, later))
                     connection.held_by(self.name, task)
                     return
             except Exception as error:
