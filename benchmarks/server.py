@@ -1,4 +1,8 @@
-"""The server that is measured, in a process of its own: `python -m benchmarks.server PORT [bare]`.
+"""The server that is measured, in a process of its own.
+
+    python -m benchmarks.server PORT [bare | limited]
+
+`limited` has every rate limit on, far above what the load does.
 
 `cpu` and `memory` answer with what the process has used so far, so that nothing but Python is
 needed to measure it.
@@ -10,21 +14,35 @@ import asyncio
 import sys
 import time
 from pathlib import Path
+from typing import Final
 
-from sockwave import Server, Socket
+from sockwave import RateLimits, Server, Socket
 from sockwave.engine.server.serving import new_event_loop
 
-io = Server(ping_interval=25.0)
+LIMITS: Final = RateLimits(
+    session_packets=100_000.0,
+    session_bytes=1e9,
+    address_packets=1e6,
+    address_bytes=1e10,
+    address_handshakes=1e6,
+    address_sessions=100_000,
+    address_connections=100_000,
+)
 
 
-@io.on("connection")
-def connection(socket: Socket) -> None:
-    """Answer in the ways that are measured."""
-    socket.on("echo", lambda data: socket.emit("echo", data))
-    socket.on("ack", lambda data: data)
-    socket.on("fanout", lambda data: io.emit("fanout", data))
-    socket.on("cpu", lambda: time.process_time())
-    socket.on("memory", resident_kilobytes)
+def make_server(rate_limits: RateLimits | None) -> Server:
+    """Make a server that answers in the ways that are measured."""
+    io = Server(ping_interval=25.0, rate_limits=rate_limits)
+
+    @io.on("connection")
+    def connection(socket: Socket) -> None:
+        socket.on("echo", lambda data: socket.emit("echo", data))
+        socket.on("ack", lambda data: data)
+        socket.on("fanout", lambda data: io.emit("fanout", data))
+        socket.on("cpu", lambda: time.process_time())
+        socket.on("memory", resident_kilobytes)
+
+    return io
 
 
 def resident_kilobytes() -> int:
@@ -65,6 +83,7 @@ def main() -> None:
             await stop.wait()
             server.close()
             return
+        io = make_server(LIMITS if "limited" in sys.argv else None)
         async with io.listen("127.0.0.1", port):
             sys.stdout.write("ready\n")
             sys.stdout.flush()
