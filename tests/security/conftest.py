@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.security.judge import Target
-from tests.security.settings import raise_descriptor_limit, scaled
+from tests.security.settings import IS_FULL, raise_descriptor_limit, scaled
 from tests.security.victims import Client
 from tests.support.raw import within
 
@@ -56,7 +56,11 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Memory and descriptors are read from /proc."""
+    """Memory and descriptors are read from /proc; rows of full size take their time."""
+    if IS_FULL:
+        for item in items:
+            if item.path.parent == HERE:
+                item.add_marker(pytest.mark.timeout(ROW_DEADLINE + 60))
     if sys.platform != "linux":
         for item in items:
             if item.path.parent == HERE:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from sockwave.codec.websocket import MessageReader, Opcode, encode_close, encode_frame
+from tests.security.settings import scaled
 from tests.support.raw import RawWebSocket, until
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CROWD_DEADLINE", "PollingMember", "Reader", "SocketMember", "TcpMember", "crowd"]
 
-CROWD_DEADLINE: Final = 40.0
+CROWD_DEADLINE: Final = scaled(200, 40)
 """Seconds for what a whole crowd waits for."""
 
 _TOGETHER: Final = 100

@@ -7,6 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from tests.security.crowd import CROWD_DEADLINE
 from tests.security.judge import MB
 from tests.security.settings import scaled
 from tests.security.ways import connected, send_frames, text
@@ -36,10 +37,20 @@ async def test_d10_answers_that_nobody_waits_for(
         peer = await connected(attack.wire)
         ids = (0, 1, 10**15, 2**53 - 1)
         flood = b"".join(text(f'43{id_}["x"]') for id_ in ids)
-        await within(send_frames(peer, flood * (scaled(1_000_000, 40_000) // 4), "whole"), 40)
+        await within(
+            send_frames(peer, flood * (scaled(1_000_000, 40_000) // 4), "whole"), CROWD_DEADLINE
+        )
         await peer.send('421["echo"]')
-        assert await within(peer.websocket._receive(), 40) == "431[]"
+        assert await within(_answer(peer), CROWD_DEADLINE) == "431[]"
         attack.runs["echo"] = 1
+
+
+async def _answer(peer: WebSocketPeer) -> str:
+    """The next packet that is no ping, however long it takes."""
+    while (packet := await peer.websocket._receive()) == "2":
+        peer.websocket.send("3")
+    assert isinstance(packet, str)
+    return packet
 
 
 async def test_d10_second_answer_to_a_question(front: str, targets: Callable[..., Target]) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.security.judge import Target
 
-_JOINED: Final = 400 * 1_024
+_JOINED: Final = 480 * 1_024
 """Bytes of a connection with a hundred namespaces of its own, which are wanted."""
 
 TOO_MANY: Final = '{"message":"too many namespaces"}'

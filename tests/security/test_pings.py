@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 PROBES: Final = scaled(100_000, 20_000)
 
+TURN: Final = scaled(10, 1) / 10
+"""Seconds of a turn: a host gives us all frames of a segment at once, and they are small."""
+
 
 async def test_d17_pings_whose_answers_are_not_read(
     native: str, targets: Callable[..., Target]
@@ -40,7 +43,7 @@ async def test_d17_pings_whose_answers_are_not_read(
 
 
 async def test_d18_probes_on_a_second_transport(front: str, targets: Callable[..., Target]) -> None:
-    async with targets(front).attack(runs=Counter(echo=1)) as attack:
+    async with targets(front).attack(runs=Counter(echo=1), stall=TURN) as attack:
         peer = await attack.wire.open_polling()
         await peer.connect()
         second = await attack.wire.websocket(attack.wire.target("websocket", sid=peer.sid))
@@ -58,7 +61,7 @@ async def test_d18_probes_on_a_second_transport(front: str, targets: Callable[..
 async def test_d18_second_websocket_of_a_session(
     front: str, targets: Callable[..., Target]
 ) -> None:
-    async with targets(front).attack(runs=Counter(echo=1)) as attack:
+    async with targets(front).attack(runs=Counter(echo=1), stall=TURN) as attack:
         peer = await connected(attack.wire)
         second = await attack.wire.websocket(attack.wire.target("websocket", sid=peer.sid))
         second.http.write(text("2probe") * PROBES)
@@ -70,7 +73,7 @@ async def test_d18_second_websocket_of_a_session(
 async def test_d18_probes_on_the_transport_of_a_session(
     front: str, targets: Callable[..., Target]
 ) -> None:
-    async with targets(front).attack() as attack:
+    async with targets(front).attack(stall=TURN) as attack:
         peer = await connected(attack.wire)
         peer.websocket.http.write(text("2probe") * PROBES)
         closed = await peer.websocket.receive()  # with no answer before it
