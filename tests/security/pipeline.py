@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from tests.security.crowd import CROWD_DEADLINE
 from tests.support.raw import within
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ async def _pipelined(wire: Wire, requests: Sequence[bytes], end: bytes) -> bytes
         http.write(b"".join(some))
         answer = b""
         while answer.count(end) < len(some):
-            data = await within(http.reader.read(65_536))
+            data = await within(http.reader.read(65_536), CROWD_DEADLINE)
             assert data, f"the connection ended after {answer!r}"
             answer += data
         answers.append(answer)

@@ -45,7 +45,7 @@ async def test_d25_ids_are_guessed_in_vain(front: str, targets: Callable[..., Ta
         started = await target.do(CPU)
         await guess(attack.wire, random)
         between = await target.do(CPU)
-        await guess(attack.wire, [peer.sid[:17] + sid[:3] for sid in random])
+        await guess(attack.wire, [peer.sid[:10] + sid[:10] for sid in random])
         ended = await target.do(CPU)
         assert (ended - between) < 2 * (between - started) < 4 * (ended - between)
         await peer.send('421["echo"]')
