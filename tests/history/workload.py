@@ -29,7 +29,7 @@ TRANSPORTS: Final[tuple[tuple[TransportName, ...], ...]] = (
     ("polling", "websocket"),
 )
 ACK_TIMEOUT: Final = 1.0
-FAULTS: Final = ("reset", "cut", "slow", "thin", "stall", "down")
+FAULTS: Final = ("reset", "cut", "slow", "thin", "merge", "deaf", "stall", "down")
 
 
 @dataclass(frozen=True)
@@ -265,19 +265,21 @@ class _Run:
                 case "cut":
                     proxy.cut()
                 case "slow":
-                    proxy.delay = proxy.jitter = chance.random() * 0.05
+                    proxy.set(delay=chance.random() * 0.05, jitter=chance.random() * 0.05)
                 case "thin":
-                    proxy.slice = chance.choice([1, 7, 100])
+                    proxy.set(slice=chance.choice([1, 7, 100]), slice_until=20_000)
+                case "merge":
+                    proxy.set(merge=65_536)
+                case "deaf":  # one direction only
+                    chance.choice([proxy.to_server, proxy.to_client]).stall()
                 case "stall":
                     proxy.stall()
                 case _:
-                    proxy.is_down = True
-                    proxy.reset()
+                    proxy.down()
             await asyncio.sleep(chance.random() * 1.5)
+            proxy.set(delay=0.0, jitter=0.0, slice=None, merge=None)
             proxy.resume()
-            proxy.is_down = False
-            proxy.delay = proxy.jitter = 0.0
-            proxy.slice = None
+            await proxy.up()
 
 
 async def run(workload: Workload) -> History:
