@@ -29,6 +29,9 @@ DRIP: Final = 0.4
 
 TRIM: Final = "tests.security.scenarios.memory.trim"
 
+KEPT: Final = scaled(24, 8) * MB
+"""What Python keeps of thousands of sessions for the next ones; more rounds add nothing."""
+
 UNKNOWN: Final = {"code": 1, "message": "Session ID unknown"}
 
 
@@ -118,7 +121,7 @@ async def test_d04_websockets_that_join_nothing(front: str, targets: Callable[..
     count = scaled(5_000, 500)
     each = 8_192 if front == "native" else 32_768  # the latter is mostly the host's
     target = targets(front, **HASTY)
-    async with target.attack(peak=count * each + 4 * MB, stall=0.4) as attack:
+    async with target.attack(peak=count * each + 4 * MB, kept=KEPT, stall=0.4) as attack:
         members = [SocketMember(attack.wire) for _ in range(count)]
         async with crowd(attack.wire, members):
             await _all_ended(members)
@@ -131,7 +134,7 @@ async def test_d04_websockets_that_join_nothing(front: str, targets: Callable[..
 async def test_d05_polls_that_join_nothing(front: str, targets: Callable[..., Target]) -> None:
     count = scaled(5_000, 500)
     target = targets(front, **HASTY)
-    async with target.attack(peak=count * 32_768 + 4 * MB, stall=0.4) as attack:
+    async with target.attack(peak=count * 32_768 + 4 * MB, kept=KEPT, stall=0.4) as attack:
         members = [PollingMember(attack.wire) for _ in range(count)]
         async with crowd(attack.wire, members):
             await until(lambda: all(_is_refused(member) for member in members), CROWD_DEADLINE)
@@ -167,7 +170,7 @@ async def test_d06_handshakes_that_are_thrown_away(
 ) -> None:
     target = targets(front, **HASTY)
     count = scaled(10_000, 2_000)
-    async with target.attack(peak=count * 4_096 + 2 * MB) as attack:
+    async with target.attack(peak=count * 4_096 + 2 * MB, kept=KEPT) as attack:
         http = await attack.wire.http()
         requests = f"GET {attack.wire.target()} HTTP/1.1\r\nHost: test.example\r\n\r\n".encode()
         http.write(requests * count)
