@@ -216,7 +216,8 @@ async def test_c06_broken_frame_is_answered_with_its_code(
         raw=frame + server_frame(AFTER),
         is_sliced=is_sliced,
     )
-    told = await assert_comes_back(client, server, {"transport error", "parse error"})
+    reasons = {"transport error", "parse error"}
+    told = await assert_comes_back(client, server, reasons, peak=2 * CLIENT_PEAK)
     assert told[0] in (f"WebSocketError {code}", "TextEncodingError" if code == 1007 else None)
     if not is_sliced:  # else the server's own bytes to a closed connection cost it the answer
         assert code in close_codes(bytes(server.received))

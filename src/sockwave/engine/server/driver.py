@@ -216,6 +216,15 @@ def _memory_limit() -> int:
             if text.isdigit() and int(text) < 2**50:
                 limits.append(int(text))
     soft = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if soft != resource.RLIM_INFINITY:
-        limits.append(soft)
+    if soft != resource.RLIM_INFINITY:  # of which libraries and threads have taken much already
+        limits.append(max(soft - _mapped(), 0))
     return min(limits) // 4 if limits else _DEFAULT_PROCESS_BACKLOG
+
+
+def _mapped() -> int:
+    """Bytes of address space that the process has; 0 where nobody tells."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        return 0
