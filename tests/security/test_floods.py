@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 EVENTS: Final = scaled(1_000_000, 50_000)
 
 STALL: Final = {"native": 0.05, "asgi": 0.15}
-"""Seconds of a turn. 256 messages take 2 ms, a pass of the collector 15; uvicorn reads 13,000 frames in a turn of its own."""
+"""Seconds of a turn. 256 messages take 2 ms, a pass of the collector 15; uvicorn reads 13,000
+frames in a turn of its own."""
 
 BODY: Final = 50_000
 """Events in one body, of at most 65,536."""
