@@ -139,7 +139,8 @@ async def test_d05_polls_that_join_nothing(front: str, targets: Callable[..., Ta
         async with crowd(attack.wire, members):
             await until(lambda: all(_is_refused(member) for member in members), CROWD_DEADLINE)
         await target.do(TRIM)
-    assert all(member.packets == ["1"] for member in members)
+    for member in members:  # without or with a poll in between
+        assert member.packets in (["1"], ["6", "1"]), member.packets
 
 
 def _is_refused(member: PollingMember) -> bool:

@@ -45,7 +45,10 @@ MESSAGES_PER_LOOK: Final = 32
 """Messages handled between two looks at the clock."""
 
 _COPY_LIMIT: Final = 65_536
-"""Frames below this are joined into one write; a larger one is passed on as it is."""
+"""Bytes up to which frames are joined into one write; more are passed on as they are."""
+
+_SMALL: Final = 1_024
+"""Bytes of a frame up to which joining many costs less than passing them on."""
 
 
 class WebSocketDriver(Protocol):
@@ -253,8 +256,13 @@ class TcpWebSocket(asyncio.Protocol, ABC):
         return encode_frame(opcode, deflate.compress(data), rsv1=True, mask=self._masks)
 
     def _write_frames(self, frames: list[bytes]) -> None:
-        """One system call for all; what is large is not copied for that."""
-        if len(frames[-1]) > _COPY_LIMIT:  # where the attachment of a packet is
+        """One system call for all; what is large is not copied for that.
+
+        A broadcast's frames are shared by all its receivers: copies of them for each of a thousand
+        that do not read would take a hundred megabytes.
+        """
+        last = len(frames[-1])  # where the attachment of a packet is
+        if last > _SMALL and last * len(frames) > _COPY_LIMIT:
             self._tcp.writelines(frames)
         else:
             self._tcp.write(b"".join(frames))

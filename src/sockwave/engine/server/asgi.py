@@ -269,6 +269,15 @@ class AsgiUpgrade(UpgradeExchange):
             self.decision.set_result((None, status, headers, body))
 
 
+def _message(packet: Outgoing) -> Message:
+    """What the host is to send."""
+    if isinstance(packet, bytes):
+        return {"type": "websocket.send", "text": packet.decode()}
+    if packet.is_binary:
+        return {"type": "websocket.send", "bytes": packet.data}
+    return {"type": "websocket.send", "text": packet.data.decode()}
+
+
 class AsgiWebSocket:
     """Carries a session on an ASGI server's WebSocket; see `Transport` for the contract."""
 
@@ -290,7 +299,8 @@ class AsgiWebSocket:
         self.receiver = receiver
         self.is_writable = True
         self._engine = engine
-        self._out: list[Message] = []
+        # Packets, not messages: those of a broadcast are shared by its receivers.
+        self._out: list[Outgoing] = []
         self._buffered = 0
         self._closing: int | None = None
         self._close_reason = ""
@@ -304,14 +314,8 @@ class AsgiWebSocket:
         if self._closing is not None:
             return
         for packet in packets:
-            data, binary = (
-                (packet.data, packet.is_binary)
-                if isinstance(packet, SharedPacket)
-                else (packet, False)
-            )
-            self._buffered += len(data)
-            content: Message = {"bytes": data} if binary else {"text": data.decode()}
-            self._out.append({"type": "websocket.send", **content})
+            self._buffered += len(packet.frame if isinstance(packet, SharedPacket) else packet)
+        self._out += packets
         self.is_writable = False
         self._wake.set()
 
@@ -382,8 +386,8 @@ class AsgiWebSocket:
                 await self._wake.wait()
                 self._wake.clear()
                 out, self._out = self._out, []
-                for message in out:
-                    await send(message)
+                for packet in out:
+                    await send(_message(packet))
                 if self._out:
                     self._wake.set()
                 elif self._closing is not None:
