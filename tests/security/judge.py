@@ -90,11 +90,15 @@ class Target:
     Args:
         front: `native` or `asgi`.
         directory: The server's log goes there.
+        python: Arguments of the interpreter.
         options: Of the server, literals only.
     """
 
-    def __init__(self, front: str, directory: Path, **options: Any) -> None:
+    def __init__(
+        self, front: str, directory: Path, *, python: tuple[str, ...] = (), **options: Any
+    ) -> None:
         self.front = front
+        self._python = python
         self._directory = directory
         self._options = options
         self._resources = ExitStack()
@@ -102,7 +106,7 @@ class Target:
     def __enter__(self) -> Self:
         """Start all three."""
         port = free_port(2)
-        command = ("-m", "tests.security.app", self.front, str(port), str(port + 1))
+        command = (*self._python, "-m", "tests.security.app", self.front, str(port), str(port + 1))
         self._server = self._resources.enter_context(
             ServerProcess(
                 *command, repr(self._options), directory=self._directory, port=port, cwd=Path.cwd()
