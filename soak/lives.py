@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sockwave
 from soak.server import ROOMS
@@ -25,7 +25,7 @@ TRANSPORTS: Final = ("polling", "websocket", "upgrade", "library")
 
 WAYS_TO_GO: Final = ("leave", "close", "reset", "silence")
 
-PINGS: Final = {"ping_interval": 2.0, "ping_timeout": 2.0}
+PINGS: Final[dict[str, Any]] = {"ping_interval": 2.0, "ping_timeout": 2.0}
 """Options of the server: silent clients are found out while the soak goes on."""
 
 SILENCE: Final = 6.0
