@@ -38,7 +38,7 @@ FAULTY: Final[dict[str, Any]] = {
     "connect_timeout": 1.0,
     "ping_interval": 0.4,
     "ping_timeout": 0.6,
-    "upgrade_timeout": 1.0,
+    "upgrade_timeout": 0.5,
     "connection_state_recovery": True,
     "limits": {"keep_alive_timeout": 0.5},
 }

@@ -364,10 +364,10 @@ async def test_f19_upgrade_that_fails_stays_on_polling_and_loses_nothing(
         async with HttpFaultProxy("127.0.0.1", target.port) as proxy:
             proxy.websockets = fault
             # The time of an upgrade; it is that of an attempt, too.
-            async with behind(proxy, timeout=1.0) as (socket, lost):
+            async with behind(proxy, timeout=0.6) as (socket, lost):
                 news = socket.events("news", maxsize=1_000)
                 loop = asyncio.get_running_loop()
-                end, number = loop.time() + 1.5, 0
+                end, number = loop.time() + 0.9, 0
                 while loop.time() < end:
                     socket.emit("echo", number)
                     await target.do("tests.security.scenarios.faults.tell", number=number)
