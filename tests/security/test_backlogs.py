@@ -76,7 +76,8 @@ async def test_d20_many_that_do_not_read_share_their_frames(
     target = targets(front)
     count = scaled(1_000, 100)
     host = 96 * 1_024 * count if front == "asgi" else 0  # buffers of its own, not shared
-    async with target.attack(peak=64 * MB + host, stall=scaled(4, 1) / 10) as attack:
+    bounds = {"peak": 64 * MB + host, "kept": 8 * MB + host, "stall": scaled(4, 1) / 10}
+    async with target.attack(**bounds) as attack:
         silent = [SocketMember(attack.wire, "40") for _ in range(count)]
         async with crowd(attack.wire, silent, reads=False):
             arguments = {"reading": [], "silent": await _connected(silent, reading=False)}

@@ -29,7 +29,7 @@ DRIP: Final = 0.4
 
 TRIM: Final = "tests.security.scenarios.memory.trim"
 
-KEPT: Final = scaled(24, 8) * MB
+KEPT: Final = scaled(48, 8) * MB
 """What Python keeps of thousands of sessions for the next ones; more rounds add nothing."""
 
 UNKNOWN: Final = {"code": 1, "message": "Session ID unknown"}
@@ -121,7 +121,9 @@ async def test_d04_websockets_that_join_nothing(front: str, targets: Callable[..
     count = scaled(5_000, 500)
     each = 8_192 if front == "native" else 32_768  # the latter is mostly the host's
     target = targets(front, **HASTY)
-    async with target.attack(peak=count * each + 4 * MB, kept=KEPT, stall=0.4) as attack:
+    async with target.attack(
+        peak=count * each + 4 * MB, kept=KEPT + count * each // 2, stall=0.4
+    ) as attack:
         members = [SocketMember(attack.wire) for _ in range(count)]
         async with crowd(attack.wire, members):
             await _all_ended(members)
