@@ -36,10 +36,10 @@ class WebSocketClient(asyncio.Protocol):
         self._is_open = False
 
     @classmethod
-    async def connect(cls, port: int) -> WebSocketClient:
-        """Connect and join the main namespace."""
+    async def connect(cls, port: int, **options: Any) -> WebSocketClient:
+        """Connect and join the main namespace; options are those of `create_connection`."""
         loop = asyncio.get_running_loop()
-        _, client = await loop.create_connection(cls, "127.0.0.1", port)
+        _, client = await loop.create_connection(cls, "127.0.0.1", port, **options)
         await client.ready
         return client
 
@@ -107,9 +107,9 @@ class PollingClient:
         self._query = b"EIO=4&transport=polling"
 
     @classmethod
-    async def connect(cls, port: int) -> PollingClient:
-        """Connect and join the main namespace."""
-        client = cls(*await asyncio.open_connection("127.0.0.1", port))
+    async def connect(cls, port: int, **options: Any) -> PollingClient:
+        """Connect and join the main namespace; options are those of `create_connection`."""
+        client = cls(*await asyncio.open_connection("127.0.0.1", port, **options))
         body = await client.get()
         client._query += b"&sid=" + json.loads(body[1:])["sid"].encode()
         await client.post(b"40")

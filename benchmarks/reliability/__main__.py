@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-NAMES = ("slow_readers", "slow_writers", "limits", "shutdown")
+NAMES = ("slow_readers", "slow_writers", "limits", "connections", "shutdown")
 
 
 def main() -> None:
