@@ -118,8 +118,12 @@ class PollingClient:
 
     async def get(self) -> bytes:
         """Poll."""
-        self._writer.write(b"GET /socket.io/?%b HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % self._query)
+        self.begin_poll()
         return await self._response()
+
+    def begin_poll(self) -> None:
+        """Poll without waiting for the answer."""
+        self._writer.write(b"GET /socket.io/?%b HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % self._query)
 
     async def post(self, body: bytes) -> bytes:
         """Push packets."""

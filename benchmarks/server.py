@@ -1,8 +1,9 @@
 """The server that is measured, in a process of its own.
 
-    python -m benchmarks.server PORT [bare | limited]
+    python -m benchmarks.server PORT [bare | limited | tls FILE]
 
-`limited` has every rate limit on, far above what the load does.
+`limited` has every rate limit on, far above what the load does; `tls` encrypts, with the key and
+the certificate of a file.
 
 `cpu` and `memory` answer with what the process has used so far, so that nothing but Python is
 needed to measure it.
@@ -11,6 +12,7 @@ needed to measure it.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import sys
 import time
 from pathlib import Path
@@ -84,7 +86,11 @@ def main() -> None:
             server.close()
             return
         io = make_server(LIMITS if "limited" in sys.argv else None)
-        async with io.listen("127.0.0.1", port):
+        tls = None
+        if "tls" in sys.argv:
+            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            tls.load_cert_chain(sys.argv[-1])
+        async with io.listen("127.0.0.1", port, ssl=tls):
             sys.stdout.write("ready\n")
             sys.stdout.flush()
             await stop.wait()
