@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import http
 import re
-from collections import deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -238,7 +237,7 @@ class HttpConnection(asyncio.Protocol):
         self._reader = RequestReader(self, self._limits)
         self._reader.is_secure = is_secure
         self._reader.trusted_proxies = engine.trusted_proxies
-        self._queue: deque[NativeExchange] = deque()
+        self._queue: list[NativeExchange] = []  # short; an empty deque takes 760 bytes
         self._exchange: NativeExchange | None = None
         self._upgrade: NativeUpgrade | None = None
         self._awaits_upgrade = False
@@ -474,7 +473,7 @@ class HttpConnection(asyncio.Protocol):
         self._is_flushing = False
         queue = self._queue
         while queue and (answer := queue[0].answer) is not None:
-            done = queue.popleft()
+            done = queue.pop(0)
             self._tcp.write(answer)
             if not done.keep_alive:
                 self._finish()
@@ -528,7 +527,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _lose_requests(self) -> None:
         self._exchange = None
-        queue, self._queue = self._queue, deque()
+        queue, self._queue = self._queue, []
         for exchange in queue:
             exchange.lose()
 
