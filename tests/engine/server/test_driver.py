@@ -11,7 +11,7 @@ import pytest
 from sockwave.engine.core.options import EngineOptions, Limits
 from sockwave.engine.core.session import Session
 from sockwave.engine.io.loop import DEADLINES_PER_TICK, LATE
-from sockwave.engine.server.driver import FLUSH_SECONDS, FLUSHES_AT_ONCE, Driver
+from sockwave.engine.server.driver import FLUSH_SECONDS, FLUSHES_PER_LOOK, Driver
 from sockwave.types import DisconnectReason, SessionId
 from tests.engine.core.fakes import FakeSink, FakeTransport
 
@@ -81,19 +81,19 @@ def test_crowd_is_flushed_in_slices_with_turns_for_others(monkeypatch: pytest.Mo
     class Slow(FakeFlushable):
         def flush(self) -> None:
             nonlocal now
-            now += FLUSH_SECONDS / (2 * FLUSHES_AT_ONCE)
+            now += FLUSH_SECONDS / (2 * FLUSHES_PER_LOOK)
             super().flush()
 
     async def main() -> None:
         driver, flushed = make_driver(), list[FakeFlushable]()
-        for _ in range(10 * FLUSHES_AT_ONCE + 5):
+        for _ in range(10 * FLUSHES_PER_LOOK + 5):
             driver.flush_later(Slow(flushed))
         counts = []
         for _ in range(6):
             await asyncio.sleep(0)
             counts.append(len(flushed))
-        assert counts[0] == 3 * FLUSHES_AT_ONCE  # the clock is first looked at behind the first
-        assert counts[-1] == 10 * FLUSHES_AT_ONCE + 5
+        assert counts[0] == 3 * FLUSHES_PER_LOOK  # the clock is first looked at behind the first
+        assert counts[-1] == 10 * FLUSHES_PER_LOOK + 5
 
     run(main)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "Driver"]
 
-FLUSHES_AT_ONCE: Final = 32
+FLUSHES_PER_LOOK: Final = 32
 """Sessions flushed between two looks at the clock."""
 
 FLUSH_SECONDS: Final = 0.004
@@ -147,21 +147,18 @@ class Driver(LoopDriver):
         dirty = self._dirty
         flushed = 0
         end = None
-        while True:
-            batch = dirty[flushed : flushed + FLUSHES_AT_ONCE]
-            for what in batch:
-                try:
-                    what.flush()
-                except Exception:
-                    _logger.exception("internal error while sending")
-            flushed += len(batch)
-            if flushed >= len(dirty):
-                break
-            now = self.turn_clock()
-            if end is None:
-                end = now + FLUSH_SECONDS
-            elif now >= end:
-                break
+        for what in dirty:  # and what is added meanwhile
+            try:
+                what.flush()
+            except Exception:
+                _logger.exception("internal error while sending")
+            flushed += 1
+            if not flushed % FLUSHES_PER_LOOK:
+                now = self.turn_clock()
+                if end is None:
+                    end = now + FLUSH_SECONDS
+                elif now >= end:
+                    break
         # Only now, so that what was added meanwhile found the list in use.
         del dirty[:flushed]
         if dirty:

@@ -137,14 +137,13 @@ class RequestReader:
         the size of a head that begins in the midst of a part is not counted.
         """
         end = len(data)
-        if self.is_in_body and not self._is_chunked:
-            return min(end, at + (self._length or 0) - self._body_size)
-        first = data.find(_END_OF_HEAD, at)
-        if first < 0:
+        if self.is_in_body:
+            if not self._is_chunked:
+                return min(end, at + (self._length or 0) - self._body_size)
+        elif end - at <= self._limits.head_bytes and data.count(_END_OF_HEAD, at) < 2:
             return end
-        first += len(_END_OF_HEAD)
-        is_small = not self.is_in_body and end - at <= self._limits.head_bytes
-        return end if is_small and data.find(_END_OF_HEAD, first) < 0 else first
+        first = data.find(_END_OF_HEAD, at)
+        return end if first < 0 else first + len(_END_OF_HEAD)
 
     def feed(self, data: bytes) -> int | None:
         """Read what the peer sent.

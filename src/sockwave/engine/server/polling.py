@@ -172,14 +172,17 @@ class PollingTransport:
         if packets is None:
             return
         receiver = self.receiver
-        clock = self._host.turn_clock
-        end = clock() + MESSAGE_SECONDS
+        end = None
         try:
             for handled in range(PACKETS_PER_TICK):
                 if self._paused:
                     return
-                if handled % PACKETS_PER_LOOK == 0 and clock() >= end:
-                    break
+                if handled and not handled % PACKETS_PER_LOOK:
+                    now = self._host.turn_clock()
+                    if end is None:
+                        end = now + MESSAGE_SECONDS
+                    elif now >= end:
+                        break
                 packet = next(packets, None)
                 if packet is None:
                     self._packets = None
