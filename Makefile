@@ -16,7 +16,7 @@ INPUTS := pyproject.toml requirements/constraints.txt scripts/install.py
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint types fmt interop bench fuzz fuzz-ci soak reliability docs client-bundle peers lock clean
+.PHONY: help demo test check lint types fmt interop bench fuzz fuzz-ci soak soak-ci reliability docs client-bundle peers lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -64,6 +64,10 @@ fuzz-ci: $(DEV) ## The same inputs on every run: a million for the codec, then w
 
 soak: $(DEV) ## Let clients come and go for an hour, and see that nothing grows
 	@$(PY) -m soak.run $(ARGS)
+
+soak-ci: $(DEV) ## The same for half a minute, on each front end
+	@$(PY) -m soak.run --seconds 15 --seed 1
+	@$(PY) -m soak.run --seconds 15 --seed 2 --front asgi
 
 reliability: $(DEV) ## Measure what it takes to disturb the server
 	@$(PY) -m benchmarks.reliability $(ARGS)
