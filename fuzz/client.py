@@ -68,14 +68,8 @@ class ClientTarget:
             await turns(2)
             if letter == "h":
                 await self._loop.pass_time(30.0)
-            elif letter == "p":
-                tcp.stick()
-            elif letter == "r":
-                tcp.unstick()
-            elif letter == "e":
-                tcp.end()
-            elif letter == "l":
-                tcp.lose(ConnectionResetError())
+            else:
+                tcp.obey(letter)
             for segment in segments:
                 tcp.bring(segment)
         await turns(3)

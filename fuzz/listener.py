@@ -109,14 +109,8 @@ class ListenerTarget:
                 tcp = connections.get(letter) or self._connect(connections, letter)
             elif letter == "h":
                 await self._loop.pass_time(30.0)
-            elif letter == "p":
-                tcp.stick()
-            elif letter == "r":
-                tcp.unstick()
-            elif letter == "e":
-                tcp.end()
-            elif letter == "l":
-                tcp.lose(ConnectionResetError())
+            else:
+                tcp.obey(letter)
             for segment in segments:
                 if b"@SID" in segment:
                     segment = segment.replace(b"@SID", self._last_sid())

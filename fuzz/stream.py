@@ -216,6 +216,18 @@ class FakeTcp(asyncio.Transport):
         while self._unread and self._is_reading and not self._is_closing:
             self._present().data_received(self._unread.pop(0))
 
+    def obey(self, letter: str) -> None:
+        """Do what a letter of a script says of a connection."""
+        match letter:
+            case "p":
+                self.stick()
+            case "r":
+                self.unstick()
+            case "e":
+                self.end()
+            case "l":
+                self.lose(ConnectionResetError())
+
     def stick(self) -> None:
         """The peer does not read."""
         if not self._is_stuck and not self._is_closing:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +12,7 @@ import pytest
 from tests.security.judge import Target
 from tests.security.settings import IS_FULL, raise_descriptor_limit, scaled
 from tests.security.victims import Client
-from tests.support.raw import within
+from tests.support.running import run_coroutine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,13 +44,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run a coroutine test."""
-    if not inspect.iscoroutinefunction(pyfuncitem.obj):
-        return None
-    names = pyfuncitem._fixtureinfo.argnames
-    arguments = {name: pyfuncitem.funcargs[name] for name in names}
-    with asyncio.Runner() as runner:
-        runner.run(within(pyfuncitem.obj(**arguments), ROW_DEADLINE))
-    return True
+    return run_coroutine(pyfuncitem, ROW_DEADLINE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

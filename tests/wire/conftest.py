@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.fronts import FRONTS, Front
-from tests.support.raw import DEADLINE, within
+from tests.support.raw import DEADLINE
+from tests.support.running import run_coroutine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,15 +41,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run a coroutine test in a loop of the front end's choice."""
-    if not inspect.iscoroutinefunction(pyfuncitem.obj):
-        return None
-    names = pyfuncitem._fixtureinfo.argnames
-    arguments = {name: pyfuncitem.funcargs[name] for name in names}
-    front = next((value for value in arguments.values() if isinstance(value, Front)), None)
+    values = pyfuncitem.funcargs.values()
+    front = next((value for value in values if isinstance(value, Front)), None)
     factory = front.loop_factory if front is not None else asyncio.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(within(pyfuncitem.obj(**arguments), 4 * DEADLINE))
-    return True
+    return run_coroutine(pyfuncitem, 4 * DEADLINE, factory)
 
 
 @pytest.fixture(autouse=True)
