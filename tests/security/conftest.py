@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +19,9 @@ if TYPE_CHECKING:
 FRONTS: Final = ("native", "asgi")
 
 HERE: Final = Path(__file__).parent
+
+RUNNING: Final = 4
+"""Servers at a time: two sets of options on both front ends."""
 
 ROW_DEADLINE: Final = scaled(300, 50)
 """Seconds for one row."""
@@ -61,19 +63,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Target]]:
-    """Gives the server of a front end and options, started when it is first asked for."""
+    """Gives the server of a front end and options, started when it is first asked for.
+
+    Those that were used last stay: each has honest clients who never stop, and many would leave no
+    processor for the one that is attacked.
+    """
     raise_descriptor_limit()
-    with ExitStack() as stack:
-        running: dict[str, Target] = {}
+    running: dict[str, Target] = {}
 
-        def target(front: str, **options: Any) -> Target:
-            key = f"{front} {sorted(options.items())}"
-            if key not in running:
-                directory = tmp_path_factory.mktemp("target")
-                running[key] = stack.enter_context(Target(front, directory, **options))
-            return running[key]
+    def target(front: str, **options: Any) -> Target:
+        key = f"{front} {sorted(options.items())}"
+        found = running.pop(key, None)
+        if found is None:
+            if len(running) >= RUNNING:
+                running.pop(next(iter(running))).__exit__()
+            found = Target(front, tmp_path_factory.mktemp("target"), **options).__enter__()
+        running[key] = found
+        return found
 
-        yield target
+    yield target
+    for each in running.values():
+        each.__exit__()
 
 
 @pytest.fixture(scope="session")

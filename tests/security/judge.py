@@ -44,7 +44,7 @@ KEPT: Final = 8 * MB
 SETTLE: Final = 3.0
 """Seconds from the attacker's leaving until nothing is left of him (OK3)."""
 
-ANSWERS: Final = 5
+ANSWERS: Final = 3
 """Answers that each honest client must have got by the end of a row (OK1)."""
 
 COOL: Final = 5.0

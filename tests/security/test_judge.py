@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.security.judge import ANSWERS
 from tests.security.ways import connected
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ PLANTED = "tests.security.scenarios.planted"
 async def test_nothing_done_passes(front: str, targets: Callable[..., Target]) -> None:
     async with targets(front).attack() as attack:
         pass
-    assert min(report["answers"] for report in attack.reports.values()) >= 5
+    assert min(report["answers"] for report in attack.reports.values()) >= ANSWERS
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,8 @@ async def test_d16_text_that_is_no_utf_8(
         frame = bytes([frame[0] & 0xF0 | 1]) + frame[1:]
         await send_frames(peer, frame + text('422["echo"]'), way)
         closed = await peer.ended()
-        assert closed.code == 1007
+        # uvicorn closes with bytes unread, and may lose its close frame.
+        assert closed.code in ((1007,) if front == "native" else (1007, 1006))
 
 
 async def test_d16_bytes_that_are_no_json_by_polling(

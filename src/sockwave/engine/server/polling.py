@@ -27,7 +27,7 @@ __all__ = ["PollingTransport"]
 PACKETS_PER_TICK: Final = 256
 """Packets of one POST handled before others get their turn."""
 
-PACKETS_PER_LOOK: Final = 32
+PACKETS_PER_LOOK: Final = 16
 """Packets handled between two looks at the clock: handlers may take long."""
 
 _NEVER_COMPRESSED: Final = (b"6", b"1")
