@@ -202,6 +202,8 @@ async def test_v26_compression_bomb(front: str, way: str, targets: Callable[...,
         peer = await compressing(attack.wire)
         await send_frames(peer, frame, way)
         await check_closed(peer, 1009)
+        if front == "asgi":  # the C library keeps what the host has inflated
+            await target.do("tests.security.scenarios.memory.trim")
 
 
 async def test_v26_bomb_in_fragments(front: str, targets: Callable[..., Target]) -> None:
@@ -211,10 +213,13 @@ async def test_v26_bomb_in_fragments(front: str, targets: Callable[..., Target])
     frames = [encode_frame(Opcode.TEXT, parts[0], fin=False, rsv1=True, mask=True)]
     frames += [fragment(part) for part in parts[1:-1]]
     peak = 8 * MB if front == "native" else 80 * MB
-    async with compressing_target(targets, front).attack(peak=peak, kept=32 * MB) as attack:
+    target = compressing_target(targets, front)
+    async with target.attack(peak=peak, kept=32 * MB) as attack:
         peer = await compressing(attack.wire)
         await send_frames(peer, b"".join([*frames, fragment(parts[-1], fin=True)]), "whole")
         await check_closed(peer, 1009)
+        if front == "asgi":
+            await target.do("tests.security.scenarios.memory.trim")
 
 
 async def test_v27_compressed_frame_without_the_extension(
