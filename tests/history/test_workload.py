@@ -19,7 +19,7 @@ from tests.history.workload import Workload, run
 if TYPE_CHECKING:
     from pathlib import Path
 
-SEEDS, SECONDS = (int(part) for part in os.environ.get("SOCKWAVE_HISTORY", "3x10").split("x"))
+SEEDS, SECONDS = (int(part) for part in os.environ.get("SOCKWAVE_HISTORY", "3x6").split("x"))
 
 
 @pytest.mark.timeout(SECONDS + 120)
