@@ -56,6 +56,8 @@ def signed_in(window: Window, url: str, name: str) -> Iterator[Window]:
     window.resize(DESKTOP)
     window.visit(url, name)
     yield window
+    if window.shows("chat"):
+        window.until_upgraded()
     assert window.errors() == []
     window.driver.get("about:blank")
 

@@ -75,14 +75,17 @@ class Window:
         )
         self.driver.get(url)
         self.sign_in(name)
-        # Who goes away in the middle of an upgrade is seen by others until the ping timeout.
-        self.until(lambda: self.text("status") == "WebSocket")
+        self.until_upgraded()
 
     def sign_in(self, name: str) -> None:
         """Answer the question for a name."""
         self.until(lambda: self.shows("name"))
         self["name"].send_keys(name, Keys.ENTER)
         self.until(lambda: self.text("room-title"))
+
+    def until_upgraded(self) -> None:
+        """Wait for the end of the upgrade: who goes away earlier is seen until the ping timeout."""
+        self.until(lambda: self.text("status") == "WebSocket")
 
     def say(self, text: str) -> None:
         """Type a message and send it by the Enter key."""
