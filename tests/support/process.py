@@ -39,6 +39,11 @@ def free_port(count: int = 1) -> int:
             return first
 
 
+def _take_interrupts() -> None:
+    """What runs in the background of a shell ignores Ctrl-C, and so do its children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class ServerProcess:
     """Python with arguments, from entering to leaving the context.
 
@@ -62,6 +67,7 @@ class ServerProcess:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "200"},
                 start_new_session=True,  # so that its workers can be found
+                preexec_fn=_take_interrupts,
             )
 
     @property

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
 from collections import deque
 from enum import Enum, auto
-from functools import partial
 from threading import get_ident
-from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from sockwave.codec.json import encode_json
 from sockwave.codec.socketio import (
     RESERVED_EVENTS,
     Packet,
     PacketType,
-    ack_prefix,
     event_prefix,
 )
-from sockwave.engine.core.handlers import Handler, fit, most_arguments
-from sockwave.engine.core.options import check_integer
 from sockwave.errors import (
     ConnectError,
     ConnectTimeout,
@@ -29,29 +23,23 @@ from sockwave.errors import (
     SockwaveError,
     TransportError,
 )
+from sockwave.socketio.client.dispatch import IncomingEvents
 from sockwave.socketio.client.early import EarlyEvents
 from sockwave.socketio.client.retries import RetryQueue
-from sockwave.socketio.client.stream import EventStream, Overflow
 from sockwave.socketio.core.acks import AckResult, AckTable, ack_callback, ack_value
 from sockwave.socketio.core.adapter import BroadcastFlags
-from sockwave.socketio.core.answers import Answers
 from sockwave.socketio.core.emit_operator import EmitOperator
-from sockwave.socketio.core.emitter import Emitter
-from sockwave.socketio.core.listeners import ANY, ANY_OUTGOING, AnyListeners
 from sockwave.socketio.core.outgoing import check_event_name, encode, event_packet
 from sockwave.types import DisconnectReason, Json, NamespaceName, SocketId
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable
 
     from sockwave.engine.core.client_session import ClientSession
-    from sockwave.engine.core.handlers import HandlerTable
     from sockwave.socketio.client.manager import Manager
     from sockwave.socketio.client.options import Auth, SocketOptions
 
 __all__ = ["ClientOperator", "ClientSocket"]
-
-F = TypeVar("F", bound=Handler)
 
 _NO_FLAGS: Final = BroadcastFlags()
 
@@ -79,7 +67,7 @@ class _Event(NamedTuple):
     id: int | None
 
 
-class ClientSocket(AnyListeners, Emitter):
+class ClientSocket(IncomingEvents):
     """A namespace of a server; made by `connect` and by `Manager.socket`.
 
     It wants to be connected from `connect()` until `disconnect()`, or until the server disconnects
@@ -104,56 +92,39 @@ class ClientSocket(AnyListeners, Emitter):
 
     __slots__ = (
         "__weakref__",
-        "_ack_prefix",
         "_acks",
         "_auth_task",
         "_buffer",
         "_drain_waiters",
         "_early",
-        "_ended_with",
         "_event_prefix",
-        "_hooks",
-        "_is_special",
         "_last_error",
         "_max_backlog",
         "_next_ack_id",
-        "_offset",
         "_options",
         "_owns_manager",
-        "_parser",
-        "_pid",
         "_queue",
         "_retry_first",
-        "_runtime",
         "_sent_connect",
-        "_session",
         "_state",
-        "_streams",
         "_wait_timeout",
         "_waiters",
         "auth",
         "id",
-        "manager",
-        "namespace",
         "recovered",
     )
 
     def __init__(self, manager: Manager, namespace: NamespaceName, options: SocketOptions) -> None:
-        super().__init__()
-        self.manager = manager
-        self.namespace = namespace
+        super().__init__(manager, namespace)
         self.auth: Auth | None = options.auth
         self.id: SocketId | None = None
         self.recovered = False
         self._options = options
-        self._runtime = manager.runtime
         self._max_backlog = manager.engine_options.max_backlog
         self._state = _State.INACTIVE
-        self._session: ClientSession | None = None
         self._sent_connect: ClientSession | None = None
         self._auth_task: asyncio.Task[None] | None = None
         self._event_prefix = event_prefix(namespace)
-        self._ack_prefix = ack_prefix(namespace)
         self._next_ack_id = 0
         self._acks = AckTable(self._runtime, options.max_pending_acks)
         self._buffer: deque[_Event] = deque()
@@ -161,16 +132,10 @@ class ClientSocket(AnyListeners, Emitter):
         self._queue: RetryQueue[_Event] | None = None
         if options.retries:
             self._queue = RetryQueue(options.retries, options.send_buffer_limit, self._send_try)
-        self._hooks: HandlerTable | None = None
-        self._parser = manager.options.parser
-        self._is_special = options.retries > 0 or self._parser is not None
-        self._pid: str | None = None
-        self._offset: str | None = None
-        self._streams: list[weakref.ref[EventStream]] = []
+        self._is_special = self._is_special or options.retries > 0
         self._waiters: list[asyncio.Future[None]] = []
         self._drain_waiters: list[asyncio.Future[None]] = []
         self._last_error: SockwaveError | None = None
-        self._ended_with: SockwaveError | None = None
         self._owns_manager = False
         self._wait_timeout: float | None = None
         self._retry_first = True
@@ -403,54 +368,6 @@ class ClientSocket(AnyListeners, Emitter):
                 raise Disconnected("while draining")
             await self._wait_for(self._drain_waiters)
 
-    # --- receiving --------------------------------------------------------------------------------
-
-    def events(
-        self, *events: str, maxsize: int = 1_000, overflow: Overflow = "error"
-    ) -> EventStream:
-        """Iterate over events of the server: `async for (text,) in socket.events("message")`.
-
-        With one name each item is the tuple of arguments; with several names, or none for all
-        events, it begins with the name. Events are collected from this call on. The iteration goes
-        on over reconnections; it ends when the socket is disconnected by either side, and raises
-        when the server refuses it (ConnectError) or the manager gives up (TransportError).
-
-        Args:
-            maxsize: Events that may wait to be read.
-            overflow: What happens with one more: `error` ends the iteration with LimitExceeded
-                behind those that wait, so that nothing is lost silently; `drop_oldest` and
-                `drop_newest` leave one out and count it in `dropped`.
-
-        Raises:
-            TypeError, ValueError: A name is no text or reserved, or an argument is no such value.
-        """
-        for event in events:
-            check_event_name(event)
-        check_integer("maxsize", maxsize, 1)
-        if overflow not in ("error", "drop_oldest", "drop_newest"):
-            raise ValueError(f"overflow: {overflow!r} is not error, drop_oldest or drop_newest")
-        stream = EventStream(events, maxsize, overflow)
-        reference = weakref.ref(stream, self._forget_stream)
-        self._streams.append(reference)
-        stream.on_end(lambda: self._forget_stream(reference))
-        if self._ended_with is not None:
-            _end_stream(stream, self._ended_with)
-        return stream
-
-    def __aiter__(self) -> EventStream:
-        """All events, as `events()`."""
-        return self.events()
-
-    def _forget_stream(self, reference: weakref.ref[EventStream]) -> None:
-        if reference in self._streams:
-            self._streams.remove(reference)
-
-    def _hooks_for(self, key: str) -> HandlerTable:
-        self._is_special = self._is_special or key == ANY_OUTGOING
-        if self._hooks is None:
-            self._hooks = {}
-        return self._hooks
-
     # --- called by the manager --------------------------------------------------------------------
 
     def engine_opened(self, session: ClientSession) -> None:
@@ -624,10 +541,7 @@ class ClientSocket(AnyListeners, Emitter):
             if not waiter.done():
                 waiter.set_exception(error)
         self._wake(self._drain_waiters)
-        for reference in list(self._streams):
-            stream = reference()
-            if stream is not None:
-                _end_stream(stream, error)
+        self._end_streams(error)
 
     async def _wait_for(self, waiters: list[asyncio.Future[None]]) -> None:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -644,108 +558,6 @@ class ClientSocket(AnyListeners, Emitter):
             if not waiter.done():
                 waiter.set_result(None)
         waiters.clear()
-
-    # --- private: handlers ------------------------------------------------------------------------
-
-    def emit_local(self, event: str, *args: Any) -> None:
-        """Run this side's handlers of a life-cycle event."""
-        for handler in self._handlers.get(event, ()):
-            self._run(handler, fit(handler, args), event)
-
-    def _dispatch(self, args: list[Any], id_: int | None) -> None:
-        name = args[0]
-        handlers_by_name = self._handlers
-        if self._hooks is not None:
-            for hook in self._hooks.get(ANY, ()):
-                self._run(hook, args, "on_any")
-        if self._streams:
-            for reference in list(self._streams):
-                stream = reference()
-                if stream is not None and stream.wants(name):
-                    stream.put(args)
-        if name.__class__ is not str:
-            name = str(int(name)) if name == int(name) else str(name)
-        handlers = handlers_by_name.get(name)
-        if self._pid is not None and id_ is None and args[-1].__class__ is str and len(args) > 1:
-            self._dispatch_with_offset(name, args, handlers or ())
-        elif handlers is not None and len(handlers) == 1:
-            self._run_only(handlers[0], args, name, id_)
-        elif handlers:
-            answers = self._answers(id_, len(handlers))
-            for handler in handlers:
-                self._run(handler, args[1:], name, answers)
-
-    def _run_only(self, handler: Handler, args: list[Any], name: str, id_: int | None) -> None:
-        """One handler: the path of nearly every event."""
-        try:
-            result = handler(*args[1:])
-        except Exception as error:
-            self.handler_failed(name, error)
-            return
-        if result.__class__ is CoroutineType or (
-            result is not None and hasattr(result, "__await__")
-        ):
-            answers = None if id_ is None else self._answers(id_, 1)
-            self.manager.handler_started()
-            self._runtime.start_handler(self._finish(result, name, answers))
-        elif id_ is not None:
-            self.acknowledge(self._session, id_, result)
-
-    def _dispatch_with_offset(
-        self, name: str, args: list[Any], handlers: tuple[Handler, ...]
-    ) -> None:
-        """The last argument may be the server's offset, which no handler of fixed arity wants."""
-        for handler in handlers:
-            most = most_arguments(handler)
-            fitted = args[1:-1] if most == len(args) - 2 else args[1:]
-            self._run(handler, fitted, name)
-        self._offset = args[-1]
-
-    def _run(
-        self, handler: Handler, args: Iterable[Any], name: str, answers: Answers | None = None
-    ) -> None:
-        try:
-            result = handler(*args)
-        except Exception as error:
-            self.handler_failed(name, error)
-            return
-        if result is not None and hasattr(result, "__await__"):
-            self.manager.handler_started()
-            self._runtime.start_handler(self._finish(result, name, answers))
-        elif answers is not None:
-            answers.returned(result)
-
-    async def _finish(self, awaitable: Awaitable[Any], name: str, answers: Answers | None) -> None:
-        """Wait for a handler in its task."""
-        try:
-            result = await awaitable
-        except Exception as error:
-            self.handler_failed(name, error)
-        else:
-            if answers is not None:
-                answers.returned(result)
-        finally:
-            self.manager.handler_ended()
-
-    def _answers(self, id_: int | None, handlers: int) -> Answers:
-        return Answers(partial(self.acknowledge, self._session), id_, handlers)
-
-    def acknowledge(self, session: ClientSession | None, id_: int, result: Any) -> None:
-        """Answer an event, on the connection that it came by only: ids mean nothing on another."""
-        if session is None or session is not self._session:
-            return
-        values = [] if result is None else result if isinstance(result, tuple) else [result]
-        try:
-            if self._parser is None:
-                json, attachments = encode_json(values)
-                if not attachments:
-                    text = b"%b%d%b" % (self._ack_prefix, id_, json)
-                    session.send_packet(text, len(text))
-                    return
-            packet = Packet(PacketType.ACK, self.namespace, id_, values)
-            encode(packet, parser=self._parser).queue_on(session)
-        except SockwaveError as error:
-            self.handler_failed("acknowledgement", error)
 
     def handler_failed(self, event: str, error: Exception) -> None:
         """Report a handler's exception; the connection lives on."""
@@ -917,11 +729,6 @@ class ClientSocket(AnyListeners, Emitter):
 
 
 def _ignore(result: AckResult) -> None: ...
-
-
-def _end_stream(stream: EventStream, error: SockwaveError) -> None:
-    """To be disconnected is the usual end; everything else is an error."""
-    stream.end(None if isinstance(error, Disconnected) else error)
 
 
 class SendBuffer:
