@@ -198,7 +198,10 @@ class Target:
         outcome = await self.do("outcome")
         peak = self.memory("VmHWM") - memory
         await self._honest_answered(attack)
-        sys.stdout.write(f"peak {peak / MB:.1f} MB, turn {outcome['stall'] * 1000:.1f} ms\n")
+        sys.stdout.write(
+            f"peak {peak / MB:.1f} of {attack.peak / MB:g} MB,"
+            f" turn {outcome['stall'] * 1000:.1f} of {attack.stall * 1000:g} ms\n"
+        )
         self._check_log(self.output[log:], time.monotonic() - began, attack.logs_errors)
         runs, expected = outcome["runs"], dict(attack.runs)
         assert runs == expected, f"handlers ran {runs}, not {expected}"

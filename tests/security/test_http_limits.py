@@ -60,7 +60,7 @@ async def test_v30_body_limit_holds_for_small_chunks(
 
 
 async def test_v30_body_of_ends_of_heads(listener: str, targets: Callable[..., Target]) -> None:
-    """What a reader could look for in a body is only looked for in heads."""
+    """What a reader could look for in a body is only looked for in heads, or in slices."""
     async with targets(listener).attack(stall=SLICE) as attack:
         peer = await attack.wire.open_polling()
         await peer.connect()

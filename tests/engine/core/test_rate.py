@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from sockwave.engine.core.options import RateLimits
 from sockwave.engine.core.rate import Bucket, Budget, Rate, RateExceeded, Rates, Supply
+from sockwave.engine.core.rate_addresses import Address
 
 
 class Sender:
@@ -17,8 +18,8 @@ class Sender:
         looks: How often the clock was looked at.
     """
 
-    def __init__(self, packets: list[Bucket], bytes: list[Bucket] | None = None) -> None:
-        self.budget = Budget(Supply(*packets), Supply(*(bytes or ())))
+    def __init__(self, packets: Supply | None = None, bytes: Supply | None = None) -> None:
+        self.budget = Budget(packets or Supply(), bytes or Supply())
         self.now = 0.0
         self.looks = 0
 
@@ -45,13 +46,19 @@ class Sender:
         return passed
 
 
-def bucket(rate: float, burst: float, limit: str = "session_packets", sharers: int = 1) -> Bucket:
+def bucket(rate: float, burst: float, limit: str = "address_packets", sharers: int = 1) -> Bucket:
     return Bucket(Rate(limit, rate, burst, sharers))
+
+
+def supply(
+    rate: float, burst: float, shared: Bucket | None = None, *, limit: str = "session_packets"
+) -> Supply:
+    return Supply(Rate(limit, rate, burst), shared)
 
 
 def limited(rate: float, burst: float) -> Sender:
     """A sender of so many packets per second."""
-    return Sender([bucket(rate, burst)])
+    return Sender(supply(rate, burst))
 
 
 # --- the bound ------------------------------------------------------------------------------------
@@ -93,7 +100,7 @@ def test_packets_in_any_window_keep_to_the_rate(
 def test_bytes_in_any_window_keep_to_the_rate(
     rate: float, burst: float, steps: list[tuple[float, int]]
 ) -> None:
-    sender = Sender([], [bucket(rate, burst)])
+    sender = Sender(bytes=supply(rate, burst))
     passed: list[tuple[float, int]] = []
     for pause, size in steps:
         sender.now += pause
@@ -107,7 +114,7 @@ def test_sessions_of_one_address_keep_to_its_rate_together(
     rate: float, burst: float, steps: list[tuple[float, int]]
 ) -> None:
     address = bucket(rate, burst, sharers=2)
-    senders = [Sender([bucket(rate, burst), address]) for _ in range(5)]
+    senders = [Sender(supply(rate, burst, address)) for _ in range(5)]
     now = 0.0
     passed: list[tuple[float, int]] = []
     for pause, which in steps:
@@ -165,7 +172,7 @@ def test_clock_is_looked_at_once_for_a_portion() -> None:
 
 
 def test_message_larger_than_the_burst_never_passes() -> None:
-    sender = Sender([], [bucket(100, 5, "session_bytes")])
+    sender = Sender(bytes=supply(100, 5, limit="session_bytes"))
     assert sender.send(501) == "session_bytes"
     sender.now += 1_000
     assert sender.send(501) == "session_bytes"
@@ -178,14 +185,11 @@ def test_message_larger_than_the_burst_never_passes() -> None:
 def test_limit_that_is_exceeded_is_named() -> None:
     def first_limit(**limits: float) -> str | None:
         rates = Rates(RateLimits(burst=1, **limits))  # type: ignore[arg-type] # only rates
-        packets, bytes_ = (
-            [Bucket(rate) for rate in each if rate is not None]
-            for each in (
-                (rates.session_packets, rates.address_packets),
-                (rates.session_bytes, rates.address_bytes),
-            )
+        address = Address("192.0.2.1", rates)
+        sender = Sender(
+            Supply(rates.session_packets, address.packets),
+            Supply(rates.session_bytes, address.bytes),
         )
-        sender = Sender(packets, bytes_)
         return next(limit for _ in range(100) if (limit := sender.send(10)))
 
     assert first_limit(session_packets=2, address_packets=5) == "session_packets"
@@ -196,7 +200,8 @@ def test_limit_that_is_exceeded_is_named() -> None:
 
 def test_others_of_an_address_do_not_pay_for_a_refused_packet() -> None:
     packets, bytes_ = bucket(10, 1), bucket(1_000, 1, "address_bytes")
-    greedy, honest = Sender([bucket(2, 1), packets], [bytes_]), Sender([packets], [bytes_])
+    greedy = Sender(supply(2, 1, packets), Supply(shared=bytes_))
+    honest = Sender(Supply(shared=packets), Supply(shared=bytes_))
     assert greedy.send_all() == 2
     assert greedy.send(1_000_000) == "session_packets"
     assert honest.send(1_000_000) == "address_bytes"
@@ -206,7 +211,7 @@ def test_others_of_an_address_do_not_pay_for_a_refused_packet() -> None:
 def test_session_that_is_over_gives_back_what_it_took_ahead() -> None:
     address = bucket(1_600, 1, sharers=8)
     passed = 0
-    while (sender := Sender([address])).send() is None:
+    while (sender := Sender(Supply(shared=address))).send() is None:
         sender.budget.close()
         passed += 1
     assert passed == 1_500
@@ -216,13 +221,13 @@ def test_session_that_is_over_gives_back_what_it_took_ahead() -> None:
 def test_idle_sessions_hold_back_no_more_than_a_sixteenth() -> None:
     address = bucket(1_600, 1, sharers=8)
     for _ in range(200):
-        assert Sender([address]).send() is None
+        assert Sender(Supply(shared=address)).send() is None
     assert 0 < address.ahead <= 100
-    assert 1_500 - 200 - 100 <= Sender([address]).send_all() <= 1_500 - 200
+    assert 1_500 - 200 - 100 <= Sender(Supply(shared=address)).send_all() <= 1_500 - 200
 
 
 def test_unlimited_budget_never_runs_out() -> None:
-    sender = Sender([])
+    sender = Sender()
     for _ in range(10):
         assert sender.send(2**40) is None
 

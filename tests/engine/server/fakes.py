@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sockwave.engine.core.heartbeat import TimingWheel, WheelEntry
 from sockwave.engine.core.options import EngineOptions
 from sockwave.engine.core.request import Request
+from sockwave.engine.server.departures import Departures
 from sockwave.engine.server.exchange import HttpExchange, ResponseHeaders
 from sockwave.errors import TextEncodingError
 
@@ -76,6 +77,7 @@ class FakeHost:
         self.wheel = TimingWheel()
         self.soon: list[Callable[[], None]] = []
         self.lost: list[object] = []
+        self.departures = Departures(self.turn_clock, self.call_soon)
 
     def clock(self) -> float:
         return self.now

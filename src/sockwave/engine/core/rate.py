@@ -76,7 +76,7 @@ class Rate:
 
 
 class Bucket:
-    """What is left of a rate for one session or one address; full at first.
+    """What is left of a rate for one address; full at first.
 
     Attributes:
         rate: How it fills.
@@ -122,13 +122,18 @@ class Supply:
     """Where one session gets leave for its packets, or for their bytes.
 
     Args:
-        buckets: All of them must have what is needed; without any, everything is allowed.
+        rate: Of a bucket of its own, which is a part of this: there is one for every session.
+        shared: Another bucket, that of its address. Both must have what is needed; where there is
+            none, everything is allowed.
     """
 
-    __slots__ = ("_ahead", "_buckets")
+    __slots__ = ("_ahead", "_at", "_level", "_rate", "_shared")
 
-    def __init__(self, *buckets: Bucket | None) -> None:
-        self._buckets = tuple(bucket for bucket in buckets if bucket is not None)
+    def __init__(self, rate: Rate | None = None, shared: Bucket | None = None) -> None:
+        self._rate = rate
+        self._level = 0.0 if rate is None else rate.capacity
+        self._at = 0.0  # as full as it can be, whatever the time
+        self._shared = shared
         self._ahead = 0
 
     def draw(self, need: int, now: float) -> int:
@@ -140,28 +145,34 @@ class Supply:
         Raises:
             RateExceeded: There is not as much; then nothing is taken.
         """
-        if not self._buckets:
-            return need + UNCOUNTED
-        for bucket in self._buckets:
-            bucket.ahead -= self._ahead
-        self._ahead = 0
-        for bucket in self._buckets:
-            bucket.fill(now)
-            if bucket.level < need:
-                raise RateExceeded(bucket.rate.limit)
-        self._ahead = min([bucket.spare(need) for bucket in self._buckets])
-        drawn = need + self._ahead
-        for bucket in self._buckets:
-            bucket.level -= drawn
-            bucket.ahead += self._ahead
-        return drawn
+        rate, shared = self._rate, self._shared
+        ahead = UNCOUNTED
+        if rate is not None:
+            level = min(self._level + (now - self._at) * rate.per_second, rate.capacity)
+            self._level = level
+            self._at = now
+            if level < need:
+                raise RateExceeded(rate.limit)
+            ahead = min(rate.reserve, int(level) - need)
+        if shared is not None:
+            shared.ahead -= self._ahead
+            self._ahead = 0
+            shared.fill(now)
+            if shared.level < need:
+                raise RateExceeded(shared.rate.limit)
+            self._ahead = ahead = min(ahead, shared.spare(need))
+            shared.level -= need + ahead
+            shared.ahead += ahead
+        self._level -= need + ahead
+        return need + ahead
 
     def give_back(self, unused: int) -> None:
         """The session is over: others may have what it has taken ahead."""
-        for bucket in self._buckets:
-            bucket.ahead -= self._ahead
-            bucket.level += max(unused, 0)  # no more than a full bucket, after the next `fill`
-        self._ahead = 0
+        if self._ahead:
+            assert self._shared is not None
+            self._shared.ahead -= self._ahead
+            self._shared.level += max(unused, 0)  # at most a full bucket, after the next `fill`
+            self._ahead = 0
 
 
 class Budget:

@@ -26,8 +26,6 @@ AddressKey = str | int | None
 
 def address_key(host: str) -> AddressKey:
     """Tell addresses apart: of IPv6 by their /64, which is what one customer has at least."""
-    if ":" not in host:
-        return host
     try:
         address = ip_address(host)
     except ValueError:
@@ -93,14 +91,15 @@ class AddressTable:
 
     def find(self, host: str, now: float) -> Address:
         """Give the entry of an address, for what it asks for now."""
-        key = address_key(host)
+        key = address_key(host) if ":" in host else host
         address = self._addresses.get(key)
+        if address is not None and (address.sessions or address.connections):
+            return address
         if address is None:
             if len(self._addresses) >= self._most and not self._forget_quietest():
                 return self._others
             address = self._addresses[key] = Address(key, self._rates)
-        if not address.is_in_use:
-            self._rest(address, now)
+        self._rest(address, now)
         return address
 
     def used(self, address: Address) -> None:
@@ -114,7 +113,7 @@ class AddressTable:
 
     def next_deadline(self) -> float | None:
         """When `expire` is due."""
-        return next(iter(self._quiet.values()), None)
+        return next(iter(self._quiet.values())) if self._quiet else None
 
     def expire(self, now: float, limit: int = 1_000) -> None:
         """Forget addresses that have been quiet for long enough, the earliest first.

@@ -166,7 +166,7 @@ async def _serve_http(engine: EngineServer, scope: Scope, receive: Receive, send
     if exchange.request.method == "POST" and not exchange.answer.done():
         await _receive_body(engine, exchange, receive)
     if not exchange.answer.done():
-        await _answer_or_disconnect(exchange, receive)
+        await _answer_or_disconnect(engine, exchange, receive)
     if exchange.answer.done():
         status, headers, body = exchange.answer.result()
         raw = _raw(headers)
@@ -220,14 +220,16 @@ def _body_too_large(engine: EngineServer, exchange: AsgiExchange) -> None:
     exchange.close_after()
 
 
-async def _answer_or_disconnect(exchange: AsgiExchange, receive: Receive) -> None:
+async def _answer_or_disconnect(
+    engine: EngineServer, exchange: AsgiExchange, receive: Receive
+) -> None:
     """Wait for the answer, or for the peer to go."""
     gone = asyncio.ensure_future(_disconnected(receive))
     either: set[asyncio.Future[Any]] = {gone, exchange.answer}
     try:
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not exchange.answer.done():
-            exchange.lose()
+            engine.driver.departures.add(exchange.lose)
     except asyncio.CancelledError:
         exchange.lose()
         raise
@@ -286,6 +288,7 @@ class AsgiWebSocket:
         "_close_reason",
         "_closing",
         "_engine",
+        "_loss",
         "_out",
         "_readable",
         "_wake",
@@ -304,6 +307,7 @@ class AsgiWebSocket:
         self._buffered = 0
         self._closing: int | None = None
         self._close_reason = ""
+        self._loss = "connection lost"
         self._writing: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._readable = asyncio.Event()
@@ -378,7 +382,10 @@ class AsgiWebSocket:
                 reading.add_done_callback(lambda _: writing.cancel())
         finally:
             connections.discard(self)
-            self._end(CloseCode.NORMAL, DisconnectReason.TRANSPORT_CLOSE, "connection lost")
+            self._engine.driver.departures.add(self._tell_of_loss)
+
+    def _tell_of_loss(self) -> None:
+        self._end(CloseCode.NORMAL, DisconnectReason.TRANSPORT_CLOSE, self._loss)
 
     async def _write(self, send: Send) -> None:
         try:
@@ -413,8 +420,7 @@ class AsgiWebSocket:
             message = await receive()
             if message["type"] == "websocket.disconnect":
                 self._closing = CloseCode.NORMAL
-                code = message.get("code", CloseCode.NO_STATUS)
-                self._end(code, DisconnectReason.TRANSPORT_CLOSE, f"peer closed with {code}")
+                self._loss = f"peer closed with {message.get('code', CloseCode.NO_STATUS)}"
                 return
             try:
                 self._message_received(message)

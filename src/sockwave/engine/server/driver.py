@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sockwave.debug import is_debugging
 from sockwave.engine.io.loop import LoopDriver
+from sockwave.engine.server.departures import Departures
 from sockwave.types import DisconnectReason
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ class Driver(LoopDriver):
         ended: Called with each session that is over.
         upgraded: Called with each session that moved to another transport.
         rebound: Called when another loop takes over from one that has ended.
+
+    Attributes:
+        departures: What is to be done for clients that are gone.
     """
 
     _side = "server"
@@ -93,6 +97,7 @@ class Driver(LoopDriver):
         self._max_backlog = options.limits.process_backlog or _memory_limit()
         self._lagging: set[Session] = set()
         self._dirty: list[Flushable] = []
+        self.departures = Departures(self.turn_clock, self.call_soon)
 
     # --- the loop ---------------------------------------------------------------------------------
 
@@ -105,6 +110,7 @@ class Driver(LoopDriver):
             self._rebound()
             self.connections.clear()
         self._dirty = []
+        self.departures = Departures(self.turn_clock, self.call_soon)
 
     # --- tasks ------------------------------------------------------------------------------------
 

@@ -419,7 +419,10 @@ class EngineServer:
                 except Exception:
                     _logger.exception("generate_id failed")
                     raise Refused(ErrorCode.BAD_REQUEST, {"name": "ID_GENERATION_ERROR"}) from None
-            open_session(self._checked(request, allowed, id_))
+            checked = self._checked(request, allowed, id_)
+            if self.rates is not None:  # others may have opened while the application was asked
+                self.rates.check_sessions(request)
+            open_session(checked)
         except asyncio.CancelledError:
             self.refuse(exchange, refused_by_shutdown())
             raise
@@ -449,8 +452,6 @@ class EngineServer:
             raise refused_by_shutdown()
         if id_ in self._sessions:
             raise Refused(ErrorCode.BAD_REQUEST, {"name": "ID_GENERATION_ERROR"})
-        if self.rates is not None:  # others may have opened while the application was asked
-            self.rates.check_sessions(request)
         return SessionId(id_)
 
     def refuse(self, exchange: HttpExchange | UpgradeExchange, refused: Refused) -> None:

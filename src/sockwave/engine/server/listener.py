@@ -11,6 +11,7 @@ import asyncio
 import http
 import re
 from enum import Enum, auto
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sockwave.codec.deflate import negotiate
@@ -47,6 +48,10 @@ know; one that never ends is not read on."""
 _FULL_READ: Final = 65_536
 """Bytes read at once of which more is probably there. The loop would go on reading, up to 8 MB in
 one turn: time for others after each piece of a large body, which can be all framing of chunks."""
+
+PARTS_PER_TURN: Final = 1_024
+"""Parts of what was read at once (`RequestReader.end_of_part`) before others get their turn: a body
+can be all ends of heads."""
 
 _WEBSOCKET_KEY: Final = re.compile(rb"[+/0-9A-Za-z]{22}==")
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -301,7 +306,9 @@ class HttpConnection(asyncio.Protocol):
         """The TCP connection has ended."""
         self._is_closing = True
         self._forget()
-        self._lose_requests()
+        queue = self._take_requests()
+        if queue:
+            self._engine.driver.departures.add(partial(_lose, queue))
 
     def pause_writing(self) -> None:
         """The peer does not read its answers: take no more requests."""
@@ -335,7 +342,7 @@ class HttpConnection(asyncio.Protocol):
         reader, limits = self._reader, self._limits
         if self._held:  # came before `data`
             data, self._held = self._held + data, b""
-        at, end = 0, len(data)
+        at, end, parts = 0, len(data), 0
         while at < end:
             if (
                 self._host is not None
@@ -352,6 +359,12 @@ class HttpConnection(asyncio.Protocol):
             if self._is_closing:
                 return
             at = stop
+            parts += 1
+            if parts == PARTS_PER_TURN and at < end:
+                self._held = data[at:]
+                self._pause()
+                self._engine.call_soon(self._resume)
+                return
             if len(self._queue) >= limits.pipelined_requests and not reader.is_in_body:
                 self._held = data[at:]
                 self._pause()
@@ -519,17 +532,17 @@ class HttpConnection(asyncio.Protocol):
         Closing with bytes unread would reset the connection and could take the answer with it.
         """
         self._is_closing = True
-        self._lose_requests()
+        _lose(self._take_requests())
         if end_writing(self._tcp):
             self._engine.driver.schedule(self, self._engine.driver.clock() + LINGER)
         else:
             self._tcp.close()
 
-    def _lose_requests(self) -> None:
+    def _take_requests(self) -> list[NativeExchange]:
+        """Those that will have no answer."""
         self._exchange = None
         queue, self._queue = self._queue, []
-        for exchange in queue:
-            exchange.lose()
+        return queue
 
     def _forget(self) -> None:
         """The engine has nothing more to do with this connection."""
@@ -618,6 +631,11 @@ class HttpConnection(asyncio.Protocol):
             self._tcp.resume_reading()
         self._reader.close()
         return websocket
+
+
+def _lose(requests: list[NativeExchange]) -> None:
+    for exchange in requests:
+        exchange.lose()
 
 
 def _wants_websocket(upgrade: bytes) -> bool:

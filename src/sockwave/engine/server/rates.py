@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sockwave.engine.core.rate import Bucket, Budget, Rates, Supply
+from sockwave.engine.core.rate import Budget, Rates, Supply
 from sockwave.engine.core.rate_addresses import AddressTable
 from sockwave.engine.server.limited_session import LimitedSession
 from sockwave.engine.server.verification import ErrorCode, Refused
@@ -146,8 +146,7 @@ class RateLimiter:
 
     def _budget(self, address: Address | None) -> Budget:
         rates = self._rates
-        packets = None if rates.session_packets is None else Bucket(rates.session_packets)
-        bytes_ = None if rates.session_bytes is None else Bucket(rates.session_bytes)
+        packets, bytes_ = rates.session_packets, rates.session_bytes
         if address is None:
             return Budget(Supply(packets), Supply(bytes_))
         return Budget(Supply(packets, address.packets), Supply(bytes_, address.bytes))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sockwave.codec.deflate import PerMessageDeflate
     from sockwave.engine.core.options import EngineOptions
     from sockwave.engine.core.transport import Outgoing, TransportReceiver
+    from sockwave.engine.server.departures import Departures
     from sockwave.engine.server.driver import Connection
     from sockwave.errors import SockwaveError
 
@@ -28,6 +29,7 @@ class WebSocketHost(WebSocketDriver, Protocol):
     """What a WebSocket needs of its engine."""
 
     options: EngineOptions
+    departures: Departures
 
     def connection_lost(self, connection: Connection) -> None:
         """A TCP connection has ended."""
@@ -88,6 +90,9 @@ class WebSocketTransport(TcpWebSocket):
         """The TCP connection has ended."""
         super().connection_lost(exc)
         self._driver.connection_lost(self)
+        self._driver.departures.add(self._tell_of_loss)
+
+    def _tell_of_loss(self) -> None:
         self._tell(DisconnectReason.TRANSPORT_CLOSE, "connection lost")
 
     def _fail(self, code: int, error: SockwaveError) -> None:
