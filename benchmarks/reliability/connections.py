@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import ssl
 import subprocess
 import tempfile
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.load import PollingClient, WebSocketClient
-from benchmarks.reliability.report import Figure
+from benchmarks.reliability.report import Figure, allow_many_descriptors
 from benchmarks.run import server
 
 CONNECTIONS: Final = 3_000
@@ -51,8 +50,7 @@ def _certificate(path: Path) -> str:
 
 def measure() -> list[Figure]:
     """A server of its own for each kind."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    allow_many_descriptors()
     with tempfile.TemporaryDirectory() as directory:
         certificate = _certificate(Path(directory) / "certificate.pem")
         kinds = {

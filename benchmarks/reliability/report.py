@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from tests.security.judge import Target
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Figure", "milliseconds", "percentile", "target"]
+__all__ = ["Figure", "allow_many_descriptors", "milliseconds", "percentile", "target"]
 
 
 class Figure(NamedTuple):
@@ -27,6 +28,12 @@ def target(front: str = "native", **options: Any) -> Iterator[Target]:
     """Run a server with two honest clients beside it."""
     with tempfile.TemporaryDirectory() as directory, Target(front, Path(directory), **options) as t:
         yield t
+
+
+def allow_many_descriptors() -> None:
+    """Open as many files as the machine lets this process, and those that it starts."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def percentile(values: Sequence[float], share: float) -> float:

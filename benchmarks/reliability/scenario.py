@@ -20,3 +20,15 @@ async def broadcast(io: Server, size: int, count: int, interval: float) -> None:
     for _ in range(count):
         io.emit("large", time.monotonic(), payload)
         await asyncio.sleep(interval)
+
+
+async def until_gone(io: Server, left: int) -> float:
+    """Wait until no more than so many sessions are left; seconds since the first one went."""
+    sessions = io.engine.sessions
+    before = len(sessions)
+    began = time.monotonic()
+    while len(sessions) > left:
+        if len(sessions) == before:
+            began = time.monotonic()
+        await asyncio.sleep(0.001)
+    return time.monotonic() - began

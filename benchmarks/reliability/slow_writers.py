@@ -7,12 +7,11 @@ minute before.
 from __future__ import annotations
 
 import asyncio
-import resource
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from benchmarks.reliability.report import Figure, milliseconds, target
+from benchmarks.reliability.report import Figure, allow_many_descriptors, milliseconds, target
 from tests.security.judge import MB
 
 if TYPE_CHECKING:
@@ -84,7 +83,6 @@ async def _attack(server: Target) -> list[Figure]:
 
 def measure() -> list[Figure]:
     """Compare calm and attack."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    allow_many_descriptors()
     with target() as server:
         return asyncio.run(_attack(server))

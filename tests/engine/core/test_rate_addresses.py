@@ -14,13 +14,13 @@ RATES = Rates(RateLimits(address_handshakes=1, address_packets=10, burst=5))
 def open_session(table: AddressTable, host: str, now: float = 0.0) -> Address:
     address = table.find(host, now)
     address.sessions += 1
-    table.used(address)
     return address
 
 
 def close_session(table: AddressTable, address: Address, now: float) -> None:
     address.sessions -= 1
-    table.left(address, now)
+    if not address.is_in_use:
+        table.left(address, now)
 
 
 # --- keys -----------------------------------------------------------------------------------------
@@ -75,6 +75,7 @@ def test_address_with_something_open_is_not_forgotten() -> None:
     address = open_session(table, "192.0.2.1")
     address.connections += 1
     table.expire(1_000.0)
+    assert len(table) == 1
     close_session(table, address, 1_000.0)
     assert table.next_deadline() is None
     address.connections -= 1

@@ -94,15 +94,19 @@ class Bucket:
 
     def fill(self, now: float) -> None:
         """Let flow in what is due."""
-        rate = self.rate
-        self.level = min(self.level + (now - self._at) * rate.per_second, rate.capacity)
-        self._at = now
+        if now != self._at:
+            rate = self.rate
+            level = self.level + (now - self._at) * rate.per_second
+            self.level = level if level < rate.capacity else rate.capacity
+            self._at = now
 
-    def spare(self, need: int) -> int:
-        """How much one session may take ahead, beside what it needs."""
+    def spare(self, need: int, most: int) -> int:
+        """How much one session may take ahead, beside what it needs; `most` is enough."""
         rate = self.rate
         share = (rate.reserve - self.ahead) // rate.sharers
-        return max(0, min(share, int(self.level) - need))
+        left = int(self.level) - need
+        spare = share if share < left else left
+        return most if most < spare else spare if spare > 0 else 0
 
     def take_one(self, now: float) -> bool:
         """Take 1, if it is there."""
@@ -136,6 +140,19 @@ class Supply:
         self._shared = shared
         self._ahead = 0
 
+    def start(self) -> int:
+        """Take something ahead for a session that begins; for many that is all they need.
+
+        Its own bucket is full and stays so: what may be taken ahead comes on top of that.
+        """
+        rate, shared = self._rate, self._shared
+        ahead = UNCOUNTED if rate is None else rate.reserve
+        if shared is not None:
+            self._ahead = ahead = shared.spare(0, ahead)
+            shared.level -= ahead
+            shared.ahead += ahead
+        return ahead
+
     def draw(self, need: int, now: float) -> int:
         """Take `need`, and some ahead; what was taken ahead before is used up.
 
@@ -148,19 +165,23 @@ class Supply:
         rate, shared = self._rate, self._shared
         ahead = UNCOUNTED
         if rate is not None:
-            level = min(self._level + (now - self._at) * rate.per_second, rate.capacity)
+            level = self._level + (now - self._at) * rate.per_second
+            if level > rate.capacity:
+                level = rate.capacity
             self._level = level
             self._at = now
             if level < need:
                 raise RateExceeded(rate.limit)
-            ahead = min(rate.reserve, int(level) - need)
+            ahead = int(level) - need
+            if ahead > rate.reserve:
+                ahead = rate.reserve
         if shared is not None:
             shared.ahead -= self._ahead
             self._ahead = 0
             shared.fill(now)
             if shared.level < need:
                 raise RateExceeded(shared.rate.limit)
-            self._ahead = ahead = min(ahead, shared.spare(need))
+            self._ahead = ahead = shared.spare(need, ahead)
             shared.level -= need + ahead
             shared.ahead += ahead
         self._level -= need + ahead
@@ -191,7 +212,8 @@ class Budget:
     def __init__(self, packets: Supply, bytes: Supply) -> None:
         self._packet_supply = packets
         self._byte_supply = bytes
-        self.packets = self.bytes = 0
+        self.packets = packets.start()
+        self.bytes = bytes.start()
 
     def cover(self, now: float) -> None:
         """Get leave for what was counted below zero.
@@ -205,7 +227,7 @@ class Budget:
             self.bytes += self._byte_supply.draw(-self.bytes, now)
 
     def close(self) -> None:
-        """Give back what was not used."""
+        """Give back what was not used; nothing more may come."""
         self._packet_supply.give_back(self.packets)
         self._byte_supply.give_back(self.bytes)
         self.packets = self.bytes = 0

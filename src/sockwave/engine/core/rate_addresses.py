@@ -82,7 +82,8 @@ class AddressTable:
         self._rates = rates
         self._most = most
         self._addresses: dict[AddressKey, Address] = {}
-        # Of those that nothing is open of, when to forget them: the earliest comes first.
+        # Of those that nothing was open of, when to forget them: the earliest comes first. They
+        # stay in here when something opens again: most come and go before that.
         self._quiet: dict[Address, float] = {}
         self._others = Address(None, rates)
 
@@ -93,33 +94,28 @@ class AddressTable:
         """Give the entry of an address, for what it asks for now."""
         key = address_key(host) if ":" in host else host
         address = self._addresses.get(key)
-        if address is not None and (address.sessions or address.connections):
-            return address
         if address is None:
             if len(self._addresses) >= self._most and not self._forget_quietest():
                 return self._others
             address = self._addresses[key] = Address(key, self._rates)
-        self._rest(address, now)
+        if not (address.sessions or address.connections):
+            self._rest(address, now)
         return address
 
-    def used(self, address: Address) -> None:
-        """Something of it is open."""
-        self._quiet.pop(address, None)
-
     def left(self, address: Address, now: float) -> None:
-        """Something of it has closed."""
-        if not address.is_in_use and address is not self._others:
+        """Nothing of it is open any more."""
+        if address is not self._others:
             self._rest(address, now)
 
     def next_deadline(self) -> float | None:
         """When `expire` is due."""
-        return next(iter(self._quiet.values())) if self._quiet else None
+        return next(iter(self._quiet.values()), None)
 
     def expire(self, now: float, limit: int = 1_000) -> None:
         """Forget addresses that have been quiet for long enough, the earliest first.
 
         Args:
-            limit: Most to forget, so that a crowd is worked off in slices.
+            limit: Most to look at, so that a crowd is worked off in slices.
         """
         due: list[Address] = []
         for address, deadline in self._quiet.items():
@@ -127,15 +123,22 @@ class AddressTable:
                 break
             due.append(address)
         for address in due:
-            del self._quiet[address], self._addresses[address.key]
+            self._end_rest(address)
 
     def _rest(self, address: Address, now: float) -> None:
         self._quiet.pop(address, None)  # to the end
         self._quiet[address] = now + self._rates.memory
 
-    def _forget_quietest(self) -> bool:
-        address = next(iter(self._quiet), None)
-        if address is None:
+    def _end_rest(self, address: Address) -> bool:
+        """Forget an address, unless something of it is open: then it rests anew after that."""
+        del self._quiet[address]
+        if address.is_in_use:
             return False
-        del self._quiet[address], self._addresses[address.key]
+        del self._addresses[address.key]
         return True
+
+    def _forget_quietest(self) -> bool:
+        while self._quiet:
+            if self._end_rest(next(iter(self._quiet))):
+                return True
+        return False

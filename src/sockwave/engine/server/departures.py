@@ -21,7 +21,7 @@ __all__ = ["Departures"]
 SLICE: Final = 0.004
 """Seconds spent on ends before others get their turn."""
 
-WINDOW: Final = 0.02
+WINDOW: Final = 0.01
 """Seconds in which no more than a slice is spent on ends as they come, and those after one that was
 used up, in which the rest waits."""
 

@@ -25,6 +25,8 @@ __all__ = ["RETRY_AFTER", "RateLimitCounts", "RateLimiter"]
 RETRY_AFTER: Final = 5
 """Seconds that a client is told to wait where nobody knows when there is room again."""
 
+_NOBODY: Final = (None, None)
+
 _EXPIRY_PAUSE: Final = 0.01
 """Seconds between two slices of a crowd of addresses that is forgotten."""
 
@@ -95,6 +97,8 @@ class RateLimiter:
         self._table = AddressTable(self._rates, self._limits.max_addresses)
         self._of_session: dict[str, Address] = {}
         self._of_connection: dict[Connection, Address] = {}
+        # Who was looked at last: the session follows in the same turn, if nobody is waited for.
+        self._asking: tuple[Request | None, Address | None] = _NOBODY
 
     # --- sessions ---------------------------------------------------------------------------------
 
@@ -106,12 +110,12 @@ class RateLimiter:
         """
         if not self._rates.knows_addresses:
             return
-        now = self._driver.clock()
-        address = self._find(request)
-        self._check_sessions(address)
+        address = self._find_with_room(request)
         handshakes = address.handshakes
-        if handshakes is not None and not handshakes.take_one(now):
-            self._refuse("address_handshakes", math.ceil(handshakes.wait(now)))
+        if handshakes is not None:
+            now = self._driver.clock()
+            if not handshakes.take_one(now):
+                self._refuse("address_handshakes", math.ceil(handshakes.wait(now)))
 
     def check_sessions(self, request: Request) -> None:
         """See whether an address may have one more session, right before it gets it.
@@ -119,13 +123,16 @@ class RateLimiter:
         Raises:
             Refused: It may not.
         """
-        if self._limits.address_sessions is not None:
-            self._check_sessions(self._find(request))
+        if self._rates.knows_addresses:
+            self._find_with_room(request)
 
-    def _check_sessions(self, address: Address) -> None:
+    def _find_with_room(self, request: Request) -> Address:
+        address = self._find(request)
         most = self._limits.address_sessions
         if most is not None and address.sessions >= most:
             self._refuse("address_sessions", RETRY_AFTER)
+        self._asking = request, address
+        return address
 
     def _refuse(self, limit: str, retry_after: int) -> None:
         self.counts.add(limit)
@@ -137,9 +144,11 @@ class RateLimiter:
         """A session has begun: give it what it may send."""
         address: Address | None = None
         if self._rates.knows_addresses:
-            address = self._find(session.request)
+            request, address = self._asking
+            self._asking = _NOBODY
+            if address is None or request is not session.request:
+                address = self._find(session.request)
             address.sessions += 1
-            self._table.used(address)
             self._of_session[session.id] = address
         if isinstance(session, LimitedSession):
             session.limit(self._budget(address), self.counts)
@@ -156,7 +165,8 @@ class RateLimiter:
         address = self._of_session.pop(session.id, None)
         if address is not None:
             address.sessions -= 1
-            self._left(address)
+            if not address.is_in_use:
+                self._left(address)
 
     # --- TCP connections --------------------------------------------------------------------------
 
@@ -166,12 +176,12 @@ class RateLimiter:
         if most is None or (self._trusted is not None and self._trusted.trusts(peer)):
             return True
         address = self._table.find(peer[0] if peer else "", self._driver.clock())
-        if address.connections >= most:
+        if not self.wheel_slot:
             self._schedule()
+        if address.connections >= most:
             self.counts.add("address_connections")
             return False
         address.connections += 1
-        self._table.used(address)
         self._of_connection[connection] = address
         return True
 
@@ -186,30 +196,30 @@ class RateLimiter:
         address = self._of_connection.pop(connection, None)
         if address is not None:
             address.connections -= 1
-            self._left(address)
+            if not address.is_in_use:
+                self._left(address)
 
     # --- addresses --------------------------------------------------------------------------------
 
     def _find(self, request: Request) -> Address:
         client = request.client
         address = self._table.find(client[0] if client else "", self._driver.clock())
-        self._schedule()
+        if not self.wheel_slot:
+            self._schedule()
         return address
 
     def _left(self, address: Address) -> None:
         self._table.left(address, self._driver.clock())
-        self._schedule()
-
-    def _schedule(self) -> None:
-        """Wait for the first address to forget; what moves later does not move the entry."""
         if not self.wheel_slot:
-            deadline = self._table.next_deadline()
-            if deadline is not None:
-                self._driver.schedule(self, deadline)
+            self._schedule()
+
+    def _schedule(self, earliest: float = 0.0) -> None:
+        """Wait for the first address to forget; what moves later does not move the entry."""
+        deadline = self._table.next_deadline()
+        if deadline is not None:
+            self._driver.schedule(self, max(deadline, earliest))
 
     def handle_timeout(self, now: float) -> None:
         """Forget addresses that have been quiet."""
         self._table.expire(now)
-        deadline = self._table.next_deadline()
-        if deadline is not None:
-            self._driver.schedule(self, max(deadline, now + _EXPIRY_PAUSE))
+        self._schedule(now + _EXPIRY_PAUSE)
