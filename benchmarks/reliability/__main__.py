@@ -3,6 +3,7 @@
 slow_readers   1 MB to 500 clients, of which 50 never read
 slow_writers   2,000 connections that send a request byte by byte
 crowd          10,000 clients that are cut in one moment
+restart        10,000 clients of ours whose server is killed twice
 limits         what all rate limits cost
 connections    memory of a connection that does nothing
 shutdown       SIGTERM with 10,000 clients
@@ -13,7 +14,7 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-NAMES = ("slow_readers", "slow_writers", "crowd", "limits", "connections", "shutdown")
+NAMES = ("slow_readers", "slow_writers", "crowd", "restart", "limits", "connections", "shutdown")
 
 
 def main() -> None:

@@ -222,7 +222,8 @@ class Target:
         deadline = time.monotonic() + SETTLE
         while True:
             for name, report in self.ask_honest().items():
-                assert not report["fault"], f"honest client on {name}: {report['fault']}"
+                log = self.output[-2_000:]
+                assert not report["fault"], f"honest client on {name}: {report['fault']}\n{log}"
                 seen = attack.reports.setdefault(name, {"answers": 0, "worst": 0.0})
                 seen["answers"] += report["answers"]
                 seen["worst"] = max(seen["worst"], report["worst"])
