@@ -20,9 +20,10 @@ from sockwave.socketio.core.answers import Answers
 from sockwave.socketio.core.emitter import Emitter
 from sockwave.socketio.core.listeners import ANY, ANY_OUTGOING, AnyListeners
 from sockwave.socketio.core.outgoing import check_event_name, encode
+from sockwave.socketio.core.running import HandlerRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import Coroutine
 
     from sockwave.engine.core.client_session import ClientSession
     from sockwave.engine.core.handlers import HandlerTable
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["IncomingEvents"]
 
 
-class IncomingEvents(AnyListeners, Emitter):
+class IncomingEvents(AnyListeners, HandlerRunner, Emitter):
     """Handlers and streams of one namespace's events; the base of `ClientSocket`."""
 
     __slots__ = (
@@ -162,8 +163,7 @@ class IncomingEvents(AnyListeners, Emitter):
             result is not None and hasattr(result, "__await__")
         ):
             answers = None if id_ is None else self._answers(id_, 1)
-            self.manager.handler_started()
-            self._runtime.start_handler(self._finish(result, name, answers))
+            self._start_handler(self._finish(result, name, answers))
         elif id_ is not None:
             self.acknowledge(self._session, id_, result)
 
@@ -177,31 +177,12 @@ class IncomingEvents(AnyListeners, Emitter):
             self._run(handler, fitted, name)
         self._offset = args[-1]
 
-    def _run(
-        self, handler: Handler, args: Iterable[Any], name: str, answers: Answers | None = None
-    ) -> None:
-        try:
-            result = handler(*args)
-        except Exception as error:
-            self.handler_failed(name, error)
-            return
-        if result is not None and hasattr(result, "__await__"):
-            self.manager.handler_started()
-            self._runtime.start_handler(self._finish(result, name, answers))
-        elif answers is not None:
-            answers.returned(result)
+    def _start_handler(self, handler: Coroutine[Any, Any, None]) -> None:
+        self.manager.handler_started()
+        self._runtime.start_handler(handler)
 
-    async def _finish(self, awaitable: Awaitable[Any], name: str, answers: Answers | None) -> None:
-        """Wait for a handler in its task."""
-        try:
-            result = await awaitable
-        except Exception as error:
-            self.handler_failed(name, error)
-        else:
-            if answers is not None:
-                answers.returned(result)
-        finally:
-            self.manager.handler_ended()
+    def _handler_ended(self) -> None:
+        self.manager.handler_ended()
 
     def _answers(self, id_: int | None, handlers: int) -> Answers:
         return Answers(partial(self.acknowledge, self._session), id_, handlers)
@@ -222,10 +203,6 @@ class IncomingEvents(AnyListeners, Emitter):
             encode(packet, parser=self._parser).queue_on(session)
         except SockwaveError as error:
             self.handler_failed("acknowledgement", error)
-
-    def handler_failed(self, event: str, error: Exception) -> None:
-        """Report a handler's exception; the connection lives on."""
-        raise NotImplementedError
 
 
 def _end_stream(stream: EventStream, error: SockwaveError) -> None:

@@ -28,9 +28,10 @@ from sockwave.socketio.core.answers import Answers
 from sockwave.socketio.core.listeners import ANY, AnyListeners
 from sockwave.socketio.core.order import Lane, Order, OrderedHandler, check_order
 from sockwave.socketio.core.outgoing import encode
+from sockwave.socketio.core.running import HandlerRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from sockwave.engine.server.driver import Driver
     from sockwave.engine.server.session import ServerSession
@@ -44,7 +45,7 @@ F = TypeVar("F", bound=Handler)
 _MIDDLEWARE: Final = "middleware"
 
 
-class IncomingEvents(AnyListeners):
+class IncomingEvents(AnyListeners, HandlerRunner):
     """Handlers of one client's events in one namespace; the base of `Socket`."""
 
     __slots__ = (
@@ -177,8 +178,8 @@ class IncomingEvents(AnyListeners):
         if result.__class__ is CoroutineType or (
             result is not None and hasattr(result, "__await__")
         ):
-            self._connection.handler_started()
-            self._driver.start(self._finish(result, name, id_))
+            answers = None if id_ is None else Answers(self._acknowledge, id_, 1)
+            self._start_handler(self._finish(result, name, answers))
         elif id_ is not None:
             self._acknowledge(id_, result)
 
@@ -205,9 +206,8 @@ class IncomingEvents(AnyListeners):
                 self._stopped(event, error)
                 return
             if result is not None and hasattr(result, "__await__"):
-                self._connection.handler_started()
                 later = middlewares[at + 1 :]
-                self._driver.start(self._ask_later(event, id_, result, later))
+                self._start_handler(self._ask_later(event, id_, result, later))
                 return
             event = event if result is None else list(result)
         self._asked(event, id_)
@@ -232,8 +232,7 @@ class IncomingEvents(AnyListeners):
         else:
             self._asked(event, id_)
         finally:
-            self._connection.handler_ended()
-            self._driver.finished()
+            self._handler_ended()
 
     def _asked(self, event: list[Any], id_: int | None) -> None:
         """Middlewares let an event pass, in the form that they gave it."""
@@ -294,8 +293,7 @@ class IncomingEvents(AnyListeners):
             self.namespace.lane_emptied(lane)
             return
         lane.is_busy = True
-        self._connection.handler_started()
-        self._driver.start(self._work_off(lane, job, running, alone=order == "socket"))
+        self._start_handler(self._work_off(lane, job, running, alone=order == "socket"))
 
     async def _work_off(
         self, lane: Lane[_Job], job: _Job, running: Awaitable[Any], *, alone: bool
@@ -326,36 +324,13 @@ class IncomingEvents(AnyListeners):
                 self._session.resume_reading()
             self._driver.finished()
 
-    def _run(
-        self, handler: Handler, args: Iterable[Any], name: str, answers: Answers | None = None
-    ) -> None:
-        try:
-            result = handler(*args)
-        except Exception as error:
-            self.handler_failed(name, error)
-            return
-        if result is not None and hasattr(result, "__await__"):
-            self._connection.handler_started()
-            self._driver.start(self._finish(result, name, None, answers))
-        elif answers is not None:
-            answers.returned(result)
+    def _start_handler(self, handler: Coroutine[Any, Any, None]) -> None:
+        self._connection.handler_started()
+        self._driver.start(handler)
 
-    async def _finish(
-        self, awaitable: Awaitable[Any], name: str, id_: int | None, answers: Answers | None = None
-    ) -> None:
-        """Wait for a handler in its task."""
-        try:
-            result = await awaitable
-        except Exception as error:
-            self.handler_failed(name, error)
-        else:
-            if id_ is not None:
-                self._acknowledge(id_, result)
-            elif answers is not None:
-                answers.returned(result)
-        finally:
-            self._connection.handler_ended()
-            self._driver.finished()
+    def _handler_ended(self) -> None:
+        self._connection.handler_ended()
+        self._driver.finished()
 
     def _acknowledge(self, id_: int, result: Any) -> None:
         """Send what a handler returned."""
@@ -380,10 +355,6 @@ class IncomingEvents(AnyListeners):
             self._run(handler, fit(handler, args), event)
         for handler in self.namespace.event_handlers.get(event, ()):
             self._run(handler, fit(handler, (self, *args)), event)
-
-    def handler_failed(self, event: str, error: Exception) -> None:
-        """Report a handler's exception; the connection lives on."""
-        raise NotImplementedError
 
 
 @dataclass(slots=True)
