@@ -84,7 +84,7 @@ class Window:
         self.until(lambda: self.text("room-title"))
 
     def until_upgraded(self) -> None:
-        """Wait for the end of the upgrade: who goes away earlier is seen until the ping timeout."""
+        """Wait for the end of the upgrade: who goes away in its middle is seen for some time."""
         self.until(lambda: self.text("status") == "WebSocket")
 
     def say(self, text: str) -> None:

@@ -143,6 +143,21 @@ async def test_second_transport_that_closes_ends_the_trial_only(
         await until(t.is_upgraded)
 
 
+@pytest.mark.parametrize("how", ["close", "reset"])
+async def test_client_that_leaves_in_the_middle_of_the_upgrade_is_gone_soon(
+    front: Front, how: str
+) -> None:
+    """As a browser that leaves the page: no poll is open that could break off."""
+    async with trial(front, upgrade_timeout=10 * UNIT) as t:
+        await t.probe()
+        if how == "close":
+            await t.websocket.close(1001)
+        else:
+            t.websocket.http.reset()
+        await until(lambda: t.ends)
+        assert t.ends == [("transport close", "gone in the middle of an upgrade")]
+
+
 @pytest.mark.parametrize("is_probed", [False, True])
 async def test_second_transport_that_is_too_slow_is_closed(front: Front, is_probed: bool) -> None:
     async with trial(front, upgrade_timeout=2 * UNIT) as t:

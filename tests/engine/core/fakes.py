@@ -12,8 +12,8 @@ from sockwave.errors import TextEncodingError
 from sockwave.types import DisconnectReason, SessionId, TransportName
 
 if TYPE_CHECKING:
-    from sockwave.engine.core.session import UpgradeProbe
     from sockwave.engine.core.transport import Transport
+    from sockwave.engine.core.upgrade import UpgradeProbe
 
 
 class FakeDriver:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sockwave.engine.core.session import NOOP_INTERVAL
 from sockwave.engine.core.transport import SharedPacket
+from sockwave.engine.core.upgrade import NOOP_INTERVAL
 from sockwave.errors import TextEncodingError
 from sockwave.types import DisconnectReason
 from tests.engine.core.fakes import FakePolling, FakeTransport, SessionUnderTest
@@ -641,6 +641,79 @@ def test_probe_that_closes_ends_the_attempt_only(polling: SessionUnderTest) -> N
     assert polling.state() == "OPEN"
     assert polling.reasons == []
     assert len(polling.driver.wheel) == 1, "only the session's own deadline is left"
+
+
+def lose_probed(polling: SessionUnderTest, *, mute: bool = False) -> None:
+    """The client is told to leave its poll, and then the second transport ends, or is too slow."""
+    second, _ = polling.probe()
+    second.receive("2probe")
+    if mute:
+        polling.driver.advance(10.1)
+        assert second.end == "discard"
+    else:
+        second.lose()
+
+
+@pytest.mark.parametrize("mute", [False, True])
+def test_client_that_goes_in_the_middle_of_an_upgrade_is_gone_after_the_time_for_one(
+    polling: SessionUnderTest, mute: bool
+) -> None:
+    lose_probed(polling, mute=mute)
+    polling.driver.advance(9.9)
+    assert polling.reasons == []
+    polling.driver.advance(0.2)
+    assert polling.sink.reasons == [("transport close", "gone in the middle of an upgrade")]
+    assert len(polling.driver.wheel) == 0
+
+
+@pytest.mark.parametrize("sign", ["poll", "text", "binary"])
+def test_client_that_stays_after_its_probe_is_as_before(
+    polling: SessionUnderTest, sign: str
+) -> None:
+    lose_probed(polling)
+    if sign == "poll":
+        poll(polling)
+    else:
+        polling.transport.receive("4a" if sign == "text" else b"a")
+    assert polling.transport.receiver is polling.session
+    assert len(polling.driver.wheel) == 1, "only the session's own deadline is left"
+    polling.driver.advance(15)
+    assert polling.reasons == []
+    assert polling.sink.messages == {"poll": [], "text": ["a"], "binary": [b"a"]}[sign]
+
+
+def test_client_that_waits_with_a_poll_needs_no_watching(polling: SessionUnderTest) -> None:
+    second, _ = polling.probe()
+    second.receive("2probe")
+    poll(polling)
+    second.lose()
+    assert len(polling.driver.wheel) == 1
+    polling.driver.advance(15)
+    assert polling.reasons == []
+
+
+def test_client_that_is_watched_may_try_another_upgrade(polling: SessionUnderTest) -> None:
+    lose_probed(polling)
+    second, _ = polling.probe()
+    second.receive("2probe", "5", "4a")
+    polling.driver.advance(15)
+    assert polling.session.upgraded
+    assert polling.sink.messages == ["a"]
+    assert polling.reasons == []
+
+
+@pytest.mark.parametrize("how", ["close", "discard", "lost"])
+def test_end_of_a_watched_session_leaves_nothing(polling: SessionUnderTest, how: str) -> None:
+    lose_probed(polling)
+    if how == "close":
+        polling.session.close()
+        poll(polling)
+    elif how == "discard":
+        polling.session.discard()
+    else:
+        polling.transport.lose()
+    assert len(polling.reasons) == 1
+    assert len(polling.driver.wheel) == 0
 
 
 @pytest.mark.parametrize("probe_packets", [[], ["2probe"]])

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TypeAlias
 
-from sockwave.codec.engineio import PacketType, check_utf8
+from sockwave.codec.engineio import check_utf8
 from sockwave.engine.core.states import Input, State, next_state
+from sockwave.engine.core.upgrade import ReturnWatch, UpgradeProbe
 from sockwave.types import DisconnectReason, SessionId
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from sockwave.engine.core.options import EngineOptions
     from sockwave.engine.core.transport import Outgoing, Transport
 
-__all__ = ["Session", "SessionDriver", "SessionSink", "UpgradeProbe"]
+__all__ = ["Session", "SessionDriver", "SessionSink"]
 
 # A member of an enumeration costs more to look up than the rest of a line on the hot path.
 _OPEN: Final = State.OPEN
@@ -33,11 +34,6 @@ _BACKLOG_STEP: Final = 65_536
 """Bytes that a backlog grows by until it is counted again."""
 
 _PING: Final = b"2"
-_NOOP: Final = b"6"
-NOOP_INTERVAL: Final = 0.1
-"""Seconds between two noops while an upgrade waits for the client to leave polling. One would not
-do: it is lost when the client's next poll is not open yet."""
-
 
 QueueMark: TypeAlias = "tuple[list[Outgoing], int, int]"
 
@@ -139,7 +135,7 @@ class Session:
         self._driver = driver
         self._look_at = driver.options.max_backlog
         self._pending: list[Outgoing] = []
-        self._probe: UpgradeProbe | None = None
+        self._probe: UpgradeProbe | ReturnWatch | None = None
         self._holds = 0
         self._awaits_pong = False
         self._timeout_restarted = False
@@ -354,6 +350,7 @@ class Session:
 
     def begin_upgrade(self, transport: Transport) -> UpgradeProbe:
         """Try a second transport, which reports to the probe returned."""
+        self._drop_probe()
         self.state = next_state(self.state, Input.PROBE)
         self._probe = probe = UpgradeProbe(self, transport, self._driver)
         transport.receiver = probe
@@ -364,6 +361,12 @@ class Session:
         if self._probe is probe:
             self._probe = None
             self.state = next_state(self.state, Input.PROBE_FAILED)
+            if probe.is_probed and not self.transport.is_writable:
+                self._probe = ReturnWatch(self, self._driver)
+
+    def returned(self) -> None:
+        """A peer that might have gone with a probe is there."""
+        self._probe = None
 
     def probed(self, transport: Transport) -> None:
         """The client talks on a second transport; for those above who want to know."""
@@ -428,70 +431,3 @@ class Session:
         self._driver.cancel(self)
         self._driver.session_ended(self, reason, description)
         self.sink.session_closed(reason, description)
-
-
-class UpgradeProbe:
-    """A second transport on trial (protocol.md section 11); if it fails nothing has changed."""
-
-    __slots__ = ("_deadline", "_driver", "_session", "_transport", "is_probed", "wheel_slot")
-
-    def __init__(self, session: Session, transport: Transport, driver: SessionDriver) -> None:
-        self.wheel_slot = 0
-        self.is_probed = False
-        self._session = session
-        self._transport = transport
-        self._driver = driver
-        self._deadline = driver.clock() + driver.options.upgrade_timeout
-        driver.schedule(self, self._deadline)
-
-    def text_received(self, packet: bytes) -> None:
-        """`2probe`, then `5`; anything else ends the trial."""
-        if not self._session.is_tried_by(self):
-            return
-        if packet == b"2probe" and not self.is_probed:
-            self.is_probed = True
-            self._transport.write([b"3probe"])
-            self._free_poll()
-            self._session.probed(self._transport)
-        elif packet[:1] == b"%c" % PacketType.UPGRADE:
-            self._driver.cancel(self)
-            self._session.take_over(self._transport)
-        else:
-            self._fail()
-
-    def binary_received(self, data: bytes) -> None:
-        """Not before the upgrade."""
-        self._fail()
-
-    def transport_writable(self, transport: Transport) -> None:
-        """Nothing waits here."""
-
-    def transport_closed(
-        self, transport: Transport, reason: DisconnectReason, description: str
-    ) -> None:
-        """The trial is over; the session goes on."""
-        self._driver.cancel(self)
-        self._session.probe_failed(self)
-
-    def handle_timeout(self, now: float) -> None:
-        """Free the client's poll once more, or give up."""
-        if now >= self._deadline:
-            self._fail()
-        elif self.is_probed:
-            self._free_poll()
-
-    def _free_poll(self) -> None:
-        """Answer a waiting poll, so that the client can stop polling and send its `5`."""
-        first = self._session.transport
-        if self._session.is_writable:
-            first.write([_NOOP])
-        self._driver.schedule(self, min(self._deadline, self._driver.clock() + NOOP_INTERVAL))
-
-    def _fail(self) -> None:
-        self._session.probe_failed(self)
-        self.drop()
-
-    def drop(self) -> None:
-        """Close the transport on trial."""
-        self._driver.cancel(self)
-        self._transport.discard()
