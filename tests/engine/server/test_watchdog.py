@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from sockwave import Server
+from sockwave.engine.server import watchdog
 from tests.support.fronts import NATIVE
 from tests.support.raw import until
 
@@ -102,3 +106,60 @@ async def open_and_close() -> None:
             assert watchdogs() == 1
             await peer.websocket.http.close()
             await until(lambda: not watchdogs())
+
+
+# --- CPython's own trap ---------------------------------------------------------------------------
+
+RUSH = """
+import gc, sys, threading, time, weakref
+from sockwave.engine.server.watchdog import _application
+
+class Node: ...
+
+def garbage():
+    node = Node()
+    node.me = node
+    return weakref.ref(node, lambda _: sum(range(50)))
+
+def look():
+    while time.monotonic() < end:
+        _application(threading.main_thread().ident)
+
+end = time.monotonic() + 2
+gc.set_threshold(2, 1, 1)
+sys.setswitchinterval(1e-6)
+for _ in range(2):
+    threading.Thread(target=look, daemon=True).start()
+while time.monotonic() < end:
+    kept = [garbage() for _ in range(20)]
+    thread = threading.Thread(target=int)
+    thread.start()
+    thread.join()
+print(gc.isenabled())
+"""
+
+
+def test_looking_does_not_stop_the_process_where_threads_end_and_garbage_is_collected() -> None:
+    """Without care about one run in two never ended, on CPython 3.11."""
+    command = [sys.executable, "-c", RUSH]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    assert result.stdout == "True\n"
+
+
+def test_looking_leaves_the_garbage_collector_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+
+    def frames() -> dict[int, Any]:
+        seen.append(gc.isenabled())
+        return {}
+
+    monkeypatch.setattr(sys, "_current_frames", frames)
+    watchdog._application(threading.get_ident())
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        watchdog._application(threading.get_ident())
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+    assert seen == [False, False]

@@ -10,11 +10,13 @@ whole finds that its watchdog is late, too, and nobody is blamed.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 import threading
 import time
 from contextlib import suppress
+from operator import call
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -106,7 +108,7 @@ class Watchdog:
 
 def _application(thread_id: int) -> FrameType | None:
     """The function that our code has called and that is not ours, if the thread is in one."""
-    frame = sys._current_frames().get(thread_id)
+    frame = _frames().get(thread_id)
     chain: list[FrameType] = []
     while frame is not None and not _is_loop(frame):
         chain.append(frame)
@@ -118,6 +120,23 @@ def _application(thread_id: int) -> FrameType | None:
             return frame
         is_called = is_called or is_ours
     return None
+
+
+def _frames() -> dict[int, FrameType]:
+    """What each thread is doing.
+
+    CPython 3.11 (gh-106883) may stop for ever when a garbage collection begins in the midst of
+    this: it holds a lock that a thread which ends waits for, and the collection lets that thread
+    run. So there is none, and nothing else runs in between: `map` calls the two without giving
+    another thread its turn.
+    """
+    if not gc.isenabled():
+        return sys._current_frames()
+    try:
+        _, frames = map(call, (gc.disable, sys._current_frames))
+    finally:
+        gc.enable()
+    return frames  # type: ignore[return-value] # the result of the second
 
 
 def _is_loop(frame: FrameType) -> bool:
