@@ -344,11 +344,13 @@ class PollingPeer(_SocketIo):
         self.handshake: dict[str, Any] = json.loads(packets[0].removeprefix("0"))
         self.sid: str = self.handshake["sid"]
         self.target = f"{target}&sid={self.sid}"
+        self._sending = asyncio.Lock()
         self._packets: deque[str | bytes] = deque(packets[1:])
 
     async def send(self, *packets: str | bytes) -> None:
-        """Send packets in one POST."""
-        reply = await self.post("\x1e".join(map(polling_packet, packets)))
+        """Send packets in one POST; a pong may be on its way for who waits for packets."""
+        async with self._sending:
+            reply = await self.post("\x1e".join(map(polling_packet, packets)))
         assert (reply.status, reply.body) == (200, b"ok"), reply
 
     async def post(self, body: str | bytes, **headers: str) -> Reply:
