@@ -11,12 +11,14 @@ DEV := $(VENV)/.dev-installed
 FUZZ := $(VENV)/.fuzz-installed
 # Folders with Python in them, asked for only when needed.
 CODE = $(shell git ls-files -co --exclude-standard "*.py" | cut -d/ -f1 | sort -u)
+# Tests that do not disturb each other wait much: more of them at a time than there are cores.
+TOGETHER := -n 3 --dist worksteal
 INPUTS := pyproject.toml requirements/constraints.txt scripts/install.py
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint types fmt interop bench fuzz fuzz-ci soak soak-ci reliability docs client-bundle peers lock clean
+.PHONY: help demo test test-all long test-elsewhere check lint types fmt interop bench fuzz fuzz-ci soak soak-ci reliability docs client-bundle node peers lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -26,26 +28,46 @@ help: ## List the targets
 demo: $(RUNTIME) ## Start the demo in a browser (needs only the runtime dependencies)
 	@$(BIN)/sockwave demo $(ARGS)
 
-test: $(DEV) peers ## Run the test suite
-	@$(BIN)/pytest $(ARGS)
+test: $(DEV) node ## Run the test suite: minutes
+	@$(BIN)/pytest $(TOGETHER) -m "not slow" $(ARGS)
+
+test-all: $(DEV) peers ## The same with attacks, faults and browsers, as CI does
+	@failed=0; $(BIN)/pytest $(TOGETHER) -m "not slow" || failed=1; $(BIN)/pytest -m slow || failed=1; exit $$failed
+
+long: $(FUZZ) peers ## What CI runs a part of, at its full size: hours
+	@SOCKWAVE_CATALOGUE=full $(BIN)/pytest tests/security
+	@SOCKWAVE_HISTORY=20x600 $(BIN)/pytest tests/history
+	@SOCKWAVE_FUZZ=1 $(BIN)/pytest $(TOGETHER) -m "not slow"
+	@$(PY) -m fuzz.run --seconds 300
+	@$(PY) -m interop.beside --scripts 20000 --seed 1
+	@$(PY) -m soak.run
+	@$(MAKE) test-elsewhere
+
+test-elsewhere: $(DEV) peers ## Run those of the package where what Windows lacks is taken away
+	@PYTHONPATH=tests/elsewhere $(BIN)/pytest $(TOGETHER) -p no:anyio $(ARGS) \
+		$(addprefix tests/,elsewhere adapters codec engine socketio wire client sync cli)
 
 check: lint types docs ## Look at the code without running it: lint, types, documentation
 	@echo "All checks passed"
 
 # What `check` is made of, and more
 
-lint: $(DEV) ## Style, import arrows, spelling, paths
+lint: $(DEV) ## Style, import arrows, sizes, spelling, paths
 	@$(BIN)/ruff check --quiet --output-format concise
 	@$(BIN)/ruff format --check --quiet || { echo "Run: make fmt"; exit 1; }
 	@$(BIN)/lint-imports --no-cache > $(VENV)/.lint-imports 2>&1 || { cat $(VENV)/.lint-imports; exit 1; }
 	@git ls-files -z | xargs -0 $(BIN)/codespell
 	@$(PY) -m scripts.check_tree
+	@$(PY) -m scripts.check_circles
+	@$(PY) -m scripts.check_sizes
+	@$(PY) -m scripts.check_privates
 	@echo "Lint is clean"
 
 types: $(DEV) ## mypy, strict, on source and tests
 	@$(BIN)/mypy --no-error-summary $(CODE) && echo "Types are clean"
 
-fmt: $(DEV) ## Format the code and sort the imports
+fmt: $(DEV) ## Format the code, sort the imports, write the texts of options where they are shown
+	@$(PY) -m scripts.option_docs
 	@$(BIN)/ruff check --quiet --fix-only
 	@$(BIN)/ruff format
 
@@ -72,7 +94,9 @@ soak-ci: $(DEV) ## The same for half a minute, on each front end
 reliability: $(DEV) ## Measure what it takes to disturb the server
 	@$(PY) -m benchmarks.reliability $(ARGS)
 
-docs: $(VENV_MADE) ## Check links and code blocks of the documentation
+docs: $(RUNTIME) ## Draw the pictures of the code; check links and code blocks of the documentation
+	@$(PY) -m scripts.draw_states
+	@$(PY) -m scripts.draw_rooms
 	@$(PY) -m scripts.check_docs
 
 client-bundle: $(DEV) ## Renew the JavaScript client that the server hands out
@@ -80,8 +104,10 @@ client-bundle: $(DEV) ## Renew the JavaScript client that the server hands out
 
 # Set-up
 
-peers: $(VENV_MADE) ## Install Node.js packages and browsers for the tests, where they are missing
+node: $(VENV_MADE) ## Install Node.js and its packages for the tests, where they are missing
 	@$(PY) -m scripts.node
+
+peers: node ## Install browsers and old Pythons for the tests too
 	@$(PY) -m scripts.browsers
 	@$(PY) -m scripts.python39
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from sockwave import RateLimits, Server, Socket
-from sockwave.engine.server.serving import new_event_loop
+from sockwave.platform import new_event_loop
 
 LIMITS: Final = RateLimits(
     session_packets=100_000.0,

@@ -7,14 +7,14 @@ is masked frames; with the connection gone it ends by itself and leaves no task.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 from unittest.mock import patch
 
 from fuzz.stream import FakeTcp, Problems, ScriptLoop, read_script, turns
 from sockwave import Deflate, Manager
 from sockwave.codec.deflate import PerMessageDeflate
-from sockwave.codec.websocket import MessageReader
-from sockwave.engine.client import engine as client_engine
+from sockwave.codec.message_reader import MessageReader
+from sockwave.engine.client import http as client_http
 from sockwave.engine.client.http import Upgraded
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ class _FakeHttp:
     tcp: FakeTcp
 
     def __init__(self, *_: Any) -> None: ...
+
+    async def prepare(self) -> None:
+        """Nothing is asked for."""
 
     async def upgrade(self, sid: str | None) -> Upgraded:
         """A WebSocket whose server is the script."""
@@ -50,7 +53,7 @@ class ClientTarget:
 
     def __call__(self, data: bytes) -> None:
         """Play a script."""
-        with patch.object(client_engine, "HttpClient", _FakeHttp):
+        with patch.object(client_http, "HttpClient", _FakeHttp):
             self._loop.run_until_complete(self._play(data))
 
     async def _play(self, data: bytes) -> None:
@@ -102,6 +105,11 @@ def _listen(socket: ClientSocket) -> None:
 
 
 class _Ignored:
+    @property
+    def receiver(self) -> Self:
+        """Of messages."""
+        return self
+
     def text_received(self, data: bytes) -> None:
         """Must be text."""
         data.decode()

@@ -86,6 +86,23 @@ MSGPACK: Final = (
     b"\x83\xa4type\x02\xa4data\x92\xdb\0\0\0\1x\xdd\0\0\0\1\xc6\0\0\0\1y\xa3nsp\xa1/",
 )
 
+CLUSTER: Final = (
+    b'{"type":1,"data":{"sockwave":{"version":1,"parser":"json","interest":3}},"uid":"a","nsp":"/"}',
+    (
+        b'{"type":3,"data":{"packet":{"type":2,"data":["x",1]},"requestId":"b",'
+        b'"opts":{"rooms":["r",7],"except":["s"],"flags":{"timeout":1000}}},"uid":"a","nsp":"/"}'
+    ),
+    b'{"type":8,"data":{"requestId":"b","sockets":[{"id":"c","rooms":[]}]},"uid":"a","nsp":"/"}',
+    b'{"type":101,"data":{"version":2,"since":1,"add":["r"],"drop":["s"]},"uid":"a","nsp":"/"}',
+    (
+        b"\x84\xa4type\x03\xa4data\x82\xa6packet\x82\xa4type\x02\xa4data\x92\xa1x\xc4\x01\x09"
+        b"\xa4opts\x83\xa5rooms\x90\xa6except\x90\xa5flags\x80\xa3uid\xa1a\xa3nsp\xa1/"
+    ),
+    b"\x84\xa4type\x65\xa4data\x82\xa7version\x01\xa6filter\xc5\x04\x00"
+    + bytes(1024)
+    + b"\xa3uid\xa1a\xa3nsp\xa1/",
+    b"\x84\xa4type\x03\xa4data\x81\xa9requestId\xd4\x00\x00\xa3uid\xa1a\xa3nsp\xa1/",
+)
 NEGOTIATION: Final = (
     b"permessage-deflate",
     b"permessage-deflate, permessage-deflate; client_max_window_bits",

@@ -1,4 +1,4 @@
-"""Any bytes, in any segments, to the listener of a server that echoes (security.md, section 9).
+"""Any bytes, in any segments, to the listener of a server that echoes (docs/security.md, row Z2).
 
 Nothing may come out of the protocol, no line of level ERROR into the log; what is answered is HTTP
 and, after a 101, whole frames; with its connections gone and some time passed, a client has left no
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from fuzz.stream import FakeTcp, Problems, ScriptLoop, read_script, turns
 from sockwave import Cookie, Cors, Deflate, Limits, Server
 from sockwave.codec.deflate import agree
-from sockwave.codec.websocket import MessageReader
-from sockwave.engine.server.listener import HttpConnection
+from sockwave.codec.message_reader import MessageReader
+from sockwave.engine.server.fronts.listener import HttpConnection
 
 if TYPE_CHECKING:
     from sockwave import Socket
@@ -178,6 +178,11 @@ def check_frames(data: bytes, fields: bytes) -> None:
 
 
 class _Ignored:
+    @property
+    def receiver(self) -> Self:
+        """Of messages."""
+        return self
+
     def text_received(self, data: bytes) -> None:
         """Must be text."""
         data.decode()

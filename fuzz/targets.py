@@ -9,9 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from fuzz import corpus
+from sockwave.adapters.interest import PeerInterest
+from sockwave.adapters.messages import (
+    decode_message,
+    decode_options,
+    encode_message,
+    event_of,
+    request_of,
+)
 from sockwave.codec import engineio_v3
 from sockwave.codec.deflate import Deflate, PerMessageDeflate, agree, negotiate
 from sockwave.codec.engineio import (
@@ -23,9 +31,10 @@ from sockwave.codec.engineio import (
     encode_payload,
     iter_payload,
 )
-from sockwave.codec.json import MAX_DEPTH, decode_json, encode_json
+from sockwave.codec.json import decode_json, encode_json
+from sockwave.codec.message_reader import MessageReader
 from sockwave.codec.msgpack import decode_msgpack_packet, encode_msgpack_packet
-from sockwave.codec.notepack import decode_exactly
+from sockwave.codec.notepack import decode_notepack
 from sockwave.codec.socketio import (
     DEFAULT_MAX_ATTACHMENTS,
     Packet,
@@ -33,18 +42,18 @@ from sockwave.codec.socketio import (
     decode_packet,
     encode_packet,
 )
-from sockwave.codec.websocket import MessageReader
 from sockwave.engine.client.cookies import MAX_COOKIES, CookieJar
 from sockwave.engine.core.forwarded import TrustedProxies
 from sockwave.engine.core.options import Cors, Limits
 from sockwave.engine.core.request import Headers, Request, parse_cookies, parse_query
-from sockwave.engine.server.cors import (
+from sockwave.engine.server.fronts.http1 import RequestReader
+from sockwave.engine.server.invalid_request import InvalidRequest
+from sockwave.engine.server.rules.cors import (
     cors_headers,
     is_origin_allowed,
     is_referer_allowed,
     preflight_headers,
 )
-from sockwave.engine.server.http1 import InvalidRequest, RequestReader
 from sockwave.errors import PacketError, TextEncodingError, WebSocketError
 
 if TYPE_CHECKING:
@@ -185,16 +194,25 @@ def msgpack(data: bytes) -> None:
 
 
 def notepack(data: bytes) -> None:
-    """Messages with JavaScript's `undefined`, which have a decoder of their own."""
-    undefined = object()
+    """Messages with JavaScript's `undefined`, which are read in a way of their own."""
     try:
-        decode_exactly(data, MAX_DEPTH + 1, undefined)
-    except PacketError:
-        return
-    try:
-        decode_msgpack_packet(data)
+        decode_notepack(data)
     except PacketError:
         pass
+
+
+def cluster(data: bytes) -> None:
+    """Messages of other processes, and what is read from each."""
+    try:
+        message = decode_message(data)
+    except PacketError:
+        return
+    decode_message(encode_message(message))
+    for read in (decode_options, event_of, request_of, PeerInterest().told):
+        try:
+            read(message.data)
+        except PacketError:
+            pass
 
 
 # --- WebSocket ------------------------------------------------------------------------------------
@@ -205,6 +223,11 @@ class Recorder:
 
     def __init__(self) -> None:
         self.messages: list[tuple[str, bytes]] = []
+
+    @property
+    def receiver(self) -> Self:
+        """Of messages."""
+        return self
 
     def text_received(self, data: bytes) -> None:
         """As the layers above do, which read the text."""
@@ -453,6 +476,7 @@ TARGETS: Final[dict[str, Target]] = {
     "socketio": _function(socketio, corpus.SOCKETIO),
     "msgpack": _function(msgpack, corpus.MSGPACK),
     "notepack": _function(notepack, corpus.MSGPACK),
+    "cluster": _function(cluster, corpus.CLUSTER),
     "websocket-server": _websocket(True, False),
     "websocket-server-deflate": _websocket(True, True),
     "websocket-client": _websocket(False, False),

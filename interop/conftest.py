@@ -12,7 +12,7 @@ from interop.browsers import Browser, Chromium, Firefox
 from interop.fronts import FRONTS, all_ended
 from interop.node import NodeDriver
 from interop.stage import TRANSPORTS, Stage
-from sockwave.engine.server.serving import new_event_loop
+from sockwave.platform import new_event_loop
 from tests.support import peers
 
 if TYPE_CHECKING:

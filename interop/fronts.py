@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from sockwave.engine.server.hosting import hosted_server
+from sockwave.engine.server.fronts.hosting import hosted_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from sockwave.engine.server.asgi import Receive, Scope, Send
-    from sockwave.engine.server.serving import Servable
+    from sockwave.engine.server.fronts.asgi import Receive, Scope, Send
+    from sockwave.engine.server.fronts.serving import Servable
 
 __all__ = ["FRONTS", "all_ended", "serving"]
 

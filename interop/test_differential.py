@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import random
+
 import pytest
 
 from interop.differential import DIFFERENCES, PARSERS, Difference, compare, inputs_of, kind_of
@@ -21,6 +24,16 @@ def test_both_decode_the_same_but_for_what_is_listed(parser: str) -> None:
     # Enough of them have a value, and enough of those are not the valid ones, for this to say much.
     values = {case.text for case in cases if case.theirs not in ("refused", [["error", ""]])}
     assert INPUTS / 20 < len(values) < INPUTS
+
+
+def test_base64_is_what_node_makes_of_any_text() -> None:
+    rng = random.Random(8)
+    alphabet = "AQIDbc019+/-_" * 8 + "==\n\r\t *!~\x00\x7f\u00e9\u0141\u0100\u2028\u4e3d\U0001f600"
+    texts = ["b" + "".join(rng.choices(alphabet, k=rng.randrange(24))) for _ in range(INPUTS)]
+    lines = ["b" + base64.encodebytes(rng.randbytes(size)).decode() for size in range(200)]
+    cases = compare(peers.node(), "engine.io", texts + lines)
+    assert [case for case in cases if not case.is_same] == []
+    assert len({str(case.ours) for case in cases}) > INPUTS / 2
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.name)

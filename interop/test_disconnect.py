@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Unpack
+from urllib.parse import urlsplit
 
 import pytest
 
+from interop.fronts import serving
 from interop.node import NodeDriver
 from interop.stage import TRANSPORTS
 from sockwave import Server, Socket
+from sockwave.testing.fault_proxy import FaultProxy
 
 if TYPE_CHECKING:
     from interop.node import JsClient
     from interop.stage import Stage
-    from sockwave.socketio.server.options import ServerOptionsDict
+    from sockwave.socketio.server.keywords import ServerOptionsDict
 
 pytestmark = pytest.mark.interop
 
@@ -69,6 +72,37 @@ async def test_server_closes_the_connection_of_a_client(stage: Stage) -> None:
     # Without sockets the client's manager closes too, and may be the first.
     assert await client.evaluate("globalThis.closed") in ("transport close", "forced close")
     assert not ends.io.engine.sessions
+
+
+@pytest.mark.parametrize("front", ["native", "asgi"])
+async def test_clients_kicked_at_any_step_of_their_upgrade_know_it(
+    front: str, driver: NodeDriver
+) -> None:
+    """Over 80 ms, from 0 to 0.4 s after each has connected: nobody takes it for a lost connection,
+    and comes back."""
+    io = Server()
+
+    async def kick(socket: Socket, after: float) -> None:
+        await asyncio.sleep(after)
+        socket.disconnect(close=True)
+
+    @io.event
+    async def connect(socket: Socket) -> None:
+        kicks.create_task(kick(socket, next(delays)))
+
+    async with (
+        serving(io, front) as url,
+        FaultProxy("127.0.0.1", urlsplit(url).port or 0) as proxy,
+        asyncio.TaskGroup() as kicks,
+    ):
+        proxy.to_client.delay = proxy.to_server.delay = 0.04
+        delays = iter([0.4 * number / 57 for number in range(57)])
+        try:
+            clients = [driver.client(proxy.url, forceNew=True) for _ in range(57)]
+            ends = [await client.next("disconnect") for client in clients]
+            assert ends == [["io server disconnect"]] * 57
+        finally:
+            await driver.close_clients()
 
 
 async def until(client: JsClient, condition: str) -> None:

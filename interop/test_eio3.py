@@ -73,6 +73,19 @@ async def by_script(stage: Stage, **options: Any) -> JsClient:
 
 
 @SIO
+async def test_bytes_that_are_framed_once_arrive_at_each_of_their_places(
+    stage: Stage, name: str
+) -> None:
+    io = echo_server()
+    await stage.serve(io)
+    client = await stage.connect(name=name)
+    shared = b"shared"
+    values = [shared, {"a": [shared, b"other"]}, shared]
+    io.emit("news", *values)
+    assert await client.received("news") == values
+
+
+@SIO
 async def test_client_connects_and_both_sides_know_its_id(stage: Stage, name: str) -> None:
     io = Server(allow_eio3=True)
     await stage.serve(io)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.interop
 
 LARGE = "compressible " * 10_000
+"""Just below what is not compressed for its size."""
 
 
 def echo_server(**options: Any) -> Server:
@@ -49,7 +50,7 @@ async def test_messages_are_deflated_both_ways(
     client = await stage.connect(perMessageDeflate={"threshold": 0})
     extensions = await client.evaluate("socket.io.engine.transport.ws.extensions")
     assert "permessage-deflate" in extensions
-    for value in (LARGE, LARGE.encode(), "x", b"", [LARGE, b"\x00" * 70_000, "ü"] * 3):
+    for value in (LARGE, LARGE.encode(), "x", b"", [LARGE[:40_000], b"\x00" * 70_000, "ü"] * 3):
         assert await client.ask("echo", value) == [value]
         assert await client.received("echoed") == [value]
     received = await client.evaluate("socket.io.engine.transport.ws._socket.bytesRead")

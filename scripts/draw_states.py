@@ -1,24 +1,33 @@
-"""Draw the life of a session (docs/images/session-states.svg) from the table in states.py.
+"""Draw the lives of a session and of a server's socket, each from its table in a states.py.
 
-Only the places of the states are kept here; arrows and their labels come from the table. Without
-arguments the drawing is written; `--check` tells whether it is up to date.
+Only the places of the states are kept here; arrows and their labels come from the tables. Without
+arguments the drawings in docs/images are written; `--check` tells whether they are up to date.
 """
 
 from __future__ import annotations
 
 import math
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sockwave.engine.core.states import TRANSITIONS, Input, State
+from sockwave.engine.core import states as session
+from sockwave.socketio.server import states as socket
 
-DRAWING: Final = Path(__file__).resolve().parent.parent / "docs/images/session-states.svg"
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from enum import Enum
 
-WIDTH, HEIGHT = 640, 330
+IMAGES: Final = Path(__file__).resolve().parent.parent / "docs/images"
+DRAWING: Final = IMAGES / "session-states.svg"
+SOCKET_DRAWING: Final = IMAGES / "socket-states.svg"
+
 BOX_WIDTH, BOX_HEIGHT = 128, 40
 BEND: Final = 26
 """How far two arrows between the same states keep from the straight line."""
+LOOP: Final = 76
+"""How far the arrow from a state to itself is drawn up."""
 
 
 class Point(NamedTuple):
@@ -28,12 +37,53 @@ class Point(NamedTuple):
     y: float
 
 
-PLACES: Final = {
-    State.OPEN: Point(110, 60),
-    State.UPGRADING: Point(530, 60),
-    State.CLOSING: Point(320, 160),
-    State.CLOSED: Point(320, 290),
-}
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What is drawn.
+
+    Attributes:
+        of: Whose states they are.
+        table: The transitions, from a state and what happens to a state.
+        places: Where the states stand.
+        width: Of the drawing.
+        height: Likewise.
+    """
+
+    of: str
+    table: Mapping[tuple[Enum, Enum], Enum]
+    places: Mapping[Enum, Point]
+    width: int
+    height: int
+
+
+SESSION: Final = Life(
+    "a session",
+    {(start, happened): end for (start, happened), end in session.TRANSITIONS.items()},
+    {
+        session.State.OPEN: Point(110, 60),
+        session.State.UPGRADING: Point(530, 60),
+        session.State.CLOSING: Point(320, 180),
+        session.State.CLOSED: Point(320, 300),
+    },
+    width=640,
+    height=340,
+)
+
+SOCKET: Final = Life(
+    "a socket",
+    {(start, happened): end for (start, happened), end in socket.TRANSITIONS.items()},
+    {
+        socket.State.CONNECTING: Point(100, 60),
+        socket.State.CONNECTED: Point(400, 60),
+        socket.State.UNREACHABLE: Point(450, 190),
+        socket.State.DISCONNECTING: Point(740, 130),
+        socket.State.DISCONNECTED: Point(250, 340),
+    },
+    width=830,
+    height=380,
+)
+
+DRAWINGS: Final = {DRAWING: SESSION, SOCKET_DRAWING: SOCKET}
 
 STYLE: Final = """
     text { font: 13px system-ui, sans-serif; fill: #1f2937; text-anchor: middle }
@@ -52,22 +102,23 @@ STYLE: Final = """
 """
 
 
-def draw() -> str:
-    """Make the drawing."""
-    arrows: dict[tuple[State, State], list[Input]] = {}
-    for (start, happened), end in TRANSITIONS.items():
+def draw(life: Life = SESSION) -> str:
+    """Make a drawing."""
+    arrows: dict[tuple[Enum, Enum], list[Enum]] = {}
+    for (start, happened), end in life.table.items():
         arrows.setdefault((start, end), []).append(happened)
     shapes = [
         shape
         for (start, end), inputs in arrows.items()
-        for shape in _arrow(start, end, inputs, is_bent=(end, start) in arrows)
+        for shape in _arrow(life, start, end, inputs, is_bent=(end, start) in arrows)
     ]
-    boxes = [shape for state, place in PLACES.items() for shape in _box(state, place)]
+    boxes = [shape for state, place in life.places.items() for shape in _box(state, place)]
     return "\n".join(
         [
             (
-                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"'
-                f' width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="States of a session">'
+                '<svg xmlns="http://www.w3.org/2000/svg"'
+                f' viewBox="0 0 {life.width} {life.height}" width="{life.width}"'
+                f' height="{life.height}" role="img" aria-label="States of {life.of}">'
             ),
             f"  <style>{STYLE}  </style>",
             (
@@ -80,7 +131,7 @@ def draw() -> str:
     )
 
 
-def _box(state: State, place: Point) -> list[str]:
+def _box(state: Enum, place: Point) -> list[str]:
     x, y = place.x - BOX_WIDTH / 2, place.y - BOX_HEIGHT / 2
     return [
         f'<rect x="{x:g}" y="{y:g}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="8"/>',
@@ -88,8 +139,17 @@ def _box(state: State, place: Point) -> list[str]:
     ]
 
 
-def _arrow(start: State, end: State, inputs: list[Input], *, is_bent: bool) -> list[str]:
-    here, there = PLACES[start], PLACES[end]
+def _arrow(life: Life, start: Enum, end: Enum, inputs: list[Enum], *, is_bent: bool) -> list[str]:
+    here, there = life.places[start], life.places[end]
+    text = ", ".join(happened.name for happened in inputs)
+    if start is end:
+        top = here.y - BOX_HEIGHT / 2 - 4
+        left, right = here.x - BEND, here.x + BEND
+        curve = (
+            f"M{left:.0f} {top:.0f}C{left:.0f} {top - LOOP:.0f}"
+            f" {right:.0f} {top - LOOP:.0f} {right:.0f} {top:.0f}"
+        )
+        return _labelled(curve, Point(here.x, top - LOOP * 3 / 4), text)
     middle = Point((here.x + there.x) / 2, (here.y + there.y) / 2)
     if is_bent:  # to the left of its direction, so that the way back has the other side
         length = math.dist(here, there)
@@ -100,7 +160,10 @@ def _arrow(start: State, end: State, inputs: list[Input], *, is_bent: bool) -> l
     a, b = _border(here, middle), _border(there, middle)
     label = Point((a.x + 2 * middle.x + b.x) / 4, (a.y + 2 * middle.y + b.y) / 4)
     curve = f"M{a.x:.0f} {a.y:.0f}Q{middle.x:.0f} {middle.y:.0f} {b.x:.0f} {b.y:.0f}"
-    text = ", ".join(happened.name for happened in inputs)
+    return _labelled(curve, label, text)
+
+
+def _labelled(curve: str, label: Point, text: str) -> list[str]:
     return [
         f'<path class="arrow" d="{curve}" marker-end="url(#head)"/>',
         f'<text class="label" x="{label.x:.0f}" y="{label.y + 4:.0f}">{text}</text>',
@@ -117,11 +180,14 @@ def _border(box: Point, towards: Point) -> Point:
 
 
 def main() -> int:
-    """Write the drawing, or check it."""
+    """Write the drawings, or check them."""
     if "--check" in sys.argv[1:]:
-        return 0 if DRAWING.is_file() and DRAWING.read_text() == draw() else 1
-    DRAWING.parent.mkdir(exist_ok=True)
-    DRAWING.write_text(draw())
+        drawings = DRAWINGS.items()
+        is_drawn = all(file.is_file() and file.read_text() == draw(life) for file, life in drawings)
+        return 0 if is_drawn else 1
+    IMAGES.mkdir(exist_ok=True)
+    for file, life in DRAWINGS.items():
+        file.write_text(draw(life))
     return 0
 
 

@@ -1,11 +1,39 @@
-"""Hypothesis profiles: the same examples on every run, and many more when SOCKWAVE_FUZZ is set."""
+"""Hypothesis profiles: the same examples on every run, and many more when SOCKWAVE_FUZZ is set.
+
+And which tests are slow, and which are about what only one kind of system has.
+"""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import Final
 
+import pytest
 from hypothesis import settings
+
+from sockwave.platform import is_windows
+
+SLOW: Final = {"browser", "history", "security", "test_frozen.py"}
+"""Tests that take minutes, or all of a core: `make test` does without."""
+
+HERE: Final = Path(__file__).parent
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100)
 settings.register_profile("fuzz", deadline=None, max_examples=2_000)
 settings.load_profile("fuzz" if os.environ.get("SOCKWAVE_FUZZ") else "ci")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what is slow, and leave out what is about Windows elsewhere, or about Unix there.
+
+    Windows may be pretended, see `tests/elsewhere`.
+    """
+    for item in items:
+        if item.path.is_relative_to(HERE) and item.path.relative_to(HERE).parts[0] in SLOW:
+            item.add_marker(pytest.mark.slow)
+    other = "unix" if is_windows() else "windows"
+    left_out = [item for item in items if item.get_closest_marker(other) is not None]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]

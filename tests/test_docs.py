@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import re
+import textwrap
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ import pytest
 import sockwave.sync
 from scripts.check_docs import FENCE
 from sockwave import ClientSocket, Manager, Namespace, Server, Socket
-from sockwave.socketio.server.options import ServerOptionsDict
+from sockwave.socketio.server.keywords import ServerOptionsDict
 from sockwave.testing import LinkedClient
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -58,6 +59,21 @@ def test_index_of_frameworks_names_every_example() -> None:
     page = (ROOT / "docs" / "frameworks.md").read_text()
     for file in EXAMPLES.glob("with_*.py"):
         assert f"(../examples/{file.name})" in page
+
+
+@pytest.mark.parametrize("page", sorted(page.name for page in (ROOT / "docs").glob("*.md")))
+def test_programs_of_a_page_can_be_imported(page: str) -> None:
+    """What runs until it is stopped stands behind a guard."""
+    for block in blocks(page, "python"):
+        flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        module = compile(textwrap.dedent(block), page, "exec", flags=flags)
+        for statement in module.body:
+            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+                assert not ast.unparse(statement).partition("(")[0].endswith(".run"), block
+
+
+def test_client_page_begins_with_a_whole_program() -> None:
+    compile(blocks("client.md", "python")[0], "client.md", "exec")  # without `await` at its top
 
 
 OWNERS: Final = {

@@ -2,6 +2,12 @@
 
 slow_readers   1 MB to 500 clients, of which 50 never read
 slow_writers   2,000 connections that send a request byte by byte
+shared_port    half heads for an application on our port
+floods         200 clients that flood and never read
+sippers        clients that read 400 kB a second
+compression    large answers, compressed, again and again
+handlers       handlers that wait, that are cancelled, and that end others
+inputs         single messages that cost as much as they can
 crowd          10,000 clients that are cut in one moment
 restart        10,000 clients of ours whose server is killed twice
 limits         what all rate limits cost
@@ -14,7 +20,21 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-NAMES = ("slow_readers", "slow_writers", "crowd", "restart", "limits", "connections", "shutdown")
+NAMES = (
+    "slow_readers",
+    "slow_writers",
+    "shared_port",
+    "floods",
+    "sippers",
+    "compression",
+    "handlers",
+    "inputs",
+    "crowd",
+    "restart",
+    "limits",
+    "connections",
+    "shutdown",
+)
 
 
 def main() -> None:

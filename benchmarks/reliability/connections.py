@@ -29,7 +29,7 @@ async def _grown(kind: str, *arguments: str) -> float:
     options: dict[str, Any] = {}
     if arguments:
         options["ssl"] = ssl._create_unverified_context()
-    async with server(*arguments) as port:
+    with server(*arguments) as port:
         open_ = _poll if kind == "polling" else WebSocketClient.connect
         control = await WebSocketClient.connect(port, **options)
         kept: list[Any] = [await open_(port, **options) for _ in range(WARM)]

@@ -12,7 +12,7 @@ import sys
 
 from benchmarks.load import WebSocketClient
 from benchmarks.reliability.report import allow_many_descriptors
-from sockwave.engine.server.serving import new_event_loop
+from sockwave.platform import new_event_loop
 
 
 async def stay(port: int, count: int) -> None:

@@ -16,7 +16,7 @@ import time
 
 from benchmarks.reliability.report import allow_many_descriptors
 from sockwave import ClientSocket, connect
-from sockwave.engine.server.serving import new_event_loop
+from sockwave.platform import new_event_loop
 
 TOGETHER = 200
 """Clients that connect at a time, at first."""

@@ -22,6 +22,13 @@ async def broadcast(io: Server, size: int, count: int, interval: float) -> None:
         await asyncio.sleep(interval)
 
 
+async def send_much(io: Server, size: int, count: int) -> None:
+    """Emit to the client that came last."""
+    *_, last = io.sockets.values()
+    for _ in range(count):
+        last.emit("much", "x" * size)
+
+
 async def until_gone(io: Server, left: int) -> float:
     """Wait until no more than so many sessions are left; seconds since the first one went."""
     sessions = io.engine.sessions

@@ -28,10 +28,12 @@ from sockwave.engine import (
 )
 from sockwave.errors import (
     AckTimeout,
+    ClusterTimeout,
     ConnectError,
     ConnectTimeout,
     Disconnected,
     EncodeError,
+    FailureCause,
     LimitExceeded,
     PacketError,
     ProtocolError,
@@ -41,16 +43,21 @@ from sockwave.errors import (
     WebSocketError,
 )
 from sockwave.socketio.core.adapter import Adapter, InMemoryAdapter
+from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
+from sockwave.socketio.core.cluster_contract import ClusterMember
+from sockwave.socketio.core.handshake import Handshake
 from sockwave.socketio.core.operators import BroadcastOperator
 from sockwave.socketio.core.parser import MsgpackParser, Parser
 from sockwave.socketio.core.recovery import Recovery
-from sockwave.socketio.server.handshake import Handshake
+from sockwave.socketio.core.remote_socket import RemoteSocket
+from sockwave.socketio.server.cluster import Cluster
+from sockwave.socketio.server.extensions import Extension as _Extension
+from sockwave.socketio.server.extensions import register as _register
 from sockwave.socketio.server.namespace import Namespace
 from sockwave.socketio.server.options import ServerOptions
 from sockwave.socketio.server.parent import ParentNamespace
 from sockwave.socketio.server.server import HandlerFailure, Server
-from sockwave.socketio.server.socket import Socket
-from sockwave.socketio.server.socket_operator import SocketOperator
+from sockwave.socketio.server.socket import Socket, SocketOperator
 from sockwave.types import DisconnectReason, Room, SessionId, SocketId
 
 if TYPE_CHECKING:
@@ -62,8 +69,12 @@ if TYPE_CHECKING:
 __all__ = [
     "AckTimeout",
     "Adapter",
+    "BroadcastAnswers",
     "BroadcastOperator",
     "ClientSocket",
+    "Cluster",
+    "ClusterMember",
+    "ClusterTimeout",
     "ConnectError",
     "ConnectTimeout",
     "Cookie",
@@ -74,6 +85,7 @@ __all__ = [
     "EncodeError",
     "Engine",
     "EventStream",
+    "FailureCause",
     "HandlerFailure",
     "Handshake",
     "HandshakeFailure",
@@ -91,6 +103,7 @@ __all__ = [
     "ProtocolError",
     "RateLimits",
     "Recovery",
+    "RemoteSocket",
     "Request",
     "Room",
     "Server",
@@ -127,4 +140,6 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+_register("join_workers", _Extension("sockwave.workers.cluster", "join_workers"))
+_register("workers", _Extension("sockwave.workers.running", "run_workers"))
 _debug.enable()

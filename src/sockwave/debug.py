@@ -120,6 +120,6 @@ def masked(credential: str) -> str:
     return f"{credential[:4]}..."
 
 
-def shortened(text: object) -> str:
+def shortened(text: object, most: int = _MAX_SHOWN) -> str:
     """Text of a peer for the log: escaped, so that it cannot forge a line, and cut."""
-    return str(text)[:_MAX_SHOWN].encode("unicode_escape").decode("ascii")
+    return str(text)[:most].encode("unicode_escape").decode("ascii")

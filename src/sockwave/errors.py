@@ -10,6 +10,7 @@
     │   └── ConnectTimeout      no connection in time; also a TimeoutError
     ├── Disconnected            the socket left its namespace before the answer came
     ├── AckTimeout              no acknowledgement in time; also a TimeoutError
+    ├── ClusterTimeout          not every process of the cluster answered; also a TimeoutError
     ├── EncodeError             a value that the wire cannot carry; also a TypeError
     └── LimitExceeded           this side asked for more than an option allows
 
@@ -18,14 +19,17 @@ Wrong option values and wrong calls raise the built-in ValueError or TypeError, 
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 __all__ = [
     "AckTimeout",
+    "ClusterTimeout",
     "ConnectError",
     "ConnectTimeout",
     "Disconnected",
     "EncodeError",
+    "FailureCause",
     "LimitExceeded",
     "PacketError",
     "ProtocolError",
@@ -62,7 +66,15 @@ class ProtocolError(SockwaveError):
 
 
 class PacketError(ProtocolError):
-    """A packet that cannot be decoded; the text is the reference's (server.md section 19)."""
+    """A packet that cannot be decoded; the text is the reference's (docs/protocol/errors.md).
+
+    Attributes:
+        detail: What exactly is wrong with it, for people; nothing of the packet is in it.
+    """
+
+    def __init__(self, text: str, detail: str = "") -> None:
+        super().__init__(text)
+        self.detail = detail
 
 
 class TextEncodingError(PacketError):
@@ -82,14 +94,57 @@ class WebSocketError(ProtocolError):
         self.reason = reason
 
 
+class FailureCause(StrEnum):
+    """Why a client could not connect, or lost its connection; of a `TransportError`."""
+
+    REFUSED = "refused"
+    """Nothing listens there."""
+    UNREACHABLE = "unreachable"
+    """The network has no way to the host, or none that answers."""
+    NAME = "name"
+    """The host's name is not known."""
+    CERTIFICATE = "certificate"
+    """The server's certificate is not trusted."""
+    TLS = "tls"
+    """TLS could not be agreed on."""
+    PROXY = "proxy"
+    """The proxy cannot be reached, or refuses."""
+    TIMEOUT = "timeout"
+    """No answer in time."""
+    LOST = "lost"
+    """The connection ended before the answer, or in the middle of it."""
+    STATUS = "status"
+    """The answer has another HTTP status than it should; see `TransportError.status`."""
+    REDIRECT = "redirect"
+    """The answer points elsewhere; see `TransportError.location`."""
+    NOT_SOCKETIO = "not socketio"
+    """What answers is no server of Socket.IO."""
+    OLD_REVISION = "old revision"
+    """The server speaks Engine.IO 3, that is Socket.IO 1 or 2."""
+    TOO_LARGE = "too large"
+    """A message is larger than the other side takes."""
+    CLOSED = "closed"
+    """The server closed the connection."""
+    PING_TIMEOUT = "ping timeout"
+    """The server's heartbeat did not come."""
+    APPLICATION = "application"
+    """A function of this side's application failed, such as `auth` or `extra_headers`."""
+    OTHER = "other"
+
+
 class TransportError(SockwaveError):
     """The network failed or the peer went away in the middle of an exchange.
 
     Args:
-        message: The reference's text, such as `xhr poll error`; the cause is `__cause__`.
+        message: The reference's text, such as `xhr poll error`; the text of the error begins with
+            it, and goes on with the details and the advice. An exception below is `__cause__`.
         transport: Which transport failed, where one is known.
         status: HTTP status of the server's answer, None when there was none.
         body: Start of the body of that answer.
+        cause: What went wrong, for programs.
+        details: The same in words.
+        advice: What to do about it, or a question that leads there; empty where nobody knows.
+        location: Where a redirect points.
     """
 
     def __init__(
@@ -99,12 +154,21 @@ class TransportError(SockwaveError):
         transport: str | None = None,
         status: int | None = None,
         body: str = "",
+        cause: FailureCause = FailureCause.OTHER,
+        details: str = "",
+        advice: str = "",
+        location: str | None = None,
     ) -> None:
-        super().__init__(message if status is None else f"{message}: HTTP status {status}")
+        text = f"{message}: {details}" if details else message
+        super().__init__(f"{text} ({advice})" if advice else text)
         self.message = message
         self.transport = transport
         self.status = status
         self.body = body
+        self.cause = cause
+        self.details = details
+        self.advice = advice
+        self.location = location
 
 
 class ConnectTimeout(TransportError, TimeoutError):
@@ -115,24 +179,58 @@ class Disconnected(SockwaveError):
     """The socket left its namespace before the answer came.
 
     Attributes:
-        reason: Why it left.
+        reason: Why it left; where an error lies below that, it is in the text, and `__cause__`.
     """
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"socket disconnected: {reason}")
+    def __init__(self, reason: str, error: SockwaveError | None = None) -> None:
+        text = f"socket disconnected: {reason}"
+        super().__init__(text if error is None else f"{text}: {error}")
         self.reason = reason
+        self.__cause__ = error
 
 
 class AckTimeout(SockwaveError, TimeoutError):
-    """No acknowledgement came in time.
+    """No acknowledgement came in time, or who should have sent it went away first.
 
     Attributes:
         responses: For a broadcast, the answers that did come, in order of arrival.
+        missing: For a broadcast, ids of the sockets that were asked and did not answer, as far as
+            their servers told.
+        missing_servers: For a broadcast, ids of other servers, as in `io.cluster.nodes`, that went
+            away or did not answer, or whose clients did not without them telling which.
     """
 
-    def __init__(self, responses: list[Any] | None = None) -> None:
+    def __init__(
+        self,
+        responses: list[Any] | None = None,
+        *,
+        missing: tuple[str, ...] = (),
+        missing_servers: tuple[str, ...] = (),
+    ) -> None:
         super().__init__("operation has timed out")
         self.responses: list[Any] = [] if responses is None else responses
+        self.missing = missing
+        self.missing_servers = missing_servers
+
+    @property
+    def by_socket(self) -> dict[str, Any]:
+        """The answers that did come, by the id of the socket, where it is known."""
+        by_socket: dict[str, Any] = getattr(self.responses, "by_socket", {})
+        return by_socket
+
+
+class ClusterTimeout(SockwaveError, TimeoutError):
+    """Not every process of the cluster answered: in time, or before it went away.
+
+    Attributes:
+        arrived: What is known without them: sockets, or their number.
+        missing_servers: Their ids, as in `io.cluster.nodes`.
+    """
+
+    def __init__(self, arrived: Any, missing_servers: tuple[str, ...]) -> None:
+        super().__init__("not every process of the cluster has answered")
+        self.arrived = arrived
+        self.missing_servers = missing_servers
 
 
 class EncodeError(SockwaveError, TypeError):

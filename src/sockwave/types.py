@@ -34,8 +34,7 @@ Json: TypeAlias = Any
 
 
 class DisconnectReason(StrEnum):
-    """Why a session or socket ended; the values are the reference's (server.md section 10,
-    client.md section 5.12)."""
+    """Why a session or socket ended; the reference's texts (docs/protocol/reasons.md)."""
 
     CLIENT_NAMESPACE_DISCONNECT = "client namespace disconnect"
     SERVER_NAMESPACE_DISCONNECT = "server namespace disconnect"

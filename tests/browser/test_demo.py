@@ -56,9 +56,13 @@ def signed_in(window: Window, url: str, name: str) -> Iterator[Window]:
     window.resize(DESKTOP)
     window.visit(url, name)
     yield window
+    errors = window.errors()
     if window.shows("chat"):
         window.until_upgraded()
-    assert window.errors() == []
+        errors += window.errors()
+    else:  # the last poll of a client that was refused may cross its goodbye, and be too late
+        errors = [error for error in errors if "transport=polling" not in error]
+    assert errors == []
     window.driver.get("about:blank")
 
 
@@ -207,7 +211,7 @@ def test_lost_connection_is_announced_and_comes_back(
 ) -> None:
     window, port = windows[0], free_port()
     window.resize(DESKTOP)
-    with DemoProcess(tmp_path, port) as demo:
+    with DemoProcess(tmp_path, port=port) as demo:
         window.visit(demo.url, "Ada Lovelace")
         demo.kill()
         window.until(lambda: window.shows("banner"))
@@ -215,7 +219,7 @@ def test_lost_connection_is_announced_and_comes_back(
         window.until(lambda: window["toast"].text == "There is no connection right now.")
         # Once there is a server the page may be faster than a click.
         window["retry"].click()
-    with DemoProcess(tmp_path, port):
+    with DemoProcess(tmp_path, port=port):
         window.until(lambda: not window.shows("banner"))
         assert window["text"].get_attribute("value") == "Kept"
         window["text"].send_keys(Keys.ENTER)

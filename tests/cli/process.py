@@ -16,15 +16,15 @@ class SockwaveProcess(ServerProcess):
     """`sockwave` with arguments."""
 
     def __init__(self, *arguments: str, directory: Path, port: int) -> None:
-        super().__init__("-m", "sockwave.cli", *arguments, directory=directory, port=port)
+        super().__init__("-m", "sockwave", *arguments, directory=directory, port=port)
 
 
 class DemoProcess(SockwaveProcess):
     """`sockwave demo` on a port of its own."""
 
-    def __init__(self, directory: Path, port: int | None = None) -> None:
+    def __init__(self, directory: Path, *options: str, port: int | None = None) -> None:
         port = port or free_port()
-        super().__init__("demo", "--port", str(port), directory=directory, port=port)
+        super().__init__("demo", "--port", str(port), *options, directory=directory, port=port)
 
     @property
     def url(self) -> str:

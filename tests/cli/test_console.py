@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sockwave.cli.console import Failure, ensure_port_is_free, find_port, serving, url_of
+from sockwave.cli.console import Failure, ensure_port_is_free, find_port, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,20 +43,6 @@ def test_next_free_port_is_found(taken_port: int) -> None:
     assert port > taken_port
     with socket.create_server(("127.0.0.1", port)):
         pass
-
-
-@pytest.mark.parametrize(
-    ("host", "url"),
-    [
-        ("127.0.0.1", "http://127.0.0.1:80/"),
-        ("0.0.0.0", "http://localhost:80/"),
-        ("::", "http://localhost:80/"),
-        ("", "http://localhost:80/"),
-        ("::1", "http://[::1]:80/"),
-    ],
-)
-def test_address_can_be_opened_in_a_browser(host: str, url: str) -> None:
-    assert url_of(host, 80) == url
 
 
 def test_interrupt_ends_serving_with_a_goodbye(capsys: pytest.CaptureFixture[str]) -> None:

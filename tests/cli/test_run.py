@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
 import sys
 import textwrap
 import urllib.error
@@ -33,6 +35,8 @@ EXAMPLE = """
 
     class Web:
         def __init__(self, scope): ...
+
+    def flask(environ, start_response): ...
 
     number = 42
 """
@@ -65,6 +69,25 @@ def run(*arguments: str) -> Result:
         (["sw_example:io.nothing"], "module 'sw_example' has no 'io.nothing'"),
         (["sw_example"], "'sw_example' is not of the form module:name, for example chat:io"),
         ([":io"], "':io' is not of the form module:name, for example chat:io"),
+        (
+            ["sw_example.py:io"],
+            "'sw_example.py' is a path, and a module is wanted without .py: sw_example:io",
+        ),
+        (
+            ["./sw_example:io"],
+            "'./sw_example' is a path, and a module is wanted without .py: sw_example:io",
+        ),
+        (
+            ["../sw_example.py:io"],
+            "'../sw_example.py' is a path: go there, and give the module's name alone",
+        ),
+        (
+            ["sw_example:flask"],
+            (
+                "sw_example:flask is neither a sockwave.Server nor an ASGI application: function; "
+                "a WSGI application goes into a2wsgi.WSGIMiddleware(...)"
+            ),
+        ),
         (
             ["sw_example:number"],
             "sw_example:number is neither a sockwave.Server nor an ASGI application: int",
@@ -165,7 +188,80 @@ def test_it_serves_until_interrupted(
     assert process.output.endswith("Goodbye.\n")
 
 
+def test_application_without_a_server_is_told_of(project: Path) -> None:
+    port = free_port()
+    command = ["run", "sw_example:web", "--port", str(port)]
+    with SockwaveProcess(*command, directory=project, port=port) as process:
+        assert process.interrupt() == 0
+    assert "Note: no sockwave.Server was found in sw_example:web" in process.output
+    assert "sockwave run sw_example:io --app sw_example:web" in process.output
+
+
+def test_application_with_a_server_is_served_without_a_word_and_logs_no_session_id(
+    project: Path,
+) -> None:
+    with (project / "sw_example.py").open("a") as file:
+        file.write("\nwrapped = io.wrap(web)\n")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/socket.io/?EIO=4&transport=polling"
+    command = ["run", "sw_example:wrapped", "--port", str(port)]
+    with SockwaveProcess(*command, directory=project, port=port) as process:
+        sid = get(url)[1].split('"')[3]
+        assert get(f"{url}&sid={sid}x")[0] == 400
+        assert process.interrupt() == 0
+    assert "Note:" not in process.output
+    assert process.output.count("GET /socket.io/?... ") == 2
+    assert sid not in process.output
+
+
+def test_interpreter_runs_the_package_as_the_command() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "sockwave", "--help"], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.startswith("Usage: sockwave [OPTIONS] COMMAND")
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["connect"], ["demo"]])
+def test_help_shows_no_marks_of_its_source(command: list[str]) -> None:
+    text = CliRunner().invoke(main, [*command, "--help"]).output
+    assert "\\b" not in text and "\b" not in text and "`" not in text.replace("`auth`", "")
+
+
+def test_help_of_connect_keeps_its_examples_in_lines() -> None:
+    text = CliRunner().invoke(main, ["connect", "--help"]).output
+    assert '  hello "world" {"n": 1}      emits hello\n' in text
+
+
 def test_version_is_printed() -> None:
     result = CliRunner().invoke(main, ["--version"])
     assert result.exit_code == 0
     assert result.output.startswith("sockwave, version ")
+
+
+@pytest.mark.unix
+def test_text_of_a_peer_in_a_traceback_does_nothing_to_the_terminal(tmp_path: Path) -> None:
+    import pty
+
+    (tmp_path / "sw_failing.py").write_text(
+        "import logging\n"
+        "try:\n"
+        "    raise ValueError('no room \\x1b]0;owned\\x07\\x9b2J\\u202etxt.exe')\n"
+        "except ValueError:\n"
+        "    logging.getLogger('app').exception('failed')\n"
+        "raise SystemExit(0)\n"
+    )
+    ours, terminal = pty.openpty()
+    try:
+        subprocess.run(
+            [sys.executable, "-m", "sockwave", "run", "sw_failing:io"],
+            cwd=tmp_path,
+            stderr=terminal,
+            check=True,
+            env={**os.environ, "TERM": "dumb"},
+        )
+        output = " ".join(os.read(ours, 65_536).decode().split())  # it was wrapped
+    finally:
+        os.close(ours)
+        os.close(terminal)
+    assert r"no room \u001b]0;owned\u0007\u009b2J\u202etxt.exe" in output
+    assert output.isprintable(), ascii(output)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sockwave.engine.server.serving import new_event_loop
+from sockwave.platform import new_event_loop
 from tests.client.servers import PEERS, serving, start_process
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from scripts.check_docs import FENCE
-from sockwave.socketio.client.options import ConnectOptionsDict
+from sockwave.socketio.client.keywords import ConnectOptionsDict
 from tests.client.servers import native_server
 
 PAGE = (Path(__file__).resolve().parent.parent.parent / "docs" / "client.md").read_text()
@@ -24,7 +24,7 @@ async def test_block_runs(number: int) -> None:
     async with native_server().listen() as listener:
         source = BLOCKS[number].replace("http://localhost:3000", listener.url)
         code = compile(source, "client.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-        names: dict[str, Any] = {}
+        names: dict[str, Any] = {"__name__": "__main__"}
         if code.co_flags & inspect.CO_COROUTINE:
             await eval(code, names)
         else:
@@ -33,6 +33,6 @@ async def test_block_runs(number: int) -> None:
 
 def test_options_on_the_page_exist() -> None:
     table = PAGE.partition("## Reaching the server")[2].partition("## From")[0]
-    named = re.findall(r"^\| `(\w+)", table, re.MULTILINE)
+    named = re.findall(r"^\| `(\w+)`", table, re.MULTILINE)
     assert len(named) > 5
     assert set(named) <= ConnectOptionsDict.__optional_keys__

@@ -135,7 +135,7 @@ BAD: dict[str, dict[str, str | None]] = {
     "subprotocol in another case": {"Sec-WebSocket-Protocol": "A"},
     "extension that was not offered": {"Sec-WebSocket-Extensions": "x"},
     "an extension besides": {"Sec-WebSocket-Extensions": "permessage-deflate, x"},
-    "malformed extension": {"Sec-WebSocket-Extensions": "permessage-deflate;;"},
+    "malformed extension": {"Sec-WebSocket-Extensions": "permessage-deflate; ="},
 }
 
 

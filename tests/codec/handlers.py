@@ -8,9 +8,9 @@ from __future__ import annotations
 import tracemalloc
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
-from sockwave.codec.websocket import MessageReader
+from sockwave.codec.message_reader import MessageReader
 from sockwave.errors import WebSocketError
 
 if TYPE_CHECKING:
@@ -29,6 +29,11 @@ class RecordingHandler:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+
+    @property
+    def receiver(self) -> Self:
+        """Of messages."""
+        return self
 
     def text_received(self, data: bytes) -> None:
         self.events.append(("text", data))

@@ -15,9 +15,10 @@ from sockwave.codec.engineio import (
     encode_base64_packet,
     encode_handshake,
     encode_payload,
+    handshake_encoder,
     iter_payload,
 )
-from sockwave.errors import PacketError
+from sockwave.errors import PacketError, TextEncodingError
 from sockwave.types import SessionId
 from tests.codec.handlers import peak_memory
 
@@ -64,9 +65,16 @@ def test_open_packet_rounds_times_to_whole_milliseconds(seconds: float, wire: by
     assert b'"pingInterval":' + wire + b"," in encode_handshake(handshake)
 
 
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_open_packets_from_a_template_are_those_of_the_encoder(sid: str) -> None:
+    handshake = Handshake(SessionId('a"b'), ("websocket",), 25.0, 20.0, 1)
+    encode = handshake_encoder(handshake)
+    assert encode(SessionId(sid)) == encode_handshake(handshake._replace(sid=SessionId(sid)))
+
+
 # --- payloads -------------------------------------------------------------------------------------
 
-# protocol.md sections 5, 6 and 14
+# docs/protocol/engine-packets.md#payloads
 WORKED: list[tuple[bytes, list[ReceivedPacket]]] = [
     (b"4hello", [b"4hello"]),
     (b"4", [b"4"]),
@@ -123,23 +131,43 @@ def test_binary_message_may_be_empty() -> None:
     [b"", b"7", b"hello", b" 4", b"\x004", b"\xff", b"/", b"B", b"-1"],
 )
 def test_decoder_refuses_a_part_of_unknown_type(wire: bytes) -> None:
-    with pytest.raises(PacketError, match=r"^parser error$"):
+    with pytest.raises(PacketError, match=r"^parser error: "):
         decode(wire)
 
 
 @pytest.mark.parametrize("wire", [b"\x1e", b"4a\x1e", b"\x1e4a", b"4a\x1e\x1e4b"])
 def test_decoder_refuses_an_empty_part(wire: bytes) -> None:
-    with pytest.raises(PacketError, match=r"^parser error$"):
+    with pytest.raises(PacketError, match=r"^parser error: "):
         decode(wire)
 
 
 @pytest.mark.parametrize(
-    "wire",
-    [b"bA", b"bAQIDA", b"b!!!!", b"bAQ=IDBA=", b"bAQ ID", b"b\xff\xff\xff\xff", b"b=A"],
+    ("text", "data"),
+    [
+        ("AQID\n", "010203"),
+        ("A Q\r\nI\tD", "010203"),
+        ("AB*CD", "001083"),
+        ("A", ""),
+        ("AR", "01"),
+        ("ABCDE", "001083"),
+        ("=ABC", ""),
+        ("Q=Q=", ""),
+        ("YWJj=ZGVm", "616263"),
+        ("ABCDEFG=HIJK", "0010831051"),
+        ("!!!!", ""),
+        ("AB\u00e9CD", "001083"),
+        ("A\u0141BC", "000042"),
+        ("A\U0001f600BCD", ""),
+        ("ABCD\u0100EFGH", "001083105187"),
+    ],
 )
-def test_decoder_refuses_rubbish_in_base64(wire: bytes) -> None:
-    with pytest.raises(PacketError, match=r"^parser error$"):
-        decode(wire)
+def test_base64_is_read_as_node_reads_it(text: str, data: str) -> None:
+    assert decode(b"b" + text.encode()) == [BinaryMessage(bytes.fromhex(data))]
+
+
+def test_base64_that_is_not_utf8_is_no_text() -> None:
+    with pytest.raises(TextEncodingError):
+        decode(b"bA\xff")
 
 
 def test_packets_before_an_error_are_delivered() -> None:

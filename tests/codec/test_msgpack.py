@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sockwave.codec.json import encode_json
 from sockwave.codec.msgpack import decode_msgpack_packet, encode_msgpack_packet
-from sockwave.codec.notepack import decode_exactly
+from sockwave.codec.notepack import decode_notepack
 from sockwave.codec.socketio import Packet, PacketType
 from sockwave.errors import EncodeError, PacketError
 
@@ -72,7 +74,7 @@ def test_packet_comes_back_as_it_went(packet: Packet) -> None:
 @given(packets)
 def test_both_decoders_agree(packet: Packet) -> None:
     data = encode_msgpack_packet(packet)
-    assert decode_exactly(data, 64, object()) == msgspec.msgpack.decode(data)
+    assert decode_notepack(data) == msgspec.msgpack.decode(data)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +121,45 @@ def test_wrong_field_is_refused_with_the_text_of_the_reference(
         decode_msgpack_packet(msgspec.msgpack.encode(fields))
 
 
+LOOK_ALIKES = [
+    "d4 00 00",
+    "d7 00 00000000000003e8",
+    "c7 01 00 00",
+    "c8 0001 00 00",
+    "c9 00000001 00 00",
+    "c7 08 00 0000000000000001",
+    "c8 0008 00 0000000000000001",
+    "c9 00000008 00 0000000000000001",
+]
+
+
+@pytest.mark.parametrize("text", LOOK_ALIKES)
+@pytest.mark.parametrize("before", [*LOOK_ALIKES, "d4 00", "d4 d4", "c9 0000"])
+def test_header_of_an_extension_is_told_from_bytes_that_look_like_one(
+    text: str, before: str
+) -> None:
+    value = decode_msgpack_packet(wire(f"{HEAD} 92 a1 78 {text}")).data[1]
+    hidden = b"\xc4%c%b" % (len(wire(before)), wire(before))
+    beside = wire(HEAD) + b"\x94\xa1x" + hidden + wire(text) + hidden
+    assert decode_msgpack_packet(beside).data == ["x", wire(before), value, wire(before)]
+    apart = wire(HEAD) + b"\x95\xa1x" + hidden + b"\0" + wire(text) + hidden
+    assert decode_msgpack_packet(apart).data == ["x", wire(before), 0, value, wire(before)]
+
+
+@given(st.lists(st.sampled_from(LOOK_ALIKES) | st.binary(max_size=9), max_size=8))
+def test_extensions_between_any_bytes_keep_their_meaning(items: list[str | bytes]) -> None:
+    data, expected = b"", []
+    for item in items:
+        if isinstance(item, str):
+            data += wire(item)
+            expected.append(decode_msgpack_packet(wire(f"{HEAD} 92 a1 78 {item}")).data[1])
+        else:
+            data += msgspec.msgpack.encode(item)
+            expected.append(item)
+    packet = wire(HEAD) + b"%c\xa1x" % (0x91 + len(items)) + data
+    assert decode_msgpack_packet(packet).data == ["x", *expected]
+
+
 def test_unknown_keys_are_ignored() -> None:
     fields = {"type": 2, "data": ["a"], "options": {"compress": True}, "id": 1, "nsp": "/a"}
     packet = decode_msgpack_packet(msgspec.msgpack.encode(fields))
@@ -142,7 +183,7 @@ def test_any_input_decodes_or_raises_our_error(data: bytes) -> None:
     except PacketError:
         pass
     try:
-        decode_exactly(data, 64, None)
+        decode_notepack(data)
     except PacketError:
         pass
 
@@ -161,6 +202,45 @@ def test_cut_packet_is_refused(packet: Packet, data: st.DataObject) -> None:
 def test_value_that_msgpack_has_not_is_refused_at_the_caller(value: Any) -> None:
     with pytest.raises(EncodeError):
         encode_msgpack_packet(Packet(PacketType.EVENT, "/", None, ["a", value]))
+
+
+@dataclasses.dataclass
+class Photo:
+    data: Any
+
+
+@pytest.mark.parametrize(
+    ("view", "data"),
+    [
+        (memoryview(b"abcdef")[1:4], b"bcd"),
+        (memoryview(b"abcdef")[::2], b"ace"),
+        (memoryview(b"abcdef")[::-1], b"fedcba"),
+        (memoryview(bytearray(range(8))).cast("H")[::2], b"\0\1\4\5"),
+        (memoryview(bytes(range(8))).cast("B", (2, 4)), bytes(range(8))),
+        (memoryview(bytes(4)).cast("I"), bytes(4)),
+    ],
+    ids=["slice", "strided", "backwards", "strided words", "table", "words"],
+)
+def test_views_are_sent_as_their_exact_bytes(view: memoryview, data: bytes) -> None:
+    value = ["x", view, {"a": [view, Photo(view), (view, 1)]}]
+    expected = ["x", data, {"a": [data, {"data": data}, [data, 1]]}]
+    encoded = encode_msgpack_packet(Packet(PacketType.EVENT, "/", None, value))
+    assert decode_msgpack_packet(encoded).data == expected
+    assert encode_json([view])[1] == [data]
+
+
+def test_circular_value_with_a_strided_view_is_refused_at_the_caller() -> None:
+    value: list[Any] = [memoryview(b"abc")[::2]]
+    value.append(value)
+    with pytest.raises(EncodeError):
+        encode_msgpack_packet(Packet(PacketType.EVENT, "/", None, value))
+
+
+@pytest.mark.parametrize("name", [float("nan"), float("inf"), float("-inf")])
+def test_name_that_is_no_number_of_json_is_refused(name: float) -> None:
+    fields = {"type": 2, "data": [name, 1], "nsp": "/"}
+    with pytest.raises(PacketError, match=r"^invalid payload$"):
+        decode_msgpack_packet(msgspec.msgpack.encode(fields))
 
 
 def test_undefined_is_no_name_of_a_member() -> None:

@@ -20,6 +20,7 @@ Op: TypeAlias = Literal[
     "leave",
     "emit",
     "handle",
+    "late",
     # seen by a client
     "connected",
     "disconnected",
@@ -39,7 +40,7 @@ class Event:
 
     Attributes:
         op: See `Op`. A server emits and a client gets it delivered; a client says or asks and the
-            server handles it.
+            server handles it. `late` is that attachments did not come in time, on a stalled wire.
         t: Seconds on the clock of the machine.
         node: The server it happened on; empty at a client.
         sid: Of the socket.

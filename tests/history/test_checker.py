@@ -140,6 +140,13 @@ def invented(events: Events) -> None:
     events.insert(place, replace(events[place], id="invented"))
 
 
+def cut_off(events: Events) -> None:
+    """A client that has kept the protocol is cut off."""
+    place = middle(events, "deliver")
+    end = Event("disconnect", node="a", sid=events[place].sid, detail="forced close")
+    events.insert(place, end)
+
+
 @pytest.mark.parametrize(
     ("defect", "promise"),
     [
@@ -153,6 +160,7 @@ def invented(events: Events) -> None:
         (ack_to_another, "G4"),
         (false_recovery, "G6"),
         (invented, "G2"),
+        (cut_off, "G8"),
     ],
 )
 def test_planted_defect_is_found(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import random
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,8 @@ from tests.history.record import History
 from tests.support.raw import DEADLINE, until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from sockwave import ClientSocket, Socket
     from sockwave.types import TransportName
 
@@ -79,6 +82,7 @@ class _Run:
     async def run(self) -> History:
         """Run it to the end."""
         async with AsyncExitStack() as stack:
+            stack.enter_context(_telling_of(self._io.logger, self._note))
             listener = await stack.enter_async_context(self._io.listen())
             proxies, sockets = [], []
             for number in range(self._workload.clients):
@@ -96,6 +100,11 @@ class _Run:
             await asyncio.gather(*tasks)
             await self._quiet(sockets)
         return self.history
+
+    def _note(self, line: str) -> None:
+        """What the server's log says."""
+        if "attachments did not come in time" in line:
+            self.history.add("late", node=NODE, detail=line)
 
     async def _quiet(self, sockets: list[ClientSocket]) -> None:
         """Wait until all are connected and have answered a last question, behind all the rest."""
@@ -280,6 +289,31 @@ class _Run:
             proxy.set(delay=0.0, jitter=0.0, slice=None, merge=None)
             proxy.resume()
             await proxy.up()
+
+
+class _Lines(logging.Handler):
+    """Passes lines on."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        super().__init__()
+        self._note = note
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass one on."""
+        self._note(record.getMessage())
+
+
+@contextmanager
+def _telling_of(logger: logging.Logger, note: Callable[[str], None]) -> Iterator[None]:
+    """Hear what a logger says from INFO on."""
+    level, handler = logger.level, _Lines(note)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 async def run(workload: Workload) -> History:

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 
 from sockwave import ConnectError, Limits, RateLimits, Server, Socket
-from sockwave.engine.server.serving import new_event_loop
+from sockwave.platform import new_event_loop
 from sockwave.socketio.core.adapter import InMemoryAdapter
 from tests.support.fronts import hello
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
 
     from sockwave import Namespace
-    from sockwave.engine.server.asgi import Receive, Scope, Send
+    from sockwave.engine.server.fronts.asgi import Receive, Scope, Send
 
 M_ARENA_MAX: Final = -8
 """Parameter of glibc's `mallopt`."""
@@ -93,7 +93,7 @@ def make_server(**options: Any) -> tuple[Server, Counter[str]]:
             return len(bytearray(size))
 
         @socket.on("wait")
-        async def wait(seconds: float = 1.0) -> None:
+        async def wait(seconds: float = 1.0, *_: Any) -> None:
             await asyncio.sleep(seconds)
 
         @socket.on("busy")
@@ -204,6 +204,7 @@ class Control:
             "rooms": sum(len(rooms_of(each)) for each in namespaces),
             "acks": sum(map(acks_of, sockets)),
             "backlog": driver.backlog,
+            "pending": self._io.pending.total,
             "timers": len(driver._wheel),
             "tasks": len(asyncio.all_tasks()),
             "descriptors": len(os.listdir("/proc/self/fd")) - self._open,

@@ -8,9 +8,10 @@ import re
 import socket
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
-from sockwave.codec.websocket import MessageReader, Opcode, encode_close, encode_frame
+from sockwave.codec.message_reader import MessageReader
+from sockwave.codec.websocket import Opcode, encode_close, encode_frame
 from tests.security.settings import scaled
 from tests.support.raw import RawWebSocket, until
 
@@ -110,6 +111,11 @@ class SocketMember(TcpMember):
         """Send packets, a frame each."""
         frames = [encode_frame(Opcode.TEXT, packet.encode(), mask=True) for packet in packets]
         self.tcp.write(b"".join(frames))
+
+    @property
+    def receiver(self) -> Self:
+        """Of messages."""
+        return self
 
     def text_received(self, data: bytes) -> None:
         """From the reader."""

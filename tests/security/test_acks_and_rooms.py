@@ -91,7 +91,7 @@ async def test_d12_rooms_by_the_wish_of_a_client(
     names = [f"{number:0255}" for number in range(100_000)]
     messages = [json.dumps(names[at : at + 3_800]) for at in range(0, len(names), 3_800)]
     target = targets(front)
-    async with target.attack(peak=60 * MB) as attack:
+    async with target.attack(peak=80 * MB) as attack:
         peer = await connected(attack.wire)
         for number, message in enumerate(messages):
             await peer.send(f'42{number}["join",{message}]')

@@ -101,7 +101,7 @@ async def test_c01_upgrades_that_are_none_are_passed_over() -> None:
 # --- C02, C04, C05: floods, refusals, and emits without end ---------------------------------------
 
 
-async def test_c02_reading_pauses_while_handlers_are_slow(
+async def test_c02_events_wait_while_handlers_are_slow(
     client: Client, transport: TransportName
 ) -> None:
     count = scaled(1_000_000, 100_000)
@@ -113,9 +113,9 @@ async def test_c02_reading_pauses_while_handlers_are_slow(
     async with server.serve() as url:
         attacked = client.attacked(url, handler="waits", options=options, peak=32 * MB)
         async with attacked as ordeal:
-            report = await ordeal.seen(lambda report: report["events"] > 1_000)
+            await ordeal.seen(lambda report: report["events"] >= 1_000)
             await asyncio.sleep(0.2)
-            assert (await ordeal.report())["events"] == report["events"] < 1_300
+            assert (await ordeal.report())["events"] == 1_000  # the others wait
             await client.do("release")
             await ordeal.seen(lambda report: report["events"] == count)
 

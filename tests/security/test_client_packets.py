@@ -86,7 +86,6 @@ INVALID: Final[dict[str, Packets]] = {
 BROKEN: Final[dict[str, Packets]] = {
     "packet of no type": [b"7"],
     "packet that is no packet": [b"hello"],
-    "base64 that is none": [b"b!!!"],
 }
 
 PAYLOADS: Final = {
@@ -201,7 +200,9 @@ async def test_c03_broken_packet_is_a_transport_error(
 @pytest.mark.parametrize("name", PAYLOADS)
 async def test_c03_broken_payload_is_a_transport_error(client: Client, name: str) -> None:
     server = Hostile("polling", [ACCEPTED, BEFORE], raw=PAYLOADS[name])
-    await assert_comes_back(client, server, {"transport error"})
+    # A body of a megabyte is there in the pieces that came, and whole; what the allocator keeps of
+    # both differs from run to run.
+    await assert_comes_back(client, server, {"transport error"}, peak=6 * MB)
 
 
 @pytest.mark.parametrize("is_sliced", [False, True], ids=["whole", "bytes"])

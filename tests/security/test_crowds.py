@@ -157,7 +157,7 @@ async def test_d34_crowd_that_comes_at_once_is_let_in(
     async with storm(target.wire(), size):
         pass
     peak = 16 * MB + size * ROOM[front]
-    async with target.attack(peak=peak, kept=24 * MB, stall=BURST, settle=20.0) as attack:
+    async with target.attack(peak=peak, kept=24 * MB, stall=BURST) as attack:
         async with storm(attack.wire, size) as members:
             assert len({member.socket_id for member in members}) == size
 
@@ -195,7 +195,7 @@ async def test_d35_those_who_fall_silent_are_closed_and_nobody_else(
     async with crowd(target.wire(), members):  # judged is whether another crowd takes more room
         await all_of(members, lambda member: member.packets)
     peak = 16 * MB + size * ROOM[front]
-    bounds = {"peak": peak, "kept": KEPT[front], "stall": SLICE[front], "settle": 20.0}
+    bounds = {"peak": peak, "kept": KEPT[front], "stall": SLICE[front]}
     async with target.attack(**bounds) as attack:
         members = [Sleeper(attack.wire, "40") for _ in range(size + LIVE)]
         silent, live = members[:size], members[size:]

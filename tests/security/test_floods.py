@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
@@ -63,3 +64,27 @@ async def test_d36_events_whose_handlers_take_long_let_others_have_their_turn(
         for _ in range(SLOW_EVENTS // 200):
             assert await peer.receive() == "437[]"
         await peer.send("1")
+
+
+CLIENTS: Final = scaled(200, 30)
+EACH: Final = 30
+
+
+async def test_many_that_flood_at_once_make_no_long_turn_together(
+    front: str, targets: Callable[..., Target], transport: str
+) -> None:
+    """Each is within its own bound: thirty slices in a row would take almost half a second."""
+    runs = Counter(busy=CLIENTS * EACH)
+    async with targets(front).attack(runs=runs) as attack:
+        events = ['42["busy",0.0005]'] * (EACH - 1) + ['427["busy",0.0005]']
+
+        async def flood() -> None:
+            peer = await attack.wire.open(transport)
+            await peer.connect()
+            await everybody.wait()
+            await peer.send(*events)
+            assert await peer.receive() == "437[]"
+            await peer.send("1")
+
+        everybody = asyncio.Barrier(CLIENTS)
+        await asyncio.gather(*(flood() for _ in range(CLIENTS)))

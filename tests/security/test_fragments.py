@@ -15,7 +15,6 @@ import pytest
 from sockwave.codec.deflate import Deflate, PerMessageDeflate
 from sockwave.codec.websocket import Opcode, encode_frame
 from tests.security.judge import MB
-from tests.security.requests import polling
 from tests.security.settings import COMPRESSED, scaled
 from tests.security.ways import connected, glued_runs, send_frames
 from tests.support.raw import RawWebSocket, WebSocketPeer, check_switched
@@ -159,8 +158,10 @@ async def test_v28_whole_message_that_is_too_large(
         peer = await connected(attack.wire)
         await peer.send(event)
         await check_closed(peer, 1009)
-        async with polling(attack.wire) as polls:
-            assert (await polls.post(event)).status == 413
+        polls = await attack.wire.open_polling()
+        await polls.connect()
+        assert (await polls.post(event)).status == 413
+        await polls.ended()
 
 
 # --- compression ----------------------------------------------------------------------------------

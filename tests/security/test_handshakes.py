@@ -120,7 +120,7 @@ async def test_v06_reset_while_an_upgrade_is_refused(
     front: str, waits: bool, targets: Callable[..., Target]
 ) -> None:
     # A host keeps a few of its connections for some seconds.
-    async with targets(front).attack(settle=3 if front == "native" else 30) as attack:
+    async with targets(front).attack() as attack:
         wire = attack.wire
         headers = RawWebSocket.request_headers()
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())

@@ -52,11 +52,13 @@ async def test_v30_body_limit_holds_for_small_chunks(
 ) -> None:
     """A million and one bytes in chunks of two."""
     async with targets(listener).attack(stall=SLICE, peak=8 * MB) as attack:
-        async with polling(attack.wire) as peer:
-            peer.posts.write(request(f"POST {peer.target} HTTP/1.1", CHUNKED))
-            peer.posts.write(b"2\r\n4x\r\n" * 500_001)
-            assert (await peer.posts.read()).status == 413
-            assert await peer.posts.is_closed()
+        peer = await attack.wire.open_polling()
+        await peer.connect()
+        peer.posts.write(request(f"POST {peer.target} HTTP/1.1", CHUNKED))
+        peer.posts.write(b"2\r\n4x\r\n" * 500_001)
+        assert (await peer.posts.read()).status == 413
+        assert await peer.posts.is_closed()
+        await peer.ended()
 
 
 async def test_v30_body_of_ends_of_heads(listener: str, targets: Callable[..., Target]) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import itertools
+import statistics
 from typing import TYPE_CHECKING, Final
 
-from tests.security.judge import MB, Target
+import pytest
+
+from tests.security.judge import MB, SETTLE, Target, left_behind
 from tests.security.settings import scaled
+from tests.support.raw import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,15 +20,20 @@ if TYPE_CHECKING:
     from tests.support.fronts import Wire
 
 LEAKS: Final = "tests.security.scenarios.leaks"
-LIVES: Final = scaled(100_000, 600)
+LIVES: Final = scaled(20_000, 300)
+"""Of a round."""
+ROUNDS: Final = 6
 TOGETHER: Final = 20
-GOING: Final = 5.0
-"""Seconds that the last ones may take to go."""
-
 HONEST: Final = 2
 """Sessions of the clients that are always there."""
-LEFT: Final = 64 * 1024
-"""Bytes that may be left of all of them."""
+LEFT: Final = 0.5
+"""Pieces of memory that a life may leave: less than one object."""
+
+
+def slope(counts: list[int]) -> float:
+    """What is added from one count to the next: the median over all pairs (Theil and Sen)."""
+    pairs = itertools.combinations(enumerate(counts), 2)
+    return statistics.median((b - a) / (j - i) for (i, a), (j, b) in pairs)
 
 
 async def live(wire: Wire, transport: str) -> None:
@@ -54,20 +63,23 @@ async def crowd(target: Target, transport: str, lives: int) -> None:
 async def test_z9_nothing_is_left_of_clients_that_have_gone(
     front: str, transport: str, targets: Callable[..., Target]
 ) -> None:
+    """Tables grow and shrink with a crowd, so no two counts are the same: the slope tells."""
     target = targets(front)
-    runs = 2 * (LIVES // TOGETHER) * TOGETHER
+    counts = await target.do("counts")
     async with target.attack(peak=32 * MB, stall=0.5) as attack:
         for event in ("join", "echo", "leave"):
-            attack.runs[event] = runs
-        await target.do(f"{LEAKS}.traced")
-        await crowd(target, transport, LIVES)
-        before = await target.do(f"{LEAKS}.traced")
-        await crowd(target, transport, LIVES)
-        deadline = time.monotonic() + GOING
-        while (left := await target.do(f"{LEAKS}.traced") - before) > LEFT:
-            assert time.monotonic() < deadline, f"{left} bytes are left of {LIVES} clients"
-            await asyncio.sleep(0.1)  # the last connections are on their way
-        await target.do(f"{LEAKS}.stop")
+            attack.runs[event] = ROUNDS * LIVES
+        left = []
+        for _ in range(ROUNDS):
+            await crowd(target, transport, LIVES)
+            await until(lambda: not left_behind(counts, target.call("counts")), SETTLE)
+            left.append(await target.do(f"{LEAKS}.blocks"))
+    assert slope(left) / LIVES < LEFT, f"after each {LIVES} lives: {left}"
+
+
+def test_slope_is_that_of_most_rounds() -> None:
+    assert slope([1_000, 1_300, 900, 1_100, 1_050]) < 100
+    assert slope([0, 700, 1_000, 1_700, 2_000]) == pytest.approx(500, rel=0.1)
 
 
 async def test_z10_development_mode_has_nothing_to_warn_of(front: str, tmp_path: Path) -> None:
@@ -82,5 +94,5 @@ async def test_z10_development_mode_has_nothing_to_warn_of(front: str, tmp_path:
             await peer.ended()
         await wire.aclose()
         assert (await target.do("counts"))["sessions"] == HONEST
-        for word in ("Warning", "Traceback", "ERROR", "Executing <"):
+        for word in ("Warning", "Traceback", "ERROR"):  # how long turns take is judged elsewhere
             assert word not in target.output, target.output

@@ -47,7 +47,7 @@ async def test_d08_namespaces_that_are_left_again(
     names = [[f"/dyn-{number}{rest:02}," for rest in range(100)] for number in range(count)]
     bounds = {"peak": count * _JOINED + 4 * MB, "stall": 0.1 if count < 1_000 else 1.0}
     # What Python keeps of 4,000 namespaces for the next ones; ten more rounds add nothing.
-    async with target.attack(**bounds, kept=scaled(400, 16) * MB, settle=20.0) as attack:
+    async with target.attack(**bounds, kept=scaled(400, 16) * MB) as attack:
         members = [SocketMember(attack.wire) for _ in range(count)]
         async with crowd(attack.wire, members):
             before = (await target.do("counts"))["namespaces"]

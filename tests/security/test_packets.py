@@ -223,8 +223,8 @@ async def test_v13_head_before_connect(
 async def test_v14_event_before_the_middleware_has_decided(
     front: str, transport: str, targets: Callable[..., Target]
 ) -> None:
-    # As the reference does, an event for a namespace that is not joined closes (protocol.md,
-    # section 18); so no CONNECT_ERROR is left to be sent.
+    # As the reference does, an event for a namespace that is not joined closes
+    # (docs/protocol/violations.md); so no CONNECT_ERROR is left to be sent.
     async with targets(front).attack() as attack:
         peer = await connected_by(attack.wire, transport)
         await attack_with(peer, "40/refusing,", '42/refusing,["steal"]', way="whole")

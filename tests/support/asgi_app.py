@@ -11,7 +11,7 @@ from tests.support.apps import echo_server
 
 if TYPE_CHECKING:
     from sockwave import Socket
-    from sockwave.engine.server.asgi import Receive, Scope, Send
+    from sockwave.engine.server.fronts.asgi import Receive, Scope, Send
 
 
 async def inner(scope: Scope, receive: Receive, send: Send) -> None:

@@ -15,8 +15,8 @@ from urllib.parse import quote
 import uvicorn
 import uvicorn.server
 
-from sockwave.engine.server.hosting import hosted_server
-from sockwave.engine.server.serving import new_event_loop
+from sockwave.engine.server.fronts.hosting import hosted_server
+from sockwave.platform import new_event_loop
 from sockwave.testing.fault_proxy import FaultProxy
 from tests.support.raw import (
     PollingPeer,
@@ -31,8 +31,8 @@ from tests.support.raw import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from sockwave.engine.server.asgi import AsgiApp, Receive, Scope, Send
-    from sockwave.engine.server.serving import Servable
+    from sockwave.engine.server.fronts.asgi import AsgiApp, Receive, Scope, Send
+    from sockwave.engine.server.fronts.serving import Servable
     from tests.support.raw import Peer
 
 __all__ = ["FRONTS", "Front", "Wire"]
@@ -134,8 +134,17 @@ class Front:
     loop_factory: Callable[[], asyncio.AbstractEventLoop] = new_event_loop
 
     @asynccontextmanager
-    async def serve(self, servable: Servable) -> AsyncIterator[Wire]:
-        """Serve until the block ends, then cut off who is still there."""
+    async def serve(
+        self, servable: Servable, app: AsgiApp | None = None, **uvicorn_options: Any
+    ) -> AsyncIterator[Wire]:
+        """Serve until the block ends, then cut off who is still there.
+
+        Args:
+            app: Gets the other requests, where there is one beside us.
+            uvicorn_options: More of them, where uvicorn hosts.
+        """
+        app = app or hello
+        options = {**_OPTIONS, **uvicorn_options}
         async with AsyncExitStack() as stack:
             path = servable.engine.options.prefix
             if self.name == "native":
@@ -144,13 +153,13 @@ class Front:
             else:
                 sock = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
                 if self.name == "hosted":
-                    server: uvicorn.Server = hosted_server(servable, hello, sock, None, _OPTIONS)
+                    server: uvicorn.Server = hosted_server(servable, app, sock, None, options)
                 elif self.name == "wrapped":
-                    server = uvicorn.Server(uvicorn.Config(servable.wrap(hello), **_OPTIONS))
+                    server = uvicorn.Server(uvicorn.Config(servable.wrap(app), **options))
                 else:
                     path = "/realtime/"
-                    app = mounted("/realtime", servable)
-                    server = uvicorn.Server(uvicorn.Config(app, **_OPTIONS))
+                    mount = mounted("/realtime", servable)
+                    server = uvicorn.Server(uvicorn.Config(mount, **options))
                 await stack.enter_async_context(_started(server, sock))
                 wire = Wire("127.0.0.1", sock.getsockname()[1], path)
             # Clients here stop to poll as they like: who waits for them is what tests/wire/

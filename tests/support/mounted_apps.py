@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tests.support.apps import echo_server
 
 if TYPE_CHECKING:
-    from sockwave.engine.server.asgi import AsgiApp
+    from sockwave.engine.server.fronts.asgi import AsgiApp
 
 io, _ = echo_server()
 

@@ -52,16 +52,22 @@ class ServerProcess:
         directory: Its output goes to a file there.
         port: Where it is going to listen.
         cwd: Where it runs; in `directory` when None.
+        executable: Instead of the interpreter.
     """
 
     def __init__(
-        self, *arguments: str, directory: Path, port: int, cwd: Path | None = None
+        self,
+        *arguments: str,
+        directory: Path,
+        port: int,
+        cwd: Path | None = None,
+        executable: str = sys.executable,
     ) -> None:
         self.port = port
         self._log = directory / f"{port}.log"
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, *arguments],
+                [executable, *arguments],
                 cwd=cwd or directory,
                 stdout=log,
                 stderr=subprocess.STDOUT,

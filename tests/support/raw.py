@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import inspect
 import json
 import os
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self
 
-from sockwave.codec.websocket import MessageReader, Opcode, accept_key, encode_close, encode_frame
+from sockwave.codec.message_reader import MessageReader
+from sockwave.codec.websocket import Opcode, accept_key, encode_close, encode_frame
+from tests.support.yardstick import slowness
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -35,11 +38,11 @@ __all__ = [
     "within",
 ]
 
-UNIT: Final = 0.05 * float(os.environ.get("SOCKWAVE_TIME_SCALE", "1"))
-"""Seconds: what all intervals of these tests are multiples of. Slow machines scale it up."""
+UNIT: Final = 0.05 * float(os.environ.get("SOCKWAVE_TIME_SCALE") or slowness())
+"""Seconds: what all intervals of these tests are multiples of; longer on a slow machine."""
 
-DEADLINE: Final = 100 * UNIT
-"""Seconds for anything that should come at once."""
+DEADLINE: Final = max(20.0, 100 * UNIT)
+"""Seconds for anything that should come at once: a machine may have other things to do."""
 
 _BIG: Final = 2**26
 
@@ -55,6 +58,14 @@ async def until(condition: Callable[[], object], seconds: float = DEADLINE) -> N
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.002)
+
+
+def stack_depth() -> int:
+    """How many calls stand one inside the other."""
+    depth, frame = 0, inspect.currentframe()
+    while frame is not None:
+        depth, frame = depth + 1, frame.f_back
+    return depth
 
 
 class Reply(NamedTuple):
@@ -264,6 +275,11 @@ class RawWebSocket:
         self.http.write(encode_close(code, mask=True))
         await self.closed()
         await self.http.close()
+
+    @property
+    def receiver(self) -> Self:
+        """Of messages."""
+        return self
 
     def text_received(self, data: bytes) -> None:
         """From the reader."""

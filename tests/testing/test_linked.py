@@ -51,3 +51,15 @@ def test_client_of_a_proxy_has_its_own_address(
 
     asyncio.run(scenario())
     assert addresses == ["198.51.100.1", "198.51.100.2"]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_client_may_ask_for_base64(transport: Literal["polling", "websocket"]) -> None:
+    io = Server()
+    io.event("echo")(lambda socket, *args: args)
+
+    async def scenario() -> None:
+        async with LinkedClient(io, transport=transport, query={"b64": "1"}) as client:
+            assert await client.emit_with_ack("echo", b"\x01\x02") == b"\x01\x02"
+
+    asyncio.run(scenario())

@@ -40,6 +40,7 @@ def test_messages_come_back_as_they_went(compression: str | None) -> None:
         (encode_frame(Opcode.TEXT, b"\xff\xfe", mask=True), 1007),
         (b"\x83\x80\0\0\0\0", 1002),
     ],
+    ids=["too large", "no UTF-8", "unknown opcode"],
 )
 def test_fault_closes_with_its_code(frame: bytes, code: int) -> None:
     async def run() -> None:

@@ -11,7 +11,11 @@ from typing import Any, assert_type
 
 from sockwave import (
     AckTimeout,
+    BroadcastAnswers,
     BroadcastOperator,
+    Cluster,
+    ClusterMember,
+    ClusterTimeout,
     ConnectError,
     Cookie,
     Cors,
@@ -27,6 +31,7 @@ from sockwave import (
     ParentNamespace,
     RateLimits,
     Recovery,
+    RemoteSocket,
     Request,
     Server,
     Socket,
@@ -152,16 +157,26 @@ async def decorated(socket: Socket) -> None:
 async def operators(socket: Socket) -> None:
     assert_type(io.of("/admin"), Namespace)
     assert_type(io.sockets, Mapping[SocketId, Socket])
-    assert_type(io.to("a", ["b"]), BroadcastOperator[Socket])
-    assert_type(io.in_("a").except_("b").volatile.local, BroadcastOperator[Socket])
-    assert_type(io.of("/admin").compress(False).timeout(5), BroadcastOperator[Socket])
-    assert_type(socket.to("a"), BroadcastOperator[Socket])
-    assert_type(socket.broadcast, BroadcastOperator[Socket])
+    assert_type(io.to("a", ["b"]), BroadcastOperator[Socket | RemoteSocket])
+    assert_type(io.in_("a").except_("b").volatile, BroadcastOperator[Socket | RemoteSocket])
+    assert_type(io.in_("a").except_("b").local, BroadcastOperator[Socket])
+    assert_type(io.of("/admin").local.to("a").volatile.local, BroadcastOperator[Socket])
+    assert_type(socket.local, BroadcastOperator[Socket])
+    assert_type(socket.to("a").local, BroadcastOperator[Socket])
+    assert_type(
+        io.of("/admin").compress(False).timeout(5), BroadcastOperator[Socket | RemoteSocket]
+    )
+    assert_type(socket.to("a"), BroadcastOperator[Socket | RemoteSocket])
+    assert_type(socket.broadcast, BroadcastOperator[Socket | RemoteSocket])
     assert_type(socket.volatile, SocketOperator)
     assert_type(socket.timeout(5).compress(False), SocketOperator)
-    assert_type(socket.timeout(5).to("a"), BroadcastOperator[Socket])
-    assert_type(await room.fetch_sockets(), list[Socket])
-    assert_type(await io.fetch_sockets(), list[Socket])
+    assert_type(socket.timeout(5).to("a"), BroadcastOperator[Socket | RemoteSocket])
+    assert_type(await room.fetch_sockets(), list[Socket | RemoteSocket])
+    assert_type(await io.fetch_sockets(), list[Socket | RemoteSocket])
+    assert_type(await io.local.fetch_sockets(), list[Socket])
+    assert_type(await socket.local.fetch_sockets(), list[Socket])
+    assert_type(await room.count(), int)
+    assert_type(await io.local.count(), int)
     room.sockets_join("a", ["b"])
     room.disconnect_sockets(close=True)
     room.disconnect_sockets(True)  # type: ignore[call-arg]
@@ -173,8 +188,9 @@ async def emitting(socket: Socket) -> None:
     io.emit("x", 1, b"\x01", None)
     assert_type(await socket.emit_with_ack("x", 1, timeout=5.0), Any)
     assert_type(await socket.timeout(5).emit_with_ack("x"), Any)
-    assert_type(await room.emit_with_ack("x", timeout=5.0), list[Any])
-    assert_type(await io.emit_with_ack("x"), list[Any])
+    assert_type(await room.emit_with_ack("x", timeout=5.0), BroadcastAnswers)
+    answers: list[Any] = await io.emit_with_ack("x")
+    assert_type((await io.emit_with_ack("x")).by_socket, dict[SocketId, Any])
     await socket.drain()
     socket.emit("x", ack=lambda *args: None)
     socket.emit("x", ack=5)  # type: ignore[arg-type]
@@ -184,6 +200,10 @@ async def emitting(socket: Socket) -> None:
         await io.emit_with_ack("x")
     except AckTimeout as error:
         assert_type(error.responses, list[Any])
+        assert_type(error.by_socket[socket.id], Any)
+        assert_type(error.missing, tuple[str, ...])
+        assert_type(error.missing_servers, tuple[str, ...])
+    print(answers)
 
 
 def sockets(socket: Socket) -> None:
@@ -201,6 +221,42 @@ def sockets(socket: Socket) -> None:
     @socket.on("disconnect")
     def gone(reason: DisconnectReason, description: str) -> None:
         assert_type(reason.value, str)
+
+
+# --- clusters -------------------------------------------------------------------------------------
+
+
+async def clusters() -> None:
+    for socket in await io.fetch_sockets():
+        assert_type(socket.id, SocketId)
+        assert_type(socket.handshake, Handshake)
+        assert_type(socket.rooms, set[str])
+        assert_type(socket.data, dict[str, Any])
+        assert_type(await socket.emit_with_ack("x", timeout=1), Any)
+        assert_type(await socket.timeout(1).emit_with_ack("x"), Any)
+        socket.emit("x", 1)
+        socket.join("a", ["b"])
+        socket.leave("a")
+        socket.disconnect(close=True)
+        socket.conn  # type: ignore[union-attr]
+        if isinstance(socket, RemoteSocket):
+            assert_type(socket.node, str)
+            socket.emit("x", ack=print)  # type: ignore[call-arg]
+        else:
+            assert_type(socket, Socket)
+    assert_type(await io.server_count(), int)
+    assert_type(io.cluster, Cluster)
+    assert_type(io.cluster.nodes, tuple[ClusterMember, ...])
+    assert_type(io.cluster.is_healthy, bool)
+    try:
+        await io.count()
+    except ClusterTimeout as error:
+        assert_type(error.missing_servers, tuple[str, ...])
+
+
+@io.on("node_joined")
+async def joined_cluster(node: ClusterMember) -> None:
+    assert_type(node.lateness, float)
 
 
 # --- ports and applications -----------------------------------------------------------------------

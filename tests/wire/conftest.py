@@ -44,7 +44,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     values = pyfuncitem.funcargs.values()
     front = next((value for value in values if isinstance(value, Front)), None)
     factory = front.loop_factory if front is not None else asyncio.new_event_loop
-    return run_coroutine(pyfuncitem, 4 * DEADLINE, factory)
+    return run_coroutine(pyfuncitem, 2 * DEADLINE, factory)
 
 
 @pytest.fixture(autouse=True)

@@ -64,7 +64,17 @@ SERVERS: Final = {
 }
 
 
-@pytest.fixture(params=SERVERS, scope="module")
+NEED_UNIX: Final = {"hypercorn", "granian", "daphne"}
+"""Those that do not start where only a part of what Unix has is taken away (tests/elsewhere)."""
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=[pytest.mark.unix] if name in NEED_UNIX else [])
+        for name in SERVERS
+    ],
+    scope="module",
+)
 def server(request: pytest.FixtureRequest) -> AsgiServer:
     return SERVERS[request.param]
 

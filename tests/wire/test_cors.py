@@ -1,4 +1,4 @@
-"""Who may connect from a web page, and headers of the application (protocol.md section 13)."""
+"""Who may connect from a web page, and headers of the application (docs/protocol/cors.md)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from sockwave import Cors, Server
 from tests.support.apps import echo_engine
+from tests.support.fronts import FRONTS
 
 if TYPE_CHECKING:
     from sockwave import Request
@@ -90,6 +91,18 @@ async def test_other_origin_gets_no_headers(native: Front, rule: Any, origin: st
         assert reply.status == 200
         assert cors_headers(reply) == {}
         assert reply.header("vary") == "Origin"
+
+
+@pytest.mark.parametrize("digits", ["\u0661\u0662", "\uff11", "\u00b2", "\u00e9"])
+async def test_pattern_of_origins_matches_ascii_only(front: Front, digits: str) -> None:
+    rule = [re.compile(r"https://shop\d+\.example"), re.compile(r"https://\w+\.test")]
+    for host in (f"shop{digits}.example", f"{digits}.test"):
+        origin = f"https://{host}"
+        assert not Cors(origin=rule).allows(origin)
+        async with front.serve(Server(cors=rule)) as wire:
+            sent = origin.encode().decode("latin-1")
+            assert cors_headers(await wire.get(wire.target(), Origin=sent)) == {}
+            assert (await wire.upgrade(wire.target("websocket"), Origin=sent)).status == 403
 
 
 async def test_true_reflects_the_origin(front: Front) -> None:
@@ -355,3 +368,150 @@ async def test_header_handler_that_fails_spoils_nothing(front: Front) -> None:
 
     async with front.serve(engine) as wire:
         assert (await wire.get(wire.target())).status == 200
+
+
+async def test_headers_of_a_preflight_are_for_the_application_to_edit(front: Front) -> None:
+    io = Server(cors=GOOD)
+    seen: list[str] = []
+
+    @io.engine.on("headers")
+    def headers(headers: list[Header], request: Request) -> None:
+        seen.append(request.method)
+        headers.append(("X-Mine", "1"))
+
+    async with front.serve(io) as wire:
+        reply = await preflight(wire)
+        assert (reply.status, reply.header("x-mine")) == (204, "1")
+    assert seen == ["OPTIONS"]
+
+
+@pytest.mark.parametrize(("allowed", "asked"), [(True, True), (True, False), (False, True)])
+async def test_private_network_is_let_in_where_the_option_says_so(
+    front: Front, allowed: bool, asked: bool
+) -> None:
+    headers = {"Origin": GOOD, "Access-Control-Request-Method": "GET"}
+    if asked:
+        headers["Access-Control-Request-Private-Network"] = "true"
+    async with front.serve(Server(cors=Cors(origin=GOOD, private_network=allowed))) as wire:
+        reply = await wire.request("OPTIONS", wire.target(), headers)
+        answer = reply.header("access-control-allow-private-network")
+        assert answer == ("true" if allowed and asked else None)
+        foreign = await wire.request("OPTIONS", wire.target(), {**headers, "Origin": EVIL})
+        assert foreign.header("access-control-allow-private-network") is None
+
+
+# --- who is meant ---------------------------------------------------------------------------------
+
+HOST = "test.example"
+
+
+@pytest.mark.parametrize(
+    "origin", [f"tauri://{HOST}", f"ws://{HOST}", f"chrome-extension://{HOST}", f"//{HOST}", HOST]
+)
+async def test_page_of_another_scheme_is_foreign(front: Front, origin: str) -> None:
+    async with front.serve(Server()) as wire:
+        assert (await wire.upgrade(wire.target("websocket"), Origin=origin)).status == 403
+    async with front.serve(Server(cors=True)) as wire:
+        assert (await wire.upgrade(wire.target("websocket"), Origin=origin)).status == 101
+
+
+@pytest.mark.parametrize(
+    ("origin", "proto", "is_trusted", "status"),
+    [
+        (f"http://{HOST}", "https", True, 403),
+        (f"https://{HOST}", "https", True, 101),
+        (f"http://{HOST}", "http", True, 101),
+        (f"https://{HOST}", "https", False, 101),
+        (f"http://{HOST}", "https", False, 101),
+    ],
+)
+async def test_page_without_tls_is_foreign_where_the_connection_is_known_to_have_it(
+    front: Front, origin: str, proto: str, is_trusted: bool, status: int
+) -> None:
+    async with front.serve(Server(trusted_proxies=["127.0.0.1"] if is_trusted else [])) as wire:
+        headers = {"Origin": origin, "X_Forwarded_Proto": proto}
+        assert (await wire.upgrade(wire.target("websocket"), **headers)).status == status
+
+
+@pytest.mark.parametrize(
+    ("options", "origin", "has_cookie"),
+    [
+        ({"cors": "*"}, EVIL, False),
+        ({"cors": True}, EVIL, False),
+        ({"cors": [GOOD, "*"]}, EVIL, False),
+        ({"cors": "*"}, "null", False),
+        ({"cors": "*"}, f"http://{HOST}", True),
+        ({"cors": "*"}, None, True),
+        ({"cors": GOOD}, GOOD, True),
+        ({"cors": Cors(origin=True, credentials=True)}, EVIL, True),
+        ({"cors": lambda origin: True}, EVIL, True),
+        ({}, f"http://{HOST}", True),
+    ],
+)
+async def test_cookies_of_a_page_of_anybodys_do_not_reach_the_application(
+    front: Front, options: dict[str, Any], origin: str | None, has_cookie: bool
+) -> None:
+    io = Server(**options)
+    seen: list[bool] = []
+
+    @io.engine.use
+    def look(request: Request) -> None:
+        scope = dict(request.scope["headers"]) if request.scope else {}
+        names = [*request.headers, *(name.decode() for name in scope)]
+        seen.append("cookie" in names or "authorization" in names or bool(request.cookies))
+
+    @io.engine.on("connection")
+    def connection(session: Any) -> None:
+        seen.append(bool(session.request.cookies))
+
+    io.engine.session_handler = connection
+    headers = {"Cookie": "a=b", "Authorization": "Basic YTpi"}
+    if origin is not None:
+        headers["Origin"] = origin
+    async with front.serve(io) as wire:
+        await wire.websocket(wire.target("websocket"), **headers)
+    assert seen == [has_cookie, has_cookie]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "status"),
+    [
+        *((None, 200), ([HOST], 200), (["*.example"], 200)),
+        *((["other.example", "addresses"], 403), ([], 403)),
+    ],
+)
+async def test_only_allowed_hosts_are_served(
+    front: Front, allowed: list[str] | None, status: int
+) -> None:
+    io = Server(allowed_hosts=allowed)
+    middlewares: list[str] = []
+
+    @io.engine.use
+    def look(request: Request) -> None:
+        middlewares.append(request.method)
+
+    async with front.serve(io) as wire:
+        assert (await wire.get(wire.target())).status == status
+        upgraded = await wire.upgrade(wire.target("websocket"), Origin=f"http://{HOST}")
+        assert upgraded.status == (101 if status == 200 else status)
+        assert (await wire.get(f"{wire.path}socket.io.js")).status == status
+    assert middlewares == (["GET", "GET"] if status == 200 else [])
+
+
+async def test_rebound_name_is_refused_though_it_is_the_pages_own(front: Front) -> None:
+    async with front.serve(Server(allowed_hosts=["localhost", "addresses"])) as wire:
+        headers = {"Host": "evil.example", "Origin": "http://evil.example"}
+        assert (await wire.upgrade(wire.target("websocket"), **headers)).status == 403
+        assert (await wire.request("GET", wire.target(), headers)).status == 403
+        for host in (f"127.0.0.1:{wire.port}", "localhost", "[::1]"):
+            reply = await wire.upgrade(wire.target("websocket"), Host=host, Origin=f"http://{host}")
+            assert reply.status == 101
+
+
+@pytest.mark.parametrize("kind", ["hosted", "wrapped"])
+async def test_application_beside_the_server_answers_under_any_name(kind: str) -> None:
+    """As docs/hosting.md says: `allowed_hosts` does not guard the application's own paths."""
+    async with FRONTS[kind].serve(Server(allowed_hosts=["localhost"])) as wire:
+        evil = {"Host": "evil.example"}
+        assert (await wire.request("GET", wire.target(), evil)).status == 403
+        assert (await wire.request("GET", "/page", evil)).body == b"hello /page"

@@ -1,4 +1,6 @@
-"""Requests put together from all that they are made of, right and wrong (security.md, Z6).
+"""Requests put together from all that they are made of, right and wrong.
+
+Row Z6 of docs/security.md.
 
 Whatever is asked, no answer is an error of the server, and none is logged as one. The exception is
 the reference's: 500 to a method that is neither GET nor POST, for a session that there is.

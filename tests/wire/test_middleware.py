@@ -1,4 +1,4 @@
-"""Middlewares of the engine (server.md section 16, `use`)."""
+"""Middlewares of the engine (docs/protocol/engine.md#middlewares)."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ async def test_peer_that_leaves_while_a_middleware_waits_leaves_nothing(front: F
 
 
 async def test_too_large_body_is_refused_while_a_middleware_waits(front: Front) -> None:
-    engine, _ = echo_engine(max_payload=100)
+    engine, ends = echo_engine(max_payload=100)
     go_on = asyncio.Event()
 
     async def wait(request: Request) -> None:
@@ -168,8 +168,27 @@ async def test_too_large_body_is_refused_while_a_middleware_waits(front: Front) 
         peer = await wire.open_polling()
         engine.use(wait)
         assert (await peer.post(b"4" * 200)).status == 413
+        assert ends == []
         go_on.set()
-        await asyncio.sleep(UNIT)
+        await until(lambda: ends)
+        assert ends == [("transport error", "payload too large")]
+
+
+async def test_too_large_body_that_a_middleware_refuses_ends_nothing(front: Front) -> None:
+    engine, _ = echo_engine(max_payload=100)
+    go_on, is_over = asyncio.Event(), asyncio.Event()
+
+    async def refuse(request: Request) -> Response:
+        await go_on.wait()
+        asyncio.get_running_loop().call_soon(is_over.set)
+        return Response(status=403)
+
+    async with front.serve(engine) as wire:
+        peer = await wire.open_polling()
+        engine.use(refuse)
+        assert (await peer.post(b"4" * 200)).status == 413
+        go_on.set()
+        await is_over.wait()
         assert the_session(engine).is_open
 
 

@@ -1,10 +1,11 @@
-"""HTTP long-polling (protocol.md section 8)."""
+"""HTTP long-polling (docs/protocol/polling.md)."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import gzip
+import json
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,7 @@ async def test_post_is_answered_with_these_headers(front: Front) -> None:
         assert (reply.status, reply.body) == (200, b"ok")
         assert reply.header("content-type") == "text/html"
         assert reply.header("content-length") == "2"
+        assert reply.header("cache-control") == "no-store"
 
 
 @pytest.mark.parametrize("encoded", ["AQIDBA==", "AQIDBA", "-_8=", "-_8"])
@@ -156,6 +158,33 @@ async def test_payload_of_just_the_threshold_is_compressed(front: Front) -> None
     reply = await poll_with(front, TEXT)
     assert reply.header("content-encoding") == "gzip"
     assert gzip.decompress(reply.body).decode() == f"4{TEXT}"
+
+
+async def test_large_payload_is_compressed_whole(front: Front) -> None:
+    text = "".join(map(str, range(60_000)))
+    reply = await poll_with(front, text)
+    assert reply.header("content-encoding") == "gzip"
+    assert gzip.decompress(reply.body).decode() == f"4{text}"
+
+
+async def test_payload_above_the_limit_is_not_compressed(front: Front) -> None:
+    reply = await poll_with(front, "a" * 100_000, http_compression={"limit": 100_000})
+    assert reply.header("content-encoding") is None
+    assert len(reply.body) == 100_001
+
+
+async def test_large_script_is_compressed_whole(front: Front) -> None:
+    engine, _ = echo_engine(allow_eio3=True)
+    async with front.serve(engine) as wire:
+        http = await wire.http()
+        target = wire.target("polling", j="0")
+        opened = await http.get(target)
+        sid = json.loads(json.loads(opened.text.partition("(")[2][:-2])[1:])["sid"]
+        the_session(engine).send("<" * 100_000)
+        reply = await http.get(f"{target}&sid={sid}", Accept_Encoding="gzip")
+        assert reply.header("content-encoding") == "gzip"
+        script = gzip.decompress(reply.body).decode()
+        assert json.loads(script.partition("(")[2][:-2]) == "4" + "<" * 100_000
 
 
 async def test_payload_below_the_threshold_is_not_compressed(front: Front) -> None:

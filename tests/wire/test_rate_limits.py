@@ -12,7 +12,6 @@ from sockwave import ConnectError, RateLimits, Server
 from sockwave.codec.websocket import Opcode
 from sockwave.engine import ErrorCode, RateLimitCounts
 from tests.support.apps import echo_engine, echo_server, the_session
-from tests.support.fronts import FRONTS
 from tests.support.raw import Closed, PollingPeer, Reply, WebSocketPeer, until
 
 if TYPE_CHECKING:
@@ -390,14 +389,6 @@ async def test_connections_that_were_lost_are_not_counted(native_front: Front) -
             half.reset()
             whole.websocket.http.reset()
             await until(lambda: not engine.driver.connections)
-        assert engine.rate_limit_counts == counted()
-
-
-async def test_connections_of_the_application_are_not_counted_any_more() -> None:
-    engine, _ = echo_engine(rate_limits=RateLimits(address_connections=1))
-    async with FRONTS["hosted"].serve(engine) as wire:
-        for _ in range(3):
-            assert (await wire.get("/page")).text == "hello /page"
         assert engine.rate_limit_counts == counted()
 
 

@@ -132,7 +132,7 @@ async def test_secret_is_in_the_reply_and_an_offset_behind_the_arguments(
         peer = await wire.open(transport)
         reply = json.loads((await peer.connect())[2:])
         assert list(reply) == ["sid", "pid"]
-        assert len(reply["pid"]) == 20
+        assert len(reply["pid"]) == 33
         io.emit("foo", 1)
         packet = await peer.receive()
         assert isinstance(packet, str)
@@ -196,7 +196,49 @@ async def test_late_client_is_a_new_one_and_misses_what_it_missed(
         assert str(await peer.receive()).startswith('42["4",')
 
 
+async def test_secret_alone_is_enough_before_the_first_event(front: Front, transport: str) -> None:
+    io = recovering()
+    async with front.serve(io) as wire:
+        peer = await wire.open(transport)
+        ids = json.loads((await peer.connect())[2:])
+        if isinstance(peer, PollingPeer):  # the loss is seen where a request is open
+            peer.gets.send("GET", peer.target)
+            await asyncio.sleep(UNIT)
+        lose(peer)
+        await until(lambda: not io.sockets)
+        io.emit("1")
+        peer = await wire.open(transport)
+        await peer.send(f"40{json.dumps({'pid': ids['pid']})}")
+        packets = sorted([str(await peer.receive()) for _ in range(2)])
+        assert json.loads(packets[0][2:]) == ids
+        assert packets[1].startswith('42["1",')
+
+
+async def test_client_that_is_banned_while_away_is_a_new_one(front: Front, transport: str) -> None:
+    io = recovering()
+    async with front.serve(io) as wire, lost_client(io, wire, transport) as (ids, auth):
+        io.in_(ids["sid"]).disconnect_sockets()
+        peer = await wire.open(transport)
+        reply = json.loads((await peer.connect(auth=auth))[2:])
+        assert reply["sid"] != ids["sid"] and reply["pid"] != ids["pid"]
+        io.emit("4")
+        assert str(await peer.receive()).startswith('42["4",')
+
+
 # --- 300 cuts -------------------------------------------------------------------------------------
+
+
+async def test_more_than_an_answer_holds_comes_behind_the_reply(front: Front) -> None:
+    """Else a client that is cut between two answers gets the same events twice."""
+    io = recovering()
+    async with front.serve(io) as wire:
+        async with lost_client(io, wire, "polling") as (ids, auth):
+            for _ in range(3):
+                io.emit("large", "x" * 100_000)
+            peer = await wire.open_polling()
+            answer = await peer.connect(auth=auth)
+            assert answer.startswith("40") and json.loads(answer[2:])["sid"] == ids["sid"]
+            assert str(await peer.receive()).startswith("451-")
 
 
 LOSS = (OSError, EOFError, AssertionError)
@@ -252,6 +294,8 @@ async def test_g6_every_event_arrives_once_and_in_order_over_300_cuts(
             await until(lambda: page.events)
             while proxy.cuts < 300:
                 if chance.random() < 0.5:
+                    if chance.random() < 0.5:
+                        await until(lambda: page.connected)
                     await asyncio.sleep(chance.random() * 0.02)
                     proxy.cut()
                 else:
@@ -264,5 +308,5 @@ async def test_g6_every_event_arrives_once_and_in_order_over_300_cuts(
     assert [event[1] for event in page.events] == list(range(traffic.sent))
     assert page.recovered[0] is False
     assert all(page.recovered[1:])
-    assert len(page.recovered) > 100, "most cuts came while it was connected"
+    assert len(page.recovered) > 40, "at least a quarter of the cuts came while it was connected"
     assert len(traffic.kinds) == len(KINDS)

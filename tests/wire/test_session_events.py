@@ -1,4 +1,4 @@
-"""Events of an engine's session: packets, flushes, heartbeat, upgrade (server.md section 16)."""
+"""Events of an engine's session: packets, flushes, heartbeat (docs/protocol/engine.md#sessions)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sockwave import Server, Socket
 from sockwave.engine import Session, SessionPacket
-from sockwave.engine.server.session import ServerSession
+from sockwave.engine.server.sessions.session import ServerSession
 from tests.support.apps import echo_engine, the_session
 from tests.support.raw import UNIT, until
 
@@ -37,6 +38,30 @@ async def test_packets_of_both_directions_are_told(front: Front, transport: str)
     assert [what for name, what in events if name == "packet_create"] == [hello, binary, quiet]
     flushed = [packet for name, what in events if name == "flush" for packet in what]
     assert [packet for packet in flushed if packet.type == "message"] == [hello, binary, quiet]
+
+
+async def test_session_below_a_socket_has_its_events_too(front: Front, transport: str) -> None:
+    io = Server()
+    events: list[tuple[Any, ...]] = []
+
+    @io.on("connection")
+    def connection(socket: Socket) -> None:
+        socket.conn.on("message", lambda message: events.append(("message", message)))
+        socket.conn.on("close", lambda reason, text: events.append(("close", reason)))
+        socket.on("disconnect", lambda reason: events.append(("disconnect", reason)))
+
+    async with front.serve(io) as wire:
+        peer = await wire.open(transport)
+        await peer.connect()
+        await peer.send('451-["a",{"_placeholder":true,"num":0}]', b"\x01")
+        await peer.send("1")
+        await until(lambda: events[-1:] == [("close", "transport close")])
+    assert events == [
+        ("message", '51-["a",{"_placeholder":true,"num":0}]'),
+        ("message", b"\x01"),
+        ("disconnect", "transport close"),
+        ("close", "transport close"),
+    ]
 
 
 @pytest.mark.parametrize("eio", ["4", "3"])

@@ -1,4 +1,4 @@
-"""Several servers on one port, told apart by their paths (server.md section 2)."""
+"""Several servers on one port, told apart by their paths (docs/protocol/server.md#attaching)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sockwave import Engine, Server
-from sockwave.engine.server.serving import Servable
+from sockwave.engine.server.fronts.serving import Servable
 from tests.support.apps import echo_engine, echo_server
 from tests.support.fronts import FRONTS, Wire
 
 if TYPE_CHECKING:
-    from sockwave.engine.server.asgi import AsgiApp
     from sockwave.engine.server.engine import EngineServer
+    from sockwave.engine.server.fronts.asgi import AsgiApp
 
 
 class Both(Servable):

@@ -1,4 +1,4 @@
-"""Socket.IO packets and what they do (protocol.md sections 14, 15 and 18)."""
+"""Socket.IO packets and what they do (docs/protocol/socketio-packets.md)."""
 
 from __future__ import annotations
 
@@ -149,7 +149,9 @@ async def test_middleware_refuses_with_message_and_data(
 
 @pytest.mark.logs_errors
 @pytest.mark.parametrize("later", [False, True])
-async def test_middleware_that_fails_refuses_and_tells_nothing(front: Front, later: bool) -> None:
+async def test_middleware_that_fails_refuses_and_tells_nothing(
+    front: Front, later: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     io = Server()
     failures: list[HandlerFailure] = []
     io.on_error(lambda error, failure: failures.append(failure))
@@ -165,6 +167,8 @@ async def test_middleware_that_fails_refuses_and_tells_nothing(front: Front, lat
         peer = await wire.open_websocket()
         assert await peer.connect() == '44{"message":"Internal server error"}'
         assert [failure.event for failure in failures] == ["middleware"]
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert line.startswith("a middleware failed (socket ")
 
 
 async def test_middlewares_run_in_order_before_the_socket_is_in(front: Front) -> None:
@@ -793,6 +797,22 @@ async def check_decoder_error(
         assert [(type(error), str(error)) for error in errors] == [(PacketError, message)] * 2
         assert ends == [("forced close", "")]
         assert not io.sockets and not io.of("/x").sockets
+
+
+@pytest.mark.parametrize("packet", ['42["b"]', "47", "4", "42[broken", "40[]"])
+async def test_text_between_a_packet_and_its_attachments_is_the_fault_whatever_it_is(
+    front: Front, transport: str, packet: str
+) -> None:
+    io = Server()
+    errors: list[str] = []
+    io.event("error")(lambda socket, error: errors.append(str(error)))
+    async with front.serve(io) as wire:
+        peer = await wire.open(transport)
+        await peer.connect()
+        await peer.send('451-["a",{"_placeholder":true,"num":0}]')
+        await peer.send(packet)
+        await peer.ended()
+    assert errors == ["got plaintext data when reconstructing a packet"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
@@ -36,6 +38,27 @@ io.run(port=int(sys.argv[1]), app=hello, uvicorn_options={"ssl_certfile": sys.ar
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """For 127.0.0.1."""
     return write_certificate(tmp_path_factory.mktemp("tls") / "both.pem")
+
+
+async def test_server_stops_on_the_standard_loop_while_a_peer_does_not_end_tls(
+    certificate: Path,
+) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    trusting = ssl.create_default_context(cafile=certificate)
+
+    def ask(port: int) -> ssl.SSLSocket:
+        """A client that reads an answer and then no more, not even the end."""
+        client = trusting.wrap_socket(
+            socket.create_connection(("127.0.0.1", port)), server_hostname="127.0.0.1"
+        )
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert client.recv(1_000).startswith(b"HTTP/1.1 404")
+        return client
+
+    async with sockwave.Server().listen(ssl=context) as listener:
+        client = await asyncio.to_thread(ask, listener.port)
+    client.close()
 
 
 @pytest.mark.parametrize("code", [NATIVE, HOSTED], ids=["native", "hosted"])

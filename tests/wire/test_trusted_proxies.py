@@ -106,9 +106,11 @@ async def test_log_names_the_client(front: Front, caplog: pytest.LogCaptureFixtu
     engine, _ = echo_engine(trusted_proxies=BEHIND)
     async with front.serve(engine) as wire:
         assert (await wire.request("GET", wire.target("tobi"), FORWARDED)).status == 400
-    assert f"{CLIENT}: refused: Transport unknown" in caplog.messages
+    lines = [line for line in caplog.messages if "refused" in line]
+    assert len(lines) == 1 and lines[0].startswith(f"{CLIENT}: refused: Transport unknown: ")
 
 
+@pytest.mark.unix
 async def test_unix_socket_may_be_trusted(native: Front) -> None:
     engine, _ = echo_engine(trusted_proxies=["unix"])
     seen: list[tuple[str, int] | None] = []

@@ -1,20 +1,22 @@
-"""From polling to a WebSocket (protocol.md section 11)."""
+"""From polling to a WebSocket (docs/protocol/upgrade.md)."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from sockwave.codec.websocket import Opcode
 from tests.support.apps import Ends, echo_engine, echo_server, the_session, the_socket
-from tests.support.raw import UNIT, PollingPeer, RawWebSocket, until
+from tests.support.raw import UNIT, Closed, PollingPeer, RawWebSocket, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
-    from sockwave import Engine
+    from sockwave import Engine, Server
     from tests.support.fronts import Front, Wire
 
 
@@ -128,6 +130,24 @@ async def test_broken_frame_ends_the_trial_only(native_front: Front) -> None:
         await t.echo_on_polling()
 
 
+async def test_probe_may_be_repeated(front: Front) -> None:
+    async with trial(front) as t:
+        await t.probe()
+        await t.upgrade()
+        t.websocket.send("4hello")
+        assert await t.websocket.receive() == "4hello"
+
+
+@pytest.mark.parametrize("packet", [b"2probe\xff", b"5\xff", b"\xff", b"4\xff"])
+async def test_text_that_is_not_utf8_ends_the_trial_only(
+    native_front: Front, packet: bytes
+) -> None:
+    async with trial(native_front) as t:
+        t.websocket.frame(Opcode.TEXT, packet)
+        assert (await t.websocket.closed()).code == 1007
+        await t.echo_on_polling()
+
+
 @pytest.mark.parametrize("is_probed", [False, True])
 async def test_second_transport_that_closes_ends_the_trial_only(
     front: Front, is_probed: bool
@@ -193,12 +213,143 @@ async def test_second_transport_for_a_session_on_websocket_is_turned_away(front:
         assert ends == []
 
 
-async def test_session_that_closes_takes_the_second_transport_along(front: Front) -> None:
+# --- closed by the server while upgrading ---------------------------------------------------------
+
+
+def disconnect(io: Server) -> None:
+    the_socket(io).disconnect(close=True)
+
+
+def close_session(io: Server) -> None:
+    the_socket(io).conn.close()
+
+
+KICKS = pytest.mark.parametrize("kick", [disconnect, close_session])
+
+
+@asynccontextmanager
+async def joined(front: Front) -> AsyncIterator[tuple[Server, Ends, Wire, PollingPeer]]:
+    """A client of Socket.IO on polling, without a poll waiting."""
+    io, ends = echo_server(allow_eio3=True)
+    async with front.serve(io) as wire:
+        peer = await wire.open_polling()
+        await peer.connect()
+        yield io, ends, wire, peer
+
+
+async def end_on(websocket: RawWebSocket) -> list[str]:
+    """All messages up to the end, which must be in order."""
+    messages = []
+    while not isinstance(message := await websocket.receive(), Closed):
+        assert isinstance(message, str)
+        messages.append(message)
+    assert message.code in (1005, 1000)  # the latter by ASGI
+    return messages
+
+
+@KICKS
+@pytest.mark.parametrize("step", ["opened", "probed", "upgraded"])
+async def test_client_closed_while_upgrading_hears_it_on_the_second_transport(
+    front: Front, kick: Callable[[Server], None], step: str
+) -> None:
+    async with joined(front) as (io, ends, wire, peer):
+        websocket = await open_second(wire, peer)
+        rest = {"opened": ["2probe", "5"], "probed": ["5"], "upgraded": []}[step]
+        for packet in ["2probe", "5"][: 2 - len(rest)]:
+            websocket.send(packet)
+        if step != "opened":
+            assert await websocket.receive() == "3probe"
+        if step == "upgraded":
+            await until(lambda: the_socket(io).conn.upgraded)
+        the_socket(io).emit("last")
+        kick(io)
+        for packet in rest:
+            websocket.send(packet)
+        heard = ["3probe"] * (step == "opened")
+        heard += ['42["last"]', *["41"] * (kick is disconnect)]
+        assert await end_on(websocket) == heard
+        assert [reason for reason, _ in ends] == [
+            "server namespace disconnect" if kick is disconnect else "forced close"
+        ]
+        assert (await peer.poll()).json()["message"] == "Session ID unknown"
+
+
+async def test_upgrade_may_begin_after_the_server_has_closed(front: Front) -> None:
+    async with joined(front) as (io, _, wire, peer):
+        disconnect(io)
+        websocket = await open_second(wire, peer)
+        third = await open_second(wire, peer)
+        await third.closed()
+        websocket.send("2probe")
+        websocket.send("5")
+        assert await end_on(websocket) == ["3probe", "41"]
+
+
+async def test_client_closed_while_upgrading_may_also_poll_for_it(front: Front) -> None:
+    async with joined(front) as (io, _, wire, peer):
+        websocket = await open_second(wire, peer)
+        websocket.send("2probe")
+        assert await websocket.receive() == "3probe"
+        disconnect(io)
+        assert (await peer.poll()).text == "41"
+        assert (await peer.poll()).text == "6\x1e1"
+        assert await end_on(websocket) == []
+
+
+async def test_poll_that_waits_while_upgrading_has_the_end(front: Front) -> None:
     async with trial(front) as t:
         await t.probe()
+        assert (await t.peer.poll()).body == b"6"
+        t.peer.gets.send("GET", t.peer.target)
+        await until(lambda: the_session(t.engine).is_writable)
         the_session(t.engine).close()
-        await t.websocket.closed()
-        assert (await t.peer.poll()).body == b"6\x1e1"
+        assert (await t.peer.gets.read()).text == "1"
+        assert await end_on(t.websocket) == []
+        assert t.ends == [("forced close", "")]
+
+
+async def test_second_transport_that_fails_leaves_the_end_to_polling(front: Front) -> None:
+    async with joined(front) as (io, _, wire, peer):
+        websocket = await open_second(wire, peer)
+        disconnect(io)
+        websocket.send("garbage")
+        await websocket.closed()
+        assert (await peer.poll()).text == "41"
+        assert (await peer.poll()).text == "6\x1e1"
+
+
+async def test_client_sends_in_vain_on_the_way_over_of_a_closed_session(front: Front) -> None:
+    engine, _ = echo_engine()
+    async with front.serve(engine) as wire:
+        peer = await wire.open_polling()
+        session = the_session(engine)
+        messages: list[str] = []
+        session.on("message", messages.append)
+        websocket = await open_second(wire, peer)
+        session.close()
+        for packet in ("2probe", "5", "4late"):
+            websocket.send(packet)
+        assert await end_on(websocket) == ["3probe"]
+        assert messages == []
+
+
+async def test_old_client_closed_while_upgrading_hears_it_on_the_second_transport(
+    front: Front,
+) -> None:
+    async with joined(front) as (io, _, wire, _):
+        the_socket(io).disconnect()
+        gets = await wire.http()
+        target = wire.target("polling", "3")
+        first = (await gets.get(target)).text
+        sid = json.loads(first[first.index("{") : first.index("}") + 1])["sid"]
+        while "40" not in first:
+            first += (await gets.get(f"{target}&sid={sid}")).text
+        websocket = await wire.websocket(wire.target("websocket", "3", sid=sid))
+        websocket.send("2probe")
+        assert await websocket.receive() == "3probe"
+        disconnect(io)
+        websocket.send("5")
+        assert await end_on(websocket) == ["41"]
 
 
 async def test_client_that_closes_takes_the_second_transport_along(front: Front) -> None:

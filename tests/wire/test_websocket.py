@@ -1,4 +1,4 @@
-"""A session on a WebSocket (protocol.md section 9)."""
+"""A session on a WebSocket (docs/protocol/websocket.md)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from sockwave import Deflate, Server
 from sockwave.codec.deflate import PerMessageDeflate
 from sockwave.codec.websocket import Opcode, encode_frame
-from tests.support.apps import echo_engine, the_session, the_socket
+from tests.support.apps import echo_engine, echo_server, the_session, the_socket
 from tests.support.raw import UNIT, Closed, RawWebSocket, check_switched, until
 
 if TYPE_CHECKING:
@@ -282,6 +282,45 @@ async def test_broken_frame_is_answered_with_its_code(native_front: Front, name:
         assert reason == "transport error" and description
 
 
+NOT_UTF8 = [
+    *(b"4\xff", b"40\xff", b"40/\xff,", b"40{\xff}", b"41\xff", b"41/a\xff", b"4\xff2"),
+    *(b"42\xff", b'42["\xff"]', b'42["a"]\xff', b'4\xff["a"]', b'42/\xff,["a"]', b'42x["\xff"]'),
+    *(b"43\xff", b"431[\xff]", b"44\xff", b'44{"message":"\xff"}', b'45\xff-["a"]', b"451-\xff"),
+    *(b'451-["a",{"_placeholder":true,"num":\xff}]', b"461-1[]\xff", b"47\xff", b"4\xc3"),
+    *(b"0\xff", b"2\xff", b"3\xff", b"5\xff", b"6\xff", b"7\xff", b"b\xff", b"\xff"),
+]
+
+
+@pytest.mark.parametrize("message", NOT_UTF8)
+async def test_text_that_is_not_utf8_is_answered_with_1007(
+    native_front: Front, message: bytes
+) -> None:
+    """Whatever else is wrong with the packet."""
+    io, ends = echo_server(allow_eio3=True)
+    async with native_front.serve(io) as wire:
+        peers = [await wire.open_websocket(), await wire.open_websocket(EIO="3")]
+        await peers[0].connect()
+        for peer in peers:
+            await until(lambda: len(io.sockets) == 2)
+            peer.websocket.frame(Opcode.TEXT, message)
+        for peer in peers:
+            assert (await peer.ended()).code == 1007
+        assert [reason for reason, _ in ends] == ["transport error"] * 2
+
+
+async def test_text_that_is_not_utf8_between_a_packet_and_its_attachments_is_answered_with_1007(
+    native_front: Front,
+) -> None:
+    io, ends = echo_server()
+    async with native_front.serve(io) as wire:
+        peer = await wire.open_websocket()
+        await peer.connect()
+        await peer.send('451-["a",{"_placeholder":true,"num":0}]')
+        peer.websocket.frame(Opcode.TEXT, b'42["\xff"]')
+        assert (await peer.ended()).code == 1007
+        assert [reason for reason, _ in ends] == ["transport error"]
+
+
 async def test_broken_frame_right_behind_the_handshake_is_answered(native_front: Front) -> None:
     engine, ends = echo_engine()
     async with native_front.serve(engine) as wire:
@@ -335,7 +374,8 @@ async def test_undecodable_packet_closes(front: Front) -> None:
             peer = await wire.open_websocket()
             await peer.send(packet)
             await peer.ended()
-        assert ends == [("parse error", "parser error")] * 3
+        why = ["'a' is no type of a packet", "'7' is no type of a packet", "an empty packet"]
+        assert ends == [("parse error", f"parser error: {each}") for each in why]
 
 
 # --- permessage-deflate -------------------------------------------------------------------------
@@ -367,6 +407,18 @@ async def test_deflate_compresses_from_the_threshold_on(native_front: Front) -> 
             websocket.send(text)
             assert await websocket.receive() == text
             assert (len(websocket.raw) < 100) is (len(text) >= 1024)
+
+
+async def test_large_messages_are_not_deflated(native_front: Front) -> None:
+    engine, _ = echo_engine(per_message_deflate={"limit": 10_000})
+    async with native_front.serve(engine) as wire:
+        websocket, _ = await open_deflating(wire, "permessage-deflate")
+        await websocket.receive()
+        for text in ("4" + "x" * 9_999, "4" + "x" * 10_000, "4" + "y" * 5_000):
+            websocket.raw.clear()
+            websocket.send(text)
+            assert await websocket.receive() == text
+            assert (len(websocket.raw) < 200) is (len(text) <= 10_000)
 
 
 async def test_compressed_messages_of_the_client_are_read(native_front: Front) -> None:

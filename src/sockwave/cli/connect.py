@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import json
 import sys
 import threading
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from sockwave.cli.console import Failure, log_level_option, show_logs
+from sockwave.cli.console import Failure, log_level_option, printable, show_logs
 
 if TYPE_CHECKING:
     from sockwave import ClientSocket, EventStream
@@ -20,6 +21,10 @@ __all__ = ["connect", "parse_line"]
 
 ACK_TIMEOUT: Final = 10.0
 """Seconds that an acknowledgement is waited for, also after the end of the input."""
+
+
+MOST_REPEATED: Final = 60
+"""Characters of a wrong line that are shown with the error."""
 
 
 @click.command()
@@ -43,7 +48,7 @@ def connect(
     listen: bool,
     log_level: str,
 ) -> None:
-    r"""Connect to URL, whose path is the namespace.
+    """Connect to URL, whose path is the namespace.
 
     Each line of input is an event and its arguments in JSON; with a question mark behind the name
     the acknowledgement is waited for and shown.
@@ -75,7 +80,8 @@ def parse_line(line: str) -> tuple[str, bool, list[Any]]:
     """Read a line of input: the event, whether its acknowledgement is wanted, and arguments.
 
     Raises:
-        ValueError: The arguments are not JSON values with blanks between them.
+        ValueError: The arguments are not JSON values with blanks between them, or lists and objects
+            in them are too deep.
     """
     name, _, rest = line.strip().partition(" ")
     args: list[Any] = []
@@ -84,10 +90,16 @@ def parse_line(line: str) -> tuple[str, bool, list[Any]]:
         try:
             value, end = json.JSONDecoder().raw_decode(rest)
         except ValueError:
-            raise ValueError(f'not JSON: {rest} (text needs quotes: "...")') from None
+            raise ValueError(f'not JSON: {_start(rest)} (text needs quotes: "...")') from None
+        except RecursionError:
+            raise ValueError(f"nested too deeply: {_start(rest)}") from None
         args.append(value)
         rest = rest[end:].lstrip(" \t,")
     return name.removesuffix("?"), name.endswith("?"), args
+
+
+def _start(text: str) -> str:
+    return text if len(text) <= MOST_REPEATED else f"{text[:MOST_REPEATED]}..."
 
 
 async def _talk(url: str, options: dict[str, Any], *, listen: bool) -> None:
@@ -105,17 +117,16 @@ async def _talk(url: str, options: dict[str, Any], *, listen: bool) -> None:
                 await _converse(socket, events)
     except sockwave.ConnectError as error:
         details = "" if error.data is None else f" {_json(error.data)}"
-        raise Failure(f"refused: {error.message}{details}") from error
+        raise Failure(f"refused: {error}{details}") from error
     except sockwave.SockwaveError as error:
-        cause = f" ({error.__cause__})" if error.__cause__ is not None else ""
-        raise Failure(f"{error}{cause}") from error
+        raise Failure(str(error)) from error
 
 
 def _narrate(socket: ClientSocket) -> None:
     """Tell on stderr what becomes of the connection."""
 
     def tell(text: str) -> None:
-        click.secho(text, fg="bright_black", err=True)
+        click.secho(printable(text), fg="bright_black", err=True)
 
     socket.on("connect", lambda: tell(f"connected to {socket.namespace} as {socket.id}"))
     socket.on("disconnect", lambda reason: tell(f"disconnected: {reason}"))
@@ -124,7 +135,22 @@ def _narrate(socket: ClientSocket) -> None:
 
 
 async def _converse(socket: ClientSocket, events: EventStream) -> None:
-    """Emit what is typed and show what comes, until the input or the socket ends."""
+    """Emit what is typed and show what comes, until the input or the socket ends.
+
+    Raises:
+        BrokenPipeError: Nobody reads what is shown: click ends the process without a word.
+    """
+    try:
+        await _both_ways(socket, events)
+    except BaseExceptionGroup as group:
+        if group.subgroup(BrokenPipeError) is None:
+            raise
+        raise BrokenPipeError(errno.EPIPE, "nobody reads") from None
+
+
+async def _both_ways(socket: ClientSocket, events: EventStream) -> None:
+    from sockwave import SockwaveError
+
     lines: asyncio.Queue[str | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
@@ -155,8 +181,8 @@ async def _converse(socket: ClientSocket, events: EventStream) -> None:
                         task.add_done_callback(asked.discard)
                     else:
                         socket.emit(name, *args)
-                except ValueError as error:
-                    click.secho(str(error), fg="red", err=True)
+                except (SockwaveError, ValueError) as error:
+                    click.secho(printable(str(error)), fg="red", err=True)
         if asked:
             await asyncio.wait(asked)
         shower.cancel()
@@ -167,19 +193,21 @@ async def _ask(socket: ClientSocket, name: str, args: list[Any]) -> None:
 
     try:
         answer = await socket.emit_with_ack(name, *args, timeout=ACK_TIMEOUT)
-    except SockwaveError as error:
-        click.secho(f"{name}: {error}", fg="red", err=True)
+    except (SockwaveError, ValueError) as error:  # reserved names are the latter
+        click.secho(printable(f"{name}: {error}"), fg="red", err=True)
     else:
         _show("=", name, [answer], "cyan")
 
 
 def _show(sign: str, event: str, args: list[Any], colour: str) -> None:
     values = " ".join(map(_json, args))
-    click.echo(f"{click.style(f'{sign} {event}', fg=colour, bold=True)} {values}".rstrip())
+    heading = click.style(printable(f"{sign} {event}"), fg=colour, bold=True)
+    click.echo(f"{heading} {values}".rstrip())
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=_binary)
+    """JSON to be read by people and programs: other scripts as they are, but see `printable`."""
+    return printable(json.dumps(value, ensure_ascii=False, default=_binary))
 
 
 def _binary(value: Any) -> Any:
@@ -189,10 +217,10 @@ def _binary(value: Any) -> Any:
 def _object(option: str, text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise Failure(f"{option}: {text!r} is not a JSON object")
+        raise Failure(f"{option}: {_start(text)!r} is not a JSON object")
     return value
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import logging
 import socket
 import sys
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
+
+from sockwave.platform import has_terminal, keep_port_after_restart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,10 +26,10 @@ __all__ = [
     "find_port",
     "host_option",
     "log_level_option",
+    "printable",
     "say",
     "serving",
     "show_logs",
-    "url_of",
 ]
 
 LOG_LEVELS: Final = ("critical", "error", "warning", "info", "debug")
@@ -41,7 +44,7 @@ class Failure(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Print the line, in red where the terminal has colours."""
-        click.secho(f"Error: {self.message}", fg="red", err=True)
+        click.secho(f"Error: {printable(self.message)}", fg="red", err=True)
 
 
 def host_option(command: Command) -> Command:
@@ -64,20 +67,51 @@ def log_level_option(default: str) -> Callable[[Command], Command]:
 
 def show_logs(level: str) -> None:
     """Print log records of this level and above to stderr: coloured for people, plain for files."""
-    if sys.stderr.isatty():
+    if has_terminal():
         from rich.logging import RichHandler
 
         handler: logging.Handler = RichHandler(
             console=_console(stderr=True),
             show_path=False,
-            rich_tracebacks=True,
+            rich_tracebacks=False,  # they go past the formatter, with text of peers as it is
             log_time_format="[%X]",
         )
         layout = "%(message)s"
     else:
         handler = logging.StreamHandler()
         layout = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(level=level.upper(), format=layout, handlers=[handler])
+    handler.setFormatter(_Printable(layout))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+
+
+class _Printable(logging.Formatter):
+    """Records hold text of peers."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(printable, super().format(record).split("\n")))
+
+
+def printable(text: str) -> str:
+    """Text of a peer for a terminal: what that would obey, or would hide, is escaped as in JSON.
+
+    Those are the control characters of ASCII and of Latin-1 (C1), which move the cursor and worse,
+    the ones that turn the direction of writing, and all others that show nothing, or that the
+    terminal's encoding does not have.
+    """
+    return text if _shows(text) else "".join(map(_escaped, text))
+
+
+def _shows(text: str) -> bool:
+    """Whether it can be printed as it is; on Windows a pipe takes few characters."""
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return text.isprintable()
+
+
+def _escaped(character: str) -> str:
+    return character if _shows(character) else json.dumps(character)[1:-1]
 
 
 def say(text: str) -> None:
@@ -89,13 +123,6 @@ def _console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False, soft_wrap=True)
-
-
-def url_of(host: str, port: int) -> str:
-    """Return the address to open in a browser on this machine."""
-    if host in ("", "0.0.0.0", "::"):
-        host = "localhost"
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 def ensure_port_is_free(host: str, port: int) -> None:
@@ -136,9 +163,9 @@ def _try_port(host: str, port: int) -> None:
     )[0]
     with socket.socket(family, kind, protocol) as probe:
         # As servers do: connections that linger after a restart are no reason to refuse.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keep_port_after_restart(probe)
         probe.bind(address)
-        # Linux lets two sockets with SO_REUSEADDR bind, and refuses the second one here.
+        # Linux lets two sockets bind that reuse addresses, and refuses the second one here.
         probe.listen(1)
 
 

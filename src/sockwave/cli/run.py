@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 import importlib
-import inspect
 import os
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeAlias, cast
 
 import click
 
@@ -20,8 +19,8 @@ from sockwave.cli.console import (
     say,
     serving,
     show_logs,
-    url_of,
 )
+from sockwave.engine.server.routing import WORKER_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,6 +29,18 @@ if TYPE_CHECKING:
     AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
 __all__ = ["run"]
+
+
+def worker_count(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    """Read a number of processes, or `auto`; how many there may be, the server says."""
+    if value is None or value == "auto":
+        return value
+    number: Any = click.IntRange(1)
+    return number.convert(value, parameter, context)
+
+
+_OUR_FILE: Final = (lambda: None).__code__.co_filename
+"""As tracebacks name it, which in a frozen program is not `__file__`."""
 
 MAX_SECONDS: Final = 86_400
 """A day: whoever drains for longer has mistyped."""
@@ -41,6 +52,12 @@ MAX_SECONDS: Final = 86_400
 @host_option
 @click.option(
     "--port", type=click.IntRange(0, 65_535), default=3000, show_default=True, help="TCP port."
+)
+@click.option(
+    "--workers",
+    callback=worker_count,
+    metavar="NUMBER|auto",
+    help="Serve by so many processes, or by one on each core.",
 )
 @click.option(
     "--drain-period",
@@ -60,6 +77,7 @@ def run(
     app: str | None,
     host: str,
     port: int,
+    workers: int | Literal["auto"] | None,
     drain_period: float | None,
     shutdown_timeout: float | None,
     log_level: str,
@@ -83,17 +101,27 @@ def run(
     web = None if app is None else as_asgi(app, load(app))
     if isinstance(served, Server):
         run_it = functools.partial(
-            served.run, drain_period=drain_period, shutdown_timeout=shutdown_timeout
+            served.run,
+            workers=workers,
+            drain_period=drain_period,
+            shutdown_timeout=shutdown_timeout,
         )
         serve = functools.partial(serve_socketio, target, run_it, web, host, port, log_level)
     elif web is None:
-        if drain_period is not None or shutdown_timeout is not None:
-            option = "--shutdown-timeout" if drain_period is None else "--drain-period"
+        wanted = {
+            "--workers": workers,
+            "--drain-period": drain_period,
+            "--shutdown-timeout": shutdown_timeout,
+        }
+        for option in (name for name, value in wanted.items() if value is not None):
             raise Failure(f"{target} is not a sockwave.Server, as {option} needs")
         asgi = as_asgi(target, served, wanted="neither a sockwave.Server nor")
-        serve = functools.partial(serve_asgi, asgi, host, port, log_level)
+        serve = functools.partial(serve_asgi, target, asgi, host, port, log_level)
     else:
         raise Failure(f"{target} is not a sockwave.Server, which --app needs")
+    if WORKER_VARIABLE in os.environ:  # the supervisor has the port, and the last word
+        serve()
+        return
     ensure_port_is_free(host, port)
     with serving():
         serve()
@@ -109,6 +137,7 @@ def load(target: str) -> object:
     module_name, _, name = target.partition(":")
     if not (module_name and name):
         raise Failure(f"{target!r} is not of the form module:name, for example chat:io")
+    _check_module_name(module_name, name)
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -127,16 +156,45 @@ def load(target: str) -> object:
     return found
 
 
+def _check_module_name(module_name: str, name: str) -> None:
+    """Refuse the path of a file, which people try first.
+
+    Raises:
+        Failure: Says what to write.
+    """
+    is_file = module_name.endswith(".py") and os.path.isfile(module_name)
+    if not is_file and "/" not in module_name and os.sep not in module_name:
+        return
+    parts = os.path.normpath(module_name).removesuffix(".py").split(os.sep)
+    if not all(part.isidentifier() for part in parts):
+        raise Failure(f"{module_name!r} is a path: go there, and give the module's name alone")
+    wanted = f"{'.'.join(parts)}:{name}"
+    raise Failure(f"{module_name!r} is a path, and a module is wanted without .py: {wanted}")
+
+
 def as_asgi(target: str, candidate: object, *, wanted: str = "not") -> AsgiApp:
     """Return `candidate` if it can be called as an ASGI 3 application."""
-    if callable(candidate) and not inspect.isclass(candidate):
-        try:
-            inspect.signature(candidate).bind("scope", "receive", "send")
-        except (TypeError, ValueError):
-            pass
-        else:
-            return cast("AsgiApp", candidate)
-    raise Failure(f"{target} is {wanted} an ASGI application: {type(candidate).__name__}")
+    from sockwave.engine.server.fronts.asgi_apps import is_asgi, what_it_is
+
+    if is_asgi(candidate):
+        return cast("AsgiApp", candidate)
+    raise Failure(f"{target} is {wanted} an ASGI application: {what_it_is(candidate)}")
+
+
+def warn_without_server(target: str, app: AsgiApp) -> None:
+    """Say so when clients of Socket.IO will find nobody in an application."""
+    from sockwave.cli.inside import has_server, name_of_server
+
+    if has_server(app):
+        return
+    module_name = target.partition(":")[0]
+    name = name_of_server(sys.modules[module_name]) or "io"
+    click.secho(
+        f"Note: no sockwave.Server was found in {target}: clients of Socket.IO get its answers,"
+        f" most likely 404. To serve both: sockwave run {module_name}:{name} --app {target}",
+        fg="yellow",
+        err=True,
+    )
 
 
 def serve_socketio(
@@ -153,17 +211,21 @@ def serve_socketio(
         port=port,
         app=web,
         on_listening=lambda listener: say(
-            f"[bold]{target}[/bold] on [bold cyan]{url_of(host, listener.port)}[/bold cyan]"
+            f"[bold]{target}[/bold] on [bold cyan]{listener.url}/[/bold cyan]"
             "  [dim]Ctrl-C stops it.[/dim]"
         ),
         uvicorn_options=web and {"log_config": None, "log_level": log_level},
     )
 
 
-def serve_asgi(app: AsgiApp, host: str, port: int, log_level: str) -> None:
+def serve_asgi(target: str, app: AsgiApp, host: str, port: int, log_level: str) -> None:
     """Serve an ASGI application by uvicorn until told to stop."""
     import uvicorn
 
+    from sockwave.engine.server.fronts.hosting import WithoutQuery
+
+    warn_without_server(target, app)
+    WithoutQuery().begin()  # session ids stand in queries, and tokens
     uvicorn.run(app, host=host, port=port, log_level=log_level, log_config=None)
 
 
@@ -176,7 +238,7 @@ def _from_the_module(frames: TracebackType | None) -> TracebackType | None:
     """Drop our own frames and importlib's: they say nothing about the user's mistake."""
     while frames is not None:
         filename = frames.tb_frame.f_code.co_filename
-        if filename != __file__ and "importlib" not in filename:
+        if filename != _OUR_FILE and "importlib" not in filename:
             return frames
         frames = frames.tb_next
     return None

@@ -7,7 +7,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sockwave.codec.websocket import CloseCode
+from sockwave.codec.close_code import CloseCode
 from sockwave.errors import WebSocketError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _MAX_FINAL_BLOCKS: Final = 16
 _MAX_OFFERS: Final = 16
 """Offers looked at in one header; browsers send one or two."""
 
-_PARAMETER: Final = re.compile(r"[ \t]*([a-z_]+)[ \t]*(?:=[ \t]*(?:\"(\d+)\"|(\d+))[ \t]*)?")
+_PARAMETER: Final = re.compile(r"[ \t]*([a-z_]+)[ \t]*(?:=[ \t]*(?:\"([0-9]+)\"|([0-9]+))[ \t]*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,7 @@ class Deflate:
 
     Attributes:
         threshold: Messages below this many bytes are sent uncompressed.
+        limit: And those above this many: all others wait while one is compressed, 3 ms for 128 KiB.
         server_no_context_takeover: Start each message of ours afresh: less memory, weaker.
         client_no_context_takeover: Ask clients to do the same.
         server_max_window_bits: 9 to 15; the window of our compressor.
@@ -43,6 +44,7 @@ class Deflate:
     """
 
     threshold: int = 1024
+    limit: int = 128 * 1024
     server_no_context_takeover: bool = False
     client_no_context_takeover: bool = False
     server_max_window_bits: int = 15
@@ -52,6 +54,7 @@ class Deflate:
     def __post_init__(self) -> None:
         for name, low, high in (
             ("threshold", 0, 2**31),
+            ("limit", 0, 2**31),
             ("server_max_window_bits", 9, 15),
             ("level", -1, 9),
             ("mem_level", 1, 9),
@@ -78,6 +81,7 @@ class PerMessageDeflate:
         "_read_window_bits",
         "_write_takeover",
         "_write_window_bits",
+        "limit",
         "threshold",
     )
 
@@ -91,6 +95,7 @@ class PerMessageDeflate:
         read_takeover: bool = True,
     ) -> None:
         self.threshold = options.threshold
+        self.limit = options.limit
         self._options = options
         self._write_window_bits = write_window_bits
         self._read_window_bits = read_window_bits
@@ -205,7 +210,7 @@ def negotiate(header: str, options: Deflate) -> tuple[str, PerMessageDeflate] | 
 def _offers(header: str) -> Iterator[tuple[str, list[str]]]:
     for offer in header.split(",", _MAX_OFFERS)[:_MAX_OFFERS]:
         name, *parameters = offer.split(";")
-        yield name.strip(" \t"), parameters
+        yield name.strip(" \t"), [each for each in parameters if each.strip(" \t")]
 
 
 @dataclass(slots=True)

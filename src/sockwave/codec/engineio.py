@@ -1,4 +1,4 @@
-"""Engine.IO 4: packets and polling payloads (protocol.md sections 5 and 6).
+"""Engine.IO 4: packets and polling payloads (docs/protocol/engine-packets.md).
 
 A text packet is kept as it travels, in UTF-8 with its type digit: `b"4hello"`. Text is decoded by
 the layer that reads it, and a message of Socket.IO is never copied to take off one character.
@@ -15,7 +15,7 @@ import orjson
 from sockwave.errors import PacketError, TextEncodingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sockwave.types import SessionId, TransportName
 
@@ -31,7 +31,9 @@ __all__ = [
     "encode_base64_packet",
     "encode_handshake",
     "encode_payload",
+    "handshake_encoder",
     "iter_payload",
+    "unknown_packet",
 ]
 
 SEPARATOR: Final = b"\x1e"
@@ -80,6 +82,13 @@ def encode_handshake(handshake: Handshake) -> bytes:
         "maxPayload": handshake.max_payload,
     }
     return b"0" + orjson.dumps(body)
+
+
+def handshake_encoder(handshake: Handshake) -> Callable[[SessionId], bytes]:
+    """Prepare OPEN packets like this one, for sessions of any id."""
+    start = b'0{"sid":'
+    rest = encode_handshake(handshake)[len(start) + len(orjson.dumps(handshake.sid)) :]
+    return lambda sid: b"%b%b%b" % (start, orjson.dumps(sid), rest)
 
 
 def decode_handshake(packet: bytes) -> Handshake:
@@ -149,10 +158,10 @@ def check_utf8(packet: bytes) -> None:
 
 
 def decode_base64_packet(packet: bytes) -> bytes:
-    """Decode a binary message that came as text: `b` and base64.
+    """Decode a binary message that came as text: `b` and base64, as lenient as the reference.
 
     Raises:
-        PacketError: Not base64.
+        TextEncodingError: Not UTF-8.
     """
     return _decode_base64(packet[1:])
 
@@ -173,7 +182,7 @@ def iter_payload(payload: bytes) -> Iterator[ReceivedPacket]:
     Nothing is split ahead of its turn: a body of separators costs no list of its parts.
 
     Raises:
-        PacketError: On reaching a part that is empty, of an unknown type, or not base64.
+        PacketError: On reaching a part that is empty, or of an unknown type.
     """
     start, end = 0, len(payload)
     while start <= end:
@@ -182,24 +191,51 @@ def iter_payload(payload: bytes) -> Iterator[ReceivedPacket]:
             stop = end
         part = payload[start:stop]
         if not part:
-            raise PacketError("parser error")
+            raise unknown_packet(part)
         first = part[0]
         if PacketType.OPEN <= first <= PacketType.NOOP:
             yield part
         elif first == 0x62:  # b
             yield BinaryMessage(_decode_base64(part[1:]))
         else:
-            raise PacketError("parser error")
+            raise unknown_packet(part)
         start = stop + 1
 
 
+def unknown_packet(packet: bytes) -> PacketError:
+    """Make the error for a text packet of no type that there is; its words begin as the
+    reference's."""
+    kind = packet[:1].decode("latin-1")
+    return PacketError(
+        f"parser error: {kind!r} is no type of a packet"
+        if packet
+        else "parser error: an empty packet"
+    )
+
+
 def _decode_base64(text: bytes) -> bytes:
-    """Lenient as the reference: the URL alphabet and missing padding pass, rubbish does not."""
-    text = text.translate(_URL_ALPHABET).rstrip(b"=")
+    """Decode as JavaScript's `Buffer.from(text, "base64")` does, which takes any text.
+
+    It reads the URL alphabet too, passes over what is neither, line breaks above all, and ends at
+    the first `=`; of four characters that are not all there it makes the bytes that they have.
+    """
     try:
-        return binascii.a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
+        return binascii.a2b_base64(text, strict_mode=True)  # nearly all there is
     except binascii.Error:
-        raise PacketError("parser error") from None
+        pass
+    if not text.isascii():
+        try:
+            # What JavaScript sees of a character there is the low byte of its UTF-16.
+            text = text.decode().encode("utf-16-le")[::2]
+        except UnicodeDecodeError:
+            raise TextEncodingError("invalid UTF-8") from None
+    text = text.partition(b"=")[0].translate(_URL_ALPHABET, _NOT_BASE64)
+    if len(text) % 4 == 1:
+        text = text[:-1]
+    return binascii.a2b_base64(text + b"=" * (-len(text) % 4))
 
 
 _URL_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
+_NOT_BASE64: Final = bytes(range(256)).translate(
+    None, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
+)

@@ -1,4 +1,4 @@
-"""Engine.IO 3: what differs from revision 4 in packets and payloads (protocol.md section 7).
+"""Engine.IO 3: what differs from revision 4 in packets and payloads (docs/protocol/revision-3.md).
 
 A text packet is the same in both. A binary message has a type of its own here: a byte before its
 data, or a digit between `b` and its base64. Payloads count their packets' lengths: in UTF-16 units
@@ -58,7 +58,7 @@ def decode_base64_packet(packet: bytes) -> ReceivedPacket:
     """Decode a binary packet that came as text: `b`, type digit, base64.
 
     Raises:
-        PacketError: Not base64.
+        TextEncodingError: Not UTF-8.
     """
     data = engineio.decode_base64_packet(packet[1:])
     return _typed(packet[1], data) if len(packet) > 1 else _NOOP
@@ -74,7 +74,7 @@ def _decode_text_packet(packet: bytes) -> ReceivedPacket:
     if packet[:1] == b"b":
         return decode_base64_packet(packet)
     if not packet or not PacketType.OPEN <= packet[0] <= PacketType.NOOP:
-        raise PacketError("parser error")
+        raise engineio.unknown_packet(packet)
     return packet
 
 
@@ -108,7 +108,7 @@ def iter_text_payload(payload: bytes) -> Iterator[ReceivedPacket]:
         TextEncodingError: The payload is not UTF-8.
     """
     if not payload:
-        raise PacketError("parser error")
+        raise PacketError("parser error: an empty payload")
     units, width = payload, 1
     if not payload.isascii():
         try:
@@ -120,7 +120,7 @@ def iter_text_payload(payload: bytes) -> Iterator[ReceivedPacket]:
         start = _find_colon(units, at, width)
         end = start + width * (1 + _length(_utf8(units[at:start], width)))
         if end > len(units):
-            raise PacketError("parser error")
+            raise PacketError("parser error: a length points past the end")
         packet = _utf8(units[start + width : end], width)
         yield _decode_text_packet(packet) if packet else _NOOP
         at = end
@@ -138,13 +138,13 @@ def _find_colon(units: bytes, start: int, width: int) -> int:
     while (at - start) % width and at >= 0:  # half of one unit, and half of the next
         at = units.find(colon, at + 1, end)
     if at < 0:
-        raise PacketError("parser error")
+        raise PacketError("parser error: no colon behind a length")
     return at
 
 
 def _length(digits: bytes) -> int:
     if not digits.isdigit():
-        raise PacketError("parser error")
+        raise PacketError("parser error: a length is no number")
     return int(digits)
 
 
@@ -179,10 +179,10 @@ def iter_binary_payload(payload: bytes) -> Iterator[ReceivedPacket]:
         kind = payload[at]
         start = payload.find(_END_OF_LENGTH, at + 1, at + MAX_LENGTH_DIGITS + 2)
         if kind > _BINARY or start < 0:
-            raise PacketError("parser error")
+            raise PacketError("parser error: no packet of a payload of bytes begins so")
         end = start + 1 + _length(payload[at + 1 : start].translate(_FROM_DIGITS))
         if end > len(payload):
-            raise PacketError("parser error")
+            raise PacketError("parser error: a length points past the end")
         packet = payload[start + 1 : end]
         yield decode_binary_packet(packet) if kind == _BINARY else _decode_text_packet(packet)
         at = end

@@ -8,7 +8,6 @@ What neither may pass: nesting beyond a limit, NaN and numbers too large for a d
 from __future__ import annotations
 
 import dataclasses
-import gc
 import re
 from json import dumps as _stdlib_dumps
 from math import isfinite
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from sockwave.codec.large import LARGE, VIEWED, decode_large
 from sockwave.errors import EncodeError, PacketError, TextEncodingError
 
 if TYPE_CHECKING:
@@ -29,24 +29,16 @@ the two could be received and then never sent on."""
 
 _MAX_WRITE_DEPTH: Final = 254
 
-_LARGE: Final = 65_536
-"""Bytes from which on the garbage collector waits while a value is built. Every few hundred lists
-that are made would start it, to look at all of those before: of a million bytes of `[]` three
-quarters of the time."""
-
-_ESCAPE: Final = re.compile(
-    rb"\\(?:"  # one literal in front of all three: the search for it is a memchr
-    rb"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair: fine
-    rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})"  # half of one: group 1
-    rb"|.)",  # any other escape, so that the `u` behind `\\` is not taken for one
-    re.DOTALL,
+_SURROGATE_ESCAPE: Final = re.compile(
+    rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(\\u[dD][c-fC-F][0-9a-fA-F]{2})?"  # group 1: it is a pair
+    rb"|[c-fC-F][0-9a-fA-F]{2})"
 )
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _CONTAINERS: Final = (list, dict)
 
 
-def decode_json(data: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
-    """Decode UTF-8 JSON from a peer.
+def decode_json(data: bytes, at: int = 0, *, max_depth: int = MAX_DEPTH) -> Any:
+    """Decode UTF-8 JSON from a peer, which begins at a place in `data` and goes to its end.
 
     Half of a surrogate pair becomes U+FFFD, so that every text a handler sees can be encoded.
     Integers beyond 64 bits become floats, as in JavaScript. Of duplicate keys the last one wins.
@@ -55,29 +47,25 @@ def decode_json(data: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
         TextEncodingError: `data` is not UTF-8.
         PacketError: Not JSON, NaN, a number beyond a double, or nested deeper than `max_depth`.
     """
+    size = len(data) - at
     try:
-        value = orjson.loads(data) if len(data) < _LARGE else _decode_large(data)
+        if size < VIEWED:
+            value = orjson.loads(data[at:])
+        elif size < LARGE:
+            value = orjson.loads(memoryview(data)[at:])
+        else:
+            value = decode_large(orjson.loads, memoryview(data)[at:])
     except ValueError:
-        value = _decode_hard(data)
+        value = _decode_hard(data[at:])
     # Every level takes an opening and a closing character; counting them is cheaper than looking
     # into the value, and for the flat list of most events neither is needed.
     if (
-        len(data) > 2 * max_depth
+        size > 2 * max_depth
         and not (max_depth and _is_flat(value))
-        and data.count(b"[") + data.count(b"{") > max_depth
+        and data.count(b"[", at) + data.count(b"{", at) > max_depth
     ):
         check_depth(value, max_depth)
     return value
-
-
-def _decode_large(data: bytes) -> Any:
-    if not gc.isenabled():
-        return orjson.loads(data)
-    gc.disable()
-    try:
-        return orjson.loads(data)
-    finally:
-        gc.enable()
 
 
 def _is_flat(value: Any) -> bool:
@@ -92,14 +80,18 @@ def _decode_hard(data: bytes) -> Any:
         data.decode()
     except UnicodeDecodeError:
         raise TextEncodingError("invalid UTF-8") from None
+    if b"\0" in data:  # which no JSON has, so two can stand for an escaped backslash
+        raise PacketError("invalid payload", "not JSON")
+    marked = data.replace(rb"\\", b"\0\0")
+    whole = _SURROGATE_ESCAPE.sub(_replace_half_pair, marked).replace(b"\0\0", rb"\\")
     try:
-        return orjson.loads(_ESCAPE.sub(_replace_half_pair, data))
+        return decode_large(orjson.loads, whole)
     except ValueError:
-        raise PacketError("invalid payload") from None
+        raise PacketError("invalid payload", "not JSON") from None
 
 
 def _replace_half_pair(match: re.Match[bytes]) -> bytes:
-    return rb"\ufffd" if match[1] else match[0]
+    return match[0] if match[1] else rb"\ufffd"
 
 
 def check_depth(value: Any, max_depth: int) -> None:
@@ -111,26 +103,32 @@ def check_depth(value: Any, max_depth: int) -> None:
     level = [value] if value.__class__ in _CONTAINERS else []
     while level:
         if not max_depth:
-            raise PacketError("invalid payload")
+            raise PacketError("invalid payload", "nested deeper than max_depth")
         max_depth -= 1
         level = [
             child
             for container in level
             for child in (container.values() if container.__class__ is dict else container)
-            if child.__class__ in _CONTAINERS
+            if child.__class__ in _CONTAINERS and (child or not max_depth)
         ]
+
+
+encode_plain: Final = orjson.dumps
+"""JSON text of a value with nothing binary in it; of all others a TypeError, which sends them to
+`encode_json`. For those it gives the same."""
 
 
 def encode_json(value: Any) -> tuple[bytes, list[bytes]]:
     """Encode a value for a peer and pull out what is binary.
 
     `bytes`, `bytearray` and `memoryview` (their exact bytes, also of strided or non-byte views) are
-    replaced, depth first in order, by the placeholders of the Socket.IO protocol. NaN and
-    infinities become null as in JSON.stringify; dates, UUIDs, enums and dataclasses are written as
-    orjson does.
+    replaced, depth first in order, by the placeholders of the Socket.IO protocol. The same object
+    is one attachment, however often it occurs: a peer can make many of one by repeating a
+    placeholder, and what it sent on would be many times what it sent. NaN and infinities become
+    null as in JSON.stringify; dates, UUIDs, enums and dataclasses are written as orjson does.
 
     Returns:
-        JSON text in UTF-8, and the attachments in the order of their placeholders.
+        JSON text in UTF-8, and the attachments in the order of their first placeholders.
 
     Raises:
         EncodeError: A value of a type that JSON does not have, or nesting that orjson refuses.
@@ -155,10 +153,15 @@ def encode_json(value: Any) -> tuple[bytes, list[bytes]]:
 
 
 def _placeholders(attachments: list[bytes]) -> Callable[[Any], Any]:
+    # By identity; kept with the object, so that no other one gets its id meanwhile.
+    seen: dict[int, tuple[Any, int]] = {}
+
     def default(value: Any) -> Any:
         if isinstance(value, (bytes, bytearray, memoryview)):
-            attachments.append(bytes(value))
-            return {"_placeholder": True, "num": len(attachments) - 1}
+            _, num = seen.setdefault(id(value), (value, len(attachments)))
+            if num == len(attachments):
+                attachments.append(bytes(value))
+            return {"_placeholder": True, "num": num}
         if isinstance(value, (set, frozenset)):
             return list(value)
         raise TypeError  # orjson names the type

@@ -23,11 +23,11 @@ from sockwave.engine.core.options import (
 from sockwave.engine.core.request import Headers, Request
 from sockwave.engine.server.api import Engine
 from sockwave.engine.server.exchange import Response
-from sockwave.engine.server.rates import RateLimitCounts
-from sockwave.engine.server.serving import Listener
-from sockwave.engine.server.session import ServerSession as Session
-from sockwave.engine.server.session import SessionPacket
-from sockwave.engine.server.verification import ErrorCode, HandshakeFailure
+from sockwave.engine.server.fronts.serving import Listener
+from sockwave.engine.server.rules.rates import RateLimitCounts
+from sockwave.engine.server.rules.verification import ErrorCode, HandshakeFailure
+from sockwave.engine.server.sessions.session import ServerSession as Session
+from sockwave.engine.server.sessions.session import SessionPacket
 
 __all__ = [
     "Cookie",

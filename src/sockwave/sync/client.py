@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
+import weakref
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack
 
-from sockwave.engine.core.handlers import Handler, check_handler
-from sockwave.engine.core.options import check_integer
+from sockwave.engine.client.options import ClientEngineOptions
+from sockwave.engine.core.handlers import Handler
+from sockwave.engine.core.option_checks import check_integer
+from sockwave.engine.core.option_signature import names_options
 from sockwave.socketio.client import manager as asyncio_client
-from sockwave.sync.portal import Portal
+from sockwave.socketio.client.keywords import (
+    ConnectOptionsDict,
+    ManagerOptionsDict,
+    SocketOptionsDict,
+)
+from sockwave.socketio.client.options import ManagerOptions, SocketOptions
+from sockwave.sync.emitter import WorkerEmitter
+from sockwave.sync.portal import Portal, raised_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from sockwave.socketio.client.options import (
-        Auth,
-        ConnectOptionsDict,
-        ManagerOptionsDict,
-        SocketOptionsDict,
-    )
+    from sockwave.socketio.client.options import Auth
     from sockwave.socketio.client.socket import ClientOperator, ClientSocket
     from sockwave.socketio.client.stream import EventStream, Overflow
     from sockwave.types import Json, NamespaceName, SocketId, TransportName
@@ -28,8 +35,12 @@ if TYPE_CHECKING:
 __all__ = ["EndOfEvents", "Events", "Manager", "Operator", "Socket", "connect"]
 
 F = TypeVar("F", bound=Handler)
+_logger: Final = logging.getLogger("sockwave.socketio")
 
 
+@names_options(
+    ConnectOptionsDict, ClientEngineOptions, ManagerOptions, SocketOptions, path="/socket.io"
+)
 def connect(
     url: str,
     *,
@@ -54,6 +65,7 @@ def connect(
         TypeError, ValueError: A wrong URL or option.
     """
     check_integer("handler_threads", handler_threads, 1)
+    _guard(options)
     # Wrong options are refused before there is a thread.
     unstarted: ConnectOptionsDict = {**options, "auto_connect": False}
     asyncio_client.connect(url, **unstarted)
@@ -64,26 +76,51 @@ def connect(
 
     socket = portal.run(make)
     portal.on_close(socket.aclose)
-    return Socket(socket, portal, owns_portal=True)
+    return _OwnManager(socket.manager, portal).only_socket(socket)
 
 
-class Manager:
+class Manager(WorkerEmitter):
     """One connection to a server, shared by sockets of several namespaces; see `sockwave.Manager`.
 
-    Every method may be called from any thread, but for the event loop's.
+    Every method may be called from any thread, but for the event loop's. When it and its sockets
+    are dropped without `close()`, the connection and the threads end, with a ResourceWarning.
+
+    Events are those of `sockwave.Manager`; their handlers run in worker threads.
     """
 
+    _manager: asyncio_client.Manager
+    _portal: Portal
+    _sockets: weakref.WeakValueDictionary[NamespaceName, Socket]
+
+    @names_options(ManagerOptionsDict, ClientEngineOptions, ManagerOptions, path="/socket.io")
     def __init__(
         self, url: str, *, handler_threads: int = 1, **options: Unpack[ManagerOptionsDict]
     ) -> None:
         check_integer("handler_threads", handler_threads, 1)
-        self._manager = asyncio_client.Manager(url, **options)
-        self._portal = Portal(handler_threads)
-        self._portal.on_close(self._close)
-        self._sockets: dict[int, Socket] = {}
+        _guard(options)
+        manager = asyncio_client.Manager(url, **options)
+        portal = Portal(handler_threads)
+        portal.on_close(manager.__aexit__)
+        self._set_up(manager, portal)
 
-    async def _close(self) -> None:
-        await self._manager.__aexit__()
+    @property
+    def _emitter(self) -> asyncio_client.Manager:
+        return self._manager
+
+    def _set_up(self, manager: asyncio_client.Manager, portal: Portal) -> None:
+        self._manager = manager
+        self._portal = portal
+        self._sockets = weakref.WeakValueDictionary()
+        portal.close_with(self, repr(self))
+
+    def _wrap(self, socket: ClientSocket, *, is_only_one: bool = False) -> Socket:
+        return self._sockets.setdefault(
+            socket.namespace, Socket(socket, self, self._portal, is_only_one=is_only_one)
+        )
+
+    def __repr__(self) -> str:
+        server = self._manager.server
+        return f"<sockwave.sync.Manager {server.host}:{server.port} {self.transport or 'closed'}>"
 
     @property
     def is_open(self) -> bool:
@@ -95,28 +132,28 @@ class Manager:
         """What carries the connection now."""
         return self._manager.transport
 
+    @names_options(SocketOptionsDict, SocketOptions)
     def socket(
         self, namespace: NamespaceName = "/", **options: Unpack[SocketOptionsDict]
     ) -> Socket:
         """The socket of a namespace; see `sockwave.Manager.socket`."""
-        socket = self._portal.run(lambda: self._manager.socket(namespace, **options))
-        return self._sockets.setdefault(id(socket), Socket(socket, self._portal, owns_portal=False))
+        _guard(options)
+        return self._wrap(self._portal.run(lambda: self._manager.socket(namespace, **options)))
 
-    @overload
-    def on(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def on(self, event: str, handler: F) -> F: ...
-    def on(self, event: str, handler: Handler | None = None) -> Any:
-        """Handle an event of the manager, as a call or as a decorator; it runs in a worker."""
-        if handler is None:
-            return lambda decorated: self.on(event, decorated)
-        check_handler(event, handler)
-        self._manager.on(event, self._portal.wrap(handler))
-        return handler
+    def on_error(self, hook: F) -> F:
+        """Call `hook(error, socket, event)` when a handler of a socket fails, after the log.
 
-    def off(self, event: str, handler: Handler | None = None) -> None:
-        """Remove a handler, or all of an event."""
-        self._manager.off(event, handler)
+        It runs in a worker. A callback given as `ack` counts as a handler, its event is
+        `acknowledgement`.
+        """
+        wrap = weakref.WeakMethod(self._wrap)  # the loop keeps nothing that the user has dropped
+
+        def call(error: Exception, socket: ClientSocket, event: str) -> None:
+            if (wrap_it := wrap()) is not None:
+                hook(raised_by(error), wrap_it(socket), event)
+
+        self._manager.on_error(self._portal.callback(call, _hook_failed))
+        return hook
 
     def close(self) -> None:
         """Close the connection and all its sockets, for good."""
@@ -129,16 +166,46 @@ class Manager:
         self.close()
 
 
-class Socket:
+class _OwnManager(Manager):
+    """That of a socket which `connect` has made, and which has it for itself."""
+
+    def __init__(self, manager: asyncio_client.Manager, portal: Portal) -> None:
+        self._set_up(manager, portal)
+
+    def only_socket(self, socket: ClientSocket) -> Socket:
+        """The socket, whose end is that of everything."""
+        return self._wrap(socket, is_only_one=True)
+
+
+def _guard(options: Any) -> None:
+    """Functions of the user that run in the loop cannot end it."""
+    for name in ("auth", "extra_headers"):
+        if callable(options.get(name)):
+            options[name] = Portal.guard(options[name])
+
+
+def _hook_failed(error: Exception) -> None:
+    _logger.error("the on_error hook failed", exc_info=error)
+
+
+class Socket(WorkerEmitter):
     """A namespace of a server; see `sockwave.ClientSocket`, whose blocking form this is.
 
     Every method may be called from any thread, also from handlers: those run in worker threads.
+    What a handler of `on` returns is the acknowledgement, if the server asked for one.
     """
 
-    def __init__(self, socket: ClientSocket, portal: Portal, *, owns_portal: bool) -> None:
+    def __init__(
+        self, socket: ClientSocket, manager: Manager, portal: Portal, *, is_only_one: bool
+    ) -> None:
         self._socket = socket
+        self._manager = manager
         self._portal = portal
-        self._owns_portal = owns_portal
+        self._owns_portal = is_only_one
+
+    @property
+    def _emitter(self) -> ClientSocket:
+        return self._socket
 
     def __repr__(self) -> str:
         return repr(self._socket)
@@ -149,6 +216,11 @@ class Socket:
     def namespace(self) -> NamespaceName:
         """Its name, with the leading slash."""
         return self._socket.namespace
+
+    @property
+    def manager(self) -> Manager:
+        """Its connection, for events and errors of that."""
+        return self._manager
 
     @property
     def connected(self) -> bool:
@@ -178,11 +250,12 @@ class Socket:
     @property
     def auth(self) -> Auth | None:
         """What the server is told at each connection; a function runs in the loop's thread."""
-        return self._socket.auth
+        auth = self._socket.auth
+        return getattr(auth, "__wrapped__", auth)
 
     @auth.setter
     def auth(self, auth: Auth | None) -> None:
-        self._socket.auth = auth
+        self._socket.auth = Portal.guard(auth) if callable(auth) else auth
 
     # --- connecting -------------------------------------------------------------------------------
 
@@ -227,7 +300,12 @@ class Socket:
     # --- sending ----------------------------------------------------------------------------------
 
     def emit(self, event: str, *args: Json, ack: Callable[..., object] | None = None) -> None:
-        """Send an event; does not wait. See `ClientSocket.emit`; `ack` runs in a worker."""
+        """Send an event; does not wait. See `ClientSocket.emit`.
+
+        Args:
+            ack: Runs in the thread of the handlers, in order with them; that of a handler which
+                still runs gets another thread, since the handler may wait for it.
+        """
         self._socket.emit(event, *args, ack=self._ack(ack))
 
     def send(self, *args: Json) -> None:
@@ -244,58 +322,33 @@ class Socket:
         Raises:
             TimeoutError: Not in `timeout` seconds.
         """
-        self._portal.call(asyncio.wait_for(self._socket.drain(), timeout))
+
+        async def drain() -> None:
+            async with asyncio.timeout(timeout):
+                await self._socket.drain()
+
+        self._portal.call(drain())
 
     @property
     def volatile(self) -> Operator:
         """Drop the next event unless it can go out at once."""
-        return Operator(self, self._socket.volatile)
+        return Operator(self._socket.volatile, self._portal, self._ack)
 
     def compress(self, compress: bool) -> Operator:
         """Let the WebSocket compress the next event, or not."""
-        return Operator(self, self._socket.compress(compress))
+        return Operator(self._socket.compress(compress), self._portal, self._ack)
 
     def timeout(self, seconds: float) -> Operator:
         """Set how long the acknowledgement of the next event is waited for."""
-        return Operator(self, self._socket.timeout(seconds))
+        return Operator(self._socket.timeout(seconds), self._portal, self._ack)
 
     def _ack(self, ack: Callable[..., object] | None) -> Callable[..., object] | None:
         if ack is None:
             return None
-        return lambda *args: self._portal.start(ack, *args)
+        failed = partial(self._socket.handler_failed, "acknowledgement")
+        return self._portal.callback(ack, failed)
 
     # --- receiving --------------------------------------------------------------------------------
-
-    @overload
-    def on(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def on(self, event: str, handler: F) -> F: ...
-    def on(self, event: str, handler: Handler | None = None) -> Any:
-        """Handle an event, as a call or as a decorator; it runs in a worker thread.
-
-        What it returns is the acknowledgement, if the server asked for one.
-        """
-        if handler is None:
-            return lambda decorated: self.on(event, decorated)
-        check_handler(event, handler)
-        self._socket.on(event, self._portal.wrap(handler))
-        return handler
-
-    @overload
-    def once(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def once(self, event: str, handler: F) -> F: ...
-    def once(self, event: str, handler: Handler | None = None) -> Any:
-        """Handle an event once; as a call or as a decorator."""
-        if handler is None:
-            return lambda decorated: self.once(event, decorated)
-        check_handler(event, handler)
-        self._socket.once(event, self._portal.wrap(handler))
-        return handler
-
-    def off(self, event: str | None = None, handler: Handler | None = None) -> None:
-        """Remove a handler, all handlers of an event, or all."""
-        self._socket.off(event, handler)
 
     def on_any(self, handler: F) -> F:
         """Get every event of the server as (event, *args); it runs in a worker thread."""
@@ -318,7 +371,7 @@ class Socket:
         stream = self._portal.run(
             lambda: self._socket.events(*events, maxsize=maxsize, overflow=overflow)
         )
-        return Events(stream, self._portal, timeout)
+        return Events(stream, self, self._portal, timeout)
 
     def __iter__(self) -> Events:
         return self.events()
@@ -335,9 +388,12 @@ class Events:
         timeout: Seconds that a step waits; None waits until the socket is disconnected.
     """
 
-    def __init__(self, stream: EventStream, portal: Portal, timeout: float | None) -> None:
+    def __init__(
+        self, stream: EventStream, socket: Socket, portal: Portal, timeout: float | None
+    ) -> None:
         self.timeout = timeout
         self._stream = stream
+        self._socket = socket  # keeps the connection
         self._portal = portal
         self._lock = threading.Lock()
 
@@ -362,6 +418,7 @@ class Events:
             TimeoutError: None came within `timeout` seconds.
             EndOfEvents: The socket was disconnected: none will come.
         """
+        self._portal.check_process()  # before the lock, which another thread may hold for ever
         with self._lock:
             if (event := self._stream.pop()) is not None:  # no need to ask the loop
                 return event
@@ -382,29 +439,33 @@ class Events:
 class Operator:
     """How the next event is sent; made by `volatile`, `compress` and `timeout`. Immutable."""
 
-    def __init__(self, socket: Socket, operator: ClientOperator) -> None:
-        self._socket = socket
+    def __init__(
+        self,
+        operator: ClientOperator,
+        portal: Portal,
+        ack: Callable[[Callable[..., object] | None], Callable[..., object] | None],
+    ) -> None:
         self._operator = operator
+        self._portal = portal
+        self._ack = ack  # the socket's, which it keeps, and with it the connection
 
     @property
     def volatile(self) -> Operator:
         """Drop the event unless it can go out at once."""
-        return Operator(self._socket, self._operator.volatile)
+        return Operator(self._operator.volatile, self._portal, self._ack)
 
     def compress(self, compress: bool) -> Operator:
         """Let the WebSocket compress the event, or not."""
-        return Operator(self._socket, self._operator.compress(compress))
+        return Operator(self._operator.compress(compress), self._portal, self._ack)
 
     def timeout(self, seconds: float) -> Operator:
         """Set how long the acknowledgement is waited for."""
-        return Operator(self._socket, self._operator.timeout(seconds))
+        return Operator(self._operator.timeout(seconds), self._portal, self._ack)
 
     def emit(self, event: str, *args: Json, ack: Callable[..., object] | None = None) -> None:
         """Send an event; does not wait."""
-        self._operator.emit(event, *args, ack=self._socket._ack(ack))
+        self._operator.emit(event, *args, ack=self._ack(ack))
 
     def emit_with_ack(self, event: str, *args: Json, timeout: float | None = None) -> Any:
         """Send an event and wait for its acknowledgement."""
-        return self._socket._portal.call(
-            self._operator.emit_with_ack(event, *args, timeout=timeout)
-        )
+        return self._portal.call(self._operator.emit_with_ack(event, *args, timeout=timeout))

@@ -344,6 +344,8 @@ class _Pump:
             piece = piece[: min(ends) - self._passed]
         self._passed += len(piece)
         direction.passed += len(piece)
+        if self._writer.is_closing():  # the other direction has ended the pair meanwhile
+            raise ConnectionResetError
         self._writer.write(piece)
         await self._writer.drain()
         if is_sliced:

@@ -9,7 +9,6 @@ Engine.IO: what comes in goes out, with the same kind.
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -17,9 +16,10 @@ from typing import TYPE_CHECKING, Final
 from sockwave.codec.deflate import Deflate
 from sockwave.engine.core.transport import SharedPacket
 from sockwave.engine.server.engine import EngineServer
-from sockwave.engine.server.listener import HttpConnection
-from sockwave.engine.server.serving import Listener, run_coroutine
+from sockwave.engine.server.fronts.listener import HttpConnection
+from sockwave.engine.server.fronts.serving import Listener, run_coroutine
 from sockwave.errors import TextEncodingError
+from sockwave.platform import stopping_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -99,12 +99,11 @@ async def echo_server(host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[L
 
 async def _serve(port: int) -> None:
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with echo_server(port=port) as listener:
-        sys.stdout.write(f"{listener.url}\n")
-        sys.stdout.flush()
-        await stop.wait()
+    with stopping_on_signals(stop.set):
+        async with echo_server(port=port) as listener:
+            sys.stdout.write(f"{listener.url}\n")
+            sys.stdout.flush()
+            await stop.wait()
 
 
 def main() -> None:

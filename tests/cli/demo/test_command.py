@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
+import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,15 @@ def fetch(url: str) -> tuple[str, bytes]:
         return answer.headers["Content-Type"], answer.read()
 
 
+def status_of(request: urllib.request.Request) -> int:
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
 def test_demo_serves_its_page_and_stops_on_interrupt(tmp_path: Path) -> None:
     with DemoProcess(tmp_path) as demo:
         assert demo.url == f"http://127.0.0.1:{demo.port}/"
@@ -34,6 +44,20 @@ def test_demo_serves_its_page_and_stops_on_interrupt(tmp_path: Path) -> None:
         assert demo.interrupt() == 0
     assert demo.output.endswith("Goodbye.\n")
     assert "Traceback" not in demo.output
+
+
+def test_demo_knows_its_names_and_no_page_of_another(tmp_path: Path) -> None:
+    with DemoProcess(tmp_path, "--allow-host", "tunnel.example") as demo:
+        for host, status in (("tunnel.example", 200), ("localhost:1", 200), ("evil.example", 403)):
+            url = f"{demo.url}socket.io/?EIO=4&transport=polling"
+            request = urllib.request.Request(url, headers={"Host": host})
+            assert status_of(request) == status
+
+
+def test_host_that_is_none_is_one_line() -> None:
+    result = CliRunner().invoke(main, ["demo", "--allow-host", "http://a"])
+    assert result.exit_code == 2
+    assert "--allow-host" in result.output and "is not a host" in result.output
 
 
 def test_taken_port_that_was_asked_for_is_one_line() -> None:

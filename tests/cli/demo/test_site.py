@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sockwave.cli.demo import site
 from sockwave.cli.demo.site import Site
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def fetch(path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
@@ -107,3 +111,16 @@ def test_background_task_lives_as_long_as_the_server() -> None:
         "stopped",
         "lifespan.shutdown.complete",
     ]
+
+
+def test_page_that_was_left_out_is_a_404_and_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(site, "files", lambda package: tmp_path)
+    assert fetch("/")[0] == 404
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static" / "app.js").write_text("1")
+    caplog.clear()
+    assert fetch("/app.js")[0] == 200
+    assert fetch("/")[0] == 404
+    assert set(caplog.messages) == {"the files of the demo's page are not all there: '/index.html'"}

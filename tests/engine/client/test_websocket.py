@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sockwave.codec.websocket import MessageReader
+from sockwave.codec.message_reader import MessageReader
 from sockwave.engine.client.http import Upgraded
 from sockwave.engine.client.options import ClientEngineOptions
 from sockwave.engine.client.websocket import WebSocketTransport
@@ -153,7 +153,7 @@ def test_close_frame_of_the_server_is_answered_and_is_the_failure(ws: WebSocketU
     ws.transport.data_received(raw_frame(8, b"\x03\xe9bye", masked=False))
     assert ws.sent().events == [("close", 1001, "")]
     assert ws.tcp.end == "close"
-    assert str(ws.transport.failure) == "websocket connection closed: 1001 bye"
+    assert str(ws.transport.failure) == "websocket connection closed: 1001 'bye'"
     assert len(ws.receiver.ends) == 1
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sockwave.engine.core.client_session import ClientSession, packet_size
+from sockwave.engine.core.client_payload import packet_size
+from sockwave.engine.core.client_session import ClientSession
 from sockwave.engine.core.heartbeat import TimingWheel
-from sockwave.engine.core.transport import NOBODY, Outgoing, SharedPacket, TransportReceiver
+from sockwave.engine.core.taking import Taken
+from sockwave.engine.core.transport import NOBODY, SLICE, Outgoing, SharedPacket, TransportReceiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,18 +65,22 @@ class FakeDriver:
 class FakeTransport:
     """Records what is written; polling rests when it is told so."""
 
+    slice = SLICE
+
     def __init__(self, name: TransportName, receiver: TransportReceiver = NOBODY) -> None:
         self.name: TransportName = name
         self.receiver = receiver
         self.is_writable = True
         self.failure: SockwaveError | None = None
+        self.has_room = True
+        self.in_message = 0
         self.written: list[list[bytes]] = []
         self.at_rest: Callable[[], None] | None = None
         self.calls: list[str] = []
 
     def write(self, packets: list[Outgoing]) -> None:
         self.written.append([p.data if isinstance(p, SharedPacket) else p for p in packets])
-        if self.name == "polling":
+        if self.name == "polling" or not self.has_room:
             self.is_writable = False
 
     def post_done(self) -> None:
@@ -88,6 +94,12 @@ class FakeTransport:
 
     def buffered(self) -> int:
         return 0
+
+    def partial(self) -> int:
+        return self.in_message
+
+    def progress(self) -> Taken:
+        return Taken(0, 0)
 
     def close(self) -> None:
         self.calls.append("close")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from sockwave.engine.core.heartbeat import TimingWheel, WheelEntry
 from sockwave.engine.core.options import EngineOptions
 from sockwave.engine.core.session import Session
-from sockwave.engine.core.transport import NOBODY, Outgoing, TransportReceiver
+from sockwave.engine.core.taking import Taken
+from sockwave.engine.core.transport import NOBODY, SLICE, Outgoing, TransportReceiver, cut
 from sockwave.errors import TextEncodingError
 from sockwave.types import DisconnectReason, SessionId, TransportName
 
 if TYPE_CHECKING:
+    from sockwave.engine.core.session_queue import SessionQueue
     from sockwave.engine.core.transport import Transport
     from sockwave.engine.core.upgrade import UpgradeProbe
 
@@ -22,13 +25,17 @@ class FakeDriver:
     def __init__(self, **options: Any) -> None:
         self.options = EngineOptions(**options)
         self.now = 0.0
+        self.is_short_of_room = False
         self.wheel = TimingWheel()
-        self.dirty: list[Session] = []
+        self.dirty: list[SessionQueue] = []
         self.upgraded: list[Session] = []
         self.ended: list[tuple[Session, DisconnectReason]] = []
 
     def clock(self) -> float:
         return self.now
+
+    def is_foreign_thread(self) -> bool:
+        return False
 
     def schedule(self, entry: WheelEntry, deadline: float) -> None:
         self.wheel.schedule(entry, deadline)
@@ -36,11 +43,11 @@ class FakeDriver:
     def cancel(self, entry: WheelEntry) -> None:
         self.wheel.cancel(entry)
 
-    def flush_later(self, session: Session) -> None:
+    def flush_later(self, session: SessionQueue) -> None:
         self.dirty.append(session)
 
-    def backlog_grew(self, session: Session) -> None:
-        session.accounted = session.backlog
+    def backlog_grew(self, session: SessionQueue) -> None:
+        session.accounted = session.held
 
     def session_upgraded(self, session: Session) -> None:
         self.upgraded.append(session)
@@ -87,21 +94,30 @@ class FakeTransport:
     """
 
     name: TransportName = "websocket"
+    slice = SLICE
 
     def __init__(self) -> None:
+        self.taken = 0
+        self.is_reading = True
         self.receiver: TransportReceiver = NOBODY
         self.is_writable = True
         self.sent: list[str] = []
         self.end = ""
         self.in_buffer = 0
+        self.fills_up = False
 
     def write(self, packets: list[Outgoing]) -> None:
         assert self.is_writable, "written to while it cannot take anything"
         assert not self.end, "written to after its end"
         self.sent += wire(packets)
+        if self.fills_up:
+            self.block(cut(packets, sys.maxsize)[1])
 
     def buffered(self) -> int:
         return self.in_buffer
+
+    def progress(self) -> Taken:
+        return Taken(self.taken, self.in_buffer)
 
     def close(self) -> None:
         if not self.end:
@@ -113,10 +129,10 @@ class FakeTransport:
             self._finish("discard")
 
     def pause_reading(self) -> None:
-        pass
+        self.is_reading = False
 
     def resume_reading(self) -> None:
-        pass
+        self.is_reading = True
 
     # --- what the network does --------------------------------------------------------------------
 
@@ -132,6 +148,20 @@ class FakeTransport:
         """The peer does not read any more."""
         self.is_writable = False
         self.in_buffer = in_buffer
+
+    def take(self, size: int) -> None:
+        """The peer's machine takes some of what is in the buffer."""
+        self.in_buffer -= size
+        self.taken += size
+
+    def take_one_slice(self) -> None:
+        """The peer takes what is in the buffer; the next write fills it again."""
+        if self.end:
+            return
+        self.take(self.in_buffer)
+        self.is_writable = self.fills_up = True
+        self.receiver.transport_writable(self)
+        self.fills_up = False
 
     def unblock(self) -> None:
         """The peer has read everything."""

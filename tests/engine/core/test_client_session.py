@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sockwave.engine.core.client_session import MAX_PACKETS, ClientSession, count_for_payload
+from sockwave.engine.core.client_payload import MAX_PACKETS, count_for_payload
+from sockwave.engine.core.client_session import ClientSession
 from sockwave.engine.core.client_states import TRANSITIONS, Input, State, next_state
-from sockwave.engine.core.transport import SharedPacket
+from sockwave.engine.core.transport import SLICE, SharedPacket
 from sockwave.errors import TextEncodingError
 from sockwave.types import DisconnectReason
 from tests.engine.core.fake_client import (
@@ -21,6 +22,7 @@ from tests.engine.core.fake_client import (
 
 if TYPE_CHECKING:
     from sockwave.engine.core.transport import Outgoing
+    from sockwave.types import TransportName
 
 
 def send(session: ClientSession, *packets: bytes) -> None:
@@ -225,7 +227,7 @@ def test_close_that_takes_too_long_is_cut() -> None:
     assert (transport.calls, sink.told) == (["discard"], [("closed", "forced close")])
 
 
-@pytest.mark.parametrize("packet", [b"9", b"x", b"", b"bnot base64!"])
+@pytest.mark.parametrize("packet", [b"9", b"x", b""])
 def test_packet_that_cannot_be_decoded_ends_the_session(packet: bytes) -> None:
     session, _, _, sink = open_session()
     session.text_received(packet)
@@ -255,3 +257,72 @@ def test_every_state_but_the_last_can_be_lost() -> None:
     assert {state for state, happened in TRANSITIONS if happened is Input.LOST} == set(State) - {
         State.CLOSED
     }
+
+
+# --- a slow way to or from the server ------------------------------------------------------------
+
+
+def test_pong_overtakes_what_waits_for_a_slow_connection() -> None:
+    session, transport, driver, _ = open_session("websocket")
+    transport.has_room = False
+    large = b"4" + b"x" * (SLICE // 2)
+    send(session, *[large] * 6)
+    driver.tick()
+    session.text_received(b"2")
+    transport.post_done()
+    assert transport.written == [[large] * 2, [b"3", large, large]]
+
+
+def test_pong_goes_out_with_the_next_post_whatever_waits() -> None:
+    session, transport, driver, _ = open_session()
+    send(session, b"4a")
+    driver.tick()
+    send(session, *[b"4%090d" % number for number in range(3)])
+    session.text_received(b"2")
+    transport.post_done()
+    assert transport.written[1][0] == b"3"
+
+
+def test_queue_on_a_slow_connection_is_written_in_slices_in_order() -> None:
+    session, transport, driver, _ = open_session("websocket")
+    transport.has_room = False
+    packets = [b"4%d" % number + b"x" * (SLICE // 2) for number in range(5)]
+    send(session, *packets)
+    driver.tick()
+    backlogs = [session.backlog]
+    while session.backlog:
+        transport.post_done()
+        backlogs.append(session.backlog)
+    assert [packet for written in transport.written for packet in written] == packets
+    assert backlogs == sorted(backlogs, reverse=True) and len(backlogs) == 3
+
+
+@pytest.mark.parametrize("name", ["polling", "websocket"])
+def test_ping_behind_a_message_that_is_still_coming_is_waited_for(name: TransportName) -> None:
+    session, transport, driver, sink = open_session(name)
+    for come in (1_000, 2_000, 500, 3_000):
+        transport.in_message = come
+        driver.advance(1.6 if come == 1_000 else 0.14)
+        assert session.is_open
+    session.text_received(b"2")
+    driver.advance(1.4)
+    assert session.is_open
+    assert sink.told == ["opened", "ping"][-len(sink.told) :]
+
+
+def test_message_that_comes_no_further_does_not_keep_a_dead_server() -> None:
+    _, transport, driver, sink = open_session("websocket")
+    transport.in_message = 1_000
+    driver.advance(1.6)
+    driver.advance(0.14)
+    assert sink.told[-1] == ("closed", "ping timeout")
+
+
+def test_answer_to_a_probe_past_its_time_is_too_late_although_the_timer_is() -> None:
+    session, transport, driver, _ = open_session()
+    second = FakeTransport("websocket")
+    session.begin_upgrade(second, 1.0)
+    driver.now += 1.0
+    second.receiver.text_received(b"3probe")
+    assert (session.state, second.calls) == (State.OPEN, ["discard"])
+    assert session.transport is transport

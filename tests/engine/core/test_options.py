@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import FrozenInstanceError, asdict, fields
+from dataclasses import FrozenInstanceError, fields
 from typing import Any
 
 import pytest
 
 from sockwave.codec.deflate import Deflate
-from sockwave.engine.core.options import (
-    Cookie,
-    Cors,
-    EngineOptions,
-    HttpCompression,
-    Limits,
-    RateLimits,
-)
+from sockwave.engine.core.options import Cors, EngineOptions, HttpCompression
 
-# server.md section 4 and protocol.md section 20, in seconds and bytes
+# docs/protocol/server-options.md and docs/protocol/limits.md, in seconds and bytes
 REFERENCE = {
     "add_trailing_slash": True,
     "ping_interval": 25.0,
@@ -53,11 +45,13 @@ def test_options_beyond_the_reference_bound_memory_and_time_or_are_off() -> None
         "shutdown_timeout",
         "limits",
         "rate_limits",
+        "allowed_hosts",
         "trusted_proxies",
         "block_warning",
     }
     assert options.block_warning == 0.1
     assert options.rate_limits is None
+    assert options.allowed_hosts is None
     assert options.trusted_proxies == frozenset()
     assert (options.drain_period, options.shutdown_timeout) == (0.0, 5.0)
     assert options.max_backlog == 16 * 1024 * 1024
@@ -99,7 +93,7 @@ BAD: list[tuple[str, Any]] = [
     ("allow_eio3", 3),
     ("allow_request", "all"),
     ("http_compression", 5),
-    ("http_compression", {"limit": 5}),
+    ("http_compression", {"most": 5}),
     ("http_compression", {"threshold": -1}),
     ("http_compression", {"level": 10}),
     ("per_message_deflate", "on"),
@@ -137,6 +131,8 @@ BAD: list[tuple[str, Any]] = [
     ("shutdown_timeout", None),
     ("rate_limits", {"session_packets": 5}),
     ("rate_limits", False),
+    ("allowed_hosts", "example.com"),
+    ("allowed_hosts", ["http://example.com"]),
     ("trusted_proxies", "10.0.0.1"),
     ("trusted_proxies", ["proxy.example"]),
     ("trusted_proxies", None),
@@ -151,27 +147,6 @@ def test_wrong_value_is_refused_and_its_option_named(option: str, value: Any) ->
 
 def test_each_option_has_a_wrong_value_above() -> None:
     assert {option for option, _ in BAD} == {field.name for field in fields(EngineOptions)}
-
-
-@pytest.mark.parametrize("name", [field.name for field in fields(Limits)])
-@pytest.mark.parametrize("value", [0, -1, "1", True])
-def test_wrong_limit_is_refused_and_named(name: str, value: Any) -> None:
-    with pytest.raises((TypeError, ValueError), match=name):
-        Limits(**{name: value})
-
-
-@pytest.mark.parametrize("name", [field.name for field in fields(RateLimits)])
-@pytest.mark.parametrize("value", [0, -1, "1", True, float("nan"), float("inf")])
-def test_wrong_rate_limit_is_refused_and_named(name: str, value: Any) -> None:
-    with pytest.raises((TypeError, ValueError), match=name):
-        RateLimits(**{name: value})
-
-
-def test_no_rate_is_limited_by_default() -> None:
-    limits = asdict(RateLimits())
-    assert limits.pop("burst") == 5.0
-    assert limits.pop("max_addresses") == 100_000
-    assert set(limits.values()) == {None}
 
 
 def test_unknown_option_fails_at_the_call() -> None:
@@ -230,54 +205,3 @@ def test_cors_takes_an_origin_instead_of_all_its_options() -> None:
     assert with_forms("cors", True) == Cors(origin=True)
     assert with_forms("cors", False) is None
     assert with_forms("cors", {"origin": "*", "max_age": 5}) == Cors(origin="*", max_age=5)
-
-
-# --- cors -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("rule", "origin", "allowed"),
-    [
-        ("*", "https://a.com", True),
-        (True, "https://a.com", True),
-        ("https://a.com", "https://a.com", True),
-        ("https://a.com", "https://a.com.evil.org", False),
-        ("https://a.com", "http://a.com", False),
-        ("https://a.com", "null", False),
-        (["https://a.com", "https://b.com"], "https://b.com", True),
-        (["https://a.com", "https://b.com"], "https://c.com", False),
-        (re.compile(r"https://\w+\.a\.com"), "https://x.a.com", True),
-        (re.compile(r"https://\w+\.a\.com"), "https://x.a.com.evil.org", False),
-        (re.compile(r"https://\w+\.a\.com"), "evil https://x.a.com", False),
-        (["*"], "https://a.com", True),
-        (lambda origin: origin.endswith(".org"), "https://a.org", True),
-        (lambda origin: origin.endswith(".org"), "https://a.com", False),
-    ],
-)
-def test_rule_admits_origin(rule: Any, origin: str, allowed: bool) -> None:
-    assert Cors(origin=rule).allows(origin) is allowed
-
-
-def test_long_origin_is_not_given_to_a_pattern() -> None:
-    pattern = re.compile(r"https://a+\.com")
-    assert Cors(origin=pattern).allows("https://" + "a" * 200 + ".com")
-    assert not Cors(origin=pattern).allows("https://" + "a" * 300 + ".com")
-
-
-# --- cookie ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("cookie", "header"),
-    [
-        (Cookie(), "io=x; Path=/; HttpOnly; SameSite=Lax"),
-        (Cookie(name="sid", path=None), "sid=x; HttpOnly; SameSite=Lax"),
-        (Cookie(http_only=False, same_site=None), "io=x; Path=/"),
-        (
-            Cookie(secure=True, same_site="none", partitioned=True, domain="a.com", max_age=60),
-            "io=x; Max-Age=60; Domain=a.com; Path=/; HttpOnly; Secure; Partitioned; SameSite=None",
-        ),
-    ],
-)
-def test_cookie_is_written_with_its_attributes(cookie: Cookie, header: str) -> None:
-    assert cookie.render("x") == header

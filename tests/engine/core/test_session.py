@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sockwave.engine.core.transport import SharedPacket
+from sockwave.engine.core.session_queue import MARK, MARK_SHARE
+from sockwave.engine.core.taking import LOOKS
+from sockwave.engine.core.transport import SLICE, SharedPacket
 from sockwave.engine.core.upgrade import NOOP_INTERVAL
 from sockwave.errors import TextEncodingError
 from sockwave.types import DisconnectReason
@@ -161,7 +163,8 @@ def test_backlog_counts_what_the_transport_could_not_take(ws: SessionUnderTest) 
     assert (ws.session.backlog, ws.session.accounted) == (4, 0), "too little for the account"
     ws.send("." * 999_999)
     ws.driver.tick()
-    assert ws.session.backlog == ws.session.accounted == 1_000_004
+    assert ws.session.backlog == 1_000_004
+    assert ws.session.accounted == ws.session.held > 1_000_004, "packets have a cost of their own"
 
 
 def test_backlog_counts_what_the_transport_has_not_sent(ws: SessionUnderTest) -> None:
@@ -178,7 +181,7 @@ def test_backlog_that_grows_without_a_flush_is_counted_in_steps(ws: SessionUnder
     for _ in range(100):
         ws.send("." * 9_999)
         ws.driver.tick()
-        assert 0 <= ws.session.backlog - ws.session.accounted <= 80_000
+        assert 0 <= ws.session.held - ws.session.accounted <= 80_000
     ws.transport.unblock()
     assert (ws.session.backlog, ws.session.accounted) == (0, 0)
 
@@ -200,6 +203,92 @@ def test_backlog_that_the_transport_can_take_is_flushed_and_does_not_end() -> No
     assert under_test.reasons == []
 
 
+def test_peer_with_a_large_backlog_is_not_read_from_until_it_has_shrunk(
+    ws: SessionUnderTest,
+) -> None:
+    ws.transport.block()
+    reading = []
+    for _ in range(3):
+        ws.send("." * (MARK // 2))
+        ws.driver.tick()
+        reading.append(ws.transport.is_reading)
+    ws.transport.in_buffer = 0
+    ws.transport.unblock()
+    reading.append(ws.transport.is_reading)
+    assert reading == [True, False, False, True]
+    assert len(ws.transport.sent) == 3
+
+
+def test_peer_whose_queue_shrinks_slowly_is_read_from_below_a_lower_mark(
+    ws: SessionUnderTest,
+) -> None:
+    fill(ws, 2 * MARK // SLICE + 2)
+    backlogs = []
+    while not ws.transport.is_reading:
+        backlogs.append(ws.session.backlog)
+        ws.transport.take_one_slice()
+    assert backlogs[0] > MARK
+    assert min(backlogs) > MARK // 4 >= ws.session.backlog
+
+
+def test_peer_is_read_from_less_readily_while_the_process_is_short_of_room(
+    ws: SessionUnderTest,
+) -> None:
+    ws.transport.block()
+    ws.send("." * (MARK // 8))
+    ws.driver.tick()
+    before = ws.transport.is_reading
+    ws.driver.is_short_of_room = True
+    ws.send("." * (MARK // 8))
+    ws.driver.tick()
+    assert (before, ws.transport.is_reading) == (True, False)
+
+
+def test_mark_goes_with_a_smaller_bound() -> None:
+    under_test = SessionUnderTest(max_backlog=1_000_000)
+    under_test.transport.block()
+    under_test.send("." * (1_000_000 // MARK_SHARE))
+    under_test.driver.tick()
+    assert not under_test.transport.is_reading
+
+
+def test_large_burst_within_a_turn_stops_reading_until_it_is_out(ws: SessionUnderTest) -> None:
+    ws.send("." * (2 * MARK))
+    before = ws.transport.is_reading
+    ws.driver.tick()
+    assert (before, ws.transport.is_reading) == (False, True)
+
+
+def test_long_queue_is_written_in_slices_as_long_as_there_is_room(ws: SessionUnderTest) -> None:
+    fill(ws, 8)
+    written = []
+    for _ in range(3):
+        ws.transport.take_one_slice()
+        written.append(len(ws.transport.sent))
+    assert written == [2, 4, 6]
+    ws.transport.unblock()
+    assert ws.transport.sent == ["4" + "." * (SLICE // 2)] * 8
+
+
+def test_answer_to_a_poll_is_one_slice_and_the_next_one_has_the_rest(
+    polling: SessionUnderTest,
+) -> None:
+    polling.send(*["." * (SLICE // 2)] * 5)
+    for _ in range(3):
+        poll(polling)
+    assert [len(response) for response in responses(polling)] == [2, 2, 1]
+
+
+def test_session_closes_behind_the_last_slice(ws: SessionUnderTest) -> None:
+    fill(ws, 4)
+    ws.session.close()
+    ws.transport.take_one_slice()
+    before = ws.transport.end
+    ws.transport.unblock()
+    assert (before, ws.transport.end) == ("", "close")
+    assert len(ws.transport.sent) == 4
+
+
 def test_sink_hears_when_the_queue_is_empty_again(ws: SessionUnderTest) -> None:
     ws.transport.block()
     ws.send("a")
@@ -218,6 +307,13 @@ def test_sink_of_a_polling_session_hears_when_a_poll_waits_for_more(
     assert polling.sink.drains == 0
     poll(polling)
     assert polling.sink.drains == 1
+
+
+def fill(ws: SessionUnderTest, halves: int) -> None:
+    """Let so many half slices wait."""
+    ws.transport.block()
+    ws.send(*["." * (SLICE // 2)] * halves)
+    ws.driver.tick()
 
 
 # --- receiving ------------------------------------------------------------------------------------
@@ -241,13 +337,18 @@ def test_packet_without_a_message_must_be_utf8_too(ws: SessionUnderTest, kind: b
     ws.session.text_received(kind + "é".encode())
 
 
-@pytest.mark.parametrize("packet", ["7", "abc", "", " 4", "b4"])
+@pytest.mark.parametrize("packet", ["7", "abc", "", " 4"])
 def test_unknown_packet_ends_the_session_with_parse_error(
     ws: SessionUnderTest, packet: str
 ) -> None:
     ws.transport.receive(packet)
     assert ws.reasons == ["parse error"]
     assert ws.transport.end == "discard"
+
+
+def test_base64_of_the_client_is_a_binary_message(ws: SessionUnderTest) -> None:
+    ws.transport.receive("bAQ\nID")
+    assert (ws.sink.messages, ws.reasons) == ([b"\x01\x02\x03"], [])
 
 
 def test_ping_of_the_client_ends_the_session(ws: SessionUnderTest) -> None:
@@ -316,8 +417,8 @@ def test_pong_that_nobody_asked_for_changes_nothing(ws: SessionUnderTest) -> Non
     assert ws.transport.sent == ["2"]
 
 
-@pytest.mark.parametrize("message", ["4a", b"\x01"])
-def test_first_message_after_a_ping_restarts_the_wait_once(
+@pytest.mark.parametrize("message", ["4a", b"\x01", "0", "5", "6", "6x"])
+def test_first_packet_after_a_ping_restarts_the_wait_once(
     ws: SessionUnderTest, message: str | bytes
 ) -> None:
     ws.driver.advance(25.1)
@@ -502,6 +603,167 @@ def test_session_ends_once(ws: SessionUnderTest) -> None:
 def test_loss_of_the_transport_ends_the_session(ws: SessionUnderTest) -> None:
     ws.transport.lose(DisconnectReason.TRANSPORT_ERROR, "reset")
     assert ws.sink.reasons == [("transport error", "reset")]
+
+
+# --- a wheel that is late -------------------------------------------------------------------------
+
+
+def test_session_past_its_ping_timeout_is_gone_although_the_wheel_is_late(
+    polling: SessionUnderTest,
+) -> None:
+    polling.driver.advance(44.7)
+    polling.driver.now = 44.999
+    polling.session.is_over_by_now()
+    before = polling.reasons
+    polling.driver.now = 45.0
+    polling.session.is_over_by_now()
+    assert (before, polling.reasons) == ([], ["ping timeout"])
+
+
+def test_ping_that_is_due_is_there_for_a_poll_although_the_wheel_is_late(
+    polling: SessionUnderTest,
+) -> None:
+    polling.driver.now = 25.0
+    polling.session.is_over_by_now()
+    poll(polling)
+    assert responses(polling) == [["2"]]
+
+
+def test_time_of_a_pong_is_counted_from_when_its_ping_was_due(polling: SessionUnderTest) -> None:
+    polling.driver.now = 25.01
+    polling.session.is_over_by_now()
+    poll(polling)
+    polling.driver.now = 45.02
+    polling.session.is_over_by_now()
+    assert polling.reasons == ["ping timeout"]
+
+
+def test_after_a_long_stop_a_request_is_read_before_anybody_is_judged(
+    polling: SessionUnderTest,
+) -> None:
+    polling.driver.advance(25.1)
+    polling.driver.now = 60.0
+    polling.session.is_over_by_now()
+    assert polling.reasons == []
+
+
+def test_upgrade_past_its_time_fails_although_the_wheel_is_late(
+    polling: SessionUnderTest,
+) -> None:
+    second, _ = polling.probe()
+    second.receive("2probe")
+    polling.driver.now = 10.0
+    second.receive("5")
+    assert (second.end, polling.session.transport) == ("discard", polling.transport)
+    polling.session.is_over_by_now()
+    assert polling.session.may_upgrade
+
+
+def test_client_that_did_not_come_back_in_time_is_gone_although_the_wheel_is_late(
+    polling: SessionUnderTest,
+) -> None:
+    second, _ = polling.probe()
+    second.receive("2probe")
+    second.lose()
+    polling.driver.now = 10.0
+    polling.session.is_over_by_now()
+    assert polling.reasons == ["transport close"]
+
+
+def test_close_that_took_too_long_is_over_although_the_wheel_is_late() -> None:
+    under_test = SessionUnderTest(FakePolling(), close_timeout=3.0)
+    under_test.session.close()
+    under_test.driver.now = 3.0
+    under_test.session.is_over_by_now()
+    assert under_test.reasons == ["forced close"]
+
+
+# --- slow peers -----------------------------------------------------------------------------------
+
+
+def slow_peer(halves: int = 40) -> SessionUnderTest:
+    """A WebSocket whose peer has much to take, in halves of a slice."""
+    under_test = SessionUnderTest(ping_interval=10.0, ping_timeout=4.0)
+    fill(under_test, halves)
+    under_test.transport.in_buffer = SLICE
+    return under_test
+
+
+def take_for(under_test: SessionUnderTest, seconds: float) -> None:
+    """Let a peer take a slice every second."""
+    for _ in range(int(seconds)):
+        under_test.driver.advance(1.0)
+        under_test.transport.take_one_slice()
+
+
+def test_ping_overtakes_what_waits_in_the_queue() -> None:
+    under_test = slow_peer()
+    under_test.driver.advance(10.1)
+    under_test.transport.take_one_slice()
+    assert under_test.transport.sent[0] == "2"
+
+
+def test_slow_peer_that_takes_what_it_is_sent_is_not_dead() -> None:
+    under_test = slow_peer()
+    under_test.driver.advance(10.1)
+    take_for(under_test, 15)
+    assert under_test.reasons == []
+
+
+def test_time_of_the_pong_begins_when_the_ping_is_out() -> None:
+    under_test = slow_peer(7)
+    under_test.driver.advance(10.1)
+    take_for(under_test, 2)  # the slice in the buffer, and the one with the ping
+    out = under_test.driver.now
+    while not under_test.reasons:
+        take_for(under_test, 1)
+    assert under_test.reasons == ["ping timeout"]
+    assert 4.0 <= under_test.driver.now - out <= 4.0 + 4.0 / LOOKS + 1.1
+
+
+def test_peer_that_takes_nothing_is_gone_after_the_ping_timeout() -> None:
+    under_test = slow_peer()
+    under_test.driver.advance(14.1)
+    assert under_test.reasons == ["ping timeout"]
+
+
+def test_peer_that_stops_taking_is_gone_a_ping_timeout_later() -> None:
+    under_test = slow_peer()
+    under_test.driver.advance(10.1)
+    under_test.transport.take(1_000)
+    under_test.driver.advance(3.9)
+    before = under_test.reasons
+    under_test.driver.advance(1.2)
+    assert (before, under_test.reasons) == ([], ["ping timeout"])
+
+
+def test_peer_that_is_not_read_from_for_its_backlog_is_gone_when_it_takes_nothing() -> None:
+    """Nobody else would end it: what shows that it lives is not read."""
+    under_test = slow_peer()
+    assert not under_test.transport.is_reading
+    under_test.driver.advance(14.1)
+    assert under_test.reasons == ["ping timeout"]
+
+
+def test_pong_that_is_unread_for_the_backlog_is_waited_for() -> None:
+    under_test = slow_peer()
+    under_test.driver.advance(10.1)
+    while not under_test.transport.is_reading:
+        take_for(under_test, 1)
+    assert under_test.reasons == []
+    under_test.transport.receive("3")
+    under_test.driver.advance(9.0)
+    assert under_test.reasons == []
+
+
+def test_machine_that_has_much_to_send_is_given_time(ws: SessionUnderTest) -> None:
+    """Nothing is in our own buffer, but megabytes in the kernel's."""
+    ws.transport.in_buffer = 2_000_000
+    ws.driver.advance(25.1)
+    for _ in range(10):
+        ws.driver.advance(15)
+        ws.transport.take(100_000)
+    assert ws.reasons == []
 
 
 # --- upgrade --------------------------------------------------------------------------------------
@@ -729,13 +991,91 @@ def test_probe_that_takes_too_long_is_dropped(
     assert polling.state() == "OPEN"
 
 
-def test_close_of_the_session_closes_the_probe(polling: SessionUnderTest) -> None:
+@pytest.mark.parametrize("packets_before", [[], ["2probe"]])
+def test_session_that_closes_still_has_a_way_over(
+    polling: SessionUnderTest, packets_before: list[str]
+) -> None:
+    second, _ = polling.probe()
+    second.receive(*packets_before)
+    polling.send("last")
+    polling.session.close()
+    assert (second.end, polling.state()) == ("", "CLOSING")
+    second.receive(*["2probe"][len(packets_before) :], "5")
+    assert second.sent == ["3probe", "4last"]
+    assert second.end == "close"
+    assert responses(polling) == []
+    assert polling.reasons == ["forced close"]
+    assert len(polling.driver.wheel) == 0
+
+
+def test_session_that_closes_lets_an_upgrade_begin(polling: SessionUnderTest) -> None:
+    polling.send("last")
+    polling.session.close()
+    tries = [polling.session.may_upgrade]
+    second, _ = polling.probe()
+    tries.append(polling.session.may_upgrade)
+    assert tries == [True, False]
+    second.receive("2probe", "5")
+    assert second.sent == ["3probe", "4last"]
+    assert polling.reasons == ["forced close"]
+
+
+def test_poll_ends_the_session_that_closes_and_the_probe_with_it(
+    polling: SessionUnderTest,
+) -> None:
     second, _ = polling.probe()
     second.receive("2probe")
     polling.session.close()
-    assert second.end == "discard"
     poll(polling)
+    assert responses(polling) == [["6", "1"]]
+    assert second.end == "discard"
     assert polling.reasons == ["forced close"]
+
+
+def test_nothing_is_received_on_the_way_over_of_a_session_that_closes(
+    polling: SessionUnderTest,
+) -> None:
+    second, _ = polling.probe()
+    second.block()
+    polling.send("last")
+    polling.session.close()
+    second.receive("5", "4a", b"a")
+    assert polling.sink.messages == []
+    second.unblock()
+    assert second.sent == ["4last"]
+    assert polling.reasons == ["forced close"]
+
+
+@pytest.mark.parametrize("how", ["garbage", "lost", "slow"])
+def test_probe_that_fails_leaves_the_session_closing(polling: SessionUnderTest, how: str) -> None:
+    second, _ = polling.probe()
+    second.receive("2probe")
+    polling.driver.advance(5)
+    polling.send("last")
+    polling.session.close()
+    if how == "garbage":
+        second.receive("4a")
+    elif how == "lost":
+        second.lose()
+    else:
+        polling.driver.advance(5.1)
+    assert (second.end != "", polling.state()) == (True, "CLOSING")
+    poll(polling)
+    poll(polling)
+    assert responses(polling) == [["4last"], ["6", "1"]]
+    assert polling.reasons == ["forced close"]
+    assert len(polling.driver.wheel) == 0
+
+
+def test_close_that_nobody_comes_for_ends_in_time_with_its_probe(
+    polling: SessionUnderTest,
+) -> None:
+    second, _ = polling.probe()
+    polling.session.close()
+    polling.driver.advance(polling.driver.options.close_timeout + 0.1)
+    assert second.end == "discard"
+    assert polling.reasons == ["forced close"]
+    assert len(polling.driver.wheel) == 0
 
 
 def test_loss_of_the_session_closes_the_probe(polling: SessionUnderTest) -> None:

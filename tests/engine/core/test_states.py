@@ -33,6 +33,11 @@ def test_every_open_state_can_close_in_both_ways() -> None:
         assert TRANSITIONS[state, Input.LOST] is State.CLOSED
 
 
+def test_closing_leads_nowhere_but_to_the_end() -> None:
+    ends = {end for (start, _), end in TRANSITIONS.items() if start is State.CLOSING}
+    assert ends == {State.CLOSING, State.CLOSED}
+
+
 def test_every_state_can_be_reached_from_the_handshake() -> None:
     reached = {State.OPEN}
     for _ in State:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from sockwave.engine.core.heartbeat import TimingWheel, WheelEntry
 from sockwave.engine.core.options import EngineOptions
 from sockwave.engine.core.request import Request
-from sockwave.engine.server.departures import Departures
+from sockwave.engine.io.turns import Turns
 from sockwave.engine.server.exchange import HttpExchange, ResponseHeaders
+from sockwave.engine.server.sessions.departures import Departures
+from sockwave.engine.server.transports.compression import Compressions
 from sockwave.errors import TextEncodingError
 
 if TYPE_CHECKING:
@@ -74,15 +76,19 @@ class FakeHost:
         self.options = EngineOptions(**options)
         self.edits_headers = False
         self.now = 0.0
+        self.seconds_per_look = 0.0
         self.wheel = TimingWheel()
         self.soon: list[Callable[[], None]] = []
         self.lost: list[object] = []
+        self.turns = Turns(self.turn_clock, self.call_soon)
+        self.compressions = Compressions(self.turns, self.turn_clock)
         self.departures = Departures(self.turn_clock, self.call_soon)
 
     def clock(self) -> float:
         return self.now
 
     def turn_clock(self) -> float:
+        self.now += self.seconds_per_look
         return self.now
 
     def call_soon(self, callback: Callable[[], None]) -> None:

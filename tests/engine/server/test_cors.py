@@ -8,7 +8,7 @@ import pytest
 
 from sockwave.engine.core.options import Cors
 from sockwave.engine.core.request import Request
-from sockwave.engine.server.cors import cors_headers, is_origin_allowed, preflight_headers
+from sockwave.engine.server.rules.cors import cors_headers, is_origin_allowed, preflight_headers
 
 SITE = "https://a.com"
 VARY = ("Vary", "Origin")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockwave.engine.server.departures import SLICE, WINDOW, Departures
+from sockwave.engine.server.sessions.departures import SLICE, WINDOW, Departures
 
 if TYPE_CHECKING:
     from collections.abc import Callable

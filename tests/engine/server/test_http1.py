@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sockwave.engine.core.options import Limits
-from sockwave.engine.server.http1 import InvalidRequest, RequestReader
+from sockwave.engine.server.fronts.known_heads import KnownHeadsReader
+from sockwave.engine.server.invalid_request import InvalidRequest
 
 if TYPE_CHECKING:
     from sockwave.engine.core.request import Request
@@ -37,11 +38,13 @@ def told() -> Told:
 
 
 @pytest.fixture
-def reader(told: Told) -> RequestReader:
-    return RequestReader(told, Limits())
+def reader(told: Told) -> KnownHeadsReader:
+    return KnownHeadsReader(told, Limits())
 
 
-def test_headers_that_were_read_before_are_known_again(reader: RequestReader, told: Told) -> None:
+def test_headers_that_were_read_before_are_known_again(
+    reader: KnownHeadsReader, told: Told
+) -> None:
     for target in (b"/a", b"/b?x=1", b"/c"):
         reader.feed(HEAD.replace(b"/socket.io/", target))
     assert told.targets == ["/a", "/b?x=1", "/c"]
@@ -55,7 +58,7 @@ def test_headers_that_were_read_before_are_known_again(reader: RequestReader, to
     ],
 )
 def test_nothing_follows_a_request_that_ends_its_connection(
-    reader: RequestReader, told: Told, last: bytes
+    reader: KnownHeadsReader, told: Told, last: bytes
 ) -> None:
     reader.feed(HEAD)
     reader.feed(last.removesuffix(b"\r\n\r\n") + b"\r\n\r\n")

@@ -9,9 +9,9 @@ import pytest
 from sockwave.engine.core.options import RateLimits
 from sockwave.engine.core.rate import RateExceeded
 from sockwave.engine.core.request import Request
-from sockwave.engine.server.limited_session import LimitedSession, LimitedSessionV3
-from sockwave.engine.server.rates import RateLimitCounts, RateLimiter
-from sockwave.engine.server.session import ServerSession, WatchedSession
+from sockwave.engine.server.rules.rates import RateLimitCounts, RateLimiter
+from sockwave.engine.server.sessions.limited import LimitedSession, LimitedSessionV3
+from sockwave.engine.server.sessions.session import ServerSession, WatchedSession
 from sockwave.types import SessionId
 from tests.engine.core.fakes import FakeDriver, FakeSink, FakeTransport
 
@@ -56,7 +56,7 @@ def test_limited_session_takes_packets_as_any_other(
     if session.protocol == 3:
         assert limited.transport.sent == ["3"]
     else:
-        assert limited.sink.reasons == [("parse error", "parser error")]
+        assert limited.sink.reasons == [("parse error", "parser error: '9' is no type of a packet")]
 
 
 def test_message_shows_life_as_in_any_other() -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockwave.codec.engineio import BinaryMessage, ReceivedPacket
+from sockwave.codec.engineio import BinaryMessage, ReceivedPacket, iter_payload
 from sockwave.engine.core.request import Request
 from sockwave.engine.core.transport import Outgoing, SharedPacket
-from sockwave.engine.server.payloads import (
+from sockwave.engine.server.transports.payloads import (
     REVISION_3,
     REVISION_3_BASE64,
     REVISION_4,
@@ -20,6 +21,10 @@ from sockwave.engine.server.payloads import (
     TooManyPackets,
     is_octets,
 )
+from sockwave.errors import PacketError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FORMS: dict[str, Payloads] = {
     "revision 4": REVISION_4,
@@ -121,3 +126,19 @@ def test_form_of_many_fields_is_read_only_so_far() -> None:
     payloads = Jsonp("0", REVISION_4)
     assert decode(payloads, b"a&" * 50 + b"d=4a") == [b"4a"]
     assert decode(payloads, b"a&" * 500_000 + b"d=4a") == []
+
+
+def _read(packets: Iterator[ReceivedPacket]) -> list[ReceivedPacket | str]:
+    """What they are, up to the first that is wrong."""
+    found: list[ReceivedPacket | str] = []
+    try:
+        found.extend(packets)
+    except PacketError as error:
+        found.append(str(error))
+    return found
+
+
+@given(st.one_of(st.binary(), st.lists(st.sampled_from([*b"012345678b\x1eA="])).map(bytes)))
+def test_body_of_one_packet_is_read_as_any_other(body: bytes) -> None:
+    request = Request("POST", "/", {}, None)
+    assert _read(REVISION_4.decode(body, request, 1_000)) == _read(iter_payload(body))

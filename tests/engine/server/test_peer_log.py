@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sockwave.engine.server.peer_log import PeerLog
+from sockwave.engine.server.peer_log import PeerLog, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,3 +80,47 @@ def test_nothing_is_done_when_nobody_listens(caplog: pytest.LogCaptureFixture) -
     log = PeerLog(logging.getLogger("test.peers"))
     log.info(PEER, "x")
     assert (caplog.records, log._last) == ([], {})
+
+
+def test_network_of_ipv6_is_one_peer(log: PeerLog, lines: Callable[[], list[str]]) -> None:
+    for number in range(100):
+        log.info((f"2001:db8::{number:x}", 1), "message too big")
+    log.info(("2001:db8:0:1::1", 1), "message too big")
+    log.info(("::ffff:192.0.2.1", 1), "message too big")
+    log.info(("::ffff:192.0.2.2", 1), "message too big")
+    assert lines() == [
+        "2001:db8::0: message too big",
+        "2001:db8:0:1::1: message too big",
+        "::ffff:192.0.2.1: message too big",
+        "::ffff:192.0.2.2: message too big",
+    ]
+
+
+def test_address_that_is_any_text_is_escaped_and_cut(
+    log: PeerLog, lines: Callable[[], list[str]]
+) -> None:
+    log.info(("192.0.2.1\n192.0.2.9: forged\x1b[2J" + "x" * 10_000, 1), "y")
+    (line,) = lines()
+    assert line.startswith("192.0.2.1\\n192.0.2.9: forged\\x1b[2Jxx")
+    assert line.endswith("x: y")
+    assert len(line) < 100
+
+
+def test_detail_is_made_for_a_line_that_is_written_only(
+    log: PeerLog, lines: Callable[[], list[str]]
+) -> None:
+    made: list[int] = []
+
+    def detail() -> str:
+        made.append(1)
+        return "because"
+
+    for _ in range(100):
+        log.info(PEER, "refused:", detail)
+    assert lines() == ["192.0.2.1: refused: because"]
+    assert made == [1]
+
+
+def test_quoted_text_of_a_peer_is_cut() -> None:
+    assert quoted("a'b\n") == '"a\'b\\n"'
+    assert len(quoted("x" * 10_000)) < 80

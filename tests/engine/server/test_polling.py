@@ -8,8 +8,13 @@ import pytest
 
 from sockwave.engine.core.options import Limits
 from sockwave.engine.core.transport import SharedPacket
-from sockwave.engine.io.websocket import MESSAGE_SECONDS
-from sockwave.engine.server.polling import PACKETS_PER_LOOK, PACKETS_PER_TICK, PollingTransport
+from sockwave.engine.io.turns import SLICE
+from sockwave.engine.server.transports.compression import MOST_WAITING, PIECE
+from sockwave.engine.server.transports.polling import (
+    PACKETS_PER_LOOK,
+    PACKETS_PER_TICK,
+    PollingTransport,
+)
 from sockwave.types import SessionId
 from tests.engine.server.fakes import FakeExchange, FakeHost, FakeReceiver
 
@@ -108,6 +113,71 @@ def test_compressed_payload_is_the_payload(polling: PollingUnderTest) -> None:
     assert gzip.decompress(poll.answers[0][1]) == b"4" + b"a" * 2_000
 
 
+def test_large_answer_is_compressed_a_slice_in_a_turn() -> None:
+    polling = PollingUnderTest()
+    poll = polling.poll(accept_encoding="gzip")
+    polling.host.seconds_per_look = SLICE
+    packet = b"4" + bytes(range(65, 90)) * 8_000
+    polling.transport.write([packet])
+    turns = 0
+    while not poll.answers:
+        polling.host.turn()
+        turns += 1
+    assert turns >= len(packet) // PIECE
+    assert gzip.decompress(poll.answers[0][1]) == packet
+
+
+def test_answer_above_the_limit_is_not_compressed() -> None:
+    polling = PollingUnderTest(http_compression={"limit": 100_000})
+    poll = polling.poll(accept_encoding="gzip")
+    polling.transport.write([b"4" + b"a" * 100_000])
+    assert poll.answers == [(200, b"4" + b"a" * 100_000)]
+
+
+def test_answers_are_not_compressed_while_too_much_waits_for_that() -> None:
+    first, second = PollingUnderTest(), PollingUnderTest()
+    second.transport._host = first.host
+    polls = []
+    for polling in (first, second):
+        polls.append(polling.poll(accept_encoding="gzip"))
+        first.host.compressions.waiting += MOST_WAITING - 100_000 if polling is second else 0
+        polling.transport.write([b"4" + b"a" * 60_000])
+    assert polls[0].answers == []
+    assert polls[1].answers == [(200, b"4" + b"a" * 60_000)]
+
+
+def test_poll_that_is_lost_while_its_answer_is_compressed_ends_the_session(
+    polling: PollingUnderTest,
+) -> None:
+    poll = polling.poll(accept_encoding="gzip")
+    polling.transport.write([b"4" + b"a" * 60_000])
+    assert poll.owner is polling.transport
+    polling.transport.exchange_lost(poll)
+    polling.host.turn()
+    assert polling.receiver.ends == [("transport error", "poll connection closed prematurely")]
+    assert poll.answers == []
+
+
+def test_poll_while_the_answer_to_another_is_compressed_is_an_overlap(
+    polling: PollingUnderTest,
+) -> None:
+    polling.poll(accept_encoding="gzip")
+    polling.transport.write([b"4" + b"a" * 60_000])
+    assert polling.poll().answers[0][0] == 400
+    assert polling.receiver.ends == [("transport error", "overlap from client")]
+
+
+def test_upgrade_while_an_answer_is_compressed_loses_nothing_of_it(
+    polling: PollingUnderTest,
+) -> None:
+    poll = polling.poll(accept_encoding="gzip")
+    polling.transport.write([b"4" + b"a" * 60_000])
+    polling.transport.discard()
+    for _ in range(5):
+        polling.host.turn()
+    assert gzip.decompress(poll.answers[0][1]) == b"4" + b"a" * 60_000
+
+
 def test_packet_that_must_not_be_compressed_is_not(polling: PollingUnderTest) -> None:
     poll = polling.poll(accept_encoding="gzip")
     polling.transport.write([SharedPacket(b"4" + b"a" * 2_000, compress=False)])
@@ -133,7 +203,7 @@ def test_many_packets_are_handled_in_slices(polling: PollingUnderTest) -> None:
 
 def test_slow_packets_are_handled_in_smaller_slices(polling: PollingUnderTest) -> None:
     def handle(text: str) -> None:
-        polling.host.now += MESSAGE_SECONDS
+        polling.host.now += SLICE
 
     polling.receiver.on_text = handle
     post = polling.post(*["4a"] * (3 * PACKETS_PER_LOOK))
@@ -188,13 +258,20 @@ def test_binary_body_is_refused_and_ends_the_session(polling: PollingUnderTest, 
     assert polling.receiver.ends == [("transport error", "invalid content")]
 
 
-@pytest.mark.parametrize("body", ["4a\x1ex\x1e4b", "4a\x1e\x1e4b", "4a\x1eb!", "4a\x1e"])
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("4a\x1ex\x1e4b", "'x' is no type of a packet"),
+        ("4a\x1e\x1e4b", "an empty packet"),
+        ("4a\x1e", "an empty packet"),
+    ],
+)
 def test_packets_before_one_that_cannot_be_decoded_are_handled(
-    polling: PollingUnderTest, body: str
+    polling: PollingUnderTest, body: str, why: str
 ) -> None:
     post = polling.post(body)
     assert polling.receiver.packets == ["4a"]
-    assert polling.receiver.ends == [("parse error", "parser error")]
+    assert polling.receiver.ends == [("parse error", f"parser error: {why}")]
     assert post.answers == [(200, b"ok")]
 
 
@@ -222,12 +299,12 @@ def test_too_many_packets_in_a_post_are_refused() -> None:
     assert polling.receiver.ends == [("transport error", "too many packets in one payload")]
 
 
-def test_body_over_the_limit_leaves_the_session_open(polling: PollingUnderTest) -> None:
-    post = FakeExchange("POST")
+def test_body_over_the_limit_ends_the_session(polling: PollingUnderTest) -> None:
+    poll, post = polling.poll(), FakeExchange("POST")
     polling.transport.post_received(post)
     polling.transport.body_too_large(post)
-    assert polling.post("4a").answers == [(200, b"ok")]
-    assert polling.receiver.ends == []
+    assert poll.answers == [(200, b"1")]
+    assert polling.receiver.ends == [("transport error", "payload too large")]
 
 
 # --- the end --------------------------------------------------------------------------------------

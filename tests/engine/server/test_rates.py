@@ -9,9 +9,9 @@ import pytest
 from sockwave.engine.core.forwarded import TrustedProxies
 from sockwave.engine.core.options import RateLimits
 from sockwave.engine.core.request import Request
-from sockwave.engine.server.rates import RateLimitCounts, RateLimiter
-from sockwave.engine.server.session import ServerSession
-from sockwave.engine.server.verification import ErrorCode, Refused
+from sockwave.engine.server.rules.rates import RateLimitCounts, RateLimiter
+from sockwave.engine.server.rules.verification import ErrorCode, Refused
+from sockwave.engine.server.sessions.session import ServerSession
 from sockwave.types import SessionId
 from tests.engine.core.fakes import FakeDriver, FakeTransport
 

@@ -10,7 +10,7 @@ import pytest
 from sockwave.engine.core.options import EngineOptions
 from sockwave.engine.core.request import Request
 from sockwave.engine.server.driver import Driver
-from sockwave.engine.server.session import ServerSession
+from sockwave.engine.server.sessions.session import ServerSession
 from sockwave.errors import TextEncodingError
 from sockwave.types import SessionId
 from tests.engine.core.fakes import FakeTransport

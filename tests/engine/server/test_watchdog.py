@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from sockwave import Server
@@ -144,6 +145,38 @@ def test_looking_does_not_stop_the_process_where_threads_end_and_garbage_is_coll
     command = [sys.executable, "-c", RUSH]
     result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     assert result.stdout == "True\n"
+
+
+def test_frames_of_a_thread_are_seen_while_they_come_and_go() -> None:
+    """A frame that returned meanwhile once led to a dictionary, on CPython 3.11."""
+    has_begun, is_over = threading.Event(), threading.Event()
+
+    def outer() -> None:
+        has_begun.set()
+        while not is_over.is_set():
+            inner(5)
+
+    def inner(depth: int) -> None:
+        if depth:
+            inner(depth - 1)
+
+    thread = threading.Thread(target=outer)
+    thread.start()
+    has_begun.wait()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        assert thread.ident is not None
+        for _ in range(20_000):
+            frames = watchdog._stack(thread.ident)
+            assert {type(frame) for frame in frames} == {FrameType}
+            assert frames[-1].f_code.co_name == "_bootstrap"
+            assert frames[-4].f_code is outer.__code__
+    finally:
+        is_over.set()
+        sys.setswitchinterval(interval)
+        thread.join()
+    assert watchdog._stack(-1) == []
 
 
 def test_looking_leaves_the_garbage_collector_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from sockwave.engine.core.transport import SharedPacket
+from sockwave.engine.io.turns import CREDIT, SLICE, TURN
 from sockwave.engine.io.websocket import (
-    MESSAGE_SECONDS,
+    MESSAGES_PER_LATER_LOOK,
     MESSAGES_PER_LOOK,
     MESSAGES_PER_TICK,
 )
-from sockwave.engine.server.websocket import FAILURE_LINGER, WebSocketTransport
+from sockwave.engine.server.transports.websocket import FAILURE_LINGER, WebSocketTransport
 from tests.codec.handlers import raw_frame
 from tests.engine.server.fakes import FakeHost, FakeReceiver, FakeTcp
 
@@ -54,7 +55,7 @@ def test_packets_of_a_tick_are_one_write(ws: WebSocketUnderTest) -> None:
 def test_large_attachment_is_not_copied_into_one_write(ws: WebSocketUnderTest) -> None:
     data = bytes(100_000)
     ws.transport.write([b"4a", SharedPacket(data, is_binary=True)])
-    assert ws.tcp.writes == 2
+    assert ws.tcp.writes == 3, "head and text of the first, and the frame of the second"
     assert ws.tcp.written.endswith(data)
 
 
@@ -116,7 +117,7 @@ def test_bytes_behind_the_handshake_wait_for_the_next_turn() -> None:
 
 def test_many_messages_are_handled_in_slices(ws: WebSocketUnderTest) -> None:
     ws.receive(*["4a"] * (MESSAGES_PER_TICK + 10))
-    assert len(ws.receiver.packets) == MESSAGES_PER_TICK
+    assert MESSAGES_PER_LOOK < len(ws.receiver.packets) <= MESSAGES_PER_TICK
     assert not ws.tcp.is_reading_now
     ws.host.turn()
     assert len(ws.receiver.packets) == MESSAGES_PER_TICK + 10
@@ -125,18 +126,38 @@ def test_many_messages_are_handled_in_slices(ws: WebSocketUnderTest) -> None:
 
 def test_slow_messages_are_handled_in_smaller_slices(ws: WebSocketUnderTest) -> None:
     def handle(text: str) -> None:
-        ws.host.now += MESSAGE_SECONDS / MESSAGES_PER_LOOK
+        ws.host.now += SLICE / MESSAGES_PER_LOOK
 
     ws.receiver.on_text = handle
     ws.receive(*["4a"] * MESSAGES_PER_TICK)
     # The first look begins the time, so that what comes in small bursts costs no look at all.
-    assert len(ws.receiver.packets) == 2 * MESSAGES_PER_LOOK
+    slice = MESSAGES_PER_LATER_LOOK + MESSAGES_PER_LOOK
+    assert len(ws.receiver.packets) == slice
     assert not ws.tcp.is_reading_now
-    for turns in range(2, MESSAGES_PER_TICK // (2 * MESSAGES_PER_LOOK) + 1):
+    for turns in range(2, MESSAGES_PER_TICK // slice + 1):
         ws.host.turn()
-        assert len(ws.receiver.packets) == turns * 2 * MESSAGES_PER_LOOK
+        assert len(ws.receiver.packets) == turns * slice
     ws.host.turn()
     assert ws.tcp.is_reading_now
+
+
+def test_connections_share_the_time_of_a_turn_and_the_last_waits_for_the_next() -> None:
+    first, second = WebSocketUnderTest(), WebSocketUnderTest()
+    second.transport._driver = first.host
+
+    def handle(text: str) -> None:
+        first.host.now += TURN
+
+    first.receiver.on_text = handle
+    first.receive("4" + "a" * CREDIT)
+    second.receive("4" + "b" * CREDIT)
+    second.receive("4c")
+    assert len(first.receiver.packets) == 1
+    assert second.receiver.packets == []
+    assert not second.tcp.is_reading_now
+    first.host.turn()
+    assert second.receiver.packets == ["4" + "b" * CREDIT, "4c"]
+    assert second.tcp.is_reading_now
 
 
 def test_pause_stops_at_once_and_keeps_what_was_read(ws: WebSocketUnderTest) -> None:
@@ -156,8 +177,9 @@ def test_pause_stops_at_once_and_keeps_what_was_read(ws: WebSocketUnderTest) -> 
 def test_pause_holds_while_a_slice_was_to_go_on(ws: WebSocketUnderTest) -> None:
     ws.receive(*["4a"] * (MESSAGES_PER_TICK + 10))
     ws.transport.pause_reading()
+    handled = len(ws.receiver.packets)
     ws.host.turn()
-    assert len(ws.receiver.packets) == MESSAGES_PER_TICK
+    assert len(ws.receiver.packets) == handled
     ws.transport.resume_reading()
     for _ in range(3):
         ws.host.turn()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sockwave.engine.server.websocket import WebSocketTransport
+from sockwave.engine.server.transports.websocket import WebSocketTransport
 
 if TYPE_CHECKING:
     from sockwave import Server

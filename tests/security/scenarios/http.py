@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from sockwave.engine.server.listener import HttpConnection
+from sockwave.engine.server.fronts.listener import HttpConnection
 
 if TYPE_CHECKING:
     from sockwave import Server

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import gc
-import tracemalloc
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sockwave import Server
 
 
-async def traced(io: Server) -> int:
-    """Bytes that are in use of all that was allocated since the first call."""
-    if not tracemalloc.is_tracing():
-        tracemalloc.start()
+async def blocks(io: Server) -> int:
+    """Pieces of memory that objects of Python are in, when all that nobody refers to is gone."""
     gc.collect()
-    return tracemalloc.get_traced_memory()[0]
-
-
-async def stop(io: Server) -> None:
-    """Count no more."""
-    tracemalloc.stop()
+    return sys.getallocatedblocks()

@@ -8,15 +8,14 @@ from typing import Any
 
 import pytest
 
-from sockwave.engine.client.options import ClientEngineOptions, ClientEngineOptionsDict
-from sockwave.socketio.client.options import (
+from sockwave.engine.client.keywords import ClientEngineOptionsDict
+from sockwave.engine.client.options import ClientEngineOptions
+from sockwave.socketio.client.keywords import (
     ConnectOptionsDict,
-    ManagerOptions,
     ManagerOptionsDict,
-    SocketOptions,
     SocketOptionsDict,
-    split_options,
 )
+from sockwave.socketio.client.options import ManagerOptions, SocketOptions, split_options
 
 
 def names(options: type[Any]) -> set[str]:

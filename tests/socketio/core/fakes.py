@@ -11,7 +11,7 @@ from sockwave.types import SocketId
 from tests.engine.core.fakes import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sockwave.socketio.core.acks import AckResult
     from sockwave.socketio.core.adapter import BroadcastFlags
@@ -49,11 +49,11 @@ class FakeSocket:
         self.id = SocketId(name)
         self.packets: list[list[str]] = []
         self.encoded: list[EncodedPacket] = []
-        self.args: list[tuple[Any, ...]] = []
+        self.args: list[Sequence[Any]] = []
         self.flags: list[BroadcastFlags] = []
         self.expected: dict[int, Callable[[AckResult], None]] = {}
 
-    def deliver(self, packet: EncodedPacket, args: tuple[Any, ...], flags: BroadcastFlags) -> None:
+    def deliver(self, packet: EncodedPacket, args: Sequence[Any], flags: BroadcastFlags) -> None:
         self.encoded.append(packet)
         self.packets.append(wire([packet.text, *packet.attachments]))
         self.args.append(args)

@@ -1,4 +1,4 @@
-"""What every adapter does for the sockets of its own process; today there is one.
+"""What every adapter does for the sockets of its own process.
 
 A new adapter joins the list of the `adapter` fixture.
 """
@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockwave.errors import EncodeError
+from sockwave.adapters import ClusterAdapter, MemoryBroker
+from sockwave.errors import Disconnected, EncodeError
 from sockwave.socketio.core.adapter import (
     Adapter,
     BroadcastFlags,
@@ -34,7 +35,13 @@ def namespace() -> FakeNamespace:
     return FakeNamespace("A", "B", "C")
 
 
-@pytest.fixture(params=[InMemoryAdapter])
+def cluster_adapter(namespace: FakeNamespace) -> ClusterAdapter:
+    """The adapter of a cluster with nobody else in it."""
+    host: Any = namespace  # it has no others to ask anything of it
+    return ClusterAdapter(host, MemoryBroker().driver())
+
+
+@pytest.fixture(params=[InMemoryAdapter, cluster_adapter])
 def adapter(request: pytest.FixtureRequest, namespace: FakeNamespace) -> Adapter:
     """An adapter for the namespace."""
     adapter: Adapter = request.param(namespace)
@@ -176,13 +183,18 @@ def test_value_that_cannot_be_sent_reaches_nobody(
 def test_broadcast_with_ack_asks_each_socket_with_one_id(
     adapter: Adapter, namespace: FakeNamespace
 ) -> None:
-    answers: list[AckResult] = []
-    asked = adapter.broadcast_with_ack(("x",), BroadcastOptions(("r",)), 7, answers.append)
+    answers: list[tuple[SocketId, AckResult]] = []
+
+    def done(socket: SocketId, result: AckResult) -> None:
+        answers.append((socket, result))
+
+    asked = adapter.broadcast_with_ack(("x",), BroadcastOptions(("r",)), 7, done)
     assert [socket.id for socket in asked] == ["A", "B"]
     assert namespace["A"].packets == namespace["B"].packets == [['427["x"]']]
     namespace["B"].expected[7](("b",))
     namespace["A"].leave()
-    assert [type(answer).__name__ for answer in answers] == ["tuple", "Disconnected"]
+    assert answers[0] == (SocketId("B"), ("b",))
+    assert answers[1][0] == "A" and isinstance(answers[1][1], Disconnected)
 
 
 def test_broadcast_with_ack_to_nobody_asks_nobody(adapter: Adapter) -> None:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sockwave.socketio.core.adapter import BroadcastFlags, BroadcastOptions
-from sockwave.socketio.core.operators import BroadcastOperator, as_rooms
+from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
+from sockwave.socketio.core.operators import BroadcastOperator
+from sockwave.socketio.core.rooms import as_rooms
+from sockwave.types import SocketId
 
 if TYPE_CHECKING:
     from sockwave.types import Room
@@ -33,13 +36,19 @@ class FakeTarget:
 
     async def broadcast_with_ack(
         self, args: tuple[Any, ...], options: BroadcastOptions
-    ) -> list[Any]:
+    ) -> BroadcastAnswers:
         self.calls.append(("ack", args, options))
-        return ["answer"]
+        answers = BroadcastAnswers()
+        answers.take(SocketId("socket"), "answer")
+        return answers
 
     async def fetch_selected(self, options: BroadcastOptions) -> list[str]:
         self.calls.append(("fetch", options))
         return ["socket"]
+
+    async def count_selected(self, options: BroadcastOptions) -> int:
+        self.calls.append(("count", options))
+        return 5
 
     def join_selected(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
         self.calls.append(("join", rooms, options))
@@ -119,6 +128,11 @@ def test_answers_are_awaited_with_the_time_of_the_operator_or_of_the_call(
 def test_sockets_are_fetched(everybody: BroadcastOperator[str], target: FakeTarget) -> None:
     assert asyncio.run(everybody.to("r").fetch_sockets()) == ["socket"]
     assert target.options.rooms == ("r",)
+
+
+def test_sockets_are_counted(everybody: BroadcastOperator[str], target: FakeTarget) -> None:
+    assert asyncio.run(everybody.to("r").local.count()) == 5
+    assert target.options.rooms == ("r",) and target.options.flags.local
 
 
 def test_sockets_join_leave_and_disconnect(

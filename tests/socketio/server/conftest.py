@@ -10,15 +10,19 @@ import inspect
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-import uvloop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 LOOPS: Final[dict[str, Callable[[], asyncio.AbstractEventLoop]]] = {
-    "asyncio": asyncio.new_event_loop,
-    "uvloop": uvloop.new_event_loop,
+    "asyncio": asyncio.new_event_loop
 }
+try:
+    import uvloop
+except ImportError:
+    pass  # there is none on Windows
+else:
+    LOOPS["uvloop"] = uvloop.new_event_loop
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,4 +1,4 @@
-"""Serving the browser client: names, caching and compression (server.md section 3)."""
+"""Serving the browser client: names, caching, gzip (docs/protocol/server.md#client-files)."""
 
 from __future__ import annotations
 
@@ -108,6 +108,19 @@ def test_file_is_read_and_compressed_once(bundle: ClientFiles, tmp_path: Path) -
     first = get(bundle, "socket.io.js", accept_encoding="gzip")[2]
     (tmp_path / "socket.io.js").unlink()
     assert get(bundle, "socket.io.js", accept_encoding="gzip")[2] is first
+
+
+@pytest.mark.parametrize("missing", ["socket.io.js", "VERSION"])
+def test_file_that_was_left_out_is_a_404_and_one_line(
+    bundle: ClientFiles, tmp_path: Path, missing: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / missing).unlink()
+    for _ in range(3):
+        status, _, body = get(bundle, "socket.io.js", if_none_match='"9.8.7"')
+        assert (status, body) == (404, b"Not found\n")
+    assert len(caplog.messages) == 1
+    assert "the client file socket.io.js cannot be served: No such file" in caplog.messages[0]
+    assert bundle.respond("socket.io.nothing.js", {}) is None
 
 
 @pytest.mark.parametrize("name", sorted(CLIENT_FILE_NAMES))

@@ -386,7 +386,8 @@ async def test_reason_is_a_text_and_a_member_of_the_enumeration(io: Server) -> N
 async def test_event_before_an_end_in_one_read_is_handled(
     io: Server, last: str, transport: Kind
 ) -> None:
-    # The reference drops it, because it defers events and not ends (protocol.md section 18).
+    # The reference drops it, because it defers events and not ends
+    # (docs/protocol/violations.md#two-at-once).
     calls = Log()
     io.event("x")(lambda socket: calls(socket.connected))
     async with LinkedClient(io, transport=transport) as client:

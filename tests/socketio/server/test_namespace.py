@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sockwave import ConnectError, InMemoryAdapter, Server, Socket
+from sockwave import ConnectError, InMemoryAdapter, Server, Socket, TransportError
 from sockwave.testing import LinkedClient
 from tests.socketio.server.helpers import Failures, Log, settle, socket_of
 
@@ -238,6 +238,28 @@ async def test_data_that_cannot_be_sent_is_left_out_of_a_refusal(
     with pytest.raises(ConnectError, match="no"):
         await LinkedClient(io).connect()
     assert "data of a ConnectError cannot be sent" in caplog.text
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_middleware_may_close_the_connection(
+    io: Server, transport: Any, is_async: bool
+) -> None:
+    connections = Log()
+    io.on("connection", connections)
+
+    @io.use
+    def close(socket: Socket) -> Any:
+        socket.join("room")
+        socket.conn.close()
+        return asyncio.sleep(0) if is_async else None
+
+    client = LinkedClient(io, transport=transport)
+    with pytest.raises(TransportError):
+        await client.connect()
+    await settle()
+    assert not connections
+    assert not io.sockets
+    assert not await io.in_("room").fetch_sockets()
 
 
 async def test_socket_whose_connection_ended_in_a_middleware_is_forgotten(io: Server) -> None:

@@ -641,3 +641,43 @@ async def test_handler_for_other_servers_does_not_hide_that_a_client_is_not_hear
     assert calls == []
     assert len(caplog.messages) == 1
     assert "use `@event` or `socket.on`" in caplog.messages[0]
+
+
+# --- patterns and other scripts -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pattern", "good", "bad"),
+    [
+        (r"/room-\d+", "/room-12", "/room-\u0661\u0662"),
+        (r"/room-\d+", "/room-0", "/room-\uff10"),
+        (r"/room-\d+", "/room-0", "/room-\u00b2"),
+        (r"/\w+", "/word_1", "/\u043a\u043e\u0442"),
+        (r"/a\sb", "/a b", "/a\u00a0b"),
+        (r"(?i)/k", "/K", "/\u212a"),
+        ("/\u043a\u043e\u0442-\\d", "/\u043a\u043e\u0442-1", "/\u043a\u043e\u0442-\u0661"),
+        (r"(?u:/\w+)-\d", "/\u043a\u043e\u0442-1", "/\u043a\u043e\u0442-\u0661"),
+    ],
+)
+async def test_classes_of_a_pattern_stand_for_ascii(
+    io: Server, pattern: str, good: str, bad: str
+) -> None:
+    parent = io.of(re.compile(pattern))
+    async with LinkedClient(io, good):
+        assert [child.name for child in parent.children] == [good]
+    with pytest.raises(ConnectError, match="Invalid namespace"):
+        await LinkedClient(io, bad).connect()
+    io.of(bad)
+    assert bad not in {child.name for child in parent.children}
+
+
+async def test_pattern_may_ask_for_all_scripts(io: Server) -> None:
+    io.of(re.compile(r"(?u)/room-\d+"))
+    async with LinkedClient(io, "/room-\u0661\u0662"):
+        pass
+
+
+async def test_flags_of_a_pattern_are_kept(io: Server) -> None:
+    io.of(re.compile(r"/ROOM - \d  # a number", re.IGNORECASE | re.VERBOSE))
+    async with LinkedClient(io, "/room-1"):
+        pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from sockwave.testing import LinkedClient
 from tests.socketio.server.helpers import Log, settle, socket_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from sockwave.socketio.core.recovery import SavedSession
 
@@ -42,8 +43,9 @@ class Page:
         self.client = LinkedClient(io)
 
     async def connect(self, **auth: Any) -> Page:
-        if self.pid is not None and self.offset is not None:
-            auth = {"pid": self.pid, "offset": self.offset, **auth}
+        if self.pid is not None:
+            offset = {} if self.offset is None else {"offset": self.offset}
+            auth = {"pid": self.pid, **offset, **auth}
         self.client = LinkedClient(self.io, auth=auth, **self.options)
         await self.client.connect()
         self.recovered = self.pid is not None and self.client.pid == self.pid
@@ -87,7 +89,7 @@ async def test_nothing_of_it_shows_while_it_is_off() -> None:
 
 async def test_true_turns_it_on_and_a_wrong_option_is_refused() -> None:
     page = await Page(Server(connection_state_recovery=True)).connect()
-    assert page.pid is not None and len(page.pid) == 20 and page.pid != page.sid
+    assert page.pid is not None and len(page.pid) == 33 and page.pid != page.sid
     for wrong in ("yes", 1, {"max_packets": 5}):
         with pytest.raises(TypeError, match="connection_state_recovery"):
             Server(connection_state_recovery=wrong)  # type: ignore[arg-type] # it is the test
@@ -533,11 +535,250 @@ async def test_closed_server_has_forgotten_everybody(io: Server) -> None:
     await check_fresh(page)
 
 
-async def test_client_without_any_event_is_a_new_one(io: Server) -> None:
+async def test_client_that_has_got_no_event_yet_is_recovered_without_an_offset(io: Server) -> None:
+    io.emit("before it came")
     page = await Page(io).connect()
+    page.socket.join("r")
+    page.socket.volatile.emit("no offset")
+    assert await page.look() == ["no offset"]
+    io.emit("on its way")
     await page.lose()
-    io.emit("1")
+    io.to("r").emit("1")
+    await page.connect()
+    assert page.recovered
+    assert await page.look() == ["no offset", "on its way", "1"]
+    await page.lose()
+    await page.connect()
+    assert page.recovered
+
+
+async def test_events_of_a_client_without_an_offset_must_be_there_all(io: Server) -> None:
+    io = server(max_packets=2)
+    page = await Page(io).connect()
+    for number in range(3):
+        io.emit(f"{number}")
+    await page.lose()
     await check_fresh(page)
+
+
+# --- revoked while away ---------------------------------------------------------------------------
+
+
+def leave_by_the_server(io: Server, old: Socket) -> None:
+    io.sockets_leave("r")
+
+
+def leave_by_the_room(io: Server, old: Socket) -> None:
+    io.in_("r").except_("other").sockets_leave("r", "never in it")
+
+
+def leave_by_the_id(io: Server, old: Socket) -> None:
+    io.of("/").in_(old.id).sockets_leave(["r"])
+
+
+def leave_of_the_old_socket(io: Server, old: Socket) -> None:
+    old.leave("r")
+
+
+LEAVES = [leave_by_the_server, leave_by_the_room, leave_by_the_id, leave_of_the_old_socket]
+
+
+@pytest.mark.parametrize("leave", LEAVES)
+@pytest.mark.parametrize("is_thread", [False, True], ids=["loop", "thread"])
+async def test_lost_socket_can_be_taken_out_of_a_room(
+    io: Server, leave: Callable[[Server, Socket], None], is_thread: bool, transport: str
+) -> None:
+    page = await Page(io, transport=transport).connect()
+    old = page.socket
+    old.join("r", "kept")
+    io.emit("1")
+    await page.look()
+    await page.lose()
+    io.to("r").emit("while it was in it")
+    if is_thread:
+        await asyncio.to_thread(leave, io, old)
+    else:
+        leave(io, old)
+    await settle()
+    io.to("r").emit("secret")
+    io.to("kept").emit("2")
+    await page.connect()
+    assert page.recovered
+    assert await page.look() == ["1", "while it was in it", "2"]
+    assert page.socket.rooms == {page.sid, "kept"}
+
+
+@pytest.mark.parametrize("by", ["server", "room", "old socket"])
+async def test_lost_socket_can_be_put_into_a_room(io: Server, by: str) -> None:
+    page = await Page(io).connect()
+    old = page.socket
+    old.join("r")
+    io.emit("1")
+    await page.look()
+    await page.lose()
+    io.to("new").emit("before")
+    if by == "server":
+        io.sockets_join("new")
+    elif by == "room":
+        io.in_("r").sockets_join(["new"])
+    else:
+        old.join("new")
+    io.except_("r").sockets_join("not this")
+    io.to("new").emit("2")
+    await page.connect()
+    assert await page.look() == ["1", "2"]
+    assert page.socket.rooms == {page.sid, "r", "new"}
+    io.to("new").emit("3")
+    assert await page.look() == ["1", "2", "3"]
+
+
+def disconnect_by_the_server(io: Server, old: Socket) -> None:
+    io.disconnect_sockets()
+
+
+def disconnect_by_the_room(io: Server, old: Socket) -> None:
+    io.to("r").disconnect_sockets(close=True)
+
+
+def disconnect_by_the_id(io: Server, old: Socket) -> None:
+    io.in_(old.id).disconnect_sockets()
+
+
+def disconnect_of_the_old_socket(io: Server, old: Socket) -> None:
+    old.disconnect()
+
+
+DISCONNECTS = [
+    disconnect_by_the_server,
+    disconnect_by_the_room,
+    disconnect_by_the_id,
+    disconnect_of_the_old_socket,
+]
+
+
+@pytest.mark.parametrize("disconnect", DISCONNECTS)
+async def test_client_that_was_disconnected_while_away_is_a_new_one(
+    io: Server, disconnect: Callable[[Server, Socket], None]
+) -> None:
+    page = await Page(io).connect()
+    old = page.socket
+    old.join("r")
+    io.emit("1")
+    await page.look()
+    await page.lose()
+    io.to("r").emit("secret")
+    disconnect(io, old)
+    old.emit("to nobody")
+    await check_fresh(page)
+    assert await page.look() == ["1"]
+
+
+async def test_others_come_back_who_were_not_meant(io: Server) -> None:
+    page = await lost_page(io)
+    io.in_("other").disconnect_sockets()
+    io.except_("r").disconnect_sockets()
+    io.in_("other").sockets_leave("r")
+    await page.connect()
+    assert page.recovered and page.socket.rooms == {page.sid, "r"}
+
+
+async def test_old_socket_speaks_for_its_client_that_is_back(io: Server) -> None:
+    page = await Page(io).connect()
+    old = page.socket
+    io.emit("1")
+    await page.look()
+    await page.lose()
+    await page.connect()
+    assert page.socket is not old
+    old.join("r")
+    assert page.socket.rooms == {page.sid, "r"}
+    old.leave("r")
+    assert page.socket.rooms == {page.sid}
+    old.disconnect()
+    assert await page.client.disconnected() == "io server disconnect"
+    await settle()
+    await check_fresh(page)
+
+
+@pytest.mark.parametrize("what", ["leave", "join", "disconnect"])
+async def test_client_that_waits_for_middlewares_is_reached_too(io: Server, what: str) -> None:
+    go_on = asyncio.Event()
+    go_on.set()
+
+    @io.use
+    async def wait(socket: Socket) -> None:
+        await go_on.wait()
+
+    page = await Page(io).connect()
+    page.socket.join("r")
+    io.emit("1")
+    await page.look()
+    await page.lose()
+    go_on.clear()
+    connecting = asyncio.create_task(page.connect())
+    await settle()
+    assert not io.sockets
+    if what == "leave":
+        io.in_("r").sockets_leave("r")
+        io.to("r").emit("secret")
+    elif what == "join":
+        io.in_("r").sockets_join("new")
+        io.to("new").emit("2")
+    else:
+        io.in_("r").disconnect_sockets()
+    go_on.set()
+    if what == "disconnect":
+        with pytest.raises(TransportError):
+            await connecting
+        await check_fresh(page)
+        return
+    await connecting
+    assert page.recovered
+    assert await page.look() == (["1"] if what == "leave" else ["1", "2"])
+    assert ("r" in page.socket.rooms) is (what == "join")
+
+
+@pytest.mark.parametrize("close", [False, True])
+@pytest.mark.parametrize("by", ["server", "old socket"])
+async def test_whole_connection_that_was_closed_while_away_does_not_come_back(
+    io: Server, close: bool, by: str
+) -> None:
+    io.of("/admin")
+    async with LinkedClient(io) as client:
+        admin = client.of("/admin")
+        await admin.connect()
+        old = socket_of(io, client)
+        pids = client.pid, admin.pid
+    await settle()
+    if by == "server":
+        io.disconnect_sockets(close=close)
+    else:
+        old.disconnect(close=close)
+    async with LinkedClient(io, auth={"pid": pids[0]}) as client:
+        assert client.pid != pids[0]
+        async with client.of("/admin", auth={"pid": pids[1]}) as admin:
+            assert (admin.pid == pids[1]) is not close
+
+
+async def test_socket_that_left_for_good_is_in_no_room_any_more(io: Server) -> None:
+    page = await Page(io).connect()
+    old = page.socket
+    page.client.disconnect()
+    await settle()
+    old.join("r")
+    io.sockets_join("r")
+    assert getattr(io.adapter, "rooms", None) == {}
+
+
+async def test_child_namespace_goes_when_its_last_lost_socket_is_revoked() -> None:
+    io = Server(connection_state_recovery=True, cleanup_empty_child_namespaces=True)
+    io.of(re.compile("/room-\\d+"))
+    async with LinkedClient(io, "/room-1"):
+        pass
+    await settle()
+    assert "/room-1" in io.namespaces
+    io.of("/room-1").disconnect_sockets()
+    assert "/room-1" not in io.namespaces
 
 
 async def test_old_offset_with_a_new_secret_gets_only_what_belongs_to_the_new(io: Server) -> None:
@@ -560,6 +801,7 @@ async def test_old_offset_with_a_new_secret_gets_only_what_belongs_to_the_new(io
 class SlowAdapter(InMemoryAdapter):
     """Keeps one session and asks somebody else for it."""
 
+    epoch = ""
     saved: SavedSession | None = None
     fails = False
 
@@ -568,7 +810,7 @@ class SlowAdapter(InMemoryAdapter):
     def save(self, session: SavedSession) -> None:
         self.saved = session
 
-    def restore(self, pid: str, offset: str) -> Awaitable[SavedSession | None]:
+    def restore(self, pid: str, offset: str | None) -> Awaitable[SavedSession | None]:
         if offset == "broken":
             raise OSError("no database")
         return self._restore(pid)

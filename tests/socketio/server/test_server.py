@@ -267,7 +267,8 @@ async def test_linked_client_waits_no_longer_than_its_timeout() -> None:
     with pytest.raises(TimeoutError):
         await LinkedClient(io, timeout=0.02).connect()
     io = Server()
-    async with LinkedClient(io, timeout=0.02) as client:
+    async with LinkedClient(io) as client:
+        client._timeout = 0.02
         with pytest.raises(TimeoutError):
             await client.received()
         with pytest.raises(TimeoutError):

@@ -1,5 +1,5 @@
 """Clients come, join, talk, move, are lost and come back, in any order: what each of them gets is
-what a model of rooms and queues says (security.md, Z5).
+what a model of rooms and queues says (row Z5 of docs/security.md).
 
 The model is `Membership` and the lists of it in `World`. Clients speak raw packets over TCP.
 `SOCKWAVE_STATE_RUNS=10000` runs it longer.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from sockwave import ConnectError, Server, Socket
 from sockwave.cli.demo.chat import Chat, Refused, Room, clean_name
+from sockwave.cli.demo.hosts import allowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["chat", "io", "report_traffic"]
 
 # A picture at its limit, in the base64 that polling needs, is larger than the usual megabyte.
-io = Server(max_payload=1_200_000)
+# The demo runs on people's own machines: no page may reach it by a name bound to their address.
+io = Server(max_payload=1_200_000, allowed_hosts=allowed)
 chat = Chat()
 
 P = ParamSpec("P")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 from click.core import ParameterSource
 
@@ -13,8 +15,10 @@ from sockwave.cli.console import (
     say,
     serving,
     show_logs,
-    url_of,
 )
+
+if TYPE_CHECKING:
+    from sockwave import Listener
 
 __all__ = ["demo"]
 
@@ -30,10 +34,24 @@ DEFAULT_PORT = 3000
     show_default=True,
     help="TCP port; 0 for any free one.",
 )
+@click.option(
+    "--allow-host",
+    multiple=True,
+    metavar="NAME",
+    help="Name that browsers may ask for, beside this machine's own: behind a tunnel, for one.",
+)
 @log_level_option("warning")
 @click.pass_context
-def demo(context: click.Context, host: str, port: int, log_level: str) -> None:
+def demo(
+    context: click.Context, host: str, port: int, allow_host: tuple[str, ...], log_level: str
+) -> None:
     """Serve a small chat to try Sockwave with."""
+    from sockwave.cli.demo.hosts import allow
+
+    try:
+        allow(allow_host)  # before the application reads them
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--allow-host") from None
     from sockwave.cli.demo.app import io, report_traffic
     from sockwave.cli.demo.site import Site
 
@@ -47,7 +65,7 @@ def demo(context: click.Context, host: str, port: int, log_level: str) -> None:
             host=host,
             port=port,
             app=Site(background=report_traffic),
-            on_listening=lambda listener: _welcome(host, listener.port),
+            on_listening=lambda listener: _welcome(host, listener),
             uvicorn_options={"log_config": None, "log_level": log_level},
         )
 
@@ -60,8 +78,8 @@ def _default_port(host: str) -> int:
     return chosen
 
 
-def _welcome(host: str, port: int) -> None:
-    say(f"[bold]Sockwave demo[/bold] on [bold cyan]{url_of(host, port)}[/bold cyan]")
+def _welcome(host: str, listener: Listener) -> None:
+    say(f"[bold]Sockwave demo[/bold] on [bold cyan]{listener.url}/[/bold cyan]")
     say("[dim]Open it in two windows and chat with yourself. Ctrl-C stops it.[/dim]")
     if host in ("127.0.0.1", "localhost", "::1"):
         say("[dim]To let your phone in, start it with --host 0.0.0.0.[/dim]")

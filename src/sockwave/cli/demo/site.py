@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
 
 __all__ = ["Site"]
+
+_logger: Final = logging.getLogger("sockwave.cli")
 
 CONTENT_TYPES: Final = {
     ".html": "text/html; charset=utf-8",
@@ -101,9 +104,12 @@ class Site:
 def _load() -> dict[str, tuple[str, bytes]]:
     """Return content type and body by URL path; only what is in here can ever be served."""
     pages = {}
-    for file in (files(__package__) / "static").iterdir():
-        suffix = file.name[file.name.rfind(".") :]
-        if suffix in CONTENT_TYPES:
-            pages[f"/{file.name}"] = (CONTENT_TYPES[suffix], file.read_bytes())
-    pages["/"] = pages["/index.html"]
+    try:
+        for file in (files(__package__) / "static").iterdir():
+            suffix = file.name[file.name.rfind(".") :]
+            if suffix in CONTENT_TYPES:
+                pages[f"/{file.name}"] = (CONTENT_TYPES[suffix], file.read_bytes())
+        pages["/"] = pages["/index.html"]
+    except (OSError, KeyError) as error:
+        _logger.error("the files of the demo's page are not all there: %s", error)
     return pages

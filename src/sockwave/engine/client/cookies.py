@@ -1,4 +1,4 @@
-"""Cookies of one connection, kept by name only (client.md section 7.9).
+"""Cookies of one connection, by name only (docs/protocol/client-engine.md#cookies).
 
 They serve sticky sessions: one server, one path. Domain, Path and the other attributes are of no
 matter there, but those that end a cookie are.

@@ -1,4 +1,7 @@
-"""One connection to a server: from the first attempt to the end of its session (client.md 7)."""
+"""One connection to a server: from the first attempt to the end of its session.
+
+docs/protocol/client-engine.md has the rules.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,12 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from sockwave.engine.client.http import HttpClient
+from sockwave.debug import shortened
 from sockwave.engine.client.polling import PollingTransport
 from sockwave.engine.client.websocket import WebSocketTransport
 from sockwave.engine.core.client_session import ClientSession, ClientSessionSink
 from sockwave.engine.core.transport import NOBODY
-from sockwave.errors import SockwaveError, TransportError
+from sockwave.errors import FailureCause, SockwaveError, TransportError
 from sockwave.types import DisconnectReason
 
 if TYPE_CHECKING:
@@ -46,6 +49,8 @@ class ClientEngine:
         self._options = options
         self._runtime = runtime
         self._sink = sink
+        from sockwave.engine.client.http import HttpClient  # slow at first: see `load_http`
+
         self._http = HttpClient(server, options)
         self._tried: list[TransportName] = []
         self._opened: asyncio.Future[None] | None = None
@@ -85,6 +90,7 @@ class ClientEngine:
         Raises:
             SockwaveError: No transport could be opened; the last one's error.
         """
+        await self._http.prepare()
         names = list(self._options.transports)
         if begin_with in names:
             names.remove(begin_with)
@@ -173,7 +179,12 @@ class ClientEngine:
             self._prober.cancel()
         opened = self._opened
         if opened is not None and not opened.done():
-            opened.set_exception(error or TransportError("connection closed before the handshake"))
+            opened.set_exception(
+                error
+                or TransportError(
+                    "connection closed before the handshake", cause=FailureCause.CLOSED
+                )
+            )
         elif opened is not None and opened.exception() is None:
             self._sink.session_closed(reason, error)
 
@@ -183,7 +194,7 @@ class ClientEngine:
             async with asyncio.timeout(self._options.timeout):
                 connection = await self._http.upgrade(session.id)
         except (SockwaveError, TimeoutError) as error:
-            _logger.debug("no upgrade to a WebSocket: %s", error)
+            _logger.debug("no upgrade to a WebSocket: %s", shortened(error))
             return
         transport = self._keep(WebSocketTransport(connection, NOBODY, self._runtime, self._options))
         session.begin_upgrade(transport, self._options.timeout)

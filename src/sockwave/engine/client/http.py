@@ -11,18 +11,18 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import aiohttp
+from yarl import URL
+
 from sockwave.codec.deflate import OFFER, agree
 from sockwave.codec.websocket import accept_key
 from sockwave.engine.client.cookies import CookieJar
+from sockwave.engine.client.failures import POLL_ERROR, POST_ERROR, WEBSOCKET_ERROR, answered
+from sockwave.engine.client.http_failures import Lost, failed
 from sockwave.engine.client.options import checked_headers
+from sockwave.engine.client.proxies import find_proxy
 from sockwave.engine.client.url import request_url
-from sockwave.errors import TransportError, WebSocketError
-
-try:
-    import aiohttp
-    from yarl import URL
-except ImportError as error:
-    raise ImportError('the client needs aiohttp: pip install "sockwave[client]"') from error
+from sockwave.errors import FailureCause, SockwaveError, TransportError, WebSocketError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,10 +36,6 @@ __all__ = ["HttpClient", "Upgraded"]
 
 ERROR_BODY: Final = 4_096
 """Bytes of an error's body that are read: it says why in a line."""
-
-POLL_ERROR: Final = "xhr poll error"
-POST_ERROR: Final = "xhr post error"
-WEBSOCKET_ERROR: Final = "websocket error"
 
 
 class Upgraded(NamedTuple):
@@ -72,21 +68,50 @@ class _Tail:
 
 
 class HttpClient:
-    """The requests of one connection to one server."""
+    """The requests of one connection to one server.
+
+    Attributes:
+        partial: Bytes that have come of an answer which is not whole.
+    """
 
     def __init__(self, server: ServerUrl, options: ClientEngineOptions) -> None:
         self._server = server
         self._options = options
-        headers = options.extra_headers
-        self._headers = checked_headers(headers() if callable(headers) else headers)
+        self._headers: dict[str, str] = {}
+        self._proxy: str | None = None
         self._jar = CookieJar() if options.with_credentials else None
         self._session: aiohttp.ClientSession | None = None
         self._is_closed = False
+        self.partial = 0
 
     def __len__(self) -> int:
         """How many TCP connections are open in the pool or in use."""
         connector = self._session.connector if self._session is not None else None
         return 0 if connector is None else len(connector._acquired)
+
+    async def prepare(self) -> None:
+        """Ask for what is asked for at each attempt: headers of the application, and the proxy.
+
+        Raises:
+            TransportError: The function given as `extra_headers` failed, or the environment names
+                a proxy that is none.
+        """
+        given = self._options.extra_headers
+        try:
+            headers: Any = given() if callable(given) else given
+            if hasattr(headers, "__await__"):
+                headers = await headers
+            self._headers = checked_headers(headers)
+            if self._server.login and not any(map(_is_authorization, self._headers)):
+                self._headers["Authorization"] = self._server.login
+            self._proxy = find_proxy(self._server, self._options)
+        except (Exception, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
+            text = str(error) or type(error).__name__
+            text = text if text.startswith("trust_env") else f"extra_headers failed: {text}"
+            raise TransportError(text, cause=FailureCause.APPLICATION) from error
 
     async def get(self, sid: str | None) -> bytes:
         """Poll.
@@ -120,14 +145,15 @@ class HttpClient:
             ) as response:
                 if response.status != 200:
                     text = await _start_of(response)
-                    raise TransportError(
-                        what, transport="polling", status=response.status, body=text
-                    )
+                    raise answered(what, "polling", response.status, response.headers, text)
                 if self._jar is not None:
                     self._jar.store(response.headers.getall("Set-Cookie", []), time.time())
                 return await self._read(response, what)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise TransportError(what, transport="polling") from _cause(error)
+        except SockwaveError:
+            raise
+        except Exception as error:  # those of SOCKS proxies have no base that is known here
+            failure = failed(what, "polling", error, is_first=sid is None)
+            raise failure from failure.__cause__
 
     async def _read(self, response: aiohttp.ClientResponse, what: str) -> bytes:
         """Read a body of bounded size, whatever it inflates to."""
@@ -137,8 +163,13 @@ class HttpClient:
         async for chunk in response.content.iter_any():
             size += len(chunk)
             if size > limit:
-                raise TransportError(f"{what}: response too large", transport="polling")
+                text = f"response too large, over twice `max_payload`, {limit} bytes"
+                raise TransportError(
+                    what, transport="polling", cause=FailureCause.TOO_LARGE, details=text
+                )
             chunks.append(chunk)
+            self.partial = size
+        self.partial = 0
         return b"".join(chunks)
 
     async def upgrade(self, sid: str | None) -> Upgraded:
@@ -171,15 +202,16 @@ class HttpClient:
             except BaseException:
                 response.close()
                 raise
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, WebSocketError) as error:
-            raise TransportError(WEBSOCKET_ERROR, transport="websocket") from _cause(error)
+        except TransportError:
+            raise
+        except Exception as error:
+            failure = failed(WEBSOCKET_ERROR, "websocket", error, is_first=sid is None)
+            raise failure from failure.__cause__
 
     async def _take_over(self, response: aiohttp.ClientResponse, key: bytes) -> Upgraded:
         if response.status != 101:
             text = await _start_of(response)
-            raise TransportError(
-                WEBSOCKET_ERROR, transport="websocket", status=response.status, body=text
-            )
+            raise answered(WEBSOCKET_ERROR, "websocket", response.status, response.headers, text)
         fields = response.headers
         if (
             fields.get("Upgrade", "").lower() != "websocket"
@@ -227,7 +259,6 @@ class HttpClient:
             self._session = aiohttp.ClientSession(
                 connector=self._connector(),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=self._options.trust_env,
                 skip_auto_headers=("User-Agent",),
                 middlewares=(_once,),
             )
@@ -237,13 +268,13 @@ class HttpClient:
         options = self._options
         if options.unix_path is not None:
             return aiohttp.UnixConnector(options.unix_path, limit=0)
-        if options.proxy is not None and options.proxy.startswith("socks"):
-            return _socks_connector(options.proxy)
+        if self._proxy is not None and self._proxy.startswith("socks"):
+            return _socks_connector(self._proxy)
         return aiohttp.TCPConnector(limit=0, use_dns_cache=False)
 
     def _connection_options(self) -> dict[str, Any]:
         options: dict[str, Any] = {"allow_redirects": False, "ssl": self._options.ssl}
-        proxy = self._options.proxy
+        proxy = self._proxy
         if proxy is not None and not proxy.startswith("socks"):
             options["proxy"] = proxy
         return options
@@ -259,10 +290,6 @@ class HttpClient:
             if cookies:
                 headers["Cookie"] = cookies
         return headers
-
-
-class _Lost(aiohttp.ClientError):
-    """The connection ended before the answer; why is its cause."""
 
 
 async def _once(
@@ -282,7 +309,7 @@ async def _once(
     ):
         raise  # nothing was sent: not repeated either
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _Lost from error
+        raise Lost from error
 
 
 def _socks_connector(proxy: str) -> aiohttp.BaseConnector:
@@ -299,6 +326,10 @@ def _socks_connector(proxy: str) -> aiohttp.BaseConnector:
     return connector
 
 
+def _is_authorization(name: str) -> bool:
+    return name.lower() == "authorization"
+
+
 async def _start_of(response: aiohttp.ClientResponse) -> str:
     """The first bytes of an error's body; it may be endless."""
     try:
@@ -306,14 +337,3 @@ async def _start_of(response: aiohttp.ClientResponse) -> str:
             return (await response.content.read(ERROR_BODY)).decode(errors="replace")
     except (aiohttp.ClientError, TimeoutError):
         return ""
-
-
-def _cause(error: Exception) -> BaseException:
-    """Show what is under aiohttp's wrapping: the operating system's error, or TLS's."""
-    if isinstance(error, _Lost) and error.__cause__ is not None:
-        return error.__cause__
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return error.certificate_error
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return error.os_error
-    return error

@@ -3,60 +3,44 @@
 from __future__ import annotations
 
 import ssl as ssl_module
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from sockwave.codec.deflate import Deflate
-from sockwave.engine.core.options import (
+from sockwave.engine.core.option_checks import (
     check_header_value,
     check_integer,
     check_number,
     check_token,
     switch_option,
+    warn_of_milliseconds,
 )
+from sockwave.engine.core.option_names import strict_options
 from sockwave.engine.core.request import parse_query
+from sockwave.platform import check_unix_sockets
 
 if TYPE_CHECKING:
     from sockwave.types import TransportName
 
-__all__ = ["ClientEngineOptions", "ClientEngineOptionsDict", "ExtraHeaders"]
+__all__ = [
+    "ClientEngineOptions",
+    "ExtraHeaders",
+    "check_proxy",
+    "checked_headers",
+]
 
-ExtraHeaders: TypeAlias = Mapping[str, str] | Callable[[], Mapping[str, str]]
-"""Header fields, or a function that is asked for them at each connection attempt."""
+ExtraHeaders: TypeAlias = (
+    Mapping[str, str] | Callable[[], Mapping[str, str] | Awaitable[Mapping[str, str]]]
+)
+"""Header fields, or a function that is asked for them at each connection attempt; it may be
+`async def`."""
 
 _PROXY_SCHEMES: Final = ("http", "https", "socks4", "socks5", "socks5h")
 
 
-class ClientEngineOptionsDict(TypedDict, total=False):
-    """The keywords of `ClientEngineOptions`, for functions that pass them on."""
-
-    path: str
-    add_trailing_slash: bool
-    query: Mapping[str, object] | str
-    transports: Sequence[TransportName]
-    try_all_transports: bool
-    upgrade: bool
-    remember_upgrade: bool
-    timeout: float | None
-    request_timeout: float | None
-    close_timeout: float
-    timestamp_requests: bool | None
-    timestamp_param: str
-    force_base64: bool
-    extra_headers: ExtraHeaders
-    with_credentials: bool
-    protocols: Sequence[str]
-    per_message_deflate: Deflate | bool | None
-    ssl: ssl_module.SSLContext | bool
-    proxy: str | None
-    trust_env: bool
-    unix_path: str | None
-    max_payload: int
-    max_backlog: int
-
-
+@strict_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientEngineOptions:
     """Options of one connection to a server.
@@ -77,7 +61,7 @@ class ClientEngineOptions:
         timestamp_requests: Make each URL unique against caches. None: on polling only.
         timestamp_param: Name of that parameter.
         force_base64: Send and ask for binary messages as base64 text.
-        extra_headers: Sent with every request.
+        extra_headers: Sent with every request; see `ExtraHeaders`.
         with_credentials: Keep cookies that polling responses set, and send them along, for sticky
             sessions. They live as long as the connection.
         protocols: WebSocket subprotocols to offer.
@@ -87,7 +71,9 @@ class ClientEngineOptions:
             for other authorities or a client certificate; False checks nothing.
         proxy: URL of a proxy, `http://user:password@host:port`, or `socks5://host:port`, which
             needs `sockwave[socks]`.
-        trust_env: Take the proxy from `HTTP_PROXY` and its kin.
+        trust_env: Take the proxy from `HTTP_PROXY`, `HTTPS_PROXY` or `ALL_PROXY`, but for hosts of
+            `NO_PROXY`, and its password from the netrc file; for both transports. Nothing else is
+            taken from there: no password is sent to the server.
         unix_path: Path of a Unix socket to connect to; the URL's host is then only a name.
         max_payload: Bytes of one message from the server, after inflation; a larger one ends the
             connection. A response of polling, which holds several, may have twice that.
@@ -132,6 +118,7 @@ class ClientEngineOptions:
         for name in ("timeout", "request_timeout"):
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), 0)
+                warn_of_milliseconds(name, getattr(self, name))
         check_number("close_timeout", self.close_timeout, 0)
         check_integer("max_payload", self.max_payload, 1, 2**40)
         check_integer("max_backlog", self.max_backlog, 1)
@@ -139,9 +126,11 @@ class ClientEngineOptions:
         if not isinstance(self.ssl, (bool, ssl_module.SSLContext)):
             raise TypeError("ssl must be a bool or an ssl.SSLContext")
         if self.proxy is not None:
-            _check_proxy(self.proxy)
-        if self.unix_path is not None and self.proxy is not None:
-            raise ValueError("unix_path and proxy exclude each other")
+            check_proxy(self.proxy)
+        if self.unix_path is not None:
+            check_unix_sockets("unix_path")
+            if self.proxy is not None:
+                raise ValueError("unix_path and proxy exclude each other")
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -173,7 +162,9 @@ def _checked_query(query: Any) -> dict[str, str]:
 
 
 def _checked_transports(transports: Any) -> tuple[TransportName, ...]:
-    if isinstance(transports, str) or not transports:
+    if isinstance(transports, str):
+        raise ValueError(f"transports must be a list of names, [{transports!r}], not text")
+    if not transports:
         raise ValueError("transports must be a list of names, not empty")
     for transport in transports:
         if transport not in ("polling", "websocket"):
@@ -208,11 +199,20 @@ def checked_headers(headers: Any) -> dict[str, str]:
     return checked
 
 
-def _check_proxy(proxy: object) -> None:
+def check_proxy(proxy: object, name: str = "proxy") -> None:
+    """Refuse what is no URL of a proxy; it may hold a password, so it is not shown.
+
+    Raises:
+        TypeError, ValueError: It is none.
+    """
     if not isinstance(proxy, str):
-        raise TypeError(f"proxy must be text, not {type(proxy).__name__}")
-    parts = urlsplit(proxy)
-    if parts.scheme not in _PROXY_SCHEMES or not parts.hostname:
+        raise TypeError(f"{name} must be text, not {type(proxy).__name__}")
+    try:
+        parts = urlsplit(proxy)
+        is_one = parts.scheme in _PROXY_SCHEMES and parts.hostname and parts.port != 0
+    except ValueError:  # of the port
+        is_one = False
+    if not is_one:
         raise ValueError(
-            "proxy: the URL must be of the form http://host:port or socks5://host:port"
+            f"{name}: the URL must be of the form http://host:port or socks5://host:port"
         )

@@ -1,4 +1,7 @@
-"""Long polling in the client's role: one GET always pending, one POST at a time (client.md 7.3)."""
+"""Long polling in the client's role: one GET always pending, one POST at a time.
+
+docs/protocol/client-engine.md#polling has the rules.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,10 @@ from sockwave.codec.engineio import (
     encode_payload,
     iter_payload,
 )
-from sockwave.engine.core.transport import NOBODY
-from sockwave.errors import SockwaveError
+from sockwave.engine.client.failures import POLL_ERROR, not_a_payload
+from sockwave.engine.core.taking import Taken
+from sockwave.engine.core.transport import NOBODY, SLICE
+from sockwave.errors import PacketError, SockwaveError
 from sockwave.types import DisconnectReason, SessionId, TransportName
 
 if TYPE_CHECKING:
@@ -33,6 +38,7 @@ class PollingTransport:
     """
 
     name: TransportName = "polling"
+    slice = SLICE
 
     def __init__(self, http: HttpClient, receiver: TransportReceiver, runtime: Runtime) -> None:
         self.receiver = receiver
@@ -57,14 +63,24 @@ class PollingTransport:
             while not self._is_over and not self._is_closing and self._at_rest is None:
                 await self._may_read.wait()
                 payload = await self._http.get(self.sid)
-                await self._payload_received(payload)
+                try:
+                    await self._payload_received(payload)
+                except PacketError as error:
+                    if self._is_from_elsewhere(payload):
+                        raise not_a_payload(POLL_ERROR, payload) from error
+                    raise
         except SockwaveError as error:
             self._fail(error)
         finally:
             self._poller = None
             self._check_rest()
 
+    def _is_from_elsewhere(self, payload: bytes) -> bool:
+        """Before the handshake, and where HTML comes, it is not the server who speaks."""
+        return self.sid is None or payload[:1] == b"<"
+
     async def _payload_received(self, payload: bytes) -> None:
+        turns = self._runtime.turns
         for packet in iter_payload(payload):
             if self._is_over:
                 return
@@ -74,6 +90,8 @@ class PollingTransport:
                 self.receiver.text_received(packet)
             if not self._may_read.is_set():
                 await self._may_read.wait()
+            if not turns.takes(0):
+                await turns.come(len(payload))
 
     # --- writing ----------------------------------------------------------------------------------
 
@@ -100,6 +118,14 @@ class PollingTransport:
     def buffered(self) -> int:
         """Nothing is kept here beyond the POST under way."""
         return 0
+
+    def progress(self) -> Taken:
+        """Nothing is known of the POST under way."""
+        return Taken(0, 0)
+
+    def partial(self) -> int:
+        """Bytes that have come of an answer which is not whole."""
+        return self._http.partial
 
     # --- moving to another transport --------------------------------------------------------------
 

@@ -1,11 +1,12 @@
-"""Where a server is, and the URLs of its requests (client.md sections 2.1 and 7.2)."""
+"""Where a server is, and the URLs of its requests (docs/protocol/client.md#addresses)."""
 
 from __future__ import annotations
 
 import random
 import re
+from base64 import b64encode
 from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from sockwave.engine.core.request import parse_query
 
@@ -18,6 +19,7 @@ __all__ = ["ServerUrl", "parse_url", "request_url"]
 MAX_URL_LENGTH: Final = 8_000
 """The reference's."""
 
+_NAME: Final = re.compile(r"[A-Za-z0-9._~-]+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _DEFAULT_PORTS: Final = {False: 80, True: 443}
 _SCHEMES: Final = {"http": False, "ws": False, "https": True, "wss": True}
@@ -28,8 +30,10 @@ class ServerUrl(NamedTuple):
     """Parts of the URL that a user gives.
 
     Attributes:
+        host: A name as it goes into DNS and headers, so in ASCII; an address without brackets.
         path: Never the HTTP path: for Socket.IO it names the namespace.
         query: Parameters for the handshake.
+        login: Value of `Authorization`, of a name and password in the URL; empty without.
     """
 
     is_secure: bool
@@ -37,10 +41,15 @@ class ServerUrl(NamedTuple):
     port: int
     path: str
     query: dict[str, str]
+    login: str = ""
+
+    def __repr__(self) -> str:
+        scheme = "https" if self.is_secure else "http"
+        return f"{scheme}://{bracketed(self.host)}:{self.port}"  # query and login are secrets
 
 
 def parse_url(url: str) -> ServerUrl:
-    """Read a URL; `ws` is the same as `http`.
+    """Read a URL; `ws` is the same as `http`. A name and password in it are sent as Basic auth.
 
     Raises:
         TypeError: Not text.
@@ -51,22 +60,56 @@ def parse_url(url: str) -> ServerUrl:
     if len(url) > MAX_URL_LENGTH:
         raise ValueError("url: URI too long")
     if _CONTROL.search(url):  # else `urlsplit` drops some of them, and the rest goes into requests
-        raise ValueError(f"url: {url!r} contains a control character")
-    parts = urlsplit(url)
+        raise ValueError("url: it contains a control character")
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ValueError(f"url: {error}") from None
     is_secure = _SCHEMES.get(parts.scheme.lower())
     if is_secure is None or not parts.hostname:
-        raise ValueError(f"url: {url!r} is not of the form http://host:port, or https, ws, wss")
+        shown = url if "@" not in url else f"...@{url.rpartition('@')[2]}"
+        raise ValueError(f"url: {shown!r} is not of the form http://host:port, or https, ws, wss")
     try:
         port = parts.port
     except ValueError as error:
         raise ValueError(f"url: {error}") from None
     return ServerUrl(
         is_secure,
-        parts.hostname,
+        _host(parts.hostname),
         _DEFAULT_PORTS[is_secure] if port is None else port,
         parts.path or "/",
         parse_query(parts.query),
+        _login(parts.username, parts.password),
     )
+
+
+def _host(host: str) -> str:
+    """Names of other scripts as DNS has them (IDNA 2008, with the mapping of browsers)."""
+    if not host.isascii():
+        import idna
+
+        try:
+            host = idna.encode(host, uts46=True).decode()
+        except idna.IDNAError as error:
+            raise ValueError(f"url: {host!r} is no name of a host: {error}") from None
+    if ":" not in host and not _NAME.fullmatch(host):
+        raise ValueError(f"url: {host!r} is no name of a host")
+    return host
+
+
+def _login(name: str | None, password: str | None) -> str:
+    """RFC 7617, in UTF-8."""
+    if name is None:
+        return ""
+    name, password = unquote(name), unquote(password or "")
+    if ":" in name:
+        raise ValueError("url: the name of the user cannot contain a colon")
+    return f"Basic {b64encode(f'{name}:{password}'.encode()).decode()}"
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands in a URL."""
+    return f"[{host}]" if ":" in host else host
 
 
 def request_url(
@@ -82,7 +125,7 @@ def request_url(
     if options.force_base64:
         query["b64"] = "1"
     scheme = "https" if server.is_secure else "http"
-    host = f"[{server.host}]" if ":" in server.host else server.host
+    host = bracketed(server.host)
     port = "" if server.port == _DEFAULT_PORTS[server.is_secure] else f":{server.port}"
     path = quote(options.prefix, safe="/%:@!$&'()*+,;=-._~")
     return f"{scheme}://{host}{port}{path}?{urlencode(query, quote_via=quote)}"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from sockwave.codec.close_code import CloseCode
 from sockwave.codec.engineio import encode_base64_packet
 from sockwave.codec.websocket import client_frame
+from sockwave.engine.client.failures import shown, too_large
 from sockwave.engine.core.transport import NOBODY, SharedPacket
+from sockwave.engine.io.tcp import close_once
 from sockwave.engine.io.websocket import TcpWebSocket
-from sockwave.errors import TransportError
+from sockwave.errors import FailureCause, TransportError
 from sockwave.types import DisconnectReason
 
 if TYPE_CHECKING:
@@ -76,6 +79,10 @@ class WebSocketTransport(TcpWebSocket):
             packet = SharedPacket(encode_base64_packet(packet.data), compress=packet.compress)
         return super()._frame(packet)
 
+    def partial(self) -> int:
+        """Bytes that have come of a message which is not whole."""
+        return self._reader.partial
+
     # --- moving to another transport --------------------------------------------------------------
 
     def pause(self, at_rest: Callable[[], None]) -> None:
@@ -96,7 +103,10 @@ class WebSocketTransport(TcpWebSocket):
         self._release()
         if self.failure is None:
             self.failure = TransportError(
-                "websocket error" if exc else "websocket connection closed", transport="websocket"
+                "websocket error" if exc else "websocket connection closed",
+                transport="websocket",
+                cause=FailureCause.LOST,
+                details=str(exc or "the connection ended without a goodbye"),
             )
             self.failure.__cause__ = exc
         self._tell(DisconnectReason.TRANSPORT_CLOSE, "")
@@ -109,8 +119,7 @@ class WebSocketTransport(TcpWebSocket):
     def close_received(self, code: int, reason: str) -> None:
         """The server closes: answer with its code, and end."""
         if not self._is_closing:
-            text = f"websocket connection closed: {int(code)} {reason}".rstrip()
-            self.failure = TransportError(text, transport="websocket")
+            self.failure = _closed_with(int(code), reason)
         super().close_received(code, reason)
 
     def discard(self) -> None:
@@ -119,7 +128,7 @@ class WebSocketTransport(TcpWebSocket):
         if self.is_writable and not self._is_closing:
             self._close(None, "")
             self._reader.stop()
-            self._tcp.close()
+            close_once(self._tcp)
         elif not self._is_closing:
             self._is_closing = True
             self._reader.stop()
@@ -131,8 +140,22 @@ class WebSocketTransport(TcpWebSocket):
         self._close(code, str(error))
         self._reader.stop()
         self._tell(DisconnectReason.TRANSPORT_ERROR, "")
-        self._tcp.close()
+        close_once(self._tcp)
 
     async def wait_gone(self) -> None:
         """Wait until the TCP connection has ended; it is cut after `close_timeout`."""
         await asyncio.shield(self._gone)
+
+
+def _closed_with(code: int, reason: str) -> TransportError:
+    """The close code of the server says why (RFC 6455 section 7.4.1)."""
+    text = f"{code} {shown(reason)}" if reason else str(code)
+    if code == CloseCode.MESSAGE_TOO_BIG:
+        details = f"{text}: a message is larger than the server takes"
+        return too_large("websocket connection closed", "websocket", details)
+    return TransportError(
+        "websocket connection closed",
+        transport="websocket",
+        cause=FailureCause.CLOSED,
+        details=text,
+    )

@@ -1,8 +1,19 @@
-"""One Engine.IO session in the client's role, without I/O (client.md section 7).
+"""One Engine.IO session in the client's role, without I/O (docs/protocol/client-engine.md).
 
-It queues packets, answers the server's pings, watches that they come, and moves from polling to a
-WebSocket; what comes in goes to its sink by a direct call. Whoever drives it owns the clocks, the
-timers and the call at the end of the tick.
+Theory. It begins before there is a transport, OPENING, and takes packets once the handshake of the
+server has come. It queues them for the end of the tick, answers the server's pings, watches that
+they come, and moves from polling to a WebSocket; what comes in goes to its sink by a direct call.
+Whoever drives it owns the clocks, the timers and the call at the end of the tick.
+
+What may be true at once. `state` says what is taken and written (`client_states.py`): while polling
+comes to rest (SWITCHING) packets are queued and nothing is written, so that none goes out on both
+transports. `_probe` is a WebSocket on trial, from PROBING to the move or its failure. Only a ping
+moves the deadline of the heartbeat, but for two cases in which the ping may be there unread: the
+session is not read (`_is_held`), and then the server is told unasked that this side lives; or the
+ping stands behind a message that is still coming (`_partial` grows).
+
+What must never happen: an end without `session_closed`, or two of them, also when the session never
+opened; a packet that is lost in the move, or goes out twice.
 """
 
 from __future__ import annotations
@@ -10,45 +21,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sockwave.codec.engineio import check_utf8, decode_base64_packet, decode_handshake
+from sockwave.engine.core.client_ends import closed_by_server, ping_timeout, too_large
+from sockwave.engine.core.client_payload import count_for_payload, packet_size
 from sockwave.engine.core.client_states import Input, State, next_state
-from sockwave.engine.core.transport import Outgoing, Transport
-from sockwave.errors import PacketError, SockwaveError, TransportError
+from sockwave.engine.core.client_upgrade import UpgradeProbe
+from sockwave.engine.core.taking import LOOKS
+from sockwave.engine.core.transport import SLICE, cut
+from sockwave.errors import PacketError
 from sockwave.types import DisconnectReason, SessionId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sockwave.codec.engineio import Handshake
+    from sockwave.engine.core.client_transport import ClientTransport
     from sockwave.engine.core.heartbeat import WheelEntry
+    from sockwave.engine.core.transport import Outgoing, Transport
+    from sockwave.errors import SockwaveError
 
-__all__ = [
-    "ClientSession",
-    "ClientSessionDriver",
-    "ClientSessionSink",
-    "ClientTransport",
-    "count_for_payload",
-]
+__all__ = ["ClientSession", "ClientSessionDriver", "ClientSessionSink"]
 
+_UNLIMITED: Final = 2**63
+_LOSSES: Final = (DisconnectReason.TRANSPORT_CLOSE, DisconnectReason.TRANSPORT_ERROR)
 _PONG: Final = b"3"
 _PROBE: Final = b"2probe"
-_PROBE_ANSWER: Final = b"3probe"
 _UPGRADE: Final = b"5"
-
-
-class ClientTransport(Transport, Protocol):
-    """What carries a client's session.
-
-    Attributes:
-        failure: Why it ended, where that was an error; read after `transport_closed`.
-    """
-
-    failure: SockwaveError | None
-
-    def pause(self, at_rest: Callable[[], None]) -> None:
-        """Begin nothing new; call back when nothing is under way. Only for polling."""
-
-    def resume(self) -> None:
-        """Go on after a pause."""
 
 
 class ClientSessionSink(Protocol):
@@ -99,33 +96,6 @@ class ClientSessionDriver(Protocol):
         """Call at the end of this tick."""
 
 
-def packet_size(packet: Outgoing) -> int:
-    """Bytes that a packet takes in a polling payload."""
-    if isinstance(packet, bytes):
-        return len(packet)
-    if packet.is_binary:
-        return 1 + 4 * -(-len(packet.data) // 3)
-    return len(packet.data)
-
-
-MAX_PACKETS: Final = 16
-"""Packets in one POST: python-socketio's server closes the session on a seventeenth."""
-
-
-def count_for_payload(packets: list[Outgoing], max_payload: int) -> int:
-    """How many packets fit into one POST; at least one, which may be too large (client.md 7.7).
-
-    Args:
-        max_payload: Bytes that the server takes; 0 when it has not told.
-    """
-    size = 0
-    for count, packet in enumerate(packets[:MAX_PACKETS]):
-        size += packet_size(packet) + (1 if count else 0)
-        if count and 0 < max_payload < size:
-            return count
-    return min(len(packets), MAX_PACKETS)
-
-
 def _unsent(transport: ClientTransport) -> int:
     """What counts as waiting: nothing, while there is room for more."""
     return 0 if transport.is_writable else transport.buffered()
@@ -146,9 +116,14 @@ class ClientSession:
     __slots__ = (
         "_alive_until",
         "_driver",
+        "_in_transport",
+        "_is_held",
+        "_max_payload",
+        "_partial",
         "_pending",
         "_probe",
         "_sink",
+        "_too_large",
         "backlog",
         "handshake",
         "id",
@@ -171,6 +146,11 @@ class ClientSession:
         self._pending: list[Outgoing] = []
         self._probe: UpgradeProbe | None = None
         self._alive_until = float("inf")
+        self._is_held = False
+        self._max_payload = _UNLIMITED
+        self._too_large = 0  # bytes of a message that the server is not going to take
+        self._in_transport = 0
+        self._partial = 0
 
     # --- sending ----------------------------------------------------------------------------------
 
@@ -214,6 +194,20 @@ class ClientSession:
             self._driver.call_soon(self.flush)
         pending.append(packet)
         self.backlog += size
+        if size > self._max_payload:
+            self._too_large = size
+
+    def _send_pong(self) -> None:
+        """Queue it before what waits, which a slow way to the server may hold up for long."""
+        if self._pending and (self.backlog > SLICE or self._is_polling):
+            self._pending.insert(0, _PONG)
+            self.backlog += 1
+        else:
+            self.send_packet(_PONG, 1)
+
+    @property
+    def _is_polling(self) -> bool:
+        return self.transport is not None and self.transport.name == "polling"
 
     def flush(self) -> None:
         """Hand what is queued to the transport, if that can take it now."""
@@ -227,10 +221,12 @@ class ClientSession:
         if pending:
             if transport.name == "polling":
                 self._flush_payload(transport)
+            elif self.backlog > SLICE:
+                self._flush_slices(transport)
             else:
                 self._pending = []
                 transport.write(pending)
-                self.backlog = _unsent(transport)
+                self.backlog = self._in_transport = _unsent(transport)
         if state is State.CLOSING and not self._pending:
             self._close_when_sent(transport)
 
@@ -238,6 +234,18 @@ class ClientSession:
     def _close_when_sent(transport: ClientTransport) -> None:
         if transport.is_writable:
             transport.close()
+
+    def _flush_slices(self, transport: ClientTransport) -> None:
+        """Write as long as the transport has room, so that a pong can overtake what has not."""
+        while transport.is_writable and (pending := self._pending):
+            count, size = cut(pending, transport.slice)
+            self._pending = pending[count:]
+            self.backlog -= size
+            transport.write(pending[:count])
+        if not self._pending:
+            self.backlog = 0
+        self._in_transport = _unsent(transport)
+        self.backlog += self._in_transport
 
     def _flush_payload(self, transport: ClientTransport) -> None:
         """One POST: as much as the server takes in one."""
@@ -251,7 +259,7 @@ class ClientSession:
     # --- receiving: called by the transport that carries the session ------------------------------
 
     def text_received(self, packet: bytes) -> None:
-        """Take a text packet (protocol.md section 5)."""
+        """Take a text packet (docs/protocol/engine-packets.md#types)."""
         if packet[:1] == b"4":
             if self.state is State.OPEN or self.is_open:
                 self._sink.text_message(packet)
@@ -263,9 +271,9 @@ class ClientSession:
             case b"0":
                 self._handshake_received(packet)
             case b"1":
-                self.end(DisconnectReason.TRANSPORT_CLOSE, _closed_by_server())
+                self.end(DisconnectReason.TRANSPORT_CLOSE, closed_by_server())
             case b"b":
-                self._base64_received(packet)
+                self.binary_received(decode_base64_packet(packet))
             case b"3" | b"5" | b"6":
                 pass
             case _:
@@ -276,14 +284,6 @@ class ClientSession:
         if self.is_open:
             self._sink.binary_message(data)
 
-    def _base64_received(self, packet: bytes) -> None:
-        try:
-            data = decode_base64_packet(packet)
-        except PacketError as error:
-            self.end(DisconnectReason.TRANSPORT_ERROR, error)
-        else:
-            self.binary_received(data)
-
     def _handshake_received(self, packet: bytes) -> None:
         if self.state is not State.OPENING:
             return
@@ -293,6 +293,7 @@ class ClientSession:
             self.end(DisconnectReason.TRANSPORT_ERROR, error)
             return
         self.id = handshake.sid
+        self._max_payload = handshake.max_payload or _UNLIMITED
         self.state = next_state(self.state, Input.HANDSHAKE)
         self._expect_ping()
         self._sink.session_opened()
@@ -300,15 +301,16 @@ class ClientSession:
     def _ping_received(self) -> None:
         if self.is_open:
             self._expect_ping()
-            self.send_packet(_PONG, 1)
+            self._too_large = 0  # it was taken after all
+            self._send_pong()
             self._sink.ping_received()
 
     def transport_writable(self, transport: Transport) -> None:
         """The transport has room: write what waits."""
         if transport is not self.transport:
             return
-        if not self._pending:
-            self.backlog = 0
+        self.backlog = max(self.backlog - self._in_transport, 0) if self._pending else 0
+        self._in_transport = 0
         self.flush()
         if self.is_writable:
             self._sink.session_drained()
@@ -324,12 +326,41 @@ class ClientSession:
             reason, error = DisconnectReason.FORCED_CLOSE, None
         self._closed(reason, error)
 
+    def pause_reading(self) -> None:
+        """Take nothing from the server until `resume_reading`.
+
+        Its pings stay unread as well: it is told unasked that this side lives, and not judged for
+        its silence.
+        """
+        if self.transport is not None and self.is_open:
+            self._is_held = True
+            self._alive_until = float("inf")
+            self.transport.pause_reading()
+            self._schedule_pong()
+
+    def resume_reading(self) -> None:
+        """Go on; the server has its whole time from now."""
+        if self._is_held and self.transport is not None:
+            self._is_held = False
+            self.transport.resume_reading()
+            if self.is_open:
+                self._expect_ping()
+
     # --- heartbeat --------------------------------------------------------------------------------
+
+    def _schedule_pong(self) -> None:
+        """Twice in the time that the server waits for one."""
+        assert self.handshake is not None
+        wait = min(self.handshake.ping_interval, self.handshake.ping_timeout) / 2
+        self._driver.schedule(self, self._driver.clock() + wait)
 
     def _expect_ping(self) -> None:
         """Only a ping moves the deadline: nothing is done for a message."""
         assert self.handshake is not None
-        wait = self.handshake.ping_interval + self.handshake.ping_timeout
+        self._partial = 0
+        self._wait_for_ping(self.handshake.ping_interval + self.handshake.ping_timeout)
+
+    def _wait_for_ping(self, wait: float) -> None:
         self._alive_until = self._driver.awake_clock() + wait
         self._driver.schedule(self, self._driver.clock() + wait)
 
@@ -337,18 +368,34 @@ class ClientSession:
         """No ping came in time, or an orderly close took too long."""
         if self.state is State.CLOSED:
             return
+        if self._is_held and self.is_open:
+            self._send_pong()
+            self._schedule_pong()
+            return
+        if self._is_in_message():
+            return
         transport = self.transport
         closing = self.is_closing
         reason = DisconnectReason.FORCED_CLOSE if closing else DisconnectReason.PING_TIMEOUT
-        error = None if closing else TransportError("ping timeout")
+        error = None if closing else ping_timeout(self.handshake)
         self._closed(reason, error)
         if transport is not None:
             transport.discard()
 
+    def _is_in_message(self) -> bool:
+        """Whether the ping may stand behind a message that is on its way: if so, wait for that."""
+        if self.transport is None or self.handshake is None or not self.is_open:
+            return False
+        before, self._partial = self._partial, self.transport.partial()
+        if self._partial in (0, before):
+            return False
+        self._wait_for_ping(self.handshake.ping_timeout / LOOKS)
+        return True
+
     # --- upgrade ----------------------------------------------------------------------------------
 
     def begin_upgrade(self, transport: ClientTransport, timeout: float | None) -> None:
-        """Try a WebSocket that is open (protocol.md section 11)."""
+        """Try a WebSocket that is open (docs/protocol/upgrade.md#probe)."""
         if self.state is not State.OPEN:
             transport.discard()
             return
@@ -356,7 +403,8 @@ class ClientSession:
         self._probe = probe = UpgradeProbe(self, transport, self._driver)
         transport.receiver = probe
         if timeout is not None:
-            self._driver.schedule(probe, self._driver.clock() + timeout)
+            probe.deadline = self._driver.clock() + timeout
+            self._driver.schedule(probe, probe.deadline)
         transport.write([_PROBE])
 
     def probe_answered(self) -> None:
@@ -373,6 +421,8 @@ class ClientSession:
         self._driver.cancel(probe)
         old, self.transport = self.transport, probe.transport
         self.transport.receiver = self
+        if self._is_held:
+            self.transport.pause_reading()
         self.transport.write([_UPGRADE])
         if old is not None:
             old.discard()
@@ -426,59 +476,10 @@ class ClientSession:
     def _closed(self, reason: DisconnectReason, error: SockwaveError | None) -> None:
         self.state = next_state(self.state, Input.LOST)
         self._drop_probe()
+        if self._too_large and reason in _LOSSES:
+            error = too_large(error, self._too_large, self._max_payload)
         self._pending = []
         self.backlog = 0
+        self._alive_until = float("-inf")
         self._driver.cancel(self)
         self._sink.session_closed(reason, error)
-
-
-def _closed_by_server() -> TransportError:
-    return TransportError("transport closed by the server")
-
-
-class UpgradeProbe:
-    """A WebSocket on trial; if it fails nothing has changed."""
-
-    __slots__ = ("_driver", "_session", "transport", "wheel_slot")
-
-    def __init__(
-        self, session: ClientSession, transport: ClientTransport, driver: ClientSessionDriver
-    ) -> None:
-        self.wheel_slot = 0
-        self.transport = transport
-        self._session = session
-        self._driver = driver
-
-    def text_received(self, packet: bytes) -> None:
-        """`3probe`, once; anything else ends the trial."""
-        if packet == _PROBE_ANSWER and self._session.state is State.PROBING:
-            self._session.probe_answered()
-        else:
-            self._fail()
-
-    def binary_received(self, data: bytes) -> None:
-        """Not before the upgrade."""
-        self._fail()
-
-    def transport_writable(self, transport: Transport) -> None:
-        """Nothing waits here."""
-
-    def transport_closed(
-        self, transport: Transport, reason: DisconnectReason, description: str
-    ) -> None:
-        """The trial is over; the session goes on."""
-        self._driver.cancel(self)
-        self._session.probe_failed()
-
-    def handle_timeout(self, now: float) -> None:
-        """Too slow."""
-        self._fail()
-
-    def _fail(self) -> None:
-        self.drop()
-        self._session.probe_failed()
-
-    def drop(self) -> None:
-        """Close the transport on trial."""
-        self._driver.cancel(self)
-        self.transport.discard()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
-__all__ = ["TrustedProxies"]
+__all__ = ["TrustedProxies", "parse_address"]
 
 MAX_HOPS: Final = 32
 """Proxies that are looked past; whoever writes more of them is at fault, and gets no more work."""
@@ -70,7 +70,7 @@ class TrustedProxies:
         """Whether a peer, None on a Unix socket, is one of them."""
         if peer is None:
             return self._unix
-        address = _parse(peer[0])
+        address = parse_address(peer[0])
         return address is not None and self._includes(address)
 
     def client(self, peer: tuple[str, int] | None, header: str) -> tuple[str, int] | None:
@@ -90,7 +90,7 @@ class TrustedProxies:
             start = header.rfind(",", 0, end) + 1
             if end - start > _MAX_LENGTH:
                 break
-            address = _parse(header[start:end].strip(" \t"))
+            address = parse_address(header[start:end].strip(" \t"))
             if address is None:
                 break
             peer = (str(address), 0)
@@ -107,8 +107,8 @@ class TrustedProxies:
         return address in self._addresses or any(address in each for each in self._networks)
 
 
-def _parse(text: str) -> IPv4Address | IPv6Address | None:
-    """Read an address, with a port or without; None for anything else."""
+def parse_address(text: str) -> IPv4Address | IPv6Address | None:
+    """Read an address, with a port or without, as IPv4 where it is that; None for anything else."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:

@@ -13,25 +13,50 @@ from traceback import walk_tb
 from types import FunctionType
 from typing import Any, Final, TypeAlias
 
+from sockwave.errors import SockwaveError
+
 __all__ = [
+    "NO_HANDLERS",
     "Handler",
     "HandlerTable",
     "WrappedHandler",
     "add_handler",
     "add_once",
+    "check_event",
     "check_handler",
     "copy_handlers",
     "did_not_fit",
     "fit",
+    "is_closed",
     "listeners_of",
     "most_arguments",
+    "name_of",
     "remove_handler",
 ]
 
 Handler: TypeAlias = Callable[..., Any]
 HandlerTable: TypeAlias = dict[str, tuple[Handler, ...]]
 
+NO_HANDLERS: Final[HandlerTable] = {}
+"""The table of all that have no handlers yet, which are most at a time. Nothing is added to it."""
+
 _MANY: Final = 2**31
+
+
+def check_event(name: object, right: str) -> None:
+    """Refuse what cannot be the name of an event where a handler is to follow.
+
+    Args:
+        right: How it is written, for who wrote the decorator without the name.
+
+    Raises:
+        TypeError: It is no text.
+    """
+    if isinstance(name, str):
+        return
+    if callable(name):
+        raise TypeError(f"the name of the event is missing, as in {right}")
+    raise TypeError(f"the name of an event must be text, not {type(name).__name__}")
 
 
 def check_handler(name: object, handler: object) -> None:
@@ -48,8 +73,24 @@ def check_handler(name: object, handler: object) -> None:
 
 def add_handler(table: HandlerTable, name: str, handler: Handler, *, first: bool = False) -> None:
     """Add a handler behind, or before, those of the name."""
-    present = table.get(name, ())
-    table[name] = (handler, *present) if first else (*present, handler)
+    present = table.get(name)
+    if present is None:
+        table[name] = (handler,)
+    else:
+        table[name] = (handler, *present) if first else (*present, handler)
+
+
+def is_closed(error: BaseException) -> bool:
+    """Whether what waits for a function of the application ends with its event loop.
+
+    Then there is nobody to be told. `close` of a coroutine raises in the frame that waits, so the
+    traceback ends there; a `GeneratorExit` that the function raised by itself comes from further
+    inside, and is a failure like any other.
+    """
+    if not isinstance(error, GeneratorExit):
+        return False
+    here = error.__traceback__
+    return here is None or here.tb_next is None
 
 
 class WrappedHandler:
@@ -133,12 +174,21 @@ def fit(handler: Handler, args: tuple[Any, ...]) -> tuple[Any, ...]:
     return args[: most_arguments(handler)]
 
 
-def did_not_fit(error: Exception) -> bool:
+def did_not_fit(error: BaseException) -> bool:
     """Whether a call failed for its arguments alone: no line outside this package has run."""
+    if isinstance(error, SockwaveError):  # an `EncodeError` is a TypeError as well
+        return False
     return isinstance(error, TypeError) and all(
         frame.f_globals.get("__name__", "").startswith("sockwave.")
         for frame, _ in walk_tb(error.__traceback__)
     )
+
+
+def name_of(handler: Any) -> str:
+    """Module and name of a function of the application, for the log."""
+    function = getattr(handler, "func", handler)  # of a `partial`
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 def most_arguments(handler: Handler) -> int:

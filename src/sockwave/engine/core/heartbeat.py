@@ -12,14 +12,25 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from typing import Final, Protocol
 
-__all__ = ["GRANULARITY", "TimingWheel", "WheelEntry"]
+__all__ = ["GRANULARITY", "LATE", "TimingWheel", "WheelEntry", "has_passed"]
 
 GRANULARITY: Final = 1 / 128
 """Seconds; a deadline is met up to this much late, never early. A power of two, so that the times
 of slots are exact: with 0.01 a slot may not be due yet at the very time that it stands for."""
 
+LATE: Final = 1.0
+"""Seconds after which a timer is so late that the process was stopped or blocked: what peers sent
+meanwhile is read before anybody is judged for silence."""
+
 MIN_EMPTY: Final = 256
 """Empty slots that are not worth a clearing."""
+
+
+def has_passed(deadline: float, now: float) -> bool:
+    """Whether a deadline has passed of which the wheel, which is late by a slot or two, may not
+    have told yet. One that is long past is left to it, see `LATE`.
+    """
+    return deadline <= now <= deadline + LATE
 
 
 class WheelEntry(Protocol):

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sockwave.codec.websocket import CloseCode
+from sockwave.codec.close_code import CloseCode
 from sockwave.errors import WebSocketError
 from sockwave.types import DisconnectReason
 
 if TYPE_CHECKING:
-    from sockwave.engine.core.options import RateLimits
+    from sockwave.engine.core.limits import RateLimits
 
 __all__ = ["Bucket", "Budget", "Rate", "RateExceeded", "Rates", "Supply"]
 

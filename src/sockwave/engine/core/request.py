@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
-from urllib.parse import unquote_plus
+from urllib.parse import unquote, unquote_plus
 
 if TYPE_CHECKING:
     from sockwave.engine.core.forwarded import TrustedProxies
 
-__all__ = ["Headers", "Request", "parse_cookies", "parse_query"]
+__all__ = ["SAFE_IN_PATH", "Headers", "Request", "decoded", "parse_cookies", "parse_query"]
 
 T = TypeVar("T")
+
+SAFE_IN_PATH: Final = "/:@!$&'()*+,;=~"
+"""What stands in a path as it is, beside letters, digits, `-`, `.` and `_` (RFC 3986)."""
+
+
+def decoded(path: str) -> str:
+    """Give a path as it is compared: of percent-encoded UTF-8."""
+    return unquote(path) if "%" in path else path
 
 
 class Headers(Mapping[str, str]):
@@ -165,6 +173,16 @@ class Request:
             )
             self._client = trusted.client(self._client, self.headers.get("x-forwarded-for", ""))
 
+    def drop_credentials(self) -> None:
+        """Forget what a browser sends along without asking: cookies and passwords."""
+        self._headers = None
+        self._fields = {
+            name: value for name, value in (self._fields or {}).items() if name not in _CREDENTIALS
+        }
+        if self.scope is not None:
+            kept = [each for each in self.scope["headers"] if each[0].lower() not in _CREDENTIALS]
+            self.scope = {**self.scope, "headers": kept}
+
     @property
     def path(self) -> str:
         """Of the URL, still percent-encoded."""
@@ -193,6 +211,7 @@ class Request:
         return f"Request({self.method} {self.path})"  # the query may hold a session id
 
 
+_CREDENTIALS: Final = frozenset({b"cookie", b"authorization"})
 _MAX_PARAMETERS: Final = 1_000
 
 

@@ -1,41 +1,49 @@
-"""One Engine.IO session, server side, without I/O (protocol.md sections 5, 11, 12).
+"""One Engine.IO session, server side, without I/O (docs/protocol/heartbeat.md).
 
-A session outlives the transport that it began on. It queues packets, keeps the heartbeat, and moves
-to a better transport; what comes in goes to its sink by a direct call. Whoever drives it owns the
-clock, the wheel and the flush at the end of the tick.
+Theory. A session outlives the transport that it began on. It is called from three sides, and never
+waits: by the transport that carries it (`text_received`, `binary_received`, `transport_writable`,
+`transport_closed`), by the layer above (`send_packet`, `close`, `discard`, `pause_reading`), and by
+its driver, which owns the clock, the wheel and the end of the tick (`flush`, `handle_timeout`). It
+calls transport, sink and driver directly, and these may call back before they return: a method
+changes what it has to change before such a call, and looks at `state` again after it.
+
+It is one object in three parts, each on top of the one before: `SessionQueue` sends,
+`SessionHeartbeat` watches over time, and here is what comes in, the move to another transport, and
+the end. Three objects would cost every client their memory, and every message the way between.
+
+What may be true at once:
+
+- `state` alone says whether packets are taken, in both directions: OPEN and UPGRADING do.
+- `transport` is the one whose word counts; what another one tells is too late, and dropped.
+- `_probe` is who else has a say: an `UpgradeProbe` while a second transport is tried, a
+  `ReturnWatch` when that has failed and the client may have left with it. Also while CLOSING: a
+  client that has left its poll for a second transport would never hear the end otherwise.
+
+What must never happen: a packet that goes out twice, or out of order (on a move the queue goes on
+where it was, on the new transport only); anything told to the sink after `session_closed`, which
+comes once: CLOSED has no way out, and `next_state` raises for a second end.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
-from sockwave.codec.engineio import check_utf8
+from sockwave.codec.engineio import check_utf8, decode_base64_packet, unknown_packet
+from sockwave.engine.core.heartbeat import has_passed
+from sockwave.engine.core.session_heartbeat import HeartbeatDriver, SessionHeartbeat
 from sockwave.engine.core.states import Input, State, next_state
 from sockwave.engine.core.upgrade import ReturnWatch, UpgradeProbe
 from sockwave.types import DisconnectReason, SessionId
 
 if TYPE_CHECKING:
-    from sockwave.engine.core.heartbeat import WheelEntry
-    from sockwave.engine.core.options import EngineOptions
-    from sockwave.engine.core.transport import Outgoing, Transport
+    from sockwave.engine.core.transport import Transport
 
 __all__ = ["Session", "SessionDriver", "SessionSink"]
 
 # A member of an enumeration costs more to look up than the rest of a line on the hot path.
 _OPEN: Final = State.OPEN
 _UPGRADING: Final = State.UPGRADING
-_CLOSING: Final = State.CLOSING
-
-_WORTH_COUNTING: Final = 4_096
-"""Bytes up to which the backlog of a session is left out of the account of the process: a client
-that polls has one for a moment after every message."""
-
-_BACKLOG_STEP: Final = 65_536
-"""Bytes that a backlog grows by until it is counted again."""
-
-_PING: Final = b"2"
-
-QueueMark: TypeAlias = "tuple[list[Outgoing], int, int]"
+_MESSAGE: Final = ord("4")
 
 
 class SessionSink(Protocol):
@@ -58,25 +66,8 @@ class SessionSink(Protocol):
         """The session is over; called once."""
 
 
-class SessionDriver(Protocol):
-    """Clock, deadlines and the flush, shared by all sessions of an engine."""
-
-    options: EngineOptions
-
-    def clock(self) -> float:
-        """Monotonic seconds. Asked only where a deadline depends on it, not for every message."""
-
-    def schedule(self, entry: WheelEntry, deadline: float) -> None:
-        """Put a deadline into the wheel, or move it."""
-
-    def cancel(self, entry: WheelEntry) -> None:
-        """Take a deadline out."""
-
-    def flush_later(self, session: Session) -> None:
-        """Call the session's `flush` at the end of this tick."""
-
-    def backlog_grew(self, session: Session) -> None:
-        """The session cannot be written to and its backlog has changed."""
+class SessionDriver(HeartbeatDriver, Protocol):
+    """What all sessions of an engine share: clock, deadlines, the flush, and who hears of ends."""
 
     def session_upgraded(self, session: Session) -> None:
         """The session has moved to another transport."""
@@ -85,7 +76,7 @@ class SessionDriver(Protocol):
         """Forget the session."""
 
 
-class Session:
+class Session(SessionHeartbeat):
     """A session in the server's role.
 
     Attributes:
@@ -99,139 +90,24 @@ class Session:
         sink: The layer above.
     """
 
-    __slots__ = (
-        "_awaits_pong",
-        "_close_deadline",
-        "_close_reason",
-        "_driver",
-        "_heartbeat_deadline",
-        "_holds",
-        "_look_at",
-        "_pending",
-        "_probe",
-        "_timeout_restarted",
-        "accounted",
-        "backlog",
-        "id",
-        "sink",
-        "state",
-        "transport",
-        "upgraded",
-        "wheel_slot",
-    )
+    __slots__ = ("_probe", "id", "sink", "upgraded")
 
     protocol: ClassVar[int] = 4
 
     sink: SessionSink
+    _driver: SessionDriver
 
     def __init__(self, id: SessionId, transport: Transport, driver: SessionDriver) -> None:
+        super().__init__(transport, driver)
         self.id = id
-        self.transport = transport
-        self.state = State.OPEN
         self.upgraded = False
-        self.backlog = 0
-        self.accounted = 0
-        self.wheel_slot = 0
-        self._driver = driver
-        self._look_at = driver.options.max_backlog
-        self._pending: list[Outgoing] = []
         self._probe: UpgradeProbe | ReturnWatch | None = None
-        self._holds = 0
-        self._awaits_pong = False
-        self._timeout_restarted = False
-        self._close_deadline: float | None = None
-        self._close_reason = DisconnectReason.FORCED_CLOSE
-        self._start_heartbeat()
-
-    # --- sending ----------------------------------------------------------------------------------
-
-    @property
-    def is_open(self) -> bool:
-        """Whether packets are accepted."""
-        return self.state is _OPEN or self.state is _UPGRADING
-
-    @property
-    def is_writable(self) -> bool:
-        """Whether a packet sent now would go out with this tick; the test for volatile packets."""
-        return self.transport.is_writable and not self._pending and self.is_open
-
-    def send_packet(self, packet: Outgoing, size: int) -> None:
-        """Queue a packet for the end of this tick; dropped unless the session is open.
-
-        Args:
-            size: Bytes of the packet, which the caller knows once for all receivers.
-        """
-        if self.state is not _OPEN and self.state is not _UPGRADING:
-            return
-        pending = self._pending
-        if not pending:
-            self._driver.flush_later(self)
-        pending.append(packet)
-        self.backlog += size
-        if self.backlog > self._look_at:
-            self._look_at_backlog()
-
-    def flush(self) -> None:
-        """Hand what is queued to the transport, if that can take it now."""
-        pending, transport = self._pending, self.transport
-        if pending:
-            if not self.transport.is_writable:
-                self._look_at = 0  # no flush sees what is queued until there is room
-                if self.backlog > _WORTH_COUNTING:
-                    self._driver.backlog_grew(self)
-                return
-            self._pending = []
-            self.backlog = 0
-            transport.write(pending)
-            if not transport.is_writable:
-                self.backlog = transport.buffered()
-            if self.backlog > _WORTH_COUNTING or self.accounted:
-                self._driver.backlog_grew(self)
-        if self.state is _CLOSING and not self._pending:
-            transport.close()
-
-    def mark_queue(self) -> QueueMark:
-        """Where the queue ends now, for `withdraw`."""
-        return self._pending, len(self._pending), self.backlog
-
-    def withdraw(self, mark: QueueMark) -> bool:
-        """Take back what was queued since `mark_queue`; False when some of it has gone out."""
-        queue, length, backlog = mark
-        if queue is not self._pending:
-            return False
-        del queue[length:]
-        self.backlog = backlog
-        return True
-
-    def _look_at_backlog(self) -> None:
-        """Keep the backlog in its bound, and in the account of the process, in steps."""
-        most = self._driver.options.max_backlog
-        if self.backlog > most:
-            self.flush()
-            if self.backlog > most:
-                self.discard(DisconnectReason.BACKLOG_EXCEEDED, "the peer does not read")
-                return
-        elif not self.transport.is_writable and self.backlog > _WORTH_COUNTING:
-            self._driver.backlog_grew(self)
-        self._look_at = min(self.backlog + _BACKLOG_STEP, most)
-
-    def pause_reading(self) -> None:
-        """Take nothing from the peer until `resume_reading` was called as often."""
-        self._holds += 1
-        if self._holds == 1:
-            self.transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Go on, if nobody else holds the session."""
-        self._holds -= 1
-        if not self._holds:
-            self.transport.resume_reading()
 
     # --- receiving: called by the transport that carries the session -----------------------------
 
     def text_received(self, packet: bytes) -> None:
-        """Take a text packet (protocol.md section 5)."""
-        if packet[:1] == b"4":
+        """Take a text packet (docs/protocol/engine-packets.md#types)."""
+        if packet and packet[0] == _MESSAGE:
             if self.state is _OPEN or self.state is _UPGRADING:
                 if self._awaits_pong:
                     self._restart_ping_timeout()
@@ -249,27 +125,35 @@ class Session:
 
     def _control_received(self, packet: bytes) -> None:
         check_utf8(packet)
-        match packet[:1]:
+        kind = packet[:1]
+        if self._awaits_pong and kind != b"3":
+            self._restart_ping_timeout()
+        match kind:
             case b"3":
                 self._pong_received()
             case b"2":
                 self._ping_received()
             case b"1":
                 self.discard(DisconnectReason.TRANSPORT_CLOSE, "")
+            case b"b":
+                self.binary_received(decode_base64_packet(packet))
             case b"0" | b"5" | b"6":
                 pass  # ignored by the reference
             case _:
-                self.discard(DisconnectReason.PARSE_ERROR, "parser error")
+                self.discard(DisconnectReason.PARSE_ERROR, str(unknown_packet(packet)))
 
     def transport_writable(self, transport: Transport) -> None:
         """The transport has room: write what waits."""
         if transport is not self.transport:
             return
-        if not self._pending:
-            self.backlog = 0
+        if self._in_transport:
+            self.backlog = max(self.backlog - self._in_transport, 0) if self._pending else 0
+            self._in_transport = 0
         self.flush()
-        if self.accounted:
-            self._driver.backlog_grew(self)
+        if self.accounted or self._is_full:
+            self._backlog_changed()
+        if self._taking is not None:
+            self._follow_ping(self._taking)
         if self.is_writable:
             self.sink.session_drained()
 
@@ -282,71 +166,12 @@ class Session:
                 reason = self._close_reason
             self._closed(reason, description)
 
-    # --- heartbeat --------------------------------------------------------------------------------
-
-    # `SessionV3` has the other direction.
-
-    def _start_heartbeat(self) -> None:
-        self._set_heartbeat(self._driver.options.ping_interval)
-
-    def _ping_received(self) -> None:
-        self.discard(DisconnectReason.TRANSPORT_ERROR, "invalid heartbeat direction")
-
-    def _pong_received(self) -> None:
-        if self._awaits_pong:
-            self._awaits_pong = False
-            self._set_heartbeat(self._driver.options.ping_interval)
-
-    def _heartbeat_due(self) -> None:
-        if self._awaits_pong:
-            self.discard(DisconnectReason.PING_TIMEOUT)
-        else:
-            self._awaits_pong = True
-            self._timeout_restarted = False
-            self.send_packet(_PING, 1)
-            self._set_heartbeat(self._driver.options.ping_timeout)
-
-    def _heartbeat_held(self) -> None:
-        """A deadline while nothing is read: what shows that the peer lives may lie unread.
-
-        Ask again: the peer waits for pings itself, and writing shows if it has gone.
-        """
-        self._awaits_pong = False
-        self._heartbeat_due()
-
-    def _heartbeat_upgraded(self) -> None:
-        self._pong_received()  # the reference drops an armed pong time-out here
-
-    def _set_heartbeat(self, delay: float) -> None:
-        self._heartbeat_deadline = self._driver.clock() + delay
-        self._schedule()
-
-    def _schedule(self) -> None:
-        deadline = self._heartbeat_deadline
-        if self._close_deadline is not None:
-            deadline = min(deadline, self._close_deadline)
-        self._driver.schedule(self, deadline)
-
-    def _restart_ping_timeout(self) -> None:
-        """The first packet after a ping shows life: wait the full time once more (eio 6.6.11)."""
-        if not self._timeout_restarted:
-            self._timeout_restarted = True
-            self._set_heartbeat(self._driver.options.ping_timeout)
-
-    def handle_timeout(self, now: float) -> None:
-        """A deadline has come: the heartbeat's, or that of an orderly close."""
-        if self.state is State.CLOSED:
-            return
-        if self._close_deadline is not None and now >= self._close_deadline:
-            self.discard(self._close_reason)
-        elif now < self._heartbeat_deadline:
-            self._schedule()
-        elif self._holds:
-            self._heartbeat_held()
-        else:
-            self._heartbeat_due()
-
     # --- upgrade ----------------------------------------------------------------------------------
+
+    @property
+    def may_upgrade(self) -> bool:
+        """Whether a second transport may be tried: one at a time, also while the session closes."""
+        return not (self.upgraded or isinstance(self._probe, UpgradeProbe))
 
     def begin_upgrade(self, transport: Transport) -> UpgradeProbe:
         """Try a second transport, which reports to the probe returned."""
@@ -361,7 +186,7 @@ class Session:
         if self._probe is probe:
             self._probe = None
             self.state = next_state(self.state, Input.PROBE_FAILED)
-            if probe.is_probed and not self.transport.is_writable:
+            if probe.is_probed and self.is_open and not self.transport.is_writable:
                 self._probe = ReturnWatch(self, self._driver)
 
     def returned(self) -> None:
@@ -384,6 +209,7 @@ class Session:
         if self._holds:
             transport.pause_reading()
         old.discard()
+        self._in_transport = 0
         self.upgraded = True
         self._heartbeat_upgraded()
         self._driver.session_upgraded(self)
@@ -392,11 +218,16 @@ class Session:
     # --- closing ----------------------------------------------------------------------------------
 
     def close(self, reason: DisconnectReason = DisconnectReason.FORCED_CLOSE) -> None:
-        """Close in an orderly way: what is queued goes out first; new packets are dropped."""
+        """Close in an orderly way: what is queued goes out first; new packets are dropped.
+
+        A client in the middle of an upgrade gets it wherever it asks next: by a poll, or on the
+        second transport.
+        """
         if not self.is_open:
             return
         self.state = next_state(self.state, Input.CLOSE)
-        self._drop_probe()
+        if isinstance(self._probe, ReturnWatch):
+            self._drop_probe()
         self._close_reason = reason
         self._close_deadline = self._driver.clock() + self._driver.options.close_timeout
         self._schedule()
@@ -411,6 +242,20 @@ class Session:
         transport = self.transport
         self._closed(reason, description)
         transport.discard()
+
+    def is_over_by_now(self) -> bool:
+        """Before a request: end what has ended by now, although the wheel has not said so."""
+        now = self._driver.clock()
+        if now < self._heartbeat_deadline and self._close_deadline is None and self._probe is None:
+            return False
+        if self._probe is not None:
+            self._probe.look_at_deadline(now)
+        deadline = self._heartbeat_deadline
+        if self._close_deadline is not None:
+            deadline = min(deadline, self._close_deadline)
+        if has_passed(deadline, now):
+            self.handle_timeout(now)
+        return self.state is State.CLOSED
 
     def lose(self) -> None:
         """End without a word: the event loop of the transport has ended."""

@@ -2,8 +2,9 @@
 
 A session is made OPEN by its handshake. UPGRADING means that a second transport is being tried: the
 first one carries on until the second takes over or fails. CLOSING means that an orderly close waits
-for packets to go out and for the transport to end; nothing is received or queued any more. A
-missing key is an input that cannot happen in that state: `next_state` raises.
+for packets to go out and for the transport to end; nothing is received or queued any more. It still
+has a way over to a second transport: a client that has left its poll for that one would never hear
+the end otherwise. A missing key is an input that cannot happen in that state: `next_state` raises.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ class State(Enum):
     CLOSING = auto()
     CLOSED = auto()
 
+    __hash__ = object.__hash__  # that of Enum is a call of Python's, twice in each look-up
+
 
 class Input(Enum):
     """What moves a session on."""
@@ -40,6 +43,8 @@ class Input(Enum):
     LOST = auto()
     """The transport ended, a deadline passed, or the peer broke a rule: over at once."""
 
+    __hash__ = object.__hash__
+
 
 TRANSITIONS: Final[Mapping[tuple[State, Input], State]] = {
     (State.OPEN, Input.PROBE): State.UPGRADING,
@@ -49,6 +54,9 @@ TRANSITIONS: Final[Mapping[tuple[State, Input], State]] = {
     (State.UPGRADING, Input.PROBE_FAILED): State.OPEN,
     (State.UPGRADING, Input.CLOSE): State.CLOSING,
     (State.UPGRADING, Input.LOST): State.CLOSED,
+    (State.CLOSING, Input.PROBE): State.CLOSING,
+    (State.CLOSING, Input.UPGRADE): State.CLOSING,
+    (State.CLOSING, Input.PROBE_FAILED): State.CLOSING,
     (State.CLOSING, Input.LOST): State.CLOSED,
 }
 

@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from sockwave.codec.websocket import server_frame
+from sockwave.types import DisconnectReason
 
 if TYPE_CHECKING:
-    from sockwave.types import DisconnectReason, TransportName
+    from sockwave.engine.core.taking import Taken
+    from sockwave.types import TransportName
 
-__all__ = ["NOBODY", "Outgoing", "SharedPacket", "Transport", "TransportReceiver"]
+__all__ = [
+    "CONNECTION_LOST",
+    "NOBODY",
+    "SLICE",
+    "Outgoing",
+    "SharedPacket",
+    "Transport",
+    "TransportReceiver",
+    "cut",
+    "has_said_goodbye",
+]
+
+CONNECTION_LOST: Final = "connection lost"
+"""Describes the end of a WebSocket whose peer has not said goodbye."""
+
+SLICE: Final = 256 * 1024
+"""Bytes that are handed to a transport at once: a ping can still overtake what comes after."""
+
+
+_GOODBYE: Final = re.compile(r"(peer closed with (?!1005|1006)\d+)?")
+"""A close frame without a code (1005) is one as well, but hosts tell a lost connection likewise."""
+
+
+def has_said_goodbye(reason: DisconnectReason, description: str) -> bool:
+    """Whether a peer has surely closed in an orderly way, so that what it sent before is meant."""
+    is_closed = reason is DisconnectReason.TRANSPORT_CLOSE
+    return is_closed and _GOODBYE.fullmatch(description) is not None
 
 
 class SharedPacket:
@@ -37,9 +66,24 @@ class SharedPacket:
         """A text packet with its type digit, in UTF-8, or the data of a binary message."""
         return self.frame[self._head :]
 
+    @property
+    def size(self) -> int:
+        """Bytes of the data."""
+        return len(self.frame) - self._head
+
 
 Outgoing: TypeAlias = bytes | SharedPacket
 """A packet to send. Bare bytes are a text packet for this session alone: no object around it."""
+
+
+def cut(packets: list[Outgoing], limit: int) -> tuple[int, int]:
+    """How many packets make up so many bytes, or a few more, and how many bytes these are."""
+    size = 0
+    for count, packet in enumerate(packets, 1):
+        size += len(packet) if isinstance(packet, bytes) else packet.size
+        if size >= limit:
+            return count, size
+    return len(packets), size
 
 
 class TransportReceiver(Protocol):
@@ -71,6 +115,10 @@ class Transport(Protocol):
     receiver: TransportReceiver
 
     @property
+    def slice(self) -> int:
+        """Bytes of one `write` after which the rest of a long queue should wait for the next."""
+
+    @property
     def is_writable(self) -> bool:
         """Whether `write` may be called now: a poll is waiting, or the socket's buffer has room."""
 
@@ -78,7 +126,10 @@ class Transport(Protocol):
         """Send packets in order, all of them."""
 
     def buffered(self) -> int:
-        """Bytes written that the peer's machine has not taken yet."""
+        """Bytes written that this process still holds."""
+
+    def progress(self) -> Taken:
+        """How far the peer is with what was written."""
 
     def close(self) -> None:
         """End in an orderly way, after what was written; `transport_closed` may follow later."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
-from sockwave.codec.engineio import PacketType
+from sockwave.codec.engineio import PacketType, check_utf8
+from sockwave.engine.core.heartbeat import has_passed
+from sockwave.engine.core.transport import TransportReceiver
 from sockwave.types import DisconnectReason
 
 if TYPE_CHECKING:
-    from sockwave.engine.core.session import Session, SessionDriver
+    from sockwave.engine.core.heartbeat import WheelEntry
+    from sockwave.engine.core.options import EngineOptions
     from sockwave.engine.core.transport import Transport
 
 __all__ = ["ReturnWatch", "UpgradeProbe"]
@@ -17,29 +20,88 @@ NOOP_INTERVAL: Final = 0.1
 """Seconds between two noops while an upgrade waits for the client to leave polling. One would not
 do: it is lost when the client's next poll is not open yet."""
 
+MAX_PROBES: Final = 8
+"""Times that a client may ask whether the second transport works. The reference answers each time;
+clients ask once, and who asks without end does not read the answers, which would pile up."""
+
 _NOOP: Final = b"6"
 
 
+class UpgradeDriver(Protocol):
+    """Clock and deadlines, of the session's driver."""
+
+    options: EngineOptions
+
+    def clock(self) -> float:
+        """Monotonic seconds."""
+
+    def schedule(self, entry: WheelEntry, deadline: float) -> None:
+        """Put a deadline into the wheel, or move it."""
+
+    def cancel(self, entry: WheelEntry) -> None:
+        """Take a deadline out."""
+
+
+class Upgrading(TransportReceiver, Protocol):
+    """The session that is to move, and that goes on where it is if it cannot."""
+
+    transport: Transport
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether its first transport can take a packet now, and nothing waits."""
+
+    def is_tried_by(self, probe: UpgradeProbe) -> bool:
+        """Whether this is the trial that is under way."""
+
+    def probed(self, transport: Transport) -> None:
+        """The client talks on a second transport."""
+
+    def take_over(self, transport: Transport) -> None:
+        """Move there."""
+
+    def probe_failed(self, probe: UpgradeProbe) -> None:
+        """Stay."""
+
+    def returned(self) -> None:
+        """The client is there, on the first transport."""
+
+    def discard(self, reason: DisconnectReason, description: str) -> None:
+        """End: the client has gone."""
+
+
 class UpgradeProbe:
-    """A second transport on trial (protocol.md section 11); if it fails nothing has changed."""
+    """A second transport on trial (docs/protocol/upgrade.md); if it fails nothing has changed."""
 
-    __slots__ = ("_deadline", "_driver", "_session", "_transport", "is_probed", "wheel_slot")
+    __slots__ = ("_deadline", "_driver", "_probes", "_session", "_transport", "wheel_slot")
 
-    def __init__(self, session: Session, transport: Transport, driver: SessionDriver) -> None:
+    def __init__(self, session: Upgrading, transport: Transport, driver: UpgradeDriver) -> None:
         self.wheel_slot = 0
-        self.is_probed = False
+        self._probes = 0
         self._session = session
         self._transport = transport
         self._driver = driver
         self._deadline = driver.clock() + driver.options.upgrade_timeout
         driver.schedule(self, self._deadline)
 
+    @property
+    def is_probed(self) -> bool:
+        """Whether the client has asked, and got its answer."""
+        return self._probes > 0
+
+    def look_at_deadline(self, now: float) -> None:
+        """Give up if the time is over, although the wheel has not said so."""
+        if has_passed(self._deadline, now):
+            self._fail()
+
     def text_received(self, packet: bytes) -> None:
         """`2probe`, then `5`; anything else ends the trial."""
+        self.look_at_deadline(self._driver.clock())
         if not self._session.is_tried_by(self):
             return
-        if packet == b"2probe" and not self.is_probed:
-            self.is_probed = True
+        check_utf8(packet)
+        if packet == b"2probe" and self._probes < MAX_PROBES:
+            self._probes += 1
             self._transport.write([b"3probe"])
             self._free_poll()
             self._session.probed(self._transport)
@@ -96,15 +158,21 @@ class ReturnWatch:
     upgrade has gone.
     """
 
-    __slots__ = ("_driver", "_session", "_transport", "wheel_slot")
+    __slots__ = ("_deadline", "_driver", "_session", "_transport", "wheel_slot")
 
-    def __init__(self, session: Session, driver: SessionDriver) -> None:
+    def __init__(self, session: Upgrading, driver: UpgradeDriver) -> None:
         self.wheel_slot = 0
         self._session = session
         self._driver = driver
         self._transport = session.transport
         self._transport.receiver = self
-        driver.schedule(self, driver.clock() + driver.options.upgrade_timeout)
+        self._deadline = driver.clock() + driver.options.upgrade_timeout
+        driver.schedule(self, self._deadline)
+
+    def look_at_deadline(self, now: float) -> None:
+        """It has gone if the time is over, although the wheel has not said so."""
+        if has_passed(self._deadline, now):
+            self.handle_timeout(now)
 
     def text_received(self, packet: bytes) -> None:
         """It is there."""

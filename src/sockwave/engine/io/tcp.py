@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["end_writing"]
+__all__ = ["close_once", "end_writing"]
+
+
+def close_once(tcp: asyncio.Transport) -> None:
+    """Close a connection, unless it is closing.
+
+    The second time breaks a TLS transport of asyncio: its methods raise AttributeError then.
+    """
+    if not tcp.is_closing():
+        tcp.close()
 
 
 def end_writing(tcp: asyncio.Transport) -> bool:

@@ -1,4 +1,4 @@
-"""WebSocket on a TCP connection of ours, in either role (protocol.md section 9)."""
+"""WebSocket on a TCP connection of ours, in either role (docs/protocol/websocket.md)."""
 
 from __future__ import annotations
 
@@ -6,31 +6,28 @@ import asyncio
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
-from sockwave.codec.websocket import (
-    CloseCode,
-    MessageReader,
-    Opcode,
-    client_frame,
-    encode_close,
-    encode_frame,
-    server_frame,
-)
-from sockwave.engine.core.transport import NOBODY
+from sockwave.codec.close_code import CloseCode
+from sockwave.codec.message_reader import MessageReader
+from sockwave.codec.websocket import Opcode, client_frame, encode_close, encode_frame, server_frame
+from sockwave.engine.core.taking import Taken
+from sockwave.engine.core.transport import NOBODY, SLICE
+from sockwave.engine.io.tcp import close_once
+from sockwave.engine.io.turns import READ_COST, SMALL
 from sockwave.errors import TextEncodingError, WebSocketError
+from sockwave.platform import tcp_progress
 from sockwave.types import DisconnectReason, TransportName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sockwave.codec.deflate import PerMessageDeflate
     from sockwave.engine.core.heartbeat import WheelEntry
     from sockwave.engine.core.transport import Outgoing, TransportReceiver
+    from sockwave.engine.io.turns import Turns
     from sockwave.errors import SockwaveError
 
 __all__ = [
+    "MESSAGES_PER_LATER_LOOK",
     "MESSAGES_PER_LOOK",
     "MESSAGES_PER_TICK",
-    "MESSAGE_SECONDS",
     "TcpWebSocket",
     "WebSocketDriver",
 ]
@@ -38,11 +35,11 @@ __all__ = [
 MESSAGES_PER_TICK: Final = 256
 """Messages of one connection handled before others get their turn."""
 
-MESSAGE_SECONDS: Final = 0.002
-"""Time after which others get their turn all the same: handlers may take long."""
-
 MESSAGES_PER_LOOK: Final = 32
 """Messages handled between two looks at the clock."""
+
+MESSAGES_PER_LATER_LOOK: Final = 8
+"""The same where others wait, or have had much of this turn already."""
 
 _COPY_LIMIT: Final = 65_536
 """Bytes up to which frames are joined into one write; more are passed on as they are."""
@@ -54,14 +51,13 @@ _SMALL: Final = 1_024
 class WebSocketDriver(Protocol):
     """What a WebSocket needs of the loop that it lives in."""
 
+    turns: Turns
+
     def clock(self) -> float:
         """Monotonic seconds."""
 
     def turn_clock(self) -> float:
         """Monotonic seconds that go on during a turn of the loop."""
-
-    def call_soon(self, callback: Callable[[], None]) -> None:
-        """Run in a later turn of the loop."""
 
     def schedule(self, entry: WheelEntry, deadline: float) -> None:
         """Put a deadline into the wheel."""
@@ -89,13 +85,14 @@ class TcpWebSocket(asyncio.Protocol, ABC):
         "_ping",
         "_reader",
         "_resuming",
+        "_slice_ends",
         "_tcp",
-        "_turn_ends",
         "is_writable",
         "receiver",
         "wheel_slot",
     )
     name: TransportName = "websocket"
+    slice = SLICE
 
     _masks: ClassVar[bool]
     """Whether this side masks what it sends: the client (RFC 6455 section 5.1)."""
@@ -121,7 +118,7 @@ class TcpWebSocket(asyncio.Protocol, ABC):
         self._is_paused = False
         self._is_reading = True
         self._resuming = False
-        self._turn_ends = 0.0
+        self._slice_ends = 0.0
         self._held: list[bytes] | None = None
         self._ping: bytes | None = None
 
@@ -151,14 +148,44 @@ class TcpWebSocket(asyncio.Protocol, ABC):
         if not self._is_reading:  # what was already read when reading paused
             self._held = self._held or []
             self._held.append(data)
+            if not self._tcp.is_closing():
+                self._tcp.pause_reading()  # which `_hold` has left to this
             return
-        try:
-            if self._reader.feed(data, MESSAGES_PER_LOOK):
+        turns = self._driver.turns
+        turns.credit = credit = turns.credit - len(data) - READ_COST
+        if credit >= 0:
+            budget = MESSAGES_PER_LOOK
+        elif not turns.is_over():
+            budget = MESSAGES_PER_LATER_LOOK
+        else:
+            if len(data) > SMALL:
                 self._stop_reading()
-                self._resume_soon()
-        except WebSocketError as error:
+            self._hold(data)
+            return
+        # What `_feed` does, without the call: the path of every message.
+        try:
+            if self._reader.feed(data, budget):
+                self._more_later()
+        except (WebSocketError, TextEncodingError) as error:
+            self._broken(error)
+
+    def _feed(self, data: bytes, budget: int) -> None:
+        try:
+            if self._reader.feed(data, budget):
+                self._more_later()
+        except (WebSocketError, TextEncodingError) as error:
+            self._broken(error)
+
+    def _more_later(self) -> None:
+        """The budget is used up."""
+        self._stop_reading()
+        if not self._is_paused:
+            self._resume_later(SMALL + 1)
+
+    def _broken(self, error: WebSocketError | TextEncodingError) -> None:
+        if isinstance(error, WebSocketError):
             self._fail(error.code, error)
-        except TextEncodingError as error:
+        else:
             self._fail(CloseCode.INVALID_PAYLOAD, error)
 
     def eof_received(self) -> bool:
@@ -185,15 +212,7 @@ class TcpWebSocket(asyncio.Protocol, ABC):
                 self.ping_received(ping)
             self.receiver.transport_writable(self)
 
-    # --- messages, from the reader ----------------------------------------------------------------
-
-    def text_received(self, data: bytes) -> None:
-        """One packet."""
-        self.receiver.text_received(data)
-
-    def binary_received(self, data: bytes) -> None:
-        """One message."""
-        self.receiver.binary_received(data)
+    # --- control frames, from the reader ----------------------------------------------------------
 
     def ping_received(self, data: bytes) -> None:
         """Answer; when the peer does not read, only the latest, later (RFC 6455 section 5.5.3)."""
@@ -213,7 +232,7 @@ class TcpWebSocket(asyncio.Protocol, ABC):
             self._tcp.write(encode_close(code, mask=self._masks))
         if self._tcp.get_write_buffer_size():  # it may not read what it is owed
             self._driver.schedule(self, self._driver.clock() + self._close_timeout)
-        self._tcp.close()
+        close_once(self._tcp)
         self._tell(DisconnectReason.TRANSPORT_CLOSE, f"peer closed with {int(code)}")
 
     # --- the contract of a transport --------------------------------------------------------------
@@ -221,6 +240,12 @@ class TcpWebSocket(asyncio.Protocol, ABC):
     def buffered(self) -> int:
         """What the kernel has not taken yet."""
         return self._tcp.get_write_buffer_size()
+
+    def progress(self) -> Taken:
+        """How far the peer's machine is, by what ours knows of it."""
+        waiting = self._tcp.get_write_buffer_size()
+        state = tcp_progress(self._tcp.get_extra_info("socket"))
+        return Taken(-waiting, waiting) if state is None else Taken(state[0], waiting + state[1])
 
     def close(self) -> None:
         """Send an empty close frame after what was written, as the reference does."""
@@ -235,10 +260,10 @@ class TcpWebSocket(asyncio.Protocol, ABC):
             self._stop_reading()
 
     def resume_reading(self) -> None:
-        """Go on in the next turn."""
+        """Go on in one of the next turns."""
         self._is_paused = False
         if not self._is_reading:
-            self._resume_soon()
+            self._resume_later(SMALL + 1)
 
     # --- writing ----------------------------------------------------------------------------------
 
@@ -250,8 +275,9 @@ class TcpWebSocket(asyncio.Protocol, ABC):
             else (packet.data, packet.is_binary, packet.compress)
         )
         deflate = self._deflate
-        if deflate is None or not compress or len(data) < deflate.threshold:
+        if deflate is None or not compress or not deflate.threshold <= len(data) <= deflate.limit:
             return (client_frame if self._masks else server_frame)(data, binary=binary)
+        self._driver.turns.must_look = True
         opcode = Opcode.BINARY if binary else Opcode.TEXT
         return encode_frame(opcode, deflate.compress(data), rsv1=True, mask=self._masks)
 
@@ -270,10 +296,12 @@ class TcpWebSocket(asyncio.Protocol, ABC):
     # --- reading ----------------------------------------------------------------------------------
 
     def _hold(self, data: bytes) -> None:
-        """Keep what came behind the handshake: its turn comes when the receiver is set up."""
+        """Keep it for one of the next turns. Who sends little has sent all, as a rule: reading is
+        paused only when more comes, for that is two system calls.
+        """
         self._is_reading = False
         self._held = [data]
-        self._resume_soon()
+        self._resume_later(len(data))
 
     def _stop_reading(self) -> None:
         if self._is_reading:
@@ -281,10 +309,10 @@ class TcpWebSocket(asyncio.Protocol, ABC):
             if not self._tcp.is_closing():
                 self._tcp.pause_reading()
 
-    def _resume_soon(self) -> None:
+    def _resume_later(self, size: int) -> None:
         if not self._resuming:
             self._resuming = True
-            self._driver.call_soon(self._resume)
+            self._driver.turns.later(self._resume, size)
 
     def _resume(self) -> None:
         self._resuming = False
@@ -292,7 +320,8 @@ class TcpWebSocket(asyncio.Protocol, ABC):
             return
         self._is_reading = True
         held, self._held = self._held, None
-        self.data_received(b"".join(held) if held else b"")
+        budget = 1 if self._driver.turns.is_crowded else MESSAGES_PER_LATER_LOOK
+        self._feed(b"".join(held) if held else b"", budget)
         if self._is_reading and not self._tcp.is_closing():
             self._tcp.resume_reading()
 
@@ -320,14 +349,18 @@ class TcpWebSocket(asyncio.Protocol, ABC):
         """The closing handshake took too long."""
         self._tcp.abort()
 
-    def may_go_on(self, looks: int) -> bool:
-        """Whether this turn is neither long nor full; asked every `MESSAGES_PER_LOOK` messages."""
+    def may_go_on(self, looks: int) -> int:
+        """How many messages more this slice may have; asked whenever so many were read."""
+        turns = self._driver.turns
         now = self._driver.turn_clock()
         if looks == 1:
-            self._turn_ends = now + MESSAGE_SECONDS
-        return now < self._turn_ends and looks * MESSAGES_PER_LOOK < MESSAGES_PER_TICK
+            self._slice_ends = turns.slice_ends(now)
+        if now >= self._slice_ends or looks * MESSAGES_PER_LOOK >= MESSAGES_PER_TICK:
+            turns.credit = 0  # the next read looks at the clock
+            return 0
+        return 1 if turns.is_crowded else MESSAGES_PER_LOOK
 
 
 def _more(websocket: TcpWebSocket, looks: int) -> int:
     """For the reader; no bound method, so that a connection takes no more room for it."""
-    return MESSAGES_PER_LOOK if websocket.may_go_on(looks) else 0
+    return websocket.may_go_on(looks)

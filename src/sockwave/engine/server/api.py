@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sockwave.engine.server.engine import EngineServer
-from sockwave.engine.server.serving import Servable
+from sockwave.engine.server.fronts.serving import Servable
 
 __all__ = ["Engine"]
 
@@ -14,9 +14,14 @@ class Engine(EngineServer, Servable):
     Options are those of `EngineOptions`; wrong ones raise ValueError or TypeError here.
 
     It can be run (`run`), opened inside an event loop (`listen`), and is an ASGI application.
+
+    Events: `connection` (session); `connection_error` (HandshakeFailure); `initial_headers` and
+    `headers` (headers, request), for the first answer of a session and for all, whose name and
+    value pairs plain functions may change; `closing` (nothing), when `close` begins. The
+    description of `EngineServer` has them at length.
     """
 
     @property
     def engine(self) -> EngineServer:
-        """Itself."""
+        """The engine that takes the requests: itself."""
         return self

@@ -1,73 +1,82 @@
-"""The Engine.IO server: verifies requests, opens sessions, routes to their transports."""
+"""The Engine.IO server: verifies requests, opens sessions, routes to their transports.
+
+Theory. Front ends bring every request as an exchange (`handle_request`, `handle_upgrade`), the same
+whoever serves the port. It meets, in this order: allowed hosts, the path, preflight, middlewares,
+verification, and for a new session admission. Each of these answers it, and that was all, or lets
+it pass. Nothing waits here: a middleware or an admission that waits is a task, which comes back
+with the same exchange. What belongs to a session goes to the transport that carries it, and from
+there the session and its sink have it, by direct calls.
+
+`_sessions` is the only list of sessions. A session is in it from `open_session` until the driver
+tells of its end, once; CLOSING ones are in it. All else is settled when the engine is made, but for
+handlers and middlewares, and `_shutdown`, which is there from the begin of `close` to its end.
+
+What must never happen: a session that opens while the server stops (admission looks before it asks
+the application, and after it); a failure of the application's that a front end sees; a request
+without an answer, whoever has it when its task is cancelled.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import multiprocessing
+from contextlib import suppress
+from dataclasses import fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, overload
+from urllib.parse import quote
 
-from sockwave.codec.engineio import Handshake, encode_handshake
+from sockwave.codec.engineio import Handshake, handshake_encoder
 from sockwave.debug import masked
+from sockwave.engine.core.emitter import Emitter
 from sockwave.engine.core.forwarded import TrustedProxies
-from sockwave.engine.core.handlers import (
-    Handler,
-    HandlerTable,
-    add_handler,
-    add_once,
-    check_handler,
-    listeners_of,
-    remove_handler,
-)
-from sockwave.engine.core.options import (
-    AllowRequest,
-    EngineOptions,
-    EngineOptionsDict,
-    check_header_value,
-    check_token,
-)
-from sockwave.engine.core.states import State
-from sockwave.engine.core.transport import NOBODY
-from sockwave.engine.server.cors import cors_headers, preflight_headers
+from sockwave.engine.core.handlers import NO_HANDLERS, Handler, check_handler
+from sockwave.engine.core.hosts import AllowedHosts
+from sockwave.engine.core.keywords import EngineOptionsDict
+from sockwave.engine.core.option_names import check_names
+from sockwave.engine.core.option_signature import names_options
+from sockwave.engine.core.options import EngineOptions
+from sockwave.engine.core.request import SAFE_IN_PATH, decoded
+from sockwave.engine.server.calling import call_handler, call_waiting, edit_headers
 from sockwave.engine.server.driver import Driver
-from sockwave.engine.server.exchange import NO_SNIFF, HttpExchange
-from sockwave.engine.server.ids import generate_id
-from sockwave.engine.server.limited_session import LimitedSession, LimitedSessionV3
-from sockwave.engine.server.middleware import ask
-from sockwave.engine.server.payloads import (
-    REVISION_3,
-    REVISION_3_BASE64,
-    REVISION_4,
-    Jsonp,
-    Payloads,
-)
+from sockwave.engine.server.opening import open_polling, open_probe, open_websocket
 from sockwave.engine.server.peer_log import PeerLog
-from sockwave.engine.server.polling import PollingTransport
-from sockwave.engine.server.rates import RateLimitCounts, RateLimiter
-from sockwave.engine.server.session import ServerSession, ServerSessionV3
-from sockwave.engine.server.shutdown import Shutdown, check_times
-from sockwave.engine.server.verification import (
+from sockwave.engine.server.rules.admission import admit
+from sockwave.engine.server.rules.cors import (
+    cors_headers,
+    drop_foreign_credentials,
+    preflight_headers,
+)
+from sockwave.engine.server.rules.middleware import ask
+from sockwave.engine.server.rules.rates import RateLimitCounts, RateLimiter
+from sockwave.engine.server.rules.reasons import reason_of, words_for_end
+from sockwave.engine.server.rules.refusing import answer_refused
+from sockwave.engine.server.rules.verification import (
     ErrorCode,
     HandshakeFailure,
     Refused,
-    error_body,
-    refused_by_shutdown,
     revision,
     verify,
 )
+from sockwave.engine.server.sessions.limited import LimitedSession, LimitedSessionV3
+from sockwave.engine.server.sessions.session import ServerSession, ServerSessionV3
+from sockwave.engine.server.shutdown import Shutdown, check_times
+from sockwave.engine.server.transports.polling import PollingTransport
 from sockwave.engine.server.watchdog import Watchdog
-from sockwave.engine.server.websocket_v3 import WebSocketV3
-from sockwave.errors import ConnectError
 from sockwave.types import DisconnectReason, SessionId, TransportName
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    import asyncio
+    from collections.abc import Callable, Mapping
 
-    from sockwave.engine.core.options import RateLimits
+    from sockwave.engine.core.limits import RateLimits
     from sockwave.engine.core.request import Request
     from sockwave.engine.core.session import Session
     from sockwave.engine.core.transport import Transport
-    from sockwave.engine.server.exchange import ResponseHeaders, UpgradeExchange
+    from sockwave.engine.io.turns import Turns
+    from sockwave.engine.server.exchange import HttpExchange, ResponseHeaders, UpgradeExchange
+    from sockwave.engine.server.routing import Router
+    from sockwave.engine.server.transports.compression import Compressions
 
 __all__ = ["EngineServer"]
 
@@ -89,21 +98,35 @@ _FAULTS: Final = frozenset(
 """Ends of a session that are worth a line in the log."""
 
 
-class EngineServer:
+OPTION_NAMES: Final = frozenset(field.name for field in fields(EngineOptions))
+
+
+class EngineServer(Emitter):
     """Sessions and rules; front ends bring it requests. `sockwave.engine.Engine` adds those.
 
     Attributes:
         options: Checked and complete.
-        sessions: By id; a read-only view.
+        sessions: Open ones by id; a read-only view.
         file_handler: Answers requests for files under the path; Socket.IO serves its client so.
         session_handler: Takes each new session; by default it goes to the `connection` handlers.
         session_closer: Closes a session, in an orderly way, because the server stops.
         rate_limit_counts: How often rate limits have acted; it goes on counting.
         trusted_proxies: Those of the options, for front ends; None where there are none.
         rates: The limits at work; None where there are none.
+        router: Where other processes share the port: knows whose a session is; see `share_port`.
+        id_prefix: What ids of sessions begin with.
+
+    Events: `connection` (session); `connection_error` (HandshakeFailure); `initial_headers`
+    (headers, request), once per session, for its first response; `headers` (headers, request), for
+    every poll, post, 101 and answer to a preflight (`OPTIONS`, with `cors`). The two get a list of
+    name and value pairs that they may change, and must be plain functions. `closing` (nothing),
+    when `close` begins, whoever called it: what is sent there, or by an `async def` before it
+    returns, still reaches every client; half of `shutdown_timeout` is the most it may take.
     """
 
+    @names_options(EngineOptionsDict, EngineOptions)
     def __init__(self, **options: Unpack[EngineOptionsDict]) -> None:
+        check_names(type(self).__name__, options, OPTION_NAMES)
         self.options = EngineOptions(**options)  # type: ignore[arg-type] # it converts the forms
         self.driver = Driver(
             self.options,
@@ -123,23 +146,26 @@ class EngineServer:
         self._session_kinds = (ServerSession, ServerSessionV3)
         if self.options.rate_limits is not None:
             self._limit_rates(self.options.rate_limits)
+        self._open_packets: dict[tuple[TransportName, ...], Callable[[SessionId], bytes]] = {}
         self._sessions: dict[str, ServerSession] = {}
+        self.sessions: Mapping[str, ServerSession] = MappingProxyType(self._sessions)
         self._watchdog: Watchdog | None = None
         if self.options.block_warning is not None:
             self._watchdog = Watchdog(self.options.block_warning, lambda: bool(self._sessions))
-        self._handlers: HandlerTable = {}
+        self.router: Router | None = None
+        self.id_prefix = ""
+        self._handlers = NO_HANDLERS
         self._middlewares: tuple[Handler, ...] = ()
         self._shutdown: Shutdown | None = None
-        self._prefix = self.options.prefix
-        self._endpoint = self._prefix + "?"
+        self._prefix = self.options.path.rstrip("/") + "/"
+        self._endpoint = quote(self.options.prefix, safe=SAFE_IN_PATH) + "?"
+        self._bare = None if self.options.add_trailing_slash else self.options.path
+        hosts = self.options.allowed_hosts
+        self._allowed_hosts = None if hosts is None else AllowedHosts(hosts)
+        self._has_warned = False
         self.edits_headers = self.options.cors is not None or self.options.cookie is not None
 
     # --- for users --------------------------------------------------------------------------------
-
-    @property
-    def sessions(self) -> Mapping[str, ServerSession]:
-        """Open sessions by id."""
-        return MappingProxyType(self._sessions)
 
     @property
     def clients_count(self) -> int:
@@ -166,55 +192,11 @@ class EngineServer:
         self._middlewares = (*self._middlewares, middleware)
         return middleware
 
-    @overload
-    def on(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def on(self, event: str, handler: F) -> F: ...
-    def on(self, event: str, handler: Handler | None = None) -> Any:
-        """Register a handler, as a call or as a decorator.
-
-        Events: `connection` (session); `connection_error` (HandshakeFailure);
-        `initial_headers` (headers, request), once per session, for its first response; `headers`
-        (headers, request), for every poll, post and 101. The two get a list of name and value pairs
-        that they may change, and must be plain functions. `closing` (nothing), when `close` begins,
-        whoever called it: what is sent there, or by an `async def` before it returns, still reaches
-        every client; half of `shutdown_timeout` is the most it may take.
-
-        Raises:
-            ValueError: Unknown event.
-        """
-        self._check_event(event)
-        if handler is None:
-            return lambda decorated: self.on(event, decorated)
-        check_handler(event, handler)
-        add_handler(self._handlers, event, handler)
-        return handler
-
-    @overload
-    def once(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def once(self, event: str, handler: F) -> F: ...
-    def once(self, event: str, handler: Handler | None = None) -> Any:
-        """Register a handler for one call; see `on`."""
-        self._check_event(event)
-        if handler is None:
-            return lambda decorated: self.once(event, decorated)
-        check_handler(event, handler)
-        add_once(self._handlers, event, handler)
-        return handler
-
-    def off(self, event: str | None = None, handler: Handler | None = None) -> None:
-        """Remove a handler, all of an event, or all."""
-        remove_handler(self._handlers, event, handler)
-
-    def listeners(self, event: str) -> list[Handler]:
-        """Handlers of an event, as they were registered."""
-        return listeners_of(self._handlers, event)
-
-    def _check_event(self, event: str) -> None:
+    def _add(self, event: str, handler: Handler, *, is_once: bool = False) -> None:
         if event not in _EVENTS:
             raise ValueError(f"an engine has no event {event!r}")
         self.edits_headers = self.edits_headers or event.endswith("headers")
+        super()._add(event, handler, is_once=is_once)
 
     async def close(
         self, *, drain_period: float | None = None, shutdown_timeout: float | None = None
@@ -231,9 +213,12 @@ class EngineServer:
             shutdown_timeout: Seconds for all the rest. What is not delivered by then is cut off.
                 None stands for the option.
 
-        Cancelling cuts everything off at once.
+        Cancelling cuts everything off at once. May be awaited in any event loop, in any thread.
         """
         check_times(drain_period, shutdown_timeout)
+        how = {"drain_period": drain_period, "shutdown_timeout": shutdown_timeout}
+        if await self.driver.closes_elsewhere(lambda: self.close(**how)):
+            return
         if self._shutdown is not None:
             await self._shutdown.is_over.wait()
             return
@@ -252,18 +237,14 @@ class EngineServer:
 
     def tell_closing(self) -> list[asyncio.Task[None]]:
         """Call the `closing` handlers of the application; return those that wait."""
-        tasks = []
-        for handler in self._handlers.get("closing", ()):
-            try:
-                result = handler()
-            except Exception:
-                _logger.exception("a handler of the engine event 'closing' failed")
-                continue
-            if hasattr(result, "__await__"):
-                tasks.append(asyncio.ensure_future(self._await_handler("closing", result)))
-        return tasks
+        return call_waiting(self.driver, "closing", self._handlers.get("closing", ()))
 
     # --- for front ends ---------------------------------------------------------------------------
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the server stops: there are no new sessions any more."""
+        return self._shutdown is not None
 
     @property
     def keeps_idle_connections(self) -> bool:
@@ -271,8 +252,8 @@ class EngineServer:
         return self._shutdown is not None and self._shutdown.keeps_idle_connections
 
     def is_ours(self, path: str) -> bool:
-        """Whether a request for this path belongs to the engine."""
-        return path.startswith(self._prefix)
+        """Whether a request for this path, decoded, belongs to the engine."""
+        return path.startswith(self._prefix) or path == self._bare
 
     def handle_request(self, exchange: HttpExchange, *, is_asked: bool = False) -> None:
         """Take a request that is no upgrade, when its head is there.
@@ -281,11 +262,15 @@ class EngineServer:
             is_asked: Middlewares have let it pass.
         """
         request = exchange.request
+        if self._allowed_hosts is not None and self._is_foreign_host(exchange):
+            return
         if not request.target.startswith(self._endpoint) and self._is_elsewhere(exchange):
             return
         cors = self.options.cors
         if cors is not None and request.method == "OPTIONS":
-            exchange.respond(cors.preflight_status, preflight_headers(cors, request))
+            headers = preflight_headers(cors, request)
+            self._edit_headers("headers", headers, request)
+            exchange.respond(cors.preflight_status, headers)
             return
         if self._middlewares and not is_asked:
             ask(self, self._middlewares, exchange)
@@ -293,7 +278,7 @@ class EngineServer:
         try:
             session = verify(request, self._sessions, self.options, is_upgrade=False)
             if session is None:
-                self._admit(request, lambda id: self._open_polling(exchange, id), exchange)
+                admit(self, request, lambda id: open_polling(self, exchange, id), exchange)
                 return
         except Refused as refused:
             self.refuse(exchange, refused)
@@ -307,10 +292,25 @@ class EngineServer:
         else:
             exchange.respond(500, self.error_headers(request))
 
+    def payload_too_large(self, request: Request) -> None:
+        """End the session that a POST was for, which was refused for its size."""
+        with suppress(Refused):
+            session = verify(request, self._sessions, self.options, is_upgrade=False)
+            if session is not None and isinstance(session.transport, PollingTransport):
+                session.transport.payload_too_large()
+
+    def _is_foreign_host(self, exchange: HttpExchange | UpgradeExchange) -> bool:
+        """Refuse a request for a name that is none of ours."""
+        host = exchange.request.field(b"host")
+        if self._allowed_hosts is None or self._allowed_hosts.allows(host):
+            return False
+        self.refuse(exchange, Refused(ErrorCode.FORBIDDEN, {"name": "FOREIGN_HOST"}))
+        return True
+
     def _is_elsewhere(self, exchange: HttpExchange) -> bool:
         """Answer a request for a file below the path, or for nothing of ours."""
         request = exchange.request
-        if not self.is_ours(request.target):
+        if not self.is_ours(decoded(request.path)):
             exchange.respond(404, ())
             return True
         if self.file_handler is None or request.method == "OPTIONS":
@@ -324,6 +324,11 @@ class EngineServer:
 
     def handle_upgrade(self, upgrade: UpgradeExchange, *, is_asked: bool = False) -> None:
         """Take a request to become a WebSocket; see `handle_request`."""
+        if self._allowed_hosts is not None and self._is_foreign_host(upgrade):
+            return
+        cors = self.options.cors
+        if cors is not None and cors.admits_anybody:
+            drop_foreign_credentials(upgrade.request)
         if self._middlewares and not is_asked:
             ask(self, self._middlewares, upgrade)
             return
@@ -331,16 +336,16 @@ class EngineServer:
         try:
             session = verify(request, self._sessions, self.options, is_upgrade=True)
             if session is not None:
-                self._open_probe(upgrade, session)
+                open_probe(self, upgrade, session)
             else:
-                self._admit(request, lambda id: self._open_websocket(upgrade, id), upgrade)
+                admit(self, request, lambda id: open_websocket(self, upgrade, id), upgrade)
         except Refused as refused:
             self.refuse(upgrade, refused)
 
     def success_headers(
         self, headers: ResponseHeaders, request: Request, new_sid: SessionId | None
     ) -> ResponseHeaders:
-        """Complete the headers of a good answer (protocol.md section 13)."""
+        """Complete the headers of a good answer (docs/protocol/cors.md#events-for-headers)."""
         if not self.edits_headers:
             return headers
         edited = [*headers, *self.error_headers(request)]
@@ -359,6 +364,16 @@ class EngineServer:
         """Run in a later turn of the loop."""
         self.driver.call_soon(callback)
 
+    @property
+    def turns(self) -> Turns:
+        """The time that is spent on what peers send."""
+        return self.driver.turns
+
+    @property
+    def compressions(self) -> Compressions:
+        """What compresses answers that take long."""
+        return self.driver.compressions
+
     def turn_clock(self) -> float:
         """Monotonic seconds that go on during a turn of the loop."""
         return self.driver.turn_clock()
@@ -370,192 +385,82 @@ class EngineServer:
         if self.rates.counts_packets:
             self._session_kinds = (LimitedSession, LimitedSessionV3)
 
-    # --- admission --------------------------------------------------------------------------------
-
-    def _admit(
-        self,
-        request: Request,
-        open_session: Callable[[SessionId], None],
-        exchange: HttpExchange | UpgradeExchange,
-    ) -> None:
-        """Ask the application, check the revision, make an id; wait only where it waits."""
-        if self._shutdown is not None:
-            raise refused_by_shutdown()
-        if self.rates is not None:
-            self.rates.check_handshake(request)
-        allow = self.options.allow_request
-        allowed: Any = True
-        if allow is not None:
-            allowed = self._call_application(allow, request)
-        id_: Any = generate_id() if self.options.generate_id is None else None
-        if id_ is not None and not hasattr(allowed, "__await__"):
-            open_session(self._checked(request, allowed, id_))
-        else:
-            self.driver.spawn(self._admit_later(request, allowed, open_session, exchange))
-
-    async def _admit_later(
-        self,
-        request: Request,
-        allowed: Any,
-        open_session: Callable[[SessionId], None],
-        exchange: HttpExchange | UpgradeExchange,
-    ) -> None:
-        try:
-            try:
-                if hasattr(allowed, "__await__"):
-                    allowed = await allowed
-            except ConnectError as error:
-                allowed = error
-            except Exception:
-                _logger.exception("allow_request failed")
-                allowed = False
-            id_: Any = generate_id()
-            is_refused = allowed is False or isinstance(allowed, ConnectError)
-            if self.options.generate_id is not None and not is_refused:
-                try:
-                    id_ = self.options.generate_id(request)
-                    if hasattr(id_, "__await__"):
-                        id_ = await id_
-                except Exception:
-                    _logger.exception("generate_id failed")
-                    raise Refused(ErrorCode.BAD_REQUEST, {"name": "ID_GENERATION_ERROR"}) from None
-            checked = self._checked(request, allowed, id_)
-            if self.rates is not None:  # others may have opened while the application was asked
-                self.rates.check_sessions(request)
-            open_session(checked)
-        except asyncio.CancelledError:
-            self.refuse(exchange, refused_by_shutdown())
-            raise
-        except Refused as refused:
-            self.refuse(exchange, refused)
-
-    def _call_application(self, allow: AllowRequest, request: Request) -> Any:
-        try:
-            return allow(request)
-        except ConnectError as error:
-            return error
-        except Exception:
-            _logger.exception("allow_request failed")
-            return False
-
-    def _checked(self, request: Request, allowed: Any, id_: Any) -> SessionId:
-        if allowed is False:
-            raise Refused(ErrorCode.FORBIDDEN, {"message": "Forbidden"})
-        if isinstance(allowed, ConnectError):
-            raise Refused(ErrorCode.FORBIDDEN, {"message": allowed.message})
-        if revision(request) != 4 and not self.options.allow_eio3:
-            raise Refused(ErrorCode.UNSUPPORTED_PROTOCOL_VERSION, {"protocol": 3})
-        if not isinstance(id_, str) or not id_:
-            _logger.error("generate_id must give text, not %r", type(id_).__name__)
-            raise Refused(ErrorCode.BAD_REQUEST, {"name": "ID_GENERATION_ERROR"})
-        if self._shutdown is not None:
-            raise refused_by_shutdown()
-        if id_ in self._sessions:
-            raise Refused(ErrorCode.BAD_REQUEST, {"name": "ID_GENERATION_ERROR"})
-        return SessionId(id_)
-
     def refuse(self, exchange: HttpExchange | UpgradeExchange, refused: Refused) -> None:
         """Answer with what is wrong, and tell the application."""
         request, code = exchange.request, refused.code
-        self.peer_log.info(request.client, f"refused: {code.message}")
+        self.peer_log.info(
+            request.client,
+            f"refused: {code.message}:",
+            lambda: reason_of(refused, request, self.options),
+        )
+        if code is ErrorCode.UNKNOWN_SID and not self._has_warned:
+            self._warn_of_processes()
         if handlers := self._handlers.get("connection_error"):
             failure = HandshakeFailure(request, code, code.message, refused.context)
             for handler in handlers:
-                self._call_handler("connection_error", handler, failure)
-        message = refused.context.get("message") or code.message
-        more = [*NO_SNIFF]
-        if refused.retry_after is not None:
-            more.append(("Retry-After", str(refused.retry_after)))
-        if isinstance(exchange, HttpExchange):
-            if code is ErrorCode.SERVER_SHUTTING_DOWN:
-                exchange.close_after()
-            headers = [("Content-Type", "application/json"), *more]
-            body = error_body(code, message)
-            exchange.respond(code.status, [*headers, *self.error_headers(request)], body)
-        else:
-            exchange.reject(code.status, [("Content-Type", "text/html"), *more], message.encode())
+                call_handler(self.driver, "connection_error", handler, failure)
+        answer_refused(exchange, refused, self.error_headers(request))
 
-    # --- opening ----------------------------------------------------------------------------------
+    def _warn_of_processes(self) -> None:
+        """Say once what is most likely wrong where a host has several processes."""
+        if multiprocessing.parent_process() is not None:
+            self._has_warned = True
+            _logger.warning(
+                "a session was asked for that this process does not have: if others share its port"
+                " (--workers), each client must reach the same one every time"
+            )
 
-    def _open_polling(self, exchange: HttpExchange, id_: SessionId) -> None:
-        transport = PollingTransport(self, id_, self._payloads(exchange.request))
-        upgrades: tuple[TransportName, ...] = ()
-        if self.options.allow_upgrades and "websocket" in self.options.transports:
-            upgrades = ("websocket",)
-        session = self._open(id_, transport, exchange.request, upgrades)
-        transport.receiver = session
-        transport.poll_received(exchange)
-        self.session_handler(session)
-        session.request.pack()
+    def share_port(self, router: Router) -> None:
+        """Be one of several processes behind one port, before there is any session.
 
-    def _payloads(self, request: Request) -> Payloads:
-        """How this client polls."""
-        index = request.query.get("j") if self.options.allow_eio3 else None
-        if revision(request) == 4:
-            payloads = REVISION_4
-        else:
-            base64 = request.query.get("b64") or index is not None
-            payloads = REVISION_3_BASE64 if base64 else REVISION_3
-        return payloads if index is None else Jsonp(index, payloads)
+        Raises:
+            RuntimeError: There are sessions already, whose ids say nothing of this process.
+        """
+        if self._sessions:
+            raise RuntimeError("sessions have begun: a port is shared from the start")
+        self.router = router
+        self.id_prefix = router.prefix
 
-    def _open_websocket(self, upgrade: UpgradeExchange, id_: SessionId) -> None:
-        transport = self._accept(upgrade, id_)
-        if transport is not None:
-            session = self._open(id_, transport, upgrade.request, ())
-            transport.receiver = session
-            self.session_handler(session)
-            session.request.pack()
+    # --- sessions ---------------------------------------------------------------------------------
 
-    def _open_probe(self, upgrade: UpgradeExchange, session: ServerSession) -> None:
-        """Try a WebSocket for a polling session; one at a time, and only once in its life."""
-        is_free = session.state is State.OPEN and session.transport.name == "polling"
-        transport = self._accept(upgrade, None)
-        if transport is None:
-            return
-        if is_free:
-            session.begin_upgrade(transport)
-        else:  # as the reference: 101, then the end; the session is untouched
-            transport.discard()
-
-    def _accept(self, upgrade: UpgradeExchange, new_sid: SessionId | None) -> Transport | None:
-        request = upgrade.request
-        transport = upgrade.accept(NOBODY, self.success_headers([], request, new_sid))
-        if transport is not None and revision(request) == 3:
-            return WebSocketV3(transport, base64=bool(request.query.get("b64")))
-        return transport
-
-    def _open(
+    def open_session(
         self,
         id_: SessionId,
         transport: Transport,
         request: Request,
-        upgrades: tuple[TransportName, ...],
+        handshake: bytes | None,
     ) -> ServerSession:
-        kind = self._session_kinds[revision(request) != 4]
+        """Make a session of the revision that its client speaks; queue its handshake, if any."""
+        kind = self._session_kinds[revision(request.query) != 4]
         session = kind(id_, transport, self.driver, request)
         self._sessions[id_] = session
         if self._watchdog is not None:
             self._watchdog.watch(self.driver.loop, self.driver.thread_id)
         if self.rates is not None:
             self.rates.opened(session)
-        options = self.options
-        packet = encode_handshake(
-            Handshake(
-                id_, upgrades, options.ping_interval, options.ping_timeout, options.max_payload
-            )
-        )
-        session.send_packet(packet, len(packet))
-        if options.initial_packet is not None:
-            session.send(options.initial_packet)
+        if handshake is not None:
+            session.send_packet(handshake, len(handshake))
+        if self.options.initial_packet is not None:
+            session.send(self.options.initial_packet)
         if self.driver.debug:
             _session_logger.debug("%s opened by %s", masked(id_), transport.name)
         return session
 
-    # --- sessions ---------------------------------------------------------------------------------
+    def open_packet(self, id_: SessionId, upgrades: tuple[TransportName, ...]) -> bytes:
+        """The handshake of a session; those of others differ in their ids only."""
+        encode = self._open_packets.get(upgrades)
+        if encode is None:
+            options = self.options
+            encode = self._open_packets[upgrades] = handshake_encoder(
+                Handshake(
+                    id_, upgrades, options.ping_interval, options.ping_timeout, options.max_payload
+                )
+            )
+        return encode(id_)
 
     def _connection(self, session: ServerSession) -> None:
         for handler in self._handlers.get("connection", ()):
-            self._call_handler("connection", handler, session)
+            call_handler(self.driver, "connection", handler, session)
 
     def _session_ended(self, session: Session, reason: DisconnectReason, description: str) -> None:
         self._sessions.pop(session.id, None)
@@ -565,7 +470,8 @@ class EngineServer:
         if self.driver.debug:
             _session_logger.debug("%s closed: %s %s", masked(session.id), reason, description)
         if reason in _FAULTS and isinstance(session, ServerSession):
-            self.peer_log.info(session.request.client, f"{reason}: {description}")
+            words = words_for_end(description, self.options)
+            self.peer_log.info(session.request.client, f"{reason}: {words}")
 
     def _rebound(self) -> None:
         for session in list(self._sessions.values()):
@@ -579,32 +485,6 @@ class EngineServer:
         if isinstance(session, ServerSession):
             session.emit_local("upgrade", session.transport)
 
-    # --- handlers of the application --------------------------------------------------------------
-
     def _edit_headers(self, event: str, headers: list[tuple[str, str]], request: Request) -> None:
-        handlers = self._handlers.get(event)
-        if not handlers:
-            return
-        for handler in handlers:
-            self._call_handler(event, handler, headers, request)
-        for header in list(headers):
-            try:
-                check_token(f"name of a header set in {event!r}", header[0])
-                check_header_value(f"header {header[0]} set in {event!r}", header[1])
-            except ValueError:
-                _logger.exception("a header of the application was left out")
-                headers.remove(header)
-
-    def _call_handler(self, event: str, handler: Handler, *args: Any) -> None:
-        try:
-            result = handler(*args)
-            if hasattr(result, "__await__"):
-                self.driver.spawn(self._await_handler(event, result))
-        except Exception:
-            _logger.exception("a handler of the engine event %r failed", event)
-
-    async def _await_handler(self, event: str, awaitable: Awaitable[object]) -> None:
-        try:
-            await awaitable
-        except Exception:
-            _logger.exception("a handler of the engine event %r failed", event)
+        if handlers := self._handlers.get(event):
+            edit_headers(self.driver, event, handlers, headers, request)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from sockwave.engine.core.options import check_header_value, check_integer, check_token
+from sockwave.engine.core.option_checks import check_header_value, check_integer, check_token
 
 if TYPE_CHECKING:
     from sockwave.engine.core.request import Request
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NO_SNIFF",
+    "PLAIN",
     "ExchangeOwner",
     "HttpExchange",
     "Response",
@@ -30,6 +31,9 @@ ResponseHeaders: TypeAlias = Sequence[tuple[str, str]]
 
 NO_SNIFF: Final = (("X-Content-Type-Options", "nosniff"),)
 """On every answer whose body a browser might take for a page."""
+
+PLAIN: Final = (("Content-Type", "text/plain; charset=UTF-8"), *NO_SNIFF)
+"""Of a body that says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +66,7 @@ class ExchangeOwner(Protocol):
         """The whole body is there."""
 
     def body_too_large(self, exchange: HttpExchange) -> None:
-        """The body passed `max_payload`; the front end has answered 413."""
+        """The body passed `max_payload`; the front end answers 413."""
 
     def exchange_lost(self, exchange: HttpExchange) -> None:
         """The peer went away, or was too slow, before the exchange was done."""
@@ -94,6 +98,14 @@ class HttpExchange(ABC):
     def abort(self) -> None:
         """Cut the connection without an answer."""
 
+    def unsent(self, *, by_machine: bool = False) -> int:
+        """Bytes of the answer that this process still holds.
+
+        Args:
+            by_machine: With those that the machine holds, where that is known.
+        """
+        return 0
+
 
 class UpgradeExchange(ABC):
     """One request to become a WebSocket."""
@@ -104,8 +116,14 @@ class UpgradeExchange(ABC):
         self.request = request
 
     @abstractmethod
-    def accept(self, receiver: TransportReceiver, headers: ResponseHeaders) -> Transport | None:
-        """Answer 101; None when the peer has gone meanwhile."""
+    def accept(
+        self, receiver: TransportReceiver, headers: ResponseHeaders, first: bytes | None = None
+    ) -> Transport | None:
+        """Answer 101; None when the peer has gone meanwhile.
+
+        Args:
+            first: A text packet that follows at once.
+        """
 
     @abstractmethod
     def reject(self, status: int, headers: ResponseHeaders, body: bytes) -> None:

@@ -11,19 +11,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sockwave.engine.core.drain import DrainPlan
-from sockwave.engine.core.options import MAX_TIMEOUT, check_number
+from sockwave.engine.core.option_checks import MAX_TIMEOUT, check_number
 from sockwave.engine.core.states import State
-from sockwave.engine.server.polling import PollingTransport
+from sockwave.engine.server.transports.polling import PollingTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sockwave.engine.server.driver import Driver
-    from sockwave.engine.server.session import ServerSession
+    from sockwave.engine.server.sessions.session import ServerSession
 
 __all__ = ["Shutdown", "check_times"]
 
@@ -162,12 +161,12 @@ class Shutdown:
     def _close_due(self, plan: DrainPlan[ServerSession]) -> None:
         """Close those whose time has come, as many as one turn of the loop may."""
         now = self._driver.clock()
-        end = time.monotonic() + TURN  # the loop's own clock stands still during a turn
+        clock = self._driver.turn_clock
+        end = clock() + TURN
         while due := plan.due(now, CLOSED_AT_ONCE):
             for session in due:
-                if session.state is not State.UPGRADING:  # those come later, see `_close_rest`
-                    self._close(session)
-            if time.monotonic() >= end:
+                self._close(session)
+            if clock() >= end:
                 return
 
     def _close(self, session: ServerSession) -> None:
@@ -180,16 +179,6 @@ class Shutdown:
         except Exception:
             _logger.exception("internal error while closing a session")
 
-    def _close_rest(self, *, with_upgrades: bool) -> None:
-        """Close the sessions whose turn came in the middle of an upgrade.
-
-        What is queued would be lost with some of them: the client has left polling already, and
-        the WebSocket is not theirs yet.
-        """
-        for session in list(self._host.sessions.values()):
-            if with_upgrades or session.state is not State.UPGRADING:
-                self._close(session)
-
     def _close_idle_connections(self) -> None:
         if not self.keeps_idle_connections:
             for connection in list(self._driver.connections):
@@ -199,12 +188,10 @@ class Shutdown:
 
     async def _wait_for_goodbyes(self, end: float) -> None:
         driver, sessions = self._driver, self._host.sessions
-        half = end - self._timeout / 2
         pause, longest = PAUSES
         quiet_since: float | None = None
         while True:
             now = driver.clock()
-            self._close_rest(with_upgrades=now >= half)
             self._close_idle_connections()
             if self._is_delivering():
                 quiet_since = None

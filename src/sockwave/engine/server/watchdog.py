@@ -12,22 +12,32 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import sys
 import threading
 import time
+from collections import deque
 from contextlib import suppress
-from operator import call
+from itertools import accumulate, chain, islice, repeat, takewhile
+from operator import call, methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
+    from types import CodeType, FrameType
 
 __all__ = ["Watchdog"]
 
-_OURS: Final = str(Path(__file__).resolve().parents[2])
-_ASYNCIO: Final = str(Path(asyncio.__file__).parent)
+
+def _folder(code: CodeType, levels: int) -> str:
+    """A folder above a module, as its code names it: in a frozen program it is no real place."""
+    folders = Path(code.co_filename).parents
+    return str(folders[min(levels, len(folders) - 1)]) + os.sep
+
+
+_OURS: Final = _folder(_folder.__code__, 2)
+_ASYNCIO: Final = _folder(asyncio.run.__code__, 0)
 _LOOP: Final = frozenset({"run", "run_forever", "run_until_complete", "_run", "_run_once"})
 """Functions of asyncio from which a loop calls what is its turn."""
 
@@ -108,13 +118,9 @@ class Watchdog:
 
 def _application(thread_id: int) -> FrameType | None:
     """The function that our code has called and that is not ours, if the thread is in one."""
-    frame = _frames().get(thread_id)
-    chain: list[FrameType] = []
-    while frame is not None and not _is_loop(frame):
-        chain.append(frame)
-        frame = frame.f_back
+    frames = list(takewhile(lambda frame: not _is_loop(frame), _stack(thread_id)))
     is_called = False
-    for frame in reversed(chain):
+    for frame in reversed(frames):
         is_ours = frame.f_code.co_filename.startswith(_OURS)
         if is_called and not is_ours:
             return frame
@@ -122,21 +128,29 @@ def _application(thread_id: int) -> FrameType | None:
     return None
 
 
-def _frames() -> dict[int, FrameType]:
-    """What each thread is doing.
+def _stack(thread_id: int) -> list[FrameType]:
+    """The frames of a thread, the innermost first.
+
+    They are taken in one go: iterators of C call each other from the first step to the last, so
+    that no other thread has its turn in between. A frame that returns while somebody walks over it
+    may lead anywhere (seen with CPython 3.11: to a dictionary).
 
     CPython 3.11 (gh-106883) may stop for ever when a garbage collection begins in the midst of
     this: it holds a lock that a thread which ends waits for, and the collection lets that thread
-    run. So there is none, and nothing else runs in between: `map` calls the two without giving
-    another thread its turn.
+    run. So there is none.
     """
-    if not gc.isenabled():
-        return sys._current_frames()
+    collects = gc.isenabled()
+    steps = (gc.disable, sys._current_frames) if collects else (sys._current_frames,)
+    threads = islice(map(call, steps), len(steps) - 1, None)
+    innermost = map(methodcaller("get", thread_id), threads)
+    found: deque[FrameType | None] = deque()
     try:
-        _, frames = map(call, (gc.disable, sys._current_frames))
+        with suppress(AttributeError):  # None, behind the last one, has no frame before it
+            found.extend(accumulate(chain(innermost, repeat("f_back")), getattr))
     finally:
-        gc.enable()
-    return frames  # type: ignore[return-value] # the result of the second
+        if collects:
+            gc.enable()
+    return [frame for frame in found if frame is not None]
 
 
 def _is_loop(frame: FrameType) -> bool:

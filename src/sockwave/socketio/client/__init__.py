@@ -1,1 +1,4 @@
-"""Socket.IO client: one connection, its namespaces, and reconnection."""
+"""Socket.IO client: one connection, its namespaces, and reconnection.
+
+Nobody here knows the server.
+"""

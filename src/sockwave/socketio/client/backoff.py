@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt to connect (client.md section 4.5)."""
+"""How long to wait before the next attempt to connect (docs/protocol/reconnection.md#backoff)."""
 
 from __future__ import annotations
 

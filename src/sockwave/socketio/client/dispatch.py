@@ -1,6 +1,19 @@
-"""The side of a client's socket that faces the server: handlers, streams, and what runs them.
+"""The way in of a client's socket: from an event of the server to handlers and streams.
 
-Most events have one handler and no hook: their way is `_dispatch` and `_run_only`.
+Theory: `dispatch` is called on the stack of the read, with the name and the arguments as they were
+decoded. Everything that listens is called there and then, in this order: hooks of `on_any`, streams
+(`events()`), handlers by name. Most events have one handler and no hook: their way is `dispatch`
+and `_run_only`.
+
+A plain handler is done when it returns. One that is a coroutine begins at once, too, and becomes a
+task only if it waits; such tasks are counted (`_start_handler`, `_handler_ended`), since a server
+may send faster than they end: past a bound the connection keeps events back (`Intake`). So two
+coroutine handlers may run at the same time, but they begin in the order of events.
+
+A handler that fails is reported and changes nothing else, and an event is answered once: by what
+its handler returns, or by the first of several; on the connection that it came by, or not at all.
+
+Streams are kept by weak references: one that nobody iterates over any more collects nothing.
 """
 
 from __future__ import annotations
@@ -10,24 +23,21 @@ from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from sockwave.codec.json import encode_json
-from sockwave.codec.socketio import Packet, PacketType, ack_prefix
-from sockwave.engine.core.handlers import Handler, fit, most_arguments
-from sockwave.engine.core.options import check_integer
-from sockwave.errors import Disconnected, SockwaveError
+from sockwave.engine.core.emitter import Emitter
+from sockwave.engine.core.handlers import NO_HANDLERS, Handler, fit
+from sockwave.engine.core.option_checks import check_integer
+from sockwave.errors import Disconnected
 from sockwave.socketio.client.stream import EventStream, Overflow
 from sockwave.socketio.core.answers import Answers
-from sockwave.socketio.core.emitter import Emitter
 from sockwave.socketio.core.listeners import ANY, ANY_OUTGOING, AnyListeners
-from sockwave.socketio.core.outgoing import check_event_name, encode
+from sockwave.socketio.core.outgoing import check_event_name
 from sockwave.socketio.core.running import HandlerRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
-    from sockwave.engine.core.client_session import ClientSession
+    from sockwave.engine.client.runtime import Runtime
     from sockwave.engine.core.handlers import HandlerTable
-    from sockwave.socketio.client.manager import Manager
+    from sockwave.errors import SockwaveError
+    from sockwave.socketio.client.outbox import Outbox
     from sockwave.types import NamespaceName
 
 __all__ = ["IncomingEvents"]
@@ -37,36 +47,24 @@ class IncomingEvents(AnyListeners, HandlerRunner, Emitter):
     """Handlers and streams of one namespace's events; the base of `ClientSocket`."""
 
     __slots__ = (
-        "_ack_prefix",
         "_ended_with",
+        "_handlers",
         "_hooks",
-        "_is_special",
-        "_offset",
-        "_parser",
-        "_pid",
+        "_outbox",
         "_runtime",
-        "_session",
         "_streams",
-        "manager",
         "namespace",
     )
 
-    def __init__(self, manager: Manager, namespace: NamespaceName) -> None:
-        super().__init__()
-        self.manager = manager
+    def __init__(self, namespace: NamespaceName, runtime: Runtime, outbox: Outbox) -> None:
         self.namespace = namespace
-        self._runtime = manager.runtime
-        self._parser = manager.options.parser
-        self._session: ClientSession | None = None
-        self._ack_prefix = ack_prefix(namespace)
+        self._runtime = runtime
+        self._outbox = outbox
+        self._handlers = NO_HANDLERS
         self._hooks: HandlerTable | None = None
-        # Whether `emit` takes the long way.
-        self._is_special = self._parser is not None
         self._streams: list[weakref.ref[EventStream]] = []
+        # Why no events will come; None while they may, and before the first `connect()`.
         self._ended_with: SockwaveError | None = None
-        # Of the recovery: who this client is to the server, and the last event it has seen.
-        self._pid: str | None = None
-        self._offset: str | None = None
 
     # --- streams ----------------------------------------------------------------------------------
 
@@ -89,12 +87,13 @@ class IncomingEvents(AnyListeners, HandlerRunner, Emitter):
         Raises:
             TypeError, ValueError: A name is no text or reserved, or an argument is no such value.
         """
+        self._runtime.check_process()
         for event in events:
             check_event_name(event)
         check_integer("maxsize", maxsize, 1)
         if overflow not in ("error", "drop_oldest", "drop_newest"):
             raise ValueError(f"overflow: {overflow!r} is not error, drop_oldest or drop_newest")
-        stream = EventStream(events, maxsize, overflow)
+        stream = EventStream(events, maxsize, overflow, self._runtime)
         reference = weakref.ref(stream, self._forget_stream)
         self._streams.append(reference)
         stream.on_end(lambda: self._forget_stream(reference))
@@ -110,17 +109,24 @@ class IncomingEvents(AnyListeners, HandlerRunner, Emitter):
         if reference in self._streams:
             self._streams.remove(reference)
 
-    def _end_streams(self, error: SockwaveError) -> None:
-        """Nothing will come until the socket connects anew."""
-        for reference in list(self._streams):
-            stream = reference()
-            if stream is not None:
-                _end_stream(stream, error)
+    def began(self) -> None:
+        """Events may come again."""
+        self._ended_with = None
+
+    def ended(self, error: SockwaveError) -> None:
+        """No events will come until somebody connects."""
+        self._ended_with = error
+        for stream in self._open_streams():
+            _end_stream(stream, error)
+
+    def _open_streams(self) -> list[EventStream]:
+        return [stream for each in self._streams if (stream := each()) is not None]
 
     # --- handlers ---------------------------------------------------------------------------------
 
     def _hooks_for(self, key: str) -> HandlerTable:
-        self._is_special = self._is_special or key == ANY_OUTGOING
+        if key == ANY_OUTGOING:
+            self._outbox.watch()
         if self._hooks is None:
             self._hooks = {}
         return self._hooks
@@ -130,7 +136,8 @@ class IncomingEvents(AnyListeners, HandlerRunner, Emitter):
         for handler in self._handlers.get(event, ()):
             self._run(handler, fit(handler, args), event)
 
-    def _dispatch(self, args: list[Any], id_: int | None) -> None:
+    def dispatch(self, args: list[Any], id_: int | None) -> None:
+        """An event of the server, its name first, has its turn."""
         name = args[0]
         if self._hooks is not None:
             for hook in self._hooks.get(ANY, ()):
@@ -143,12 +150,10 @@ class IncomingEvents(AnyListeners, HandlerRunner, Emitter):
         if name.__class__ is not str:
             name = str(int(name)) if name == int(name) else str(name)
         handlers = self._handlers.get(name)
-        if self._pid is not None and id_ is None and args[-1].__class__ is str and len(args) > 1:
-            self._dispatch_with_offset(name, args, handlers or ())
-        elif handlers is not None and len(handlers) == 1:
+        if handlers is not None and len(handlers) == 1:
             self._run_only(handlers[0], args, name, id_)
         elif handlers:
-            answers = self._answers(id_, len(handlers))
+            answers = self._answers(name, id_, len(handlers))
             for handler in handlers:
                 self._run(handler, args[1:], name, answers)
 
@@ -156,53 +161,27 @@ class IncomingEvents(AnyListeners, HandlerRunner, Emitter):
         """One handler: the path of nearly every event."""
         try:
             result = handler(*args[1:])
-        except Exception as error:
-            self.handler_failed(name, error)
+        except BaseException as error:
+            self._failed(name, error)
             return
         if result.__class__ is CoroutineType or (
             result is not None and hasattr(result, "__await__")
         ):
-            answers = None if id_ is None else self._answers(id_, 1)
+            answers = None if id_ is None else self._answers(name, id_, 1)
             self._start_handler(self._finish(result, name, answers))
         elif id_ is not None:
-            self.acknowledge(self._session, id_, result)
+            outbox = self._outbox
+            outbox.acknowledge(outbox.session, name, id_, result)
 
-    def _dispatch_with_offset(
-        self, name: str, args: list[Any], handlers: tuple[Handler, ...]
-    ) -> None:
-        """The last argument may be the server's offset, which no handler of fixed arity wants."""
-        for handler in handlers:
-            most = most_arguments(handler)
-            fitted = args[1:-1] if most == len(args) - 2 else args[1:]
-            self._run(handler, fitted, name)
-        self._offset = args[-1]
+    def _is_ending(self) -> bool:
+        return self._runtime.is_ending()
 
-    def _start_handler(self, handler: Coroutine[Any, Any, None]) -> None:
-        self.manager.handler_started()
-        self._runtime.start_handler(handler)
+    def _escaped(self, error: BaseException) -> None:
+        self._runtime.application_failed(error)
 
-    def _handler_ended(self) -> None:
-        self.manager.handler_ended()
-
-    def _answers(self, id_: int | None, handlers: int) -> Answers:
-        return Answers(partial(self.acknowledge, self._session), id_, handlers)
-
-    def acknowledge(self, session: ClientSession | None, id_: int, result: Any) -> None:
-        """Answer an event, on the connection that it came by only: ids mean nothing on another."""
-        if session is None or session is not self._session:
-            return
-        values = [] if result is None else result if isinstance(result, tuple) else [result]
-        try:
-            if self._parser is None:
-                json, attachments = encode_json(values)
-                if not attachments:
-                    text = b"%b%d%b" % (self._ack_prefix, id_, json)
-                    session.send_packet(text, len(text))
-                    return
-            packet = Packet(PacketType.ACK, self.namespace, id_, values)
-            encode(packet, parser=self._parser).queue_on(session)
-        except SockwaveError as error:
-            self.handler_failed("acknowledgement", error)
+    def _answers(self, name: str, id_: int | None, handlers: int) -> Answers:
+        outbox = self._outbox
+        return Answers(partial(outbox.acknowledge, outbox.session), name, id_, handlers)
 
 
 def _end_stream(stream: EventStream, error: SockwaveError) -> None:

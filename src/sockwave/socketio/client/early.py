@@ -1,4 +1,4 @@
-"""Events that a server sends before it accepts the socket: those of a recovery (client.md 5.10)."""
+"""Events that a server sends before it accepts the socket (docs/protocol/recovery.md)."""
 
 from __future__ import annotations
 

@@ -1,46 +1,59 @@
-"""One connection to a server: its sockets, and reconnection (client.md section 4).
+"""One connection to a server: its sockets, and reconnection (docs/protocol/reconnection.md).
 
-Theory: one task, the supervisor, lives while the connection is wanted. It opens an engine, waits
-for its end, waits for the backoff, and so on. Whatever comes in arrives by direct calls from the
-engine's session, on the stack of the read; the supervisor only learns of the end. Stopping cancels
-the supervisor; the engine then closes by itself in a task of its own, so that a new supervisor may
-start at once.
+Theory: `Supervisor` keeps the connection while somebody wants it: a socket that is active, or who
+has called `open()`. A connection (`ServerConnection`) belongs to one attempt; the manager is what
+stays, with its sockets, its event handlers, and the handlers of sockets that still run when the
+connection is replaced (`Intake`).
+
+Sockets are kept twice: `_sockets` has every one that was made, since each namespace has one socket
+for ever; `_subscribed` has the lives of those that want to be connected, in the order of asking,
+and only these hear of the connection and get packets. Whoever tells all of them takes a copy first,
+because their handlers may add and remove some.
+
+Everything happens in one event loop. When that has ended, and the client is used in another one,
+all that belonged to the first is forgotten and the connection comes anew (`_loop_changed`).
 """
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import logging
+import sys
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack
 
+from sockwave.engine.client.loading import check_aiohttp
 from sockwave.engine.client.options import ClientEngineOptions
 from sockwave.engine.client.runtime import Runtime
 from sockwave.engine.client.url import ServerUrl, parse_url
-from sockwave.engine.core.handlers import Handler, fit
-from sockwave.errors import (
-    ConnectTimeout,
-    Disconnected,
-    SockwaveError,
-    TransportError,
-)
-from sockwave.socketio.client.backoff import Backoff
+from sockwave.engine.core.handlers import NO_HANDLERS, Handler
+from sockwave.engine.core.in_turn import InTurn
+from sockwave.engine.core.option_signature import names_options
+from sockwave.engine.io.local_events import LocalEvents
+from sockwave.errors import Disconnected, SockwaveError
 from sockwave.socketio.client.connection import ParsedServerConnection, ServerConnection
+from sockwave.socketio.client.connection_log import ConnectionLog
+from sockwave.socketio.client.keywords import (
+    ConnectOptionsDict,
+    ManagerOptionsDict,
+    SocketOptionsDict,
+)
 from sockwave.socketio.client.options import (
     ManagerOptions,
-    ManagerOptionsDict,
     SocketOptions,
-    SocketOptionsDict,
+    check_socket_options,
     split_options,
 )
 from sockwave.socketio.client.socket import ClientSocket
-from sockwave.socketio.core.emitter import Emitter
+from sockwave.socketio.client.supervisor import Supervisor
+from sockwave.socketio.client.waiting import Waiters
+from sockwave.socketio.core.intake import Account, Intake
+from sockwave.socketio.core.parser import guarded
 from sockwave.types import DisconnectReason, NamespaceName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Hashable
 
-    from sockwave.engine.core.client_session import ClientSession
-    from sockwave.socketio.client.options import ConnectOptionsDict
+    from sockwave.socketio.client.life import Life
     from sockwave.types import SessionId, TransportName
 
 __all__ = ["Manager", "connect"]
@@ -49,7 +62,7 @@ F = TypeVar("F", bound=Handler)
 _logger: Final = logging.getLogger("sockwave.socketio")
 
 
-class Manager(Emitter):
+class Manager(LocalEvents):
     """One connection to a server, kept alive, and shared by sockets of several namespaces.
 
     It connects when a socket wants to be connected, and closes when none does any more. Everything
@@ -69,47 +82,45 @@ class Manager(Emitter):
     """
 
     __slots__ = (
-        "_backoff",
-        "_closing",
-        "_connection",
         "_error_hook",
+        "_handlers",
+        "_intake",
         "_is_held_open",
+        "_log",
         "_open_waiters",
-        "_running",
         "_sockets",
         "_subscribed",
         "_supervisor",
-        "_upgraded",
+        "ends",
         "engine_options",
         "options",
+        "parser",
         "runtime",
         "server",
     )
 
+    @names_options(ManagerOptionsDict, ClientEngineOptions, ManagerOptions, path="/socket.io")
     def __init__(self, url: str, **options: Unpack[ManagerOptionsDict]) -> None:
-        super().__init__()
-        engine, manager, socket = split_options(options)
+        check_aiohttp()
+        engine, manager, socket = split_options(options, "Manager")
         if socket:
             raise TypeError(f"{min(socket)} is an option of a socket: Manager.socket(...)")
         self.server: ServerUrl = parse_url(url)
         self.engine_options = ClientEngineOptions(**{"path": "/socket.io", **engine})
         self.options = options_ = ManagerOptions(**manager)
+        self.parser = guarded(options_.parser, self.engine_options.max_backlog)
         self.runtime = Runtime()
-        self._backoff = Backoff(
-            options_.reconnection_delay,
-            options_.reconnection_delay_max,
-            options_.randomization_factor,
-        )
-        self._connection: ServerConnection | None = None
-        self._supervisor: asyncio.Task[None] | None = None
-        self._closing: set[asyncio.Task[None]] = set()
+        self.runtime.on_move(self._loop_changed)
+        self._supervisor = Supervisor(self)
+        self._log = ConnectionLog(_logger, self.server)
         self._sockets: dict[NamespaceName, ClientSocket] = {}
-        self._subscribed: dict[NamespaceName, ClientSocket] = {}
-        self._running = 0
-        self._upgraded = False
+        self._subscribed: dict[NamespaceName, Life] = {}
+        self._intake: Intake | None = None
+        self.ends = InTurn()
         self._is_held_open = False
-        self._open_waiters: list[asyncio.Future[None]] = []
-        self._error_hook: Callable[[Exception, ClientSocket, str], object] | None = None
+        self._open_waiters = Waiters()
+        self._error_hook: Callable[[Any, ClientSocket, str], object] | None = None
+        self._handlers = NO_HANDLERS
 
     def __repr__(self) -> str:
         return f"<Manager {self.server.host}:{self.server.port} {self.transport or 'closed'}>"
@@ -119,34 +130,33 @@ class Manager(Emitter):
     @property
     def is_open(self) -> bool:
         """Whether the connection stands."""
-        return self._session is not None
+        return self._supervisor.session is not None
 
     @property
     def is_connecting(self) -> bool:
         """Whether it tries to connect, or waits to try again."""
-        return self._supervisor is not None and not self.is_open
+        return self._supervisor.is_running and not self.is_open
 
     @property
     def transport(self) -> TransportName | None:
         """What carries the connection: `polling` or `websocket`; None while there is none."""
-        return self._connection.engine.transport if self._connection and self.is_open else None
+        connection = self._supervisor.connection
+        return connection.engine.transport if connection is not None and self.is_open else None
 
     @property
     def session_id(self) -> SessionId | None:
         """Engine.IO session id, a credential; None while there is no connection."""
-        return self._connection.engine.id if self._connection is not None else None
+        connection = self._supervisor.connection
+        return connection.engine.id if connection is not None else None
 
     @property
     def watches_packets(self) -> bool:
         """Whether there are handlers of `packet`."""
         return "packet" in self._handlers
 
-    @property
-    def _session(self) -> ClientSession | None:
-        return self._connection.session if self._connection is not None else None
-
     # --- using it ---------------------------------------------------------------------------------
 
+    @names_options(SocketOptionsDict, SocketOptions)
     def socket(
         self, namespace: NamespaceName = "/", **options: Unpack[SocketOptionsDict]
     ) -> ClientSocket:
@@ -162,12 +172,13 @@ class Manager(Emitter):
             raise TypeError(f"namespace must be text, not {type(namespace).__name__}")
         if not namespace.startswith("/"):
             namespace = f"/{namespace}"
-        if "," in namespace:
-            raise ValueError(f"namespace: {namespace!r} cannot contain a comma")
+        check_socket_options("Manager.socket", options)
         return self.own_socket(namespace, SocketOptions(**options))
 
     def own_socket(self, namespace: NamespaceName, options: SocketOptions) -> ClientSocket:
-        """As `socket`, with options that were checked."""
+        """The socket of a namespace, as `socket` gives it; its options were checked."""
+        if "," in namespace:
+            raise ValueError(f"namespace: {namespace!r} cannot contain a comma")
         socket = self._sockets.get(namespace)
         if socket is None:
             socket = self._sockets[namespace] = ClientSocket(self, namespace, options)
@@ -181,24 +192,29 @@ class Manager(Emitter):
         Raises:
             SockwaveError: The attempts have ended; the last one's error.
         """
+        if self.runtime.is_elsewhere():
+            await self.runtime.visit(self.open())
+            return
         self._is_held_open = True
-        self._start()
+        self._supervisor.start()
         while not self.is_open:
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._open_waiters.append(waiter)
-            await waiter
+            await self._open_waiters.wait()
 
     async def close(self) -> None:
         """Close the connection and stop reconnecting; waits until nothing is left behind.
 
         Connected sockets get `disconnect` with `forced close`; `socket.connect()` opens it again.
         What was emitted goes out first, if the server takes it within `close_timeout`. Handlers
-        that still run are cancelled, but not the calling one.
+        that still run are cancelled, but not the calling one. May be awaited in any event loop.
         """
+        if self.runtime.is_elsewhere():
+            with contextlib.suppress(Disconnected):  # its loop ends first, and everything with it
+                await self.runtime.visit(self.close())
+            return
         self._is_held_open = False
         if not self.runtime.is_bound:
             return
-        self._stop()
+        self._supervisor.stop()
         await self.wait_closings()
         await self.runtime.cancel_all()
 
@@ -206,8 +222,12 @@ class Manager(Emitter):
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        for socket in list(self._subscribed.values()):
-            socket.disconnect()
+        if self.runtime.is_elsewhere():
+            with contextlib.suppress(Disconnected):
+                await self.runtime.visit(self.__aexit__())
+            return
+        for life in list(self._subscribed.values()):
+            life.disconnect()
         await self.close()
 
     def on_error(self, hook: F) -> F:
@@ -215,256 +235,187 @@ class Manager(Emitter):
         self._error_hook = hook
         return hook
 
-    # --- called by sockets ------------------------------------------------------------------------
+    # --- from sockets -----------------------------------------------------------------------------
 
-    def socket_activated(self, socket: ClientSocket) -> None:
+    def socket_activated(self, life: Life) -> None:
         """A socket wants to be connected."""
-        self.runtime.bind()
-        if socket.namespace not in self._subscribed:
-            self._subscribed[socket.namespace] = socket
-        session = self._session
-        if session is not None:
-            socket.engine_opened(session)
-        else:
-            self._start()
+        self.runtime.bind()  # which says what to do where no loop runs
+        if life.namespace not in self._subscribed:
+            self._subscribed[life.namespace] = life
+        connection, session = self._supervisor.connection, self._supervisor.session
+        if session is None:
+            self._supervisor.start()
+        elif connection is None or life.namespace not in connection.unwanted:
+            life.opened(session)  # else when the server has answered the one before
 
-    def socket_deactivated(self, socket: ClientSocket) -> None:
+    def socket_deactivated(self, life: Life) -> None:
         """A socket does not want to be connected; when it was the last, nobody does."""
-        self._subscribed.pop(socket.namespace, None)
+        self._subscribed.pop(life.namespace, None)
         if not self._subscribed and not self._is_held_open:
-            self._stop()
+            self._supervisor.stop()
+
+    def answer_unwanted(self, namespace: NamespaceName) -> None:
+        """A socket has left before the server has answered whether it is let in."""
+        if self._supervisor.connection is not None:
+            self._supervisor.connection.unwanted.add(namespace)
+
+    def socket_refused(self, namespace: NamespaceName, error: SockwaveError) -> None:
+        """The server does not let a socket in."""
+        self._log.refused(namespace, error)
 
     def restart(self) -> None:
         """Close the connection and let it come again, by the backoff."""
-        session = self._session
+        session = self._supervisor.session
         if session is not None:
             session.end(DisconnectReason.FORCED_CLOSE, None)
 
-    def handler_started(self) -> None:
-        """One more handler runs; past the bound nothing more is read from the server."""
-        self._running += 1
-        if self._running > self.options.max_pending_handlers:
-            self._pause_reading()
+    def handler_started(self, handler: Hashable) -> None:
+        """A handler has begun, and waits."""
+        if self._intake is not None:
+            self._intake.fresh.append(handler)
 
-    def handler_ended(self) -> None:
-        """One handler less runs."""
-        self._running -= 1
-        if self._running == self.options.max_pending_handlers // 2:
-            session = self._session
-            if session is not None and session.transport is not None:
-                session.transport.resume_reading()
+    def handler_ended(self, handler: Hashable) -> None:
+        """A handler that was waited for has ended."""
+        if self._intake is not None:
+            self._intake.ended(handler)
 
-    def _pause_reading(self) -> None:
-        session = self._session
-        if session is not None and session.transport is not None:
-            session.transport.pause_reading()
+    def early_event(self, life: Life, args: list[Any], id_: int | None) -> None:
+        """An event that came before its socket was accepted has its turn."""
+        connection = self._supervisor.connection
+        if connection is not None:
+            connection.early_event(life, args, id_)
 
-    def handler_failed(self, error: Exception, socket: ClientSocket, event: str) -> None:
+    def handler_failed(self, error: BaseException, socket: ClientSocket, event: str) -> None:
         """Log a handler's exception, and tell the hook."""
         _logger.error("a handler of %r in %s failed", event, socket.namespace, exc_info=error)
         if self._error_hook is not None:
             try:
                 self._error_hook(error, socket, event)
-            except Exception:
+            except BaseException as failure:
                 _logger.exception("the on_error hook failed")
+                self.runtime.application_failed(failure)
 
     async def wait_closings(self) -> None:
         """Wait until engines that were closed are gone."""
-        while closing := [task for task in self._closing if task is not asyncio.current_task()]:
-            await asyncio.wait(closing)
+        await self._supervisor.wait_closings()
 
-    # --- the supervisor ---------------------------------------------------------------------------
+    # --- from the supervisor ----------------------------------------------------------------------
 
-    def _start(self) -> None:
-        self.runtime.bind()
-        if self._supervisor is None:
-            self._supervisor = self.runtime.start(self._supervise())
-
-    def _stop(self) -> None:
-        """End supervision; the connection closes in the background."""
-        supervisor, self._supervisor = self._supervisor, None
-        connection, self._connection = self._connection, None
-        self._backoff.reset()
-        if connection is not None:
-            connection.engine.close()
-            self._dispose_later(connection)
-        if supervisor is not None:
-            supervisor.cancel()
-            self._tell_closed(DisconnectReason.FORCED_CLOSE, None)
-            self._attempts_ended(Disconnected(DisconnectReason.FORCED_CLOSE))
-
-    async def _supervise(self) -> None:
-        me = asyncio.current_task()
-        attempt = 0
-        while True:
-            failure = await self._connect_once(attempt)
-            if self._supervisor is not me:
-                return  # stopped by a handler
-            if failure is None:
-                attempt = 0
-            if not await self._wait_to_retry(attempt, failure):
-                return
-            attempt += 1
-            self.emit_local("reconnect_attempt", attempt)
-            if self._supervisor is not me:
-                return
-
-    async def _connect_once(self, attempt: int) -> SockwaveError | None:
-        """Open a connection and wait for its end; returns why it could not be opened."""
-        options = self.engine_options
-        try:
-            connection = self._connection = self._new_connection(attempt)
-        except Exception as error:  # of a function given as `extra_headers`
-            failed = TransportError(f"extra_headers failed: {error}")
-            failed.__cause__ = error
-            self._attempt_failed(failed)
-            return failed
-        begin_with: TransportName | None = None
-        if options.remember_upgrade and self._upgraded:
-            begin_with = "websocket"
-        failure: SockwaveError | None = None
-        try:
-            try:
-                async with asyncio.timeout(options.timeout):
-                    await connection.engine.open(begin_with)
-            except SockwaveError as error:
-                failure = error
-            except TimeoutError:
-                failure = ConnectTimeout("timeout")
-            else:
-                await connection.ended
-        except asyncio.CancelledError:
-            if self._connection is connection:  # it is not us who cancel: the loop ends
-                self._connection = None
-                await connection.engine.aclose()
-            raise
-        if self._connection is connection:
-            self._connection = None
-            self._dispose_later(connection)
-        if failure is not None:
-            self._attempt_failed(failure)
-        return failure
-
-    def _new_connection(self, attempt: int) -> ServerConnection:
-        parser = self.options.parser
+    def new_connection(self, attempt: int) -> ServerConnection:
+        """Make a connection, which is yet to be opened."""
+        parser = self.parser
         if parser is None:
             return ServerConnection(self, self._subscribed, attempt)
         return ParsedServerConnection(self, self._subscribed, attempt, parser)
 
-    def _attempt_failed(self, failure: SockwaveError) -> None:
-        self._upgraded = False
+    def attempt_failed(self, failure: SockwaveError) -> None:
+        """There is no connection this time."""
+        self._log.failed(failure)
         self.emit_local("error", failure)
-        for socket in list(self._subscribed.values()):
-            socket.connection_failed(failure)
+        for life in list(self._subscribed.values()):
+            life.attempt_failed(failure)
 
-    async def _wait_to_retry(self, attempt: int, failure: SockwaveError | None) -> bool:
-        """Wait for the time of the next attempt; False when there is none."""
-        options = self.options
-        limit = options.reconnection_attempts or None
-        exhausted = limit is not None and attempt >= limit
-        ends = exhausted or not options.reconnection
-        if ends:
-            self._supervisor = None
-            self._backoff.reset()
-            if options.reconnection:
-                self.emit_local("reconnect_failed")
-        if failure is not None and attempt:
-            self.emit_local("reconnect_error", failure)
-        if ends:
-            if self._supervisor is None:  # else a handler has started anew
-                self._attempts_ended(failure or Disconnected(DisconnectReason.TRANSPORT_CLOSE))
-            return False
-        await asyncio.sleep(self._backoff.next())
-        return True
+    def attempts_ended(self, error: SockwaveError) -> None:
+        """There will be none, until somebody connects."""
+        for life in list(self._subscribed.values()):
+            life.attempts_ended(error)
+        self._open_waiters.fail(error)
 
-    def _attempts_ended(self, error: SockwaveError) -> None:
-        for socket in list(self._subscribed.values()):
-            socket.attempts_ended(error)
-        self._wake(error)
+    def stopped(self) -> None:
+        """The connection is not wanted any more, or the attempts to have one."""
+        self._tell_closed(DisconnectReason.FORCED_CLOSE, None)
+        self.attempts_ended(Disconnected(DisconnectReason.FORCED_CLOSE))
 
-    def _wake(self, error: SockwaveError | None) -> None:
-        waiters, self._open_waiters = self._open_waiters, []
-        for waiter in waiters:
-            if waiter.done():
-                continue
-            if error is None:
-                waiter.set_result(None)
-            else:
-                waiter.set_exception(error)
+    def loop_ends(self) -> None:
+        """The event loop ends, and the connection with it."""
+        for life in list(self._subscribed.values()):
+            life.loop_ends()
 
-    def _dispose_later(self, connection: ServerConnection) -> None:
-        task = self.runtime.loop.create_task(_dispose(connection))
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+    def _loop_changed(self) -> None:
+        """Forget what belonged to a loop that has ended, and connect anew in this one."""
+        self._supervisor.loop_changed()
+        self._open_waiters.forget()
+        self._intake = None
+        for socket in list(self._sockets.values()):
+            socket.loop_changed()
+        if self._subscribed or self._is_held_open:
+            self._supervisor.start()
 
     # --- from the connection ----------------------------------------------------------------------
 
+    def attach(self, connection: ServerConnection) -> Intake:
+        """Bound what a new connection brings, together with handlers that run since the last."""
+        if self._intake is None:
+            self._intake = Intake(
+                connection,
+                self.runtime,
+                max_handlers=self.options.max_pending_handlers,
+                max_bytes=self.options.max_pending_bytes,
+                max_attachments=self.options.max_attachments,
+                account=Account(sys.maxsize),
+            )
+        else:
+            self._intake.attach(connection)
+        return self._intake
+
+    def is_current(self, connection: ServerConnection) -> bool:
+        """Whether a connection is wanted."""
+        return connection is self._supervisor.connection
+
     def connection_opened(self, connection: ServerConnection) -> None:
         """The handshake is done: tell, and let all sockets join, in the order they wanted to."""
-        self._upgraded = connection.engine.transport == "websocket"
+        self._supervisor.is_upgraded = connection.engine.transport == "websocket"
         self.emit_local("open")
         if connection.attempt:
             self.emit_local("reconnect", connection.attempt)
-        self._wake(None)
-        for socket in list(self._subscribed.values()):
+        self._open_waiters.wake()
+        for life in list(self._subscribed.values()):
             session = connection.session
             if session is not None:
-                socket.engine_opened(session)
+                life.opened(session)
 
     def connection_upgraded(self) -> None:
         """It is a WebSocket now."""
-        self._upgraded = True
+        self._supervisor.is_upgraded = True
         self.emit_local("upgrade")
 
     def connection_closed(
         self, connection: ServerConnection, reason: DisconnectReason, error: SockwaveError | None
     ) -> None:
         """It is over; one that was left behind interests nobody."""
-        if connection is self._connection:
+        if self.is_current(connection):
             if reason is DisconnectReason.TRANSPORT_ERROR:
-                self._upgraded = False
+                self._supervisor.is_upgraded = False
+            self._log.lost(reason, error)
             self._tell_closed(reason, error)
 
     def socket_accepted(self) -> None:
         """The server lets a socket in: it means well, and the next loss begins with short delays.
 
         Not at the handshake, as the reference does: a server that drops everybody at once would be
-        called again at the base delay, by all, for ever (security.md C04).
+        called again at the base delay, by all, for ever (docs/security.md#hostile-servers, C04).
         """
-        self._backoff.reset()
+        self._supervisor.accepted()
+        self._log.accepted()
 
     def _tell_closed(self, reason: DisconnectReason, error: SockwaveError | None) -> None:
         self.emit_local("close", reason, error)
-        for socket in list(self._subscribed.values()):
-            socket.connection_lost(reason, error)
+        for life in list(self._subscribed.values()):
+            life.lost(reason, error)
 
-    def emit_local(self, event: str, *args: Any) -> None:
-        """Run the handlers of an event of the manager."""
-        for handler in self._handlers.get(event, ()):
-            try:
-                result = handler(*fit(handler, args))
-                if hasattr(result, "__await__"):
-                    self.runtime.start(_guarded(result, event))
-            except Exception:
-                _logger.exception("a handler of the manager's event %r failed", event)
+    # --- its own events ---------------------------------------------------------------------------
 
+    def _go_on(self, running: Coroutine[Any, Any, None]) -> None:
+        self.runtime.start(running)
 
-async def _dispose(connection: ServerConnection) -> None:
-    """Let an orderly close take its time, which is limited, and free everything."""
-    try:
-        if connection.engine.is_closing:
-            await connection.ended
-    finally:
-        await connection.engine.aclose()
-
-
-async def _guarded(awaitable: Any, event: str) -> None:
-    try:
-        await awaitable
-    except Exception:
+    def _local_handler_failed(self, event: str, error: BaseException) -> None:
         _logger.exception("a handler of the manager's event %r failed", event)
+        self.runtime.application_failed(error)
 
 
+@names_options(
+    ConnectOptionsDict, ClientEngineOptions, ManagerOptions, SocketOptions, path="/socket.io"
+)
 def connect(
     url: str,
     *,

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sockwave.codec.json import MAX_DEPTH
 from sockwave.codec.socketio import DEFAULT_MAX_ATTACHMENTS
-from sockwave.engine.client.options import ClientEngineOptions, ClientEngineOptionsDict
-from sockwave.engine.core.options import check_integer, check_number
+from sockwave.engine.client.options import ClientEngineOptions
+from sockwave.engine.core.option_checks import check_integer, check_number, warn_of_milliseconds
+from sockwave.engine.core.option_names import check_names, strict_options
 
 if TYPE_CHECKING:
     from sockwave.socketio.core.parser import Parser
 
 __all__ = [
     "Auth",
-    "ConnectOptionsDict",
     "ManagerOptions",
-    "ManagerOptionsDict",
     "SocketOptions",
-    "SocketOptionsDict",
+    "check_socket_options",
     "split_options",
 ]
 
@@ -29,35 +28,7 @@ Auth: TypeAlias = "Mapping[str, Any] | Callable[[], Mapping[str, Any] | Awaitabl
 asked at each connection and reconnection; it may be `async def`."""
 
 
-class ManagerOptionsDict(ClientEngineOptionsDict, total=False):
-    """The keywords of `Manager`: those of the engine and of `ManagerOptions`."""
-
-    reconnection: bool
-    reconnection_attempts: int | None
-    reconnection_delay: float
-    reconnection_delay_max: float
-    randomization_factor: float
-    auto_connect: bool
-    max_attachments: int
-    max_depth: int
-    max_pending_handlers: int
-    parser: Parser | None
-
-
-class SocketOptionsDict(TypedDict, total=False):
-    """The keywords of `Manager.socket`."""
-
-    auth: Auth | None
-    ack_timeout: float | None
-    retries: int
-    send_buffer_limit: int
-    max_pending_acks: int
-
-
-class ConnectOptionsDict(ManagerOptionsDict, SocketOptionsDict, total=False):
-    """The keywords of `connect`."""
-
-
+@strict_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagerOptions:
     """Options of a manager beyond those of its engine.
@@ -73,10 +44,12 @@ class ManagerOptions:
         max_attachments: Binary parts of one packet from the server, 10 as in the reference; their
             sum may be as many times `max_payload`.
         max_depth: Nesting of a packet's JSON.
-        max_pending_handlers: `async def` handlers that may run at a time; past it nothing more is
-            read from the server until half of them have ended.
-        parser: How packets are encoded, the same as the server's; None is JSON. With one of these,
-            arguments are encoded when they are sent: do not change them after `emit`.
+        max_pending_handlers: `async def` handlers that may run at a time; past it events wait, in
+            order, while acknowledgements and heartbeats are taken.
+        max_pending_bytes: Bytes of events that wait, together with those whose handlers run: of
+            these up to half of it. Past it nothing is read from the server until handlers end,
+            acknowledgements included, and the log says so.
+        parser: How packets are encoded, the same as the server's; None is JSON.
     """
 
     reconnection: bool = True
@@ -88,6 +61,7 @@ class ManagerOptions:
     max_attachments: int = DEFAULT_MAX_ATTACHMENTS
     max_depth: int = MAX_DEPTH
     max_pending_handlers: int = 1_000
+    max_pending_bytes: int = 64 * 1024 * 1024
     parser: Parser | None = None
 
     def __post_init__(self) -> None:
@@ -96,17 +70,21 @@ class ManagerOptions:
                 raise TypeError(f"{name} must be a bool, not {type(getattr(self, name)).__name__}")
         if self.reconnection_attempts is not None:
             check_integer("reconnection_attempts", self.reconnection_attempts, 0)
-        check_number("reconnection_delay", self.reconnection_delay, 0)
-        check_number("reconnection_delay_max", self.reconnection_delay_max, 0)
+        for name in ("reconnection_delay", "reconnection_delay_max"):
+            check_number(name, getattr(self, name), 0)
+        warn_of_milliseconds("reconnection_delay", self.reconnection_delay, above=1_000.0)
+        warn_of_milliseconds("reconnection_delay_max", self.reconnection_delay_max)
         check_number("randomization_factor", self.randomization_factor, 0, 1)
         check_integer("max_attachments", self.max_attachments, 1)
         check_integer("max_depth", self.max_depth, 1, 250)
         check_integer("max_pending_handlers", self.max_pending_handlers, 1)
+        check_integer("max_pending_bytes", self.max_pending_bytes, 1)
         for method in ("encode", "decoder"):
             if self.parser is not None and not callable(getattr(self.parser, method, None)):
                 raise TypeError(f"parser has no method {method!r}: {self.parser!r}")
 
 
+@strict_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketOptions:
     """Options of one socket.
@@ -131,6 +109,7 @@ class SocketOptions:
             raise TypeError("auth must be a mapping or a function that returns one")
         if self.ack_timeout is not None:
             check_number("ack_timeout", self.ack_timeout, 0)
+            warn_of_milliseconds("ack_timeout", self.ack_timeout)
         check_integer("retries", self.retries, 0)
         if self.retries and self.ack_timeout is None:
             raise ValueError("retries needs ack_timeout: without it nothing tells when to retry")
@@ -143,10 +122,30 @@ _MANAGER: Final = frozenset(field.name for field in fields(ManagerOptions))
 _SOCKET: Final = frozenset(field.name for field in fields(SocketOptions))
 
 
+_WHERE_NAMESPACES_ARE: Final = {
+    "connect": 'the path of the URL is the namespace, as in "http://localhost:3000/chat"',
+    "Manager": 'its sockets have one each, as in manager.socket("/chat")',
+}
+
+_OF_CONNECT: Final = frozenset({"retry", "wait_timeout"})
+
+
+def check_socket_options(owner: str, options: Mapping[str, Any]) -> None:
+    """Refuse what is no option of a socket.
+
+    Raises:
+        TypeError: There is no such option.
+    """
+    check_names(owner, options, _SOCKET)
+
+
 def split_options(
-    options: Mapping[str, Any],
+    options: Mapping[str, Any], owner: str = "connect"
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Sort keywords by the layer that they belong to: engine, manager, socket.
+
+    Args:
+        owner: What the user has called.
 
     Raises:
         TypeError: There is no such option.
@@ -160,5 +159,7 @@ def split_options(
                 found[name] = value
                 break
         else:
-            raise TypeError(f"there is no option {name!r}")
+            if name in ("namespace", "namespaces"):
+                raise TypeError(f"{owner} has no option {name!r}: {_WHERE_NAMESPACES_ARE[owner]}")
+            check_names(owner, options, _ENGINE | _MANAGER | _SOCKET | _OF_CONNECT)
     return engine, manager, socket

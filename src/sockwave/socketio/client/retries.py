@@ -1,4 +1,7 @@
-"""Events that are sent until they are acknowledged, one after the other (client.md section 5.7)."""
+"""Events that are sent until they are acknowledged, one after the other.
+
+docs/protocol/client-sockets.md#retries has the rules.
+"""
 
 from __future__ import annotations
 
@@ -71,6 +74,13 @@ class RetryQueue(Generic[E]):
     def disconnected(self) -> None:
         """The socket cannot send: the queue rests, and no try is used up."""
         self.is_connected = False
+
+    def start_anew(self) -> None:
+        """The answer to the try under way will not come: it is as if it had not been sent."""
+        self.is_connected = False
+        if self._in_flight:
+            self._in_flight = False
+            self._queue[0].tries -= 1
 
     def _advance(self) -> None:
         if not self.is_connected or self._in_flight or not self._queue:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from sockwave.engine.io.visit import wait_for_other
 from sockwave.errors import LimitExceeded, SockwaveError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
+
+    from sockwave.engine.client.runtime import Runtime
 
 __all__ = ["EventStream", "Overflow"]
 
@@ -24,7 +28,7 @@ class EventStream:
     has a bound, because a server may send faster than the loop body takes: see `events`. Reading
     from the network does not wait for it, since acknowledgements come the same way.
 
-    One task at a time may iterate. Cancelling loses no event.
+    One task at a time may iterate, in any event loop. Cancelling loses no event.
 
     Attributes:
         dropped: Events that were left out because the queue was full.
@@ -39,15 +43,23 @@ class EventStream:
         "_names",
         "_overflow",
         "_queue",
+        "_runtime",
         "_waiter",
         "dropped",
     )
 
-    def __init__(self, names: tuple[str, ...], maxsize: int, overflow: Overflow) -> None:
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        maxsize: int,
+        overflow: Overflow,
+        runtime: Runtime | None = None,
+    ) -> None:
         self.dropped = 0
         self._names = names
         self._maxsize = maxsize
         self._overflow = overflow
+        self._runtime = runtime
         self._queue: deque[tuple[Any, ...]] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._is_over = False
@@ -66,12 +78,22 @@ class EventStream:
                 raise StopAsyncIteration
             if self._waiter is not None:
                 raise RuntimeError("another task iterates over these events already")
-            self._waiter = asyncio.get_running_loop().create_future()
+            if self._runtime is not None:
+                self._runtime.check_process()
+            self._waiter = waiter = asyncio.get_running_loop().create_future()
             try:
-                await self._waiter
+                await self._wait(waiter)
             finally:
                 self._waiter = None
         return self._queue.popleft()
+
+    async def _wait(self, waiter: asyncio.Future[None]) -> None:
+        """Wait, maybe in another loop than the client's, which may end."""
+        runtime = self._runtime
+        if runtime is None or not runtime.is_elsewhere():
+            await waiter
+        elif not self._queue and not self._is_over:  # else it came before there was a waiter
+            await wait_for_other(runtime.loop, waiter, "client")
 
     def pop(self) -> tuple[Any, ...] | None:
         """The next event if one waits already, else None; from any thread."""
@@ -110,6 +132,10 @@ class EventStream:
         self._queue.append(tuple(args[1:] if len(self._names) == 1 else args))
         self._wake()
 
+    def loop_changed(self) -> None:
+        """Who waited in the loop before does not wait any more."""
+        self._waiter = None
+
     def end(self, error: SockwaveError | None) -> None:
         """Nothing more will come."""
         if self._is_over:
@@ -125,5 +151,17 @@ class EventStream:
         self._forget = forget
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter = self._waiter
+        if waiter is None:
+            return
+        loop = waiter.get_loop()
+        if loop is asyncio._get_running_loop():
+            _finish(waiter)
+        else:
+            with contextlib.suppress(RuntimeError):  # closed: nobody waits any more
+                loop.call_soon_threadsafe(_finish, waiter)
+
+
+def _finish(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -120,11 +120,20 @@ class AckTable:
             LimitExceeded: Too many are waited for.
         """
         if timeout is not None and len(self._waiting) >= self._most:
-            raise LimitExceeded(f"{self._most} acknowledgements of this socket are outstanding")
+            self.check_room()
         waiter = self._waiting[id_] = AckWaiter(self, id_, done)
         if timeout is not None:
             self._clock.schedule(waiter, self._clock.clock() + timeout)
         return waiter
+
+    def check_room(self) -> None:
+        """See that another answer may be waited for.
+
+        Raises:
+            LimitExceeded: Too many are waited for.
+        """
+        if len(self._waiting) >= self._most:
+            raise LimitExceeded(f"{self._most} acknowledgements of this socket are outstanding")
 
     def received(self, id_: int | None, args: tuple[Any, ...]) -> None:
         """An answer has come; one that nobody waits for is dropped."""
@@ -143,8 +152,10 @@ class AckTable:
         if self._waiting.get(id_) is waiter:
             del self._waiting[id_]
 
-    def disconnected(self, reason: str, *, keep: Container[int] = ()) -> None:
+    def disconnected(
+        self, reason: str, error: SockwaveError | None = None, *, keep: Container[int] = ()
+    ) -> None:
         """No answer will come any more, but to what is yet to be sent."""
         for id_, waiter in list(self._waiting.items()):
             if id_ not in keep:
-                waiter.finish(Disconnected(reason))
+                waiter.finish(Disconnected(reason, error))

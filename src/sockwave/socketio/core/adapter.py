@@ -1,9 +1,26 @@
-"""The adapter: rooms and broadcasts of one namespace. Here the contract, and the one in memory."""
+"""The adapter: rooms and broadcasts of one namespace. Here the contract, and the one in memory.
+
+Theory. The namespace has the sockets by id (`AdapterHost.sockets`); the adapter has only ids, and
+which of them are in which rooms. The two do not always agree: a socket may join rooms while
+middlewares are asked about it, and one that comes back is in its rooms before it is let in. Who is
+reached by a broadcast is in both, so nobody gets an event who is not in the namespace.
+
+A broadcast is encoded once, and each socket gets the same bytes. Who gets it is decided before the
+first one does, in a list of its own, for what runs on the way (hooks for outgoing events) may join,
+leave and disconnect. Nothing here waits: all is done within the call, on the thread of the event
+loop, and so broadcasts and events of single sockets keep their order.
+
+An adapter of a cluster builds on this one: it has the sockets of its own process here, and adds
+what goes to the other processes and comes from them. What only some adapters can do is a contract
+of its own, which the namespace asks for by `isinstance` (`SupportsServerEvents`, and those in
+`recovery_contract.py`).
+"""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
 
 from sockwave.engine.core.handlers import (
@@ -13,13 +30,14 @@ from sockwave.engine.core.handlers import (
     check_handler,
     remove_handler,
 )
-from sockwave.engine.core.options import MAX_TIMEOUT, check_number
+from sockwave.engine.core.option_checks import MAX_TIMEOUT, check_number
+from sockwave.socketio.core.encoded_event import EncodedEvent
 from sockwave.socketio.core.outgoing import encode_shared
 from sockwave.socketio.core.rooms import RoomTable
 from sockwave.types import SocketId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sockwave.socketio.core.acks import AckResult
     from sockwave.socketio.core.outgoing import EncodedPacket
@@ -50,7 +68,7 @@ class BroadcastFlags:
         volatile: Left out for sockets that could not take it at once.
         compress: Whether transports may compress it.
         local: Only to sockets of this process.
-        timeout: Seconds to wait for acknowledgements.
+        timeout: Seconds to wait for acknowledgements, or for what other processes answer.
     """
 
     volatile: bool = False
@@ -82,7 +100,7 @@ class LocalSocket(Protocol):
 
     id: SocketId
 
-    def deliver(self, packet: EncodedPacket, args: tuple[Any, ...], flags: BroadcastFlags) -> None:
+    def deliver(self, packet: EncodedPacket, args: Sequence[Any], flags: BroadcastFlags) -> None:
         """Send an event that is encoded already."""
 
     def expect_ack(self, id_: int, done: Callable[[AckResult], None]) -> None:
@@ -119,20 +137,25 @@ class Adapter(Protocol):
     def rooms_of(self, id_: SocketId) -> set[Room]:
         """Its rooms, the one of its own id included."""
 
-    def broadcast(self, args: tuple[Any, ...], options: BroadcastOptions) -> None:
-        """Send an event; order among the broadcasts of one process is kept."""
+    def broadcast(self, args: Sequence[Any], options: BroadcastOptions) -> None:
+        """Send an event; order among the broadcasts of one process is kept.
+
+        Args:
+            args: Its name and arguments: a tuple, or an `EncodedEvent` from another thread.
+        """
 
     def broadcast_with_ack(
         self,
-        args: tuple[Any, ...],
+        args: Sequence[Any],
         options: BroadcastOptions,
         id_: int,
-        done: Callable[[AckResult], None],
+        done: Callable[[SocketId, AckResult], None],
     ) -> list[LocalSocket]:
-        """Send an event that asks for answers.
+        """Send an event that asks sockets of this process for answers.
 
         Returns:
-            Who was asked; `done` is called once for each of them, unless they are told to forget.
+            Who was asked; `done` is called once for each of them, with its id, unless they are told
+            to forget.
         """
 
     def select(self, options: BroadcastOptions) -> list[LocalSocket]:
@@ -198,7 +221,7 @@ class InMemoryAdapter:
 
     def add(self, id_: SocketId, rooms: Iterable[Room]) -> None:
         """Put a socket into rooms."""
-        if not self._handlers:
+        if not self._handlers:  # nobody wants to know which of them are new
             self._table.add(id_, rooms)
             return
         for room in rooms:
@@ -223,6 +246,7 @@ class InMemoryAdapter:
         """Take it out of all its rooms."""
         if self._handlers:
             for room in self._table.of(id_) - {id_}:
+                # Not `self.remove`: for an adapter that builds on this one, it goes all at once.
                 InMemoryAdapter.remove(self, id_, room)
         self._table.remove_all(id_)
 
@@ -237,42 +261,47 @@ class InMemoryAdapter:
         """Its rooms, the one of its own id included."""
         return self._table.of(id_)
 
-    def broadcast(self, args: tuple[Any, ...], options: BroadcastOptions) -> None:
+    def broadcast(self, args: Sequence[Any], options: BroadcastOptions) -> None:
         """Encode once, and hand the same bytes to each socket."""
-        host, flags = self._host, options.flags
-        packet = encode_shared(
-            host.event_prefix,
-            host.name,
-            None,
-            args,
-            compress=flags.compress,
-            parser=host.parser,
-        )
+        flags = options.flags
+        packet = self._encoded(args, None, flags)
         for socket in self.select(options):
             socket.deliver(packet, args, flags)
 
     def broadcast_with_ack(
         self,
-        args: tuple[Any, ...],
+        args: Sequence[Any],
         options: BroadcastOptions,
         id_: int,
-        done: Callable[[AckResult], None],
+        done: Callable[[SocketId, AckResult], None],
     ) -> list[LocalSocket]:
         """Send an event that asks each socket for an answer, with one id for all."""
-        host, flags = self._host, options.flags
-        packet = encode_shared(
+        flags = options.flags
+        packet = self._encoded(args, id_, flags)
+        asked = self.select(options)
+        for socket in asked:
+            socket.expect_ack(id_, partial(done, socket.id))
+            socket.deliver(packet, args, flags)
+        return asked
+
+    def _encoded(
+        self,
+        args: Sequence[Any],
+        id_: int | None,
+        flags: BroadcastFlags,
+        offset: str | None = None,
+    ) -> EncodedPacket:
+        if type(args) is EncodedEvent:
+            return args.packet(id_, offset=offset, compress=flags.compress, is_shared=True)
+        host = self._host
+        return encode_shared(
             host.event_prefix,
             host.name,
             id_,
-            args,
+            tuple(args) if offset is None else (*args, offset),
             compress=flags.compress,
             parser=host.parser,
         )
-        asked = self.select(options)
-        for socket in asked:
-            socket.expect_ack(id_, done)
-            socket.deliver(packet, args, flags)
-        return asked
 
     def select(self, options: BroadcastOptions) -> list[LocalSocket]:
         """Sockets in the order of rooms and of joining, each once; a snapshot."""

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Answers"]
+__all__ = ["UNSENDABLE", "Answers", "note_unsendable"]
+
+UNSENDABLE: Final = {"error": "internal"}
+"""The answer where what a handler returned cannot be sent: who waits for it is not left waiting."""
+
+
+def note_unsendable(error: BaseException) -> None:
+    """Say in the traceback whose fault it is."""
+    error.add_note(
+        "A handler returned this, and the peer waits for an acknowledgement; it was told "
+        f"{UNSENDABLE}."
+    )
 
 
 @dataclass(slots=True)
@@ -18,12 +29,14 @@ class Answers:
     A handler that fails never returns: then there is no empty answer, as with a single handler.
 
     Attributes:
-        send: Sends the answer with an id.
+        send: Sends the answer to an event of this name with an id.
+        name: Of the event.
         id: Of the event; None when no answer is wanted, or when it was given.
         remaining: Handlers that have not returned.
     """
 
-    send: Callable[[int, Any], None]
+    send: Callable[[str, int, Any], None]
+    name: str
     id: int | None
     remaining: int
 
@@ -32,4 +45,4 @@ class Answers:
         self.remaining -= 1
         if self.id is not None and (result is not None or not self.remaining):
             id_, self.id = self.id, None
-            self.send(id_, result)
+            self.send(self.name, id_, result)

@@ -9,7 +9,7 @@ from sockwave.socketio.core.adapter import BroadcastFlags
 from sockwave.socketio.core.outgoing import check_event_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from sockwave.types import Json
 
@@ -19,13 +19,15 @@ __all__ = ["EmitOperator", "FlaggedEmitter"]
 class FlaggedEmitter(Protocol):
     """A socket behind an operator."""
 
-    def _emit(
+    def emit_flagged(
         self, args: tuple[Any, ...], flags: BroadcastFlags, ack: Callable[..., object] | None
     ) -> None:
         """Send an event with flags."""
 
-    async def _emit_and_wait(self, args: tuple[Any, ...], flags: BroadcastFlags) -> Any:
-        """Send an event with flags, and wait for its acknowledgement."""
+    def emit_flagged_and_wait(
+        self, args: tuple[Any, ...], flags: BroadcastFlags
+    ) -> Coroutine[Any, Any, Any]:
+        """Encode now; then, as it is awaited, send the event and wait for its acknowledgement."""
 
 
 S = TypeVar("S", bound=FlaggedEmitter)
@@ -59,10 +61,12 @@ class EmitOperator(Generic[S]):
                 over or the socket was disconnected.
         """
         check_event_name(event)
-        self._socket._emit((event, *args), self._flags, ack)
+        self._socket.emit_flagged((event, *args), self._flags, ack)
 
-    async def emit_with_ack(self, event: str, *args: Json, timeout: float | None = None) -> Any:
+    def emit_with_ack(
+        self, event: str, *args: Json, timeout: float | None = None
+    ) -> Coroutine[Any, Any, Any]:
         """Send an event and wait for its acknowledgement; see `emit_with_ack` of the socket."""
         check_event_name(event)
         flags = self._flags if timeout is None else replace(self._flags, timeout=timeout)
-        return await self._socket._emit_and_wait((event, *args), flags)
+        return self._socket.emit_flagged_and_wait((event, *args), flags)

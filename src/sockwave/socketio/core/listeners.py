@@ -32,15 +32,15 @@ class AnyListeners:
         return self._hook(ANY, handler)
 
     def prepend_any(self, handler: F) -> F:
-        """The same, before the others."""
+        """Get every event that comes in, like `on_any`, but before its other handlers."""
         return self._hook(ANY, handler, first=True)
 
     def off_any(self, handler: Handler | None = None) -> None:
-        """Remove one of these, or all."""
+        """Remove a handler that gets every event that comes in, or all such handlers."""
         self._unhook(ANY, handler)
 
     def listeners_any(self) -> list[Handler]:
-        """Those registered with `on_any`."""
+        """Handlers that get every event that comes in, in the order in which they run."""
         return list((self._hooks or {}).get(ANY, ()))
 
     def on_any_outgoing(self, handler: F) -> F:
@@ -48,15 +48,15 @@ class AnyListeners:
         return self._hook(ANY_OUTGOING, handler)
 
     def prepend_any_outgoing(self, handler: F) -> F:
-        """The same, before the others."""
+        """Get every event that goes out, like `on_any_outgoing`, but before its other handlers."""
         return self._hook(ANY_OUTGOING, handler, first=True)
 
     def off_any_outgoing(self, handler: Handler | None = None) -> None:
-        """Remove one of these, or all."""
+        """Remove a handler that gets every event that goes out, or all such handlers."""
         self._unhook(ANY_OUTGOING, handler)
 
     def listeners_any_outgoing(self) -> list[Handler]:
-        """Those registered with `on_any_outgoing`."""
+        """Handlers that get every event that goes out, in the order in which they run."""
         return list((self._hooks or {}).get(ANY_OUTGOING, ()))
 
     def _hook(self, key: str, handler: F, *, first: bool = False) -> F:

@@ -2,68 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
 
 from sockwave.socketio.core.adapter import BroadcastOptions
 from sockwave.socketio.core.outgoing import check_event_name
+from sockwave.socketio.core.remote_socket import SelectionTarget
+from sockwave.socketio.core.rooms import as_rooms
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable
+
+    from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
+    from sockwave.socketio.core.remote_socket import RemoteSocket
     from sockwave.types import Json, Room
 
-__all__ = ["BroadcastOperator", "BroadcastTarget", "as_rooms"]
+__all__ = ["BroadcastOperator", "BroadcastTarget"]
 
-S = TypeVar("S")
-
-
-def as_rooms(rooms: tuple[Room | Iterable[Room], ...]) -> tuple[Room, ...]:
-    """Flatten `to("a", "b")` and `to(["a", "b"])`.
-
-    Raises:
-        TypeError: A room that is not text.
-    """
-    flat: list[Room] = []
-    for entry in rooms:
-        if isinstance(entry, str) or not isinstance(entry, Iterable):
-            flat.append(entry)
-        else:
-            flat.extend(entry)
-    for room in flat:
-        if not isinstance(room, str):
-            raise TypeError(f"a room must be text, not {type(room).__name__}")
-    return tuple(flat)
+T = TypeVar("T")
+S = TypeVar("S", covariant=True)
+L = TypeVar("L")
 
 
-class BroadcastTarget(Protocol[S]):
-    """The namespace behind an operator; safe to call from any thread where it says so."""
+class BroadcastTarget(SelectionTarget, Protocol[T]):
+    """The namespace behind an operator."""
 
-    def broadcast(self, args: tuple[Any, ...], options: BroadcastOptions) -> None:
-        """Send; from any thread."""
+    async def fetch_selected(self, options: BroadcastOptions) -> list[T]:
+        """The sockets that a broadcast would reach; in any loop."""
 
-    async def broadcast_with_ack(
-        self, args: tuple[Any, ...], options: BroadcastOptions
-    ) -> list[Any]:
-        """Send and collect answers."""
-
-    async def fetch_selected(self, options: BroadcastOptions) -> list[S]:
-        """The sockets that a broadcast would reach."""
-
-    def join_selected(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
-        """Put them into rooms; from any thread."""
-
-    def leave_selected(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
-        """Take them out of rooms; from any thread."""
-
-    def disconnect_selected(self, options: BroadcastOptions, *, close: bool) -> None:
-        """Disconnect them; from any thread."""
+    async def count_selected(self, options: BroadcastOptions) -> int:
+        """How many they are; in any loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class BroadcastOperator(Generic[S]):
     """Reaches many sockets of a namespace at once; made by `to`, `except_`, `volatile`, and so on.
 
-    Immutable: keep one and use it again. A socket in several of the rooms is reached once.
+    Immutable: keep one and use it again. A socket in several of the rooms is reached once. In a
+    cluster it reaches sockets of all processes, unless it is `local`.
+
+    The type in brackets is that of the sockets that it fetches: `Socket | RemoteSocket`, or
+    `Socket` where it is `local`.
     """
 
     _target: BroadcastTarget[S]
@@ -78,7 +57,7 @@ class BroadcastOperator(Generic[S]):
         return self._with(replace(options, rooms=(options.rooms or ()) + as_rooms(rooms)))
 
     def in_(self, *rooms: Room | Iterable[Room]) -> Self:
-        """The same as `to`."""
+        """Reach the sockets of rooms: another name of `to`."""
         return self.to(*rooms)
 
     def except_(self, *rooms: Room | Iterable[Room]) -> Self:
@@ -92,16 +71,16 @@ class BroadcastOperator(Generic[S]):
         return self._flag(volatile=True)
 
     @property
-    def local(self) -> Self:
-        """Reach only sockets of this process."""
-        return self._flag(local=True)
+    def local(self: BroadcastOperator[L | RemoteSocket]) -> BroadcastOperator[L]:
+        """Reach only sockets of this process; no other one is asked for anything."""
+        return cast("BroadcastOperator[L]", self._flag(local=True))
 
     def compress(self, compress: bool) -> Self:
         """Let transports compress the event, or not."""
         return self._flag(compress=compress)
 
     def timeout(self, seconds: float) -> Self:
-        """How long `emit_with_ack` waits."""
+        """How long `emit_with_ack`, `fetch_sockets` and `count` wait."""
         return self._flag(timeout=seconds)
 
     def emit(self, event: str, *args: Json) -> None:
@@ -120,28 +99,53 @@ class BroadcastOperator(Generic[S]):
         check_event_name(event)
         self._target.broadcast((event, *args), self._options)
 
-    async def emit_with_ack(
+    def emit_with_ack(
         self, event: str, *args: Json, timeout: float | None = None
-    ) -> list[Any]:
+    ) -> Coroutine[Any, Any, BroadcastAnswers]:
         """Send an event and wait for the answers of all sockets that it reaches.
+
+        The arguments are encoded at the call; the event is sent when the result is awaited.
 
         Args:
             timeout: Seconds; by default what `timeout()` set, else the server's `ack_timeout`.
 
         Returns:
             One answer per socket in order of arrival, each in the form of `socket.emit_with_ack`;
-            empty when no socket is reached.
+            empty when no socket is reached. A list that also tells whose they are: `by_socket`.
 
         Raises:
-            AckTimeout: Somebody did not answer, or left; `responses` has the answers that came.
+            AckTimeout: Somebody did not answer, or left; `responses` has the answers that came, and
+                `missing` and `missing_servers` tell who did not.
+            LimitExceeded: Too many questions to other processes of a cluster are open.
         """
         check_event_name(event)
-        operator = self if timeout is None else self.timeout(timeout)
-        return await self._target.broadcast_with_ack((event, *args), operator._options)
+        options = self._options
+        if timeout is not None:
+            options = replace(options, flags=replace(options.flags, timeout=timeout))
+        return self._target.broadcast_with_ack((event, *args), options)
 
     async def fetch_sockets(self) -> list[S]:
-        """The sockets that an event would reach."""
+        """The sockets that an event would reach.
+
+        Those of this process as they are, those of others as `RemoteSocket`. To know how many there
+        are, `count` is cheaper by far. May be awaited in any event loop, in any thread.
+
+        Raises:
+            ClusterTimeout: Another process did not answer within 5 seconds, or what `timeout()`
+                set, or went away; `arrived` has the sockets that are known.
+        """
         return await self._target.fetch_selected(self._options)
+
+    async def count(self) -> int:
+        """How many sockets an event would reach; between processes only numbers travel.
+
+        May be awaited in any event loop, in any thread.
+
+        Raises:
+            ClusterTimeout: Another process did not answer within 5 seconds, or what `timeout()`
+                set, or went away; `arrived` is the number without it.
+        """
+        return await self._target.count_selected(self._options)
 
     def sockets_join(self, *rooms: Room | Iterable[Room]) -> None:
         """Put the sockets that an event would reach into rooms."""

@@ -13,9 +13,10 @@ __all__ = ["Lane", "Order", "OrderedHandler", "check_order"]
 Order: TypeAlias = Literal["socket"] | Callable[..., Hashable]
 """How handlers run beside each other.
 
-`"socket"`: of one client, each handler ends before the next begins, and nothing more is read from
-it meanwhile. A function: it gets the socket and the arguments of the event; events for which it
-gives the same key run one after the other, whoever sends them; other keys run side by side.
+`"socket"`: of one client, each handler ends before the next begins; its other events wait
+meanwhile, in order, and its acknowledgements and heartbeats are taken. A function: it gets the
+socket and the arguments of the event; events for which it gives the same key run one after the
+other, whoever sends them; other keys run side by side.
 """
 
 J = TypeVar("J")
@@ -44,7 +45,8 @@ class OrderedHandler(WrappedHandler):
 class Lane(Generic[J]):
     """Jobs that run one after the other: one is under way, others wait in the order they came.
 
-    How many can wait is bounded by `max_pending_handlers` of the connections that they come from.
+    How many can wait is bounded by `max_pending_handlers` and `max_pending_bytes` of the
+    connections that they come from.
 
     Attributes:
         key: What the jobs have in common.

@@ -11,7 +11,14 @@ from sockwave.engine.core.transport import Outgoing, SharedPacket
 if TYPE_CHECKING:
     from sockwave.socketio.core.parser import Parser
 
-__all__ = ["EncodedPacket", "check_event_name", "encode", "encode_shared", "event_packet"]
+__all__ = [
+    "EncodedPacket",
+    "check_event_name",
+    "encode",
+    "encode_shared",
+    "event_packet",
+    "message_packet",
+]
 
 _OVERHEAD: Final = 64
 """Bytes that a queued attachment counts beyond its data."""
@@ -72,7 +79,7 @@ def encode(packet: Packet, *, compress: bool = True, parser: Parser | None = Non
         EncodeError: Its data cannot go on the wire.
     """
     if parser is not None:
-        return _parsed(parser, packet, compress)
+        return message_packet(parser.encode(packet), compress)
     text, attachments = encode_packet(packet)
     first: Outgoing = text if compress else SharedPacket(text, compress=False)
     return _with_attachments(first, len(text), attachments, compress)
@@ -95,7 +102,7 @@ def encode_shared(
     """
     if parser is not None:
         packet = Packet(PacketType.EVENT, namespace, id_, list(args))
-        return _parsed(parser, packet, compress)
+        return message_packet(parser.encode(packet), compress)
     if id_ is None:
         json, attachments = encode_json(args)
         if not attachments:
@@ -108,11 +115,20 @@ def encode_shared(
 
 
 def event_packet(
-    namespace: str, id_: int | None, json: bytes, attachments: list[bytes], *, compress: bool = True
+    namespace: str,
+    id_: int | None,
+    json: bytes,
+    attachments: list[bytes],
+    *,
+    compress: bool = True,
+    is_shared: bool = False,
 ) -> EncodedPacket:
     """Build an event from what `encode_json` made of its name and arguments.
 
     So an event is encoded once, in the caller's thread, and gets its id when it is sent.
+
+    Args:
+        is_shared: For many receivers: the frame for WebSockets is made once.
     """
     head = b"45%d-" % len(attachments) if attachments else b"42"
     if namespace != "/":
@@ -120,16 +136,18 @@ def event_packet(
     if id_ is not None:
         head += b"%d" % id_
     text = head + json
-    first: Outgoing = text if compress else SharedPacket(text, compress=False)
+    is_plain = compress and not is_shared
+    first: Outgoing = text if is_plain else SharedPacket(text, compress=compress)
     return _with_attachments(first, len(text), attachments, compress)
 
 
-def _parsed(parser: Parser, packet: Packet, compress: bool) -> EncodedPacket:
+def message_packet(messages: list[str | bytes], compress: bool = True) -> EncodedPacket:
+    """Build a packet from the messages that a parser made of it."""
     first, *rest = (
         SharedPacket(b"4" + message.encode(), compress=compress)
         if isinstance(message, str)
         else SharedPacket(message, is_binary=True, compress=compress)
-        for message in parser.encode(packet)
+        for message in messages
     )
     size = len(first.data) + sum(len(part.data) + _OVERHEAD for part in rest)
     return EncodedPacket(first, size, tuple(rest))

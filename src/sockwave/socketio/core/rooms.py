@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from sockwave.types import Room, SocketId
 
-__all__ = ["RoomTable"]
+__all__ = ["RoomTable", "as_rooms"]
+
+
+def as_rooms(rooms: tuple[Room | Iterable[Room], ...]) -> tuple[Room, ...]:
+    """Flatten `to("a", "b")` and `to(["a", "b"])`.
+
+    Raises:
+        TypeError: A room that is not text.
+    """
+    flat: list[Room] = []
+    for entry in rooms:
+        if isinstance(entry, str) or not isinstance(entry, Iterable):
+            flat.append(entry)
+        else:
+            flat.extend(entry)
+    for room in flat:
+        if not isinstance(room, str):
+            raise TypeError(f"a room must be text, not {type(room).__name__}")
+    return tuple(flat)
 
 
 class RoomTable:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sockwave.engine.core.handlers import is_closed
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Iterable
 
     from sockwave.engine.core.handlers import Handler
     from sockwave.socketio.core.answers import Answers
 
-__all__ = ["HandlerRunner"]
+__all__ = ["HandlerRunner", "waits_in"]
 
 
 class HandlerRunner:
@@ -23,8 +25,8 @@ class HandlerRunner:
     ) -> None:
         try:
             result = handler(*args)
-        except Exception as error:
-            self.handler_failed(name, error)
+        except BaseException as error:
+            self._failed(name, error)
             return
         if result is not None and hasattr(result, "__await__"):
             self._start_handler(self._finish(result, name, answers))
@@ -35,13 +37,16 @@ class HandlerRunner:
         """Wait for a handler in its task."""
         try:
             result = await awaitable
-        except Exception as error:
-            self.handler_failed(name, error)
-        else:
             if answers is not None:
                 answers.returned(result)
-        finally:
-            self._handler_ended()
+        except BaseException as error:
+            if is_closed(error):
+                raise
+            if self._is_ending():
+                self._handler_ended()
+                raise
+            self._failed(name, error)
+        self._handler_ended()
 
     def _start_handler(self, handler: Coroutine[Any, Any, None]) -> None:
         """Run what waits for a handler; `_handler_ended` is its last act."""
@@ -51,6 +56,42 @@ class HandlerRunner:
         """A handler that was waited for has ended."""
         raise NotImplementedError
 
-    def handler_failed(self, event: str, error: Exception) -> None:
+    def _is_ending(self) -> bool:
+        """Whether the running handler is cancelled by us, because everything ends."""
+        raise NotImplementedError
+
+    def _failed(self, event: str, error: BaseException) -> None:
+        """Report whatever a handler raised; what asks for the end of the program ends it."""
+        self.handler_failed(event, error)
+        if not isinstance(error, Exception):
+            self._escaped(error)
+
+    def _escaped(self, error: BaseException) -> None:
+        """What is no `Exception` was raised, and reported."""
+        raise NotImplementedError
+
+    def handler_failed(self, event: str, error: BaseException) -> None:
         """Report a handler's exception; the connection lives on."""
         raise NotImplementedError
+
+
+def waits_in(handler: Any) -> str:
+    """Where a running handler is, and what it waits for: for the log.
+
+    Args:
+        handler: Its task; or what else stands for it, with a `name`.
+    """
+    get_coroutine = getattr(handler, "get_coro", None)
+    if get_coroutine is None:
+        return repr(getattr(handler, "name", "nothing"))
+    coroutine = get_coroutine()
+    outer: Any = getattr(coroutine, "cr_await", None)
+    if outer is None and getattr(coroutine, "cr_frame", None) is not None:  # it has not begun
+        outer = coroutine.cr_frame.f_locals.get("awaitable")
+    inner: Any = outer
+    while hasattr(following := getattr(inner, "cr_await", None), "cr_code"):
+        inner = following
+    if not hasattr(outer, "cr_code"):
+        return "a task"
+    place = f"{outer.cr_code.co_qualname}, line {outer.cr_frame.f_lineno}"
+    return place if inner is outer else f"{place}, for {inner.cr_code.co_qualname}"

@@ -1,4 +1,4 @@
-"""The browser client that a server hands out beside its own endpoint (server.md section 3).
+"""The browser client that a server hands out (docs/protocol/server.md#client-files).
 
 `client_dist` holds the official bundles, byte for byte; `scripts/update_client_bundle.py` renews
 them.
@@ -7,6 +7,7 @@ them.
 from __future__ import annotations
 
 import gzip
+import logging
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,14 @@ __all__ = ["CLIENT_FILE_NAMES", "ClientFile", "ClientFiles"]
 
 Encoding: TypeAlias = Literal["gzip", "deflate"]
 Response: TypeAlias = tuple[int, list[tuple[str, str]], bytes]
+
+_MISSING: Final[Response] = (
+    404,
+    [("Content-Type", "text/plain; charset=utf-8"), ("X-Content-Type-Options", "nosniff")],
+    b"Not found\n",
+)
+
+_logger: Final = logging.getLogger("sockwave.engine")
 
 _SCRIPTS: Final = (
     "socket.io.js",
@@ -54,12 +63,12 @@ class ClientFiles:
 
     def __init__(self, directory: Traversable | None = None) -> None:
         self._directory = directory
-        self._files: dict[str, ClientFile] = {}
+        self._files: dict[str, ClientFile | None] = {}
         # At most CLIENT_FILE_NAMES x encodings entries, about 1 MB in all.
         self._compressed: dict[tuple[str, Encoding], bytes] = {}
 
     def lookup(self, name: str) -> ClientFile | None:
-        """Return the file called `name`, None when no such file is served.
+        """Return the file called `name`, None when no such file is served, or it is not there.
 
         Args:
             name: What follows the server's path in the URL, without a query: `socket.io.min.js`.
@@ -67,10 +76,9 @@ class ClientFiles:
         # The set decides, never the file system: a name from a peer does not become a path.
         if name not in CLIENT_FILE_NAMES:
             return None
-        file = self._files.get(name)
-        if file is None:
-            file = self._files[name] = self._read(name)
-        return file
+        if name not in self._files:
+            self._files[name] = self._read_or_tell(name)
+        return self._files[name]
 
     def respond(self, name: str, headers: Mapping[str, str]) -> Response | None:
         """Answer a request for `name` with any method: status, headers and body.
@@ -83,11 +91,13 @@ class ClientFiles:
             headers: Of the request; looked up by lower-case names.
 
         Returns:
-            None when no such file is served.
+            None when no such file is served; 404 when it should be there and is not.
         """
+        if name not in CLIENT_FILE_NAMES:
+            return None
         file = self.lookup(name)
         if file is None:
-            return None
+            return _MISSING
         if headers.get("if-none-match") in (file.etag, f"W/{file.etag}"):
             return 304, [], b""
         encoding = _choose_encoding(headers.get("accept-encoding", ""))
@@ -109,6 +119,19 @@ class ClientFiles:
     @cached_property
     def _etag(self) -> str:
         return f'"{(self._root / "VERSION").read_text("ascii").strip()}"'
+
+    def _read_or_tell(self, name: str) -> ClientFile | None:
+        """Read a file; one that was left out of a bundle is told of once, in the log."""
+        try:
+            return self._read(name)
+        except OSError as error:
+            _logger.error(
+                "the client file %s cannot be served: %s; a program that is frozen, or a copy of "
+                "the package, must take the data files of sockwave along",
+                name,
+                error.strerror or error,
+            )
+            return None
 
     def _read(self, name: str) -> ClientFile:
         kind = "json" if name.endswith(".map") else "javascript"

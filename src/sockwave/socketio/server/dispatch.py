@@ -1,52 +1,99 @@
-"""The side of a socket that faces its client: handlers, and the events that run them.
+"""The side of a socket that its client's events come in at: handlers, and what runs them.
+
+Theory: an event is run in the turn in which its packet was decoded. Plain functions end in it; an
+`async` handler begins in it, and what is left of it is a task of the driver, which the connection's
+intake counts. So events *start* in the order in which they came, and end in any order, unless an
+`Order` says otherwise. Whoever may answer does so through one `Answers`, which takes the first.
 
 Most events have one handler and no hook: their way is `event_received` alone. Hooks (listeners of
-any event, middlewares) and orders take the long way, which sockets without them do not pay for.
+any event, middlewares) and orders (see ordered.py) take the long way, which sockets without them
+do not pay for: `_has_hooks` is asked once per event.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, overload
 
-from sockwave.codec.json import encode_json
+from sockwave.codec.json import encode_plain
 from sockwave.codec.socketio import Packet, PacketType
 from sockwave.debug import shortened
+from sockwave.engine.core.emitter import Emitter
 from sockwave.engine.core.handlers import (
+    NO_HANDLERS,
     Handler,
     HandlerTable,
     add_handler,
-    add_once,
+    check_event,
     check_handler,
     fit,
-    listeners_of,
-    remove_handler,
+    is_closed,
 )
 from sockwave.errors import SockwaveError
-from sockwave.socketio.core.answers import Answers
+from sockwave.socketio.core.answers import UNSENDABLE, Answers, note_unsendable
 from sockwave.socketio.core.listeners import ANY, AnyListeners
-from sockwave.socketio.core.order import Lane, Order, OrderedHandler, check_order
+from sockwave.socketio.core.order import Order, OrderedHandler, check_order
 from sockwave.socketio.core.outgoing import encode
-from sockwave.socketio.core.running import HandlerRunner
+from sockwave.socketio.server.ordered import Job, LaneNamespace, OrderedHandlers
+from sockwave.socketio.server.states import IN, UNHEARD, State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from sockwave.engine.server.driver import Driver
-    from sockwave.engine.server.session import ServerSession
-    from sockwave.socketio.server.connection import Connection
-    from sockwave.socketio.server.namespace import Namespace
+    from sockwave.socketio.core.parser import Parser
+    from sockwave.socketio.server.contracts import MemberConnection
+    from sockwave.types import NamespaceName
 
-__all__ = ["IncomingEvents"]
+__all__ = ["CONNECTION", "MIDDLEWARE", "EventNamespace", "FunctionKind", "IncomingEvents"]
 
 F = TypeVar("F", bound=Handler)
 
-_MIDDLEWARE: Final = "middleware"
+_CONNECTED: Final = State.CONNECTED
+
+_NEVER_AWAITED: Final = frozenset((type(None), str, int, float, bool, list, dict, bytes, tuple))
+"""What most handlers return; asking these for `__await__` costs more than to know them."""
 
 
-class IncomingEvents(AnyListeners, HandlerRunner):
-    """Handlers of one client's events in one namespace; the base of `Socket`."""
+class FunctionKind(str):
+    """Stands where the name of an event would, for a function that no event of a client calls."""
+
+    __slots__ = ()
+
+
+MIDDLEWARE: Final = FunctionKind("middleware")
+CONNECTION: Final = FunctionKind("connection")
+"""The handlers of a namespace; clients may send an event of this name, too."""
+
+_HOOK: Final = "middleware"
+
+
+class EventNamespace(LaneNamespace, Protocol):
+    """What incoming events see of their namespace."""
+
+    name: NamespaceName
+    ack_prefix: bytes
+    parser: Parser | None
+    event_handlers: HandlerTable
+
+    @property
+    def has_long_way(self) -> bool:
+        """Whether events of all its sockets take more than the shortest way."""
+
+    def unhandled(self, event: str) -> None:
+        """An event had no handler."""
+
+
+N = TypeVar("N", bound=EventNamespace)
+
+
+class IncomingEvents(AnyListeners, OrderedHandlers[N], Emitter):
+    """Handlers of one client's events in one namespace; the base of `Socket`.
+
+    Attributes:
+        namespace: Where it is.
+        state: Where it is in its life; see states.py.
+    """
 
     __slots__ = (
         "_connection",
@@ -54,22 +101,20 @@ class IncomingEvents(AnyListeners, HandlerRunner):
         "_handlers",
         "_has_hooks",
         "_hooks",
-        "_is_gone",
         "_session",
-        "connected",
         "namespace",
+        "state",
     )
 
-    def __init__(self, namespace: Namespace, connection: Connection) -> None:
+    def __init__(self, namespace: N, connection: MemberConnection) -> None:
         self.namespace = namespace
-        self.connected = False
+        self.state = State.CONNECTING
         self._connection = connection
-        self._session: ServerSession = connection.session
-        self._driver: Driver = namespace.server.engine.driver
-        self._is_gone = False
+        self._session = connection.session
+        self._driver = connection.driver
         # Whether `emit` and incoming events take the long way.
         self._has_hooks = namespace.has_long_way
-        self._handlers: HandlerTable | None = None
+        self._handlers = NO_HANDLERS
         self._hooks: HandlerTable | None = None
 
     # --- handlers ---------------------------------------------------------------------------------
@@ -93,36 +138,19 @@ class IncomingEvents(AnyListeners, HandlerRunner):
                 says. Plain functions end before anything else happens in any case.
         """
         if handler is None:
+            if event.__class__ is not str:
+                check_event(event, '@socket.on("message")')
             return lambda decorated: self.on(event, decorated, order=order)
         check_handler(event, handler)
+        if self._handlers is NO_HANDLERS:
+            self._handlers = {}
         if order is None:
-            add_handler(self._table(), event, handler)
+            add_handler(self._handlers, event, handler)
         else:
             check_order(order)
-            add_handler(self._table(), event, OrderedHandler(handler, order))
+            add_handler(self._handlers, event, OrderedHandler(handler, order))
             self._has_hooks = True
         return handler
-
-    @overload
-    def once(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def once(self, event: str, handler: F) -> F: ...
-    def once(self, event: str, handler: Handler | None = None) -> Any:
-        """Handle an event of this client once; as a call or as a decorator."""
-        if handler is None:
-            return lambda decorated: self.once(event, decorated)
-        check_handler(event, handler)
-        add_once(self._table(), event, handler)
-        return handler
-
-    def off(self, event: str | None = None, handler: Handler | None = None) -> None:
-        """Remove a handler, all of an event, or all of this socket."""
-        if self._handlers is not None:
-            remove_handler(self._handlers, event, handler)
-
-    def listeners(self, event: str) -> list[Handler]:
-        """This socket's handlers of an event, as they were registered."""
-        return listeners_of(self._handlers, event)
 
     @overload
     def use(self, middleware: F) -> F: ...
@@ -141,18 +169,13 @@ class IncomingEvents(AnyListeners, HandlerRunner):
         if middleware is None:
             return self.use
         check_handler("use", middleware)
-        return self._hook(_MIDDLEWARE, middleware)
+        return self._hook(_HOOK, middleware)
 
     def _hooks_for(self, key: str) -> HandlerTable:
         self._has_hooks = True
         if self._hooks is None:
             self._hooks = {}
         return self._hooks
-
-    def _table(self) -> HandlerTable:
-        if self._handlers is None:
-            self._handlers = {}
-        return self._handlers
 
     # --- events of the client, from its connection ------------------------------------------------
 
@@ -164,24 +187,26 @@ class IncomingEvents(AnyListeners, HandlerRunner):
         name = args[0]
         if name.__class__ is not str:
             name = _number_name(name)
-        handlers = self._handlers.get(name) if self._handlers is not None else None
-        shared = self.namespace.event_handlers.get(name)
+        handlers = self._handlers.get(name)
+        shared = None
+        if table := self.namespace.event_handlers:
+            shared = table.get(name)
         if shared or handlers is None or len(handlers) != 1:
             self._dispatch(name, args[1:], id_, handlers or (), shared or ())
             return
         # One handler: the path of nearly every event.
         try:
-            result = handlers[0](*args[1:])
-        except Exception as error:
-            self.handler_failed(name, error)
+            result = handlers[0](args[1]) if len(args) == 2 else handlers[0](*args[1:])
+        except BaseException as error:
+            self._failed(name, error)
             return
-        if result.__class__ is CoroutineType or (
-            result is not None and hasattr(result, "__await__")
+        if result.__class__ not in _NEVER_AWAITED and (
+            result.__class__ is CoroutineType or hasattr(result, "__await__")
         ):
-            answers = None if id_ is None else Answers(self._acknowledge, id_, 1)
+            answers = None if id_ is None else Answers(self._acknowledge, name, id_, 1)
             self._start_handler(self._finish(result, name, answers))
         elif id_ is not None:
-            self._acknowledge(id_, result)
+            self._acknowledge(name, id_, result)
 
     def _hooks_first(self, args: list[Any], id_: int | None) -> None:
         """The long way of an event: listeners of any, middlewares, handlers in their order."""
@@ -190,19 +215,19 @@ class IncomingEvents(AnyListeners, HandlerRunner):
         hooks = self._hooks or {}
         for hook in hooks.get(ANY, ()):
             self._run(hook, args, "on_any")
-        if _MIDDLEWARE in hooks:
+        if _HOOK in hooks:
             self._ask_middlewares(args, id_)
         else:
             self._asked(args, id_)
 
     def _ask_middlewares(self, args: list[Any], id_: int | None) -> None:
         """Run the middlewares, then the handlers; waits only where a middleware does."""
-        middlewares = (self._hooks or {}).get(_MIDDLEWARE, ())
+        middlewares = (self._hooks or {}).get(_HOOK, ())
         event = list(args)
         for at, middleware in enumerate(middlewares):
             try:
                 result = middleware(event)
-            except Exception as error:
+            except BaseException as error:
                 self._stopped(event, error)
                 return
             if result is not None and hasattr(result, "__await__"):
@@ -227,28 +252,35 @@ class IncomingEvents(AnyListeners, HandlerRunner):
                 if result is not None and hasattr(result, "__await__"):
                     result = await result
                 event = event if result is None else list(result)
-        except Exception as error:
+        except BaseException as error:
+            if is_closed(error):
+                raise
+            if self._is_ending():
+                self._handler_ended()
+                raise
             self._stopped(event, error)
         else:
             self._asked(event, id_)
-        finally:
-            self._handler_ended()
+            self._connection.intake.inherit(asyncio.current_task())
+        self._handler_ended()
 
     def _asked(self, event: list[Any], id_: int | None) -> None:
         """Middlewares let an event pass, in the form that they gave it."""
-        if not self.connected or not event:
+        if self.state not in IN or not event:
             return
         name = event[0] if isinstance(event[0], str) else _number_name(event[0])
-        handlers = (self._handlers or {}).get(name, ())
+        handlers = self._handlers.get(name, ())
         shared = self.namespace.event_handlers.get(name, ())
         self._dispatch(name, event[1:], id_, handlers, shared)
 
-    def _stopped(self, event: list[Any], error: Exception) -> None:
+    def _stopped(self, event: list[Any], error: BaseException) -> None:
         """A middleware did not let an event pass."""
-        if "error" in (self._handlers or {}) or "error" in self.namespace.event_handlers:
+        if isinstance(error, Exception) and (
+            "error" in self._handlers or "error" in self.namespace.event_handlers
+        ):
             self.emit_local("error", error)
         else:
-            self.handler_failed("middleware", error)
+            self._failed(MIDDLEWARE, error)
 
     def _dispatch(
         self,
@@ -261,132 +293,59 @@ class IncomingEvents(AnyListeners, HandlerRunner):
         """Run any number of handlers; the first that returns something answers."""
         if not handlers and not shared:
             self.namespace.unhandled(name)
-        answers = Answers(self._acknowledge, id_, len(handlers) + len(shared))
+        answers = Answers(self._acknowledge, name, id_, len(handlers) + len(shared))
         for handler in handlers:
-            self._run_in_order(_Job(self, handler, args, name, answers), args)
+            self._run_in_order(Job(self, handler, args, name, answers), args)
         for handler in shared:
-            self._run_in_order(_Job(self, handler, [self, *args], name, answers), args)
+            self._run_in_order(Job(self, handler, [self, *args], name, answers), args)
 
     def _say(self, text: str, *args: object) -> None:
         """Log at DEBUG."""
         raise NotImplementedError
 
-    def _run_in_order(self, job: _Job, args: list[Any]) -> None:
-        """Run a handler now, or when it is its turn."""
-        handler = job.handler
-        order = handler.order if isinstance(handler, OrderedHandler) else self.namespace.order
-        if order is None:
-            self._run(handler, job.args, job.name, job.answers)
-            return
-        try:
-            key = None if order == "socket" else order(self, *args)
-            lane = self.namespace.lane(self if order == "socket" else (order, key))
-        except Exception as error:
-            self.handler_failed(job.name, error)
-            return
-        if lane.is_busy:
-            lane.waiting.append(job)
-            self._connection.handler_started()
-            return
-        running = job.begin()
-        if running is None:
-            self.namespace.lane_emptied(lane)
-            return
-        lane.is_busy = True
-        self._start_handler(self._work_off(lane, job, running, alone=order == "socket"))
-
-    async def _work_off(
-        self, lane: Lane[_Job], job: _Job, running: Awaitable[Any], *, alone: bool
-    ) -> None:
-        """Wait for the handler that has begun, then run those that wait behind it.
-
-        Args:
-            alone: Nothing is read from the client meanwhile.
-        """
-        if alone:
-            self._session.pause_reading()
-        try:
-            while True:
-                await job.end(running)
-                next_running: Awaitable[Any] | None = None
-                while next_running is None and lane.waiting:
-                    job = lane.waiting.popleft()
-                    next_running = job.begin() if job.socket.connected else None
-                    if next_running is None:
-                        job.socket._connection.handler_ended()
-                if next_running is None:
-                    return
-                running = next_running
-        finally:
-            lane.is_busy = False
-            self.namespace.lane_emptied(lane)
-            if alone:
-                self._session.resume_reading()
-            self._driver.finished()
-
     def _start_handler(self, handler: Coroutine[Any, Any, None]) -> None:
-        self._connection.handler_started()
-        self._driver.start(handler)
+        task = self._driver.start(handler)
+        if task is not None:
+            self._connection.handler_started(task)
 
     def _handler_ended(self) -> None:
-        self._connection.handler_ended()
-        self._driver.finished()
+        self._connection.handler_ended(self._driver.finished())
 
-    def _acknowledge(self, id_: int, result: Any) -> None:
+    def _is_ending(self) -> bool:
+        return self._driver.is_ending()
+
+    def _escaped(self, error: BaseException) -> None:
+        self._driver.application_failed(error)
+
+    def _acknowledge(self, event: str, id_: int, result: Any) -> None:
         """Send what a handler returned."""
-        if self._is_gone:
+        if self.state is not _CONNECTED and self.state in UNHEARD:
             return
         values = [] if result is None else result if isinstance(result, tuple) else [result]
         try:
             if self.namespace.parser is None:
-                json, attachments = encode_json(values)
-                if not attachments:
+                try:
+                    json = encode_plain(values)
+                except TypeError:  # the long way finds bytes, or says what it is
+                    pass
+                else:
                     text = b"%b%d%b" % (self.namespace.ack_prefix, id_, json)
                     self._session.send_packet(text, len(text))
                     return
             packet = Packet(PacketType.ACK, self.namespace.name, id_, values)
             encode(packet, parser=self.namespace.parser).queue_on(self._session)
         except SockwaveError as error:
-            self.handler_failed("acknowledgement", error)
+            note_unsendable(error)
+            self.handler_failed(event, error)
+            packet = Packet(PacketType.ACK, self.namespace.name, id_, [UNSENDABLE])
+            encode(packet, parser=self.namespace.parser).queue_on(self._session)
 
     def emit_local(self, event: str, *args: Any) -> None:
         """Run this side's handlers of a life-cycle event."""
-        for handler in (self._handlers or {}).get(event, ()):
+        for handler in self._handlers.get(event, ()):
             self._run(handler, fit(handler, args), event)
         for handler in self.namespace.event_handlers.get(event, ()):
             self._run(handler, fit(handler, (self, *args)), event)
-
-
-@dataclass(slots=True)
-class _Job:
-    """A handler that runs in its turn."""
-
-    socket: IncomingEvents
-    handler: Handler
-    args: list[Any]
-    name: str
-    answers: Answers
-
-    def begin(self) -> Awaitable[Any] | None:
-        """Call the handler; what is returned has to be waited for."""
-        try:
-            result = self.handler(*self.args)
-        except Exception as error:
-            self.socket.handler_failed(self.name, error)
-            return None
-        if result is not None and hasattr(result, "__await__"):
-            return result  # type: ignore[no-any-return] # asked on the line before
-        self.answers.returned(result)
-        return None
-
-    async def end(self, running: Awaitable[Any]) -> None:
-        """Wait for it."""
-        try:
-            self.answers.returned(await running)
-        except Exception as error:
-            self.socket.handler_failed(self.name, error)
-        finally:
-            self.socket._connection.handler_ended()
 
 
 def _number_name(name: float) -> str:

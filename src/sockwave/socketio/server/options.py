@@ -7,45 +7,28 @@ from typing import TYPE_CHECKING
 
 from sockwave.codec.json import MAX_DEPTH
 from sockwave.codec.socketio import DEFAULT_MAX_ATTACHMENTS
-from sockwave.engine.core.options import (
+from sockwave.engine.core.option_checks import (
     MAX_TIMEOUT,
-    EngineOptionsDict,
     check_bool,
     check_integer,
     check_number,
+    warn_of_milliseconds,
 )
+from sockwave.engine.core.option_names import strict_options
 from sockwave.socketio.core.order import Order, check_order
 from sockwave.socketio.core.recovery import Recovery
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sockwave.socketio.core.adapter import Adapter, AdapterHost
+    from sockwave.socketio.core.adapter import Adapter
+    from sockwave.socketio.core.cluster_contract import ClusterHost
     from sockwave.socketio.core.parser import Parser
 
-__all__ = ["ServerOptions", "ServerOptionsDict"]
+__all__ = ["ServerOptions"]
 
 
-class ServerOptionsDict(EngineOptionsDict, total=False):
-    """The keywords of `Server`: those of the engine and of `ServerOptions`."""
-
-    connect_timeout: float
-    ack_timeout: float
-    serve_client: bool
-    max_attachments: int
-    max_depth: int
-    max_namespaces: int
-    max_pending_connects: int
-    max_pending_acks: int
-    max_pending_handlers: int
-    allow_sid_rooms: bool
-    connection_state_recovery: bool | Recovery
-    cleanup_empty_child_namespaces: bool
-    order: Order | None
-    parser: Parser | None
-    adapter: Callable[[AdapterHost], Adapter] | None
-
-
+@strict_options
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
     """Socket.IO's own options.
@@ -58,10 +41,16 @@ class ServerOptions:
             sum may be as many times `max_payload`.
         max_depth: Nesting of a packet's JSON.
         max_namespaces: Namespaces that one connection may join.
+        max_connect_bytes: Bytes of a CONNECT packet, the client's `auth` included; a larger one is
+            refused with CONNECT_ERROR.
         max_pending_connects: Of these, those that may wait for middlewares at a time.
         max_pending_acks: Acknowledgements that one socket may owe; past it `emit` raises.
-        max_pending_handlers: Handlers of one connection that may run at a time; past it nothing
-            more is read from it until some have ended.
+        max_pending_handlers: Handlers of one connection that may run at a time; past it events
+            wait, in order, while acknowledgements and heartbeats are taken.
+        max_pending_bytes: Bytes of events of one connection that wait, together with those whose
+            handlers run: of these up to half of it. Past it nothing is read from that client until
+            handlers end, acknowledgements included, and the log says so. For all connections
+            together there is `Limits.process_pending`.
         allow_sid_rooms: Let a socket join the room of another one's id, and get what is meant for
             it alone.
         connection_state_recovery: Let clients that come back after a short loss go on where they
@@ -82,19 +71,22 @@ class ServerOptions:
     max_attachments: int = DEFAULT_MAX_ATTACHMENTS
     max_depth: int = MAX_DEPTH
     max_namespaces: int = 100
+    max_connect_bytes: int = 65_536
     max_pending_connects: int = 8
     max_pending_acks: int = 10_000
     max_pending_handlers: int = 1_000
+    max_pending_bytes: int = 16 * 1024 * 1024
     allow_sid_rooms: bool = False
     connection_state_recovery: bool | Recovery = False
     cleanup_empty_child_namespaces: bool = True
     order: Order | None = None
     parser: Parser | None = None
-    adapter: Callable[[AdapterHost], Adapter] | None = None
+    adapter: Callable[[ClusterHost], Adapter] | None = None
 
     def __post_init__(self) -> None:
         for name in ("connect_timeout", "ack_timeout"):
             check_number(name, getattr(self, name), 0.001, MAX_TIMEOUT)
+            warn_of_milliseconds(name, getattr(self, name))
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name.startswith("max_"):

@@ -8,14 +8,16 @@ import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sockwave.codec.socketio import MAX_NAME_BYTES
-from sockwave.engine.core.handlers import copy_handlers
-from sockwave.errors import AckTimeout
+from sockwave.errors import AckTimeout, ClusterTimeout
+from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
 from sockwave.socketio.server.namespace import Namespace
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
-    from sockwave.socketio.core.adapter import BroadcastOptions
+    from sockwave.socketio.core.adapter import Adapter, BroadcastOptions
+    from sockwave.socketio.core.recovery import Recovery
+    from sockwave.socketio.core.remote_socket import RemoteSocket
     from sockwave.socketio.server.server import Server
     from sockwave.socketio.server.socket import Socket
     from sockwave.types import NamespaceName, Room
@@ -30,6 +32,18 @@ NamespaceMatch: TypeAlias = (
 _numbers: Final = itertools.count()
 
 
+def _ascii_only(pattern: re.Pattern[str]) -> re.Pattern[str]:
+    r"""Let `\d`, `\w` and the like stand for what ASCII has, unless the pattern says `(?u)`.
+
+    What is let in by `/room-\d+` should be numbers as programs write them: those of thirty other
+    scripts would be other namespaces of the same number.
+    """
+    try:
+        return re.compile(pattern.pattern, pattern.flags & ~re.UNICODE | re.ASCII)
+    except ValueError:  # it asks for the other
+        return pattern
+
+
 class ParentNamespace(Namespace):
     """Makes a namespace, its child, for each name that fits and that a client asks for.
 
@@ -40,11 +54,14 @@ class ParentNamespace(Namespace):
 
     def __init__(self, server: Server, match: NamespaceMatch) -> None:
         super().__init__(server, f"/_{next(_numbers)}")
-        self._match = match
+        self._match = _ascii_only(match) if isinstance(match, re.Pattern) else match
         self._children: dict[NamespaceName, Namespace] = {}
 
     def __repr__(self) -> str:
         return f"<ParentNamespace {self.name} of {len(self._children)}>"
+
+    def _make_adapter(self, options: Recovery | None) -> Adapter:
+        return self._adapter_in_memory(options)  # nobody is ever in it: others hear nothing of it
 
     @property
     def children(self) -> list[Namespace]:
@@ -66,9 +83,6 @@ class ParentNamespace(Namespace):
     def make_child(self, name: NamespaceName) -> Namespace:
         """Make a namespace with the middlewares and handlers of now."""
         child = self._children[name] = Namespace(self.server, name, parent=self)
-        child._middlewares = self._middlewares
-        child._handlers = copy_handlers(self._handlers)
-        child.event_handlers = dict(self.event_handlers)
         child.order = self.order
         return child
 
@@ -84,35 +98,36 @@ class ParentNamespace(Namespace):
         for child in self.children:
             child.broadcast(args, options)
 
-    async def broadcast_with_ack(
+    def broadcast_with_ack(
         self, args: tuple[Any, ...], options: BroadcastOptions
-    ) -> list[Any]:
-        """Send in all children, and collect their answers."""
-        results = await asyncio.gather(
-            *(child.broadcast_with_ack(args, options) for child in self.children),
-            return_exceptions=True,
-        )
-        responses: list[Any] = []
-        is_complete = True
-        for result in results:
-            if isinstance(result, AckTimeout):
-                is_complete = False
-                responses += result.responses
-            elif isinstance(result, BaseException):
-                raise result
-            else:
-                responses += result
-        if not is_complete:
-            raise AckTimeout(responses)
-        return responses
+    ) -> Coroutine[Any, Any, BroadcastAnswers]:
+        """Encode for all children; then send, and collect their answers."""
+        return _answers([child.broadcast_with_ack(args, options) for child in self.children])
 
-    async def fetch_selected(self, options: BroadcastOptions) -> list[Socket]:
+    async def fetch_selected(self, options: BroadcastOptions) -> list[Socket | RemoteSocket]:
         """Not here, as in the reference: ask each child.
 
         Raises:
             RuntimeError: Always.
         """
         raise RuntimeError("fetch_sockets() is not supported on parent namespaces")
+
+    async def count_selected(self, options: BroadcastOptions) -> int:
+        """How many sockets of all children a broadcast would reach; in any loop."""
+        counting = [child.count_selected(options) for child in self.children]
+        number = 0
+        missing: dict[str, None] = {}
+        for result in await asyncio.gather(*counting, return_exceptions=True):
+            if isinstance(result, ClusterTimeout):
+                number += result.arrived
+                missing.update(dict.fromkeys(result.missing_servers))
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                number += result
+        if missing:
+            raise ClusterTimeout(number, tuple(missing))
+        return number
 
     def join_selected(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
         """Put the selected sockets of all children into rooms; from any thread."""
@@ -128,3 +143,22 @@ class ParentNamespace(Namespace):
         """Disconnect the selected sockets of all children; from any thread."""
         for child in self.children:
             child.disconnect_selected(options, close=close)
+
+
+async def _answers(asking: list[Coroutine[Any, Any, BroadcastAnswers]]) -> BroadcastAnswers:
+    answers = BroadcastAnswers()
+    servers: dict[str, None] = {}
+    is_complete = True
+    for result in await asyncio.gather(*asking, return_exceptions=True):
+        if isinstance(result, AckTimeout):
+            is_complete = False
+            servers.update(dict.fromkeys(result.missing_servers))
+            if isinstance(result.responses, BroadcastAnswers):
+                answers.take_all(result.responses)
+        elif isinstance(result, BaseException):
+            raise result
+        else:
+            answers.take_all(result)
+    if not is_complete:
+        raise AckTimeout(answers, missing=answers.missing, missing_servers=tuple(servers))
+    return answers

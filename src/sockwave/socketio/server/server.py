@@ -4,41 +4,60 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 import re
 from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Unpack, overload
 
-from sockwave.engine.core.handlers import Handler, check_handler, did_not_fit
-from sockwave.engine.server.engine import EngineServer
-from sockwave.engine.server.ids import generate_id
+from sockwave.engine.core.handlers import Handler, check_handler, did_not_fit, is_closed
+from sockwave.engine.core.option_names import check_names
+from sockwave.engine.core.option_signature import names_options
+from sockwave.engine.core.options import EngineOptions
+from sockwave.engine.core.request import decoded
+from sockwave.engine.io.loop import is_cancelled
+from sockwave.engine.server.driver import memory_share
+from sockwave.engine.server.engine import OPTION_NAMES, EngineServer
+from sockwave.engine.server.fronts.serving import Servable
 from sockwave.engine.server.peer_log import PeerLog
-from sockwave.engine.server.serving import Servable
+from sockwave.engine.server.routing import WORKER_VARIABLE
+from sockwave.engine.server.sessions.ids import generate_id
+from sockwave.socketio.core.broadcasting import Broadcasting
+from sockwave.socketio.core.intake import Account, Intake
+from sockwave.socketio.core.parser import guarded
+from sockwave.socketio.core.remote_socket import RemoteSocket
 from sockwave.socketio.server.client_files import ClientFiles
-from sockwave.socketio.server.connection import Connection
+from sockwave.socketio.server.cluster import Cluster
+from sockwave.socketio.server.connections.connection import Connection
+from sockwave.socketio.server.connections.parsed import ParsedConnection
+from sockwave.socketio.server.connections.revision4 import Revision4Connection
+from sockwave.socketio.server.dispatch import MIDDLEWARE, FunctionKind
+from sockwave.socketio.server.extensions import reach
+from sockwave.socketio.server.keywords import ServerOptionsDict
 from sockwave.socketio.server.namespace import Namespace
-from sockwave.socketio.server.options import ServerOptions, ServerOptionsDict
+from sockwave.socketio.server.options import ServerOptions
 from sockwave.socketio.server.parent import NamespaceMatch, ParentNamespace
-from sockwave.socketio.server.parsed import ParsedConnection
-from sockwave.socketio.server.revision4 import Revision4Connection
-from sockwave.types import DisconnectReason, Json, NamespaceName, Room, SocketId
+from sockwave.socketio.server.registration import NamespaceRegistration
+from sockwave.socketio.server.socket import Socket
+from sockwave.socketio.server.worker_place import WorkerPlace
+from sockwave.types import DisconnectReason, NamespaceName, SocketId
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Mapping
 
     from sockwave.engine.core.request import Request
     from sockwave.engine.server.exchange import ResponseHeaders
-    from sockwave.engine.server.session import ServerSession
+    from sockwave.engine.server.sessions.session import ServerSession
     from sockwave.socketio.core.adapter import Adapter
-    from sockwave.socketio.core.operators import BroadcastOperator
-    from sockwave.socketio.core.order import Order
-    from sockwave.socketio.server.socket import Socket
+    from sockwave.socketio.core.cluster_contract import ClusterMember
 
 __all__ = ["HandlerFailure", "Server"]
 
 F = TypeVar("F", bound=Handler)
 _logger: Final = logging.getLogger("sockwave.socketio")
 _OWN_OPTIONS: Final = frozenset(field.name for field in fields(ServerOptions))
+_OWN_ARGUMENTS: Final = ("disconnecting", "disconnect")
+"""Events that no client can send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +73,7 @@ class HandlerFailure:
     event: str
 
 
-class Server(Servable):
+class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket]):
     """A Socket.IO server for the JavaScript clients 3 and 4, and with `allow_eio3` for 1 and 2.
 
     Options are those of `sockwave.engine.EngineOptions` and of `ServerOptions`, by keyword; wrong
@@ -64,16 +83,24 @@ class Server(Servable):
     It can be run (`run`), opened inside an event loop (`listen`), and is an ASGI application.
     """
 
+    @names_options(ServerOptionsDict, EngineOptions, ServerOptions, path="/socket.io")
     def __init__(self, **options: Unpack[ServerOptionsDict]) -> None:
+        check_names(type(self).__name__, options, _OWN_OPTIONS | OPTION_NAMES)
         own = {name: value for name, value in options.items() if name in _OWN_OPTIONS}
         rest: Any = {name: value for name, value in options.items() if name not in _OWN_OPTIONS}
         rest.setdefault("path", "/socket.io")
         self.options = ServerOptions(**own)  # type: ignore[arg-type] # split by name above
         self.logger = _logger
         self.peer_log = PeerLog(_logger)
+        self.heedless: set[str] = set()
         self._engine = EngineServer(**rest)
         if self.options.parser is not None and self._engine.options.allow_eio3:
             raise ValueError("parser: the clients of allow_eio3 know only the default one")
+        self.parser = guarded(self.options.parser, self._engine.options.max_backlog)
+        self.adapter_maker = self.options.adapter
+        self._worker = WorkerPlace()
+        if WORKER_VARIABLE in os.environ:
+            self._be_worker()
         self._engine.session_handler = self._session_opened
         self._engine.session_closer = _close_session
         if self.options.serve_client:
@@ -82,7 +109,11 @@ class Server(Servable):
         self._namespaces: dict[NamespaceName, Namespace] = {}
         self._parents: tuple[ParentNamespace, ...] = ()
         self._error_handlers: tuple[Handler, ...] = ()
+        self.pending = Account(self._most_pending())
         self._main = self._namespaces["/"] = Namespace(self, "/")
+        self._cluster = Cluster(self._main.adapter)
+        NamespaceRegistration.__init__(self, self._main.registered)
+        Broadcasting.__init__(self, self._main)
 
     @property
     def engine(self) -> EngineServer:
@@ -112,7 +143,8 @@ class Server(Servable):
 
         Args:
             name: A missing leading slash is added. A pattern must match the whole name, which has
-                255 bytes at most; keep it plain: nested repetition can take long on a hostile name.
+                255 bytes at most; its `\\d`, `\\w` and `\\s` stand for ASCII, unless it begins with
+                `(?u)`. Keep it plain: nested repetition can take long on a hostile name.
                 A function is called with the name and the client's auth; it may be `async def`.
         """
         if isinstance(name, re.Pattern) or callable(name):
@@ -147,13 +179,71 @@ class Server(Servable):
 
         What was emitted before reaches the clients first. They see the end of the connection and
         try again by themselves. See `EngineServer.close` for the arguments; for a last word of the
-        application there is the event `closing` of the engine.
+        application there is the event `closing` of the engine. May be awaited in any event loop,
+        in any thread.
         """
+        how = {"drain_period": drain_period, "shutdown_timeout": shutdown_timeout}
+        if await self._engine.driver.closes_elsewhere(lambda: self.close(**how)):
+            return
         try:
-            await self._engine.close(drain_period=drain_period, shutdown_timeout=shutdown_timeout)
+            await self._engine.close(**how)
         finally:
             for namespace in list(self._namespaces.values()):
                 namespace.close(DisconnectReason.SERVER_SHUTTING_DOWN)
+
+    def _run_workers(
+        self, workers: int | Literal["auto"] | None, host: str, port: int, **how: Any
+    ) -> None:
+        reach("workers")(self, workers, host, port, **how)
+
+    def _be_worker(self) -> None:
+        """Reach the sockets of the other workers, and take a part of the memory only."""
+        if self.options.recovery is not None and self.options.adapter is None:
+            raise ValueError(
+                "workers of one port cannot bring clients of one another back yet:"
+                " leave out connection_state_recovery, or run one process"
+            )
+        self._worker, make_adapter = reach("join_workers")()
+        self.adapter_maker = self.adapter_maker or make_adapter
+        self._engine.driver.share_memory(self._worker.count)
+
+    def _most_pending(self) -> int:
+        return self._engine.options.limits.process_pending or memory_share() // self._worker.count
+
+    @property
+    def worker(self) -> WorkerPlace:
+        """Which of the workers this process is; see `run`."""
+        return self._worker
+
+    # --- other processes --------------------------------------------------------------------------
+
+    @property
+    def cluster(self) -> Cluster:
+        """The processes that serve together; without an adapter of a cluster this one alone."""
+        return self._cluster
+
+    async def server_count(self) -> int:
+        """How many processes serve together, this one included.
+
+        May be awaited in any event loop, in any thread.
+        """
+        return await self._main.count_servers()
+
+    def cluster_changed(self, event: str, namespace: Namespace, about: ClusterMember | str) -> None:
+        """A process has come or gone, or something failed: the log and the handlers hear of it.
+
+        Each namespace has an adapter of its own, and all of them see the same processes come and
+        go: the one of the main namespace tells it. What fails may be a matter of one of them.
+        """
+        if isinstance(about, str):
+            self._cluster.failed(about, namespace.name)
+        elif namespace is not self._main:
+            return
+        elif event == "node_joined":
+            self._cluster.joined(about)
+        else:
+            self._cluster.left(about)
+        self._tell(event, about)
 
     # --- the main namespace -----------------------------------------------------------------------
 
@@ -164,133 +254,18 @@ class Server(Servable):
 
     @property
     def adapter(self) -> Adapter:
-        """Of the main namespace."""
+        """Rooms and broadcasts of the main namespace."""
         return self._main.adapter
-
-    @overload
-    def use(self, middleware: F) -> F: ...
-    @overload
-    def use(self) -> Callable[[F], F]: ...
-    def use(self, middleware: F | None = None) -> Any:
-        """See `Namespace.use`."""
-        return self._main.use(middleware) if middleware is not None else self._main.use
-
-    @overload
-    def on(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def on(self, event: str, handler: F) -> F: ...
-    def on(self, event: str, handler: Handler | None = None) -> Any:
-        """See `Namespace.on`."""
-        return self._main.on(event, handler) if handler is not None else self._main.on(event)
-
-    @overload
-    def once(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def once(self, event: str, handler: F) -> F: ...
-    def once(self, event: str, handler: Handler | None = None) -> Any:
-        """See `Namespace.once`."""
-        return self._main.once(event, handler) if handler is not None else self._main.once(event)
-
-    def off(self, event: str | None = None, handler: Handler | None = None) -> None:
-        """See `Namespace.off`."""
-        self._main.off(event, handler)
-
-    def listeners(self, event: str) -> list[Handler]:
-        """See `Namespace.listeners`."""
-        return self._main.listeners(event)
-
-    @overload
-    def event(self, handler: F, *, order: Order | None = None) -> F: ...
-    @overload
-    def event(
-        self, handler: str | None = None, *, order: Order | None = None
-    ) -> Callable[[F], F]: ...
-    def event(self, handler: Any = None, *, order: Order | None = None) -> Any:
-        """See `Namespace.event`."""
-        return self._main.event(handler, order=order)
-
-    def emit(self, event: str, *args: Json) -> None:
-        """Send an event to all sockets; see `BroadcastOperator.emit`."""
-        self._main.emit(event, *args)
-
-    def send(self, *args: Json) -> None:
-        """Send a `message` event to all sockets."""
-        self._main.send(*args)
-
-    async def emit_with_ack(
-        self, event: str, *args: Json, timeout: float | None = None
-    ) -> list[Any]:
-        """Send to all sockets and wait; see `BroadcastOperator.emit_with_ack`."""
-        return await self._main.emit_with_ack(event, *args, timeout=timeout)
-
-    def to(self, *rooms: Room | Iterable[Room]) -> BroadcastOperator[Socket]:
-        """Reach the sockets of rooms; a socket's id is a room."""
-        return self._main.to(*rooms)
-
-    def in_(self, *rooms: Room | Iterable[Room]) -> BroadcastOperator[Socket]:
-        """The same as `to`."""
-        return self._main.to(*rooms)
-
-    def except_(self, *rooms: Room | Iterable[Room]) -> BroadcastOperator[Socket]:
-        """Reach all but the sockets of rooms."""
-        return self._main.except_(*rooms)
-
-    @property
-    def volatile(self) -> BroadcastOperator[Socket]:
-        """Drop the event for sockets that cannot take it at once."""
-        return self._main.volatile
-
-    @property
-    def local(self) -> BroadcastOperator[Socket]:
-        """Reach only sockets of this process."""
-        return self._main.local
-
-    def compress(self, compress: bool) -> BroadcastOperator[Socket]:
-        """Let transports compress the event, or not."""
-        return self._main.compress(compress)
-
-    def timeout(self, seconds: float) -> BroadcastOperator[Socket]:
-        """How long `emit_with_ack` waits."""
-        return self._main.timeout(seconds)
-
-    def server_side_emit(self, event: str, *args: Json) -> None:
-        """Send an event to the other servers; see `Namespace.server_side_emit`."""
-        self._main.server_side_emit(event, *args)
-
-    async def server_side_emit_with_ack(
-        self, event: str, *args: Json, timeout: float | None = None
-    ) -> list[Any]:
-        """The same, and wait; see `Namespace.server_side_emit_with_ack`."""
-        return await self._main.server_side_emit_with_ack(event, *args, timeout=timeout)
-
-    async def fetch_sockets(self) -> list[Socket]:
-        """The sockets of the main namespace."""
-        return await self._main.fetch_sockets()
-
-    def sockets_join(self, *rooms: Room | Iterable[Room]) -> None:
-        """Put all sockets of the main namespace into rooms."""
-        self._main.sockets_join(*rooms)
-
-    def sockets_leave(self, *rooms: Room | Iterable[Room]) -> None:
-        """Take all sockets of the main namespace out of rooms."""
-        self._main.sockets_leave(*rooms)
-
-    def disconnect_sockets(self, *, close: bool = False) -> None:
-        """Disconnect all sockets of the main namespace."""
-        self._main.disconnect_sockets(close=close)
 
     # --- for connections and sockets --------------------------------------------------------------
 
     def _session_opened(self, session: ServerSession) -> None:
         if session.protocol != 4:
             Revision4Connection(self, session)
-        elif self.options.parser is not None:
-            ParsedConnection(self, session, self.options.parser)
+        elif self.parser is not None:
+            ParsedConnection(self, session, self.parser)
         else:
             Connection(self, session)
-
-    def connection_closed(self, connection: Connection) -> None:
-        """A connection is over."""
 
     def find_namespace(self, name: NamespaceName) -> Namespace | None:
         """The namespace that a client asks for."""
@@ -335,21 +310,30 @@ class Server(Servable):
     def _make(self, name: NamespaceName, parent: ParentNamespace | None) -> Namespace:
         namespace = Namespace(self, name) if parent is None else parent.make_child(name)
         self._namespaces[name] = namespace
-        for handler in self._main.handlers("new_namespace"):
-            try:
-                result = handler(namespace)
-                if inspect.iscoroutine(result):
-                    self._spawn(result)
-            except Exception:
-                _logger.exception("a handler of 'new_namespace' failed")
+        self._tell("new_namespace", namespace)
         return namespace
 
-    def _spawn(self, running: Any) -> None:
-        if self._engine.driver.is_bound:
-            self._engine.driver.spawn(_report(running, "a handler of 'new_namespace'"))
+    def _tell(self, event: str, *args: Any) -> None:
+        """Call the handlers of an event of the server itself."""
+        for handler in self._main.registered.handlers.get(event, ()):
+            try:
+                result = handler(*args)
+                if inspect.iscoroutine(result):
+                    self._spawn(result, event)
+            except Exception:
+                _logger.exception("a handler of %r failed", event)
+
+    def _spawn(self, running: Any, event: str) -> None:
+        driver = self._engine.driver
+        if driver.is_bound and not driver.has_ended:
+            reporting = self._report(running, f"a handler of {event!r}")
+            if driver.is_foreign_thread():
+                driver.call_from_thread(driver.spawn, reporting)
+            else:
+                driver.spawn(reporting)
         else:
             running.close()
-            _logger.error("an async handler of 'new_namespace' cannot run before the server does")
+            _logger.error("an async handler of %r cannot run before the server does", event)
 
     def forget_namespace(self, namespace: Namespace) -> None:
         """A child namespace goes."""
@@ -362,19 +346,24 @@ class Server(Servable):
         """Make an id for a socket."""
         return SocketId(generate_id())
 
-    def handler_failed(self, socket: Socket, event: str, error: Exception) -> None:
+    def handler_failed(self, socket: Socket, event: str, error: BaseException) -> None:
         """Log a handler's exception once, and tell the `on_error` hook.
 
-        Arguments that do not fit are most likely the client's fault, who may send them in a flood.
+        Arguments that do not fit are most likely the client's fault, who may send them in a flood;
+        but not those that are ours.
         """
-        if did_not_fit(error):
+        is_own = isinstance(event, FunctionKind) or event in _OWN_ARGUMENTS
+        if did_not_fit(error) and not is_own:
             client = socket.request.client
             what = "arguments of an event do not fit its handler:"
             self.peer_log.warning(client, what, f"{event!r}: {error}")
         else:
+            what = f"a {event}" if event is MIDDLEWARE else f"a handler of {event[:128]!r}"
+            fits = not did_not_fit(error)
             _logger.error(
-                "a handler of %r failed (socket %s, namespace %s)",
-                event[:128],
+                "%s %s (socket %s, namespace %s)",
+                what,
+                "failed" if fits else f"of the application cannot be called: {error}",
                 socket.id_in_logs,
                 socket.namespace.name,
                 exc_info=error,
@@ -384,24 +373,28 @@ class Server(Servable):
             try:
                 result = handler(error, failure)
                 if result is not None and hasattr(result, "__await__"):
-                    self._engine.driver.spawn(_report(result, "the on_error hook"))
-            except Exception:
+                    self._engine.driver.spawn(self._report(result, "the on_error hook"))
+            except BaseException as error_of_hook:
                 _logger.exception("the on_error hook failed")
+                self._engine.driver.application_failed(error_of_hook)
+
+    async def _report(self, running: Any, what: str) -> None:
+        try:
+            await running
+        except BaseException as error:
+            if is_closed(error) or is_cancelled():
+                raise
+            _logger.exception("%s failed", what)
+            self._engine.driver.application_failed(error)
 
     def _find_client_file(self, request: Request) -> tuple[int, ResponseHeaders, bytes] | None:
-        name = request.path[len(self._engine.options.prefix) :]
+        name = decoded(request.path)[len(self._engine.options.prefix) :].lstrip("/")
         return self._client_files.respond(name, request.headers) if name else None
 
 
-async def _report(running: Any, what: str) -> None:
-    try:
-        await running
-    except Exception:
-        _logger.exception("%s failed", what)
-
-
 def _close_session(session: ServerSession) -> None:
-    connection = session.sink
+    sink = session.sink
+    connection = sink.host if isinstance(sink, Intake) else sink
     if isinstance(connection, Connection):
         connection.server_stops()
     else:

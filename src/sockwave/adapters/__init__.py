@@ -1,0 +1,19 @@
+"""Several processes as one server: adapters of clusters, and what carries their messages."""
+
+from sockwave.adapters.adapter import ClusterAdapter
+from sockwave.adapters.driver import Capabilities, Driver, Receiver
+from sockwave.adapters.memory import Faults, MemoryBroker, MemoryDriver
+from sockwave.adapters.options import ClusterOptions
+from sockwave.adapters.unix import UnixDriver
+
+__all__ = [
+    "Capabilities",
+    "ClusterAdapter",
+    "ClusterOptions",
+    "Driver",
+    "Faults",
+    "MemoryBroker",
+    "MemoryDriver",
+    "Receiver",
+    "UnixDriver",
+]

@@ -1,0 +1,468 @@
+"""The algorithm of clusters, for one namespace of one process: messages and time in, messages and
+local operations out.
+
+Theory. Everybody hears everybody (see `driver.py`); there is no leader, and nothing is agreed on.
+Who is there is known from heartbeats, `members.py`; who has which rooms from what members of ours
+announce, `interest.py`; what others ask of this process is done by `answering.py`, and what it asks
+of them is kept in `requests.py`.
+
+To whom something goes, and in which form, is decided in `routing.py`. Members that were told to put
+sockets into rooms are believed to have done so, until they could have said it themselves: what is
+sent to these rooms right behind it arrives.
+
+What must never happen: an event that is acted on twice; a question without an end; a bad message
+that has any effect but a line in the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from os import urandom
+from typing import TYPE_CHECKING, Any, Final
+
+from sockwave.adapters.answering import Answering
+from sockwave.adapters.floods import is_worth_a_line
+from sockwave.adapters.interest import PeerInterest
+from sockwave.adapters.members import Member, Members
+from sockwave.adapters.messages import (
+    EMITTER,
+    Message,
+    MessageType,
+    decode_message,
+    number_of,
+    rooms_of,
+)
+from sockwave.adapters.requests import ClientQuestion, MemberQuestion, Question, Requests
+from sockwave.adapters.responses import Responses
+from sockwave.adapters.routing import Router, is_for_nobody
+from sockwave.errors import PacketError, SockwaveError
+from sockwave.socketio.core.parser import parser_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from sockwave.adapters.options import ClusterOptions
+    from sockwave.adapters.sides import LocalSide, WayOut
+    from sockwave.socketio.core.adapter import BroadcastOptions
+    from sockwave.socketio.core.cluster_contract import RemoteAnswer, RemoteOutcome
+    from sockwave.socketio.core.encoded_event import EncodedEvent
+    from sockwave.types import Room
+
+__all__ = ["OWN_KEY", "Cluster", "random_id"]
+
+OWN_KEY: Final = "sockwave"
+"""Of heartbeats: a map that says what a member of ours knows. JavaScript does not look at it."""
+
+VERSION: Final = 1
+"""Of our own messages."""
+
+SWEEP: Final = 1.0
+"""Seconds between two looks for members that are silent, as in the reference; more often where the
+time-out is short."""
+
+ASK_AGAIN: Final = 1.0
+"""Seconds between two questions for the rooms of one member."""
+
+_OWN_BEATS: Final = frozenset({1, 2})
+_BEATS: Final = frozenset({1, 2, 7, 9})
+"""Messages at which members in JavaScript wind up the clock of their heartbeats again."""
+
+_logger: Final = logging.getLogger("sockwave.adapters")
+
+
+def random_id() -> str:
+    """An id of a member or a request, in the form of the reference."""
+    return urandom(8).hex()
+
+
+class Cluster:
+    """One member of a cluster.
+
+    Args:
+        namespace: Its namespace.
+        options: Times and bounds.
+        way_out: Carries messages to the others.
+        local: The sockets here.
+        make_id: Makes its own id, and those of requests.
+
+    Attributes:
+        id: Of this process in this namespace; never used again.
+        dropped: Messages that were not understood.
+    """
+
+    def __init__(
+        self,
+        namespace: str,
+        options: ClusterOptions,
+        way_out: WayOut,
+        local: LocalSide,
+        *,
+        make_id: Callable[[], str] = random_id,
+    ) -> None:
+        self.namespace = namespace
+        self.id = make_id()
+        self.dropped = 0
+        self._make_id = make_id
+        self._options = options
+        self._out = way_out
+        self._local = local
+        self._members = Members(options.max_members)
+        self._router = Router(
+            self.id, namespace, way_out, local, self._members, options.max_announced_rooms
+        )
+        self._requests = Requests(options.max_pending)
+        self._answering = Answering(local, self._router.respond, options.max_pending)
+        self._responses = Responses(self._requests)
+        self._sweep_interval = min(SWEEP, options.heartbeat_timeout / 4)
+        self._next_beat = float("inf")
+        self._next_sweep = float("inf")
+        self._is_closed = False
+        self._has_lost = False
+        self._asked_all = float("-inf")
+
+    @property
+    def members(self) -> list[Member]:
+        """The others that are there."""
+        return list(self._members)
+
+    # --- life and time ----------------------------------------------------------------------------
+
+    def start(self, now: float) -> None:
+        """Say hello."""
+        self._router.settled_at = now + self._options.heartbeat_interval
+        self._next_beat = now + self._options.heartbeat_interval
+        self._next_sweep = now + self._sweep_interval
+        self._router.send(MessageType.INITIAL_HEARTBEAT, self._sign_of_life(), None)
+
+    def close(self) -> None:
+        """Say goodbye; questions that are open end as they are."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._router.send(MessageType.ADAPTER_CLOSE, {}, None)
+        self._answering.close()
+        self._requests.end_all()
+
+    def next_deadline(self) -> float:
+        """When `handle_timeout` wants to be called."""
+        request = self._requests.next_deadline()
+        nearest = min(self._next_beat, self._next_sweep)
+        return nearest if request is None else min(nearest, request)
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due; called early or late does no harm."""
+        if now >= self._next_sweep:
+            # Who was stopped himself has heard nobody: the others' messages are still to be read.
+            was_away = now - self._next_sweep > self._options.heartbeat_interval
+            self._next_sweep = now + self._sweep_interval
+            if was_away:
+                for member in self._members:
+                    member.seen = now
+            self._sweep(now)
+        if now >= self._next_beat:
+            self._next_beat = now + self._options.heartbeat_interval
+            self._router.send(MessageType.HEARTBEAT, self._sign_of_life(), None)
+        self._requests.expire(now)
+
+    def _sweep(self, now: float) -> None:
+        for member in self._members.silent_since(now - self._options.heartbeat_timeout):
+            self._remove(member.id, for_good=False)
+        self._answering.expire(now)
+        if self._has_lost:
+            self._make_good(now)
+
+    def _sign_of_life(self) -> dict[str, Any]:
+        self.tell_rooms()
+        parser = parser_kind(self._local.parser)
+        own = {"version": VERSION, "parser": parser, "interest": self._router.interest.version}
+        return {OWN_KEY: own}
+
+    # --- rooms of this process --------------------------------------------------------------------
+
+    def room_added(self, room: Room) -> None:
+        """A room has got its first socket here; tell the others, at `tell_rooms` at the latest."""
+        self._router.interest.added(room)
+
+    def room_dropped(self, room: Room) -> None:
+        """A room has lost its last socket here."""
+        self._router.interest.dropped(room)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether `tell_rooms` has something to tell."""
+        return self._router.interest.has_changed
+
+    def tell_rooms(self) -> None:
+        """Tell the others which rooms came and went."""
+        self._router.tell_rooms()
+
+    # --- what goes to sockets of others -----------------------------------------------------------
+
+    def is_wanted(self, options: BroadcastOptions, now: float) -> bool:
+        """Whether a broadcast would be sent to anybody: if not, it need not be prepared for it."""
+        return self._router.is_wanted(options, now)
+
+    def broadcast(self, event: EncodedEvent, options: BroadcastOptions, now: float) -> None:
+        """Send an event to sockets of others.
+
+        Raises:
+            EncodeError: It cannot be sent.
+        """
+        self._router.publish(event, options, {}, self._router.wanted(options, now), now)
+
+    def join(self, options: BroadcastOptions, rooms: tuple[Room, ...], now: float) -> None:
+        """Put sockets of others into rooms."""
+        wanted = self._router.wanted(options, now)
+        self._router.send_about(
+            MessageType.SOCKETS_JOIN, options, {"rooms": list(rooms)}, wanted, now
+        )
+        self._believe(wanted, rooms, now)
+
+    def _believe(self, members: Iterable[Member], rooms: tuple[Room, ...], now: float) -> None:
+        """Members were told to put sockets into rooms: until they say so, they may have them."""
+        until = now + self._options.heartbeat_timeout
+        for member in members:
+            if member.interest is not None:
+                member.interest.assume(rooms, now, until)
+
+    def leave(self, options: BroadcastOptions, rooms: tuple[Room, ...], now: float) -> None:
+        """Take sockets of others out of rooms."""
+        wanted = self._router.wanted(options, now)
+        self._router.send_about(
+            MessageType.SOCKETS_LEAVE, options, {"rooms": list(rooms)}, wanted, now
+        )
+
+    def disconnect(self, options: BroadcastOptions, now: float, *, close: bool) -> None:
+        """Disconnect sockets of others."""
+        wanted = self._router.wanted(options, now)
+        self._router.send_about(
+            MessageType.DISCONNECT_SOCKETS, options, {"close": close}, wanted, now
+        )
+
+    def server_emit(self, args: tuple[Any, ...]) -> None:
+        """Send an event to the other servers.
+
+        Raises:
+            EncodeError: It cannot be sent.
+        """
+        self._router.send(MessageType.SERVER_SIDE_EMIT, {"packet": list(args)}, None)
+
+    # --- questions --------------------------------------------------------------------------------
+
+    def ask(
+        self,
+        event: EncodedEvent,
+        options: BroadcastOptions,
+        now: float,
+        timeout: float,
+        answered: Callable[[RemoteAnswer], None],
+        over: Callable[[RemoteOutcome], None],
+    ) -> str:
+        """Send an event that asks clients of others for answers.
+
+        Returns:
+            Id of the question, for `cancel`.
+
+        Raises:
+            EncodeError: It cannot be sent.
+            LimitExceeded: Too many questions are open.
+        """
+        self._requests.check_room()
+        wanted, id_ = self._router.wanted(options, now), self._make_id()
+        options = replace(options, flags=replace(options.flags, timeout=timeout))
+        self._router.publish(event, options, {"requestId": id_, "ids": True}, wanted, now)
+        ids = [member.id for member in wanted]
+        is_counted = is_for_nobody(options) or not self._out.has_strangers
+        question = ClientQuestion(ids, now + timeout, answered, over, is_counted=is_counted)
+        self._open(id_, question)
+        return id_
+
+    def fetch(
+        self,
+        options: BroadcastOptions,
+        now: float,
+        timeout: float,
+        answered: Callable[[str, Any], None],
+        over: Callable[[RemoteOutcome], None],
+        *,
+        only_count: bool = False,
+    ) -> str:
+        """Ask for sockets of others, or only how many there are.
+
+        Args:
+            answered: Gets of each member a list of `RemoteDetails`, or their number; members in
+                JavaScript send the list in any case.
+
+        Raises:
+            LimitExceeded: Too many questions are open.
+        """
+        self._requests.check_room()
+        wanted, id_ = self._router.wanted(options, now), self._make_id()
+        data: dict[str, Any] = {"requestId": id_, **({"count": True} if only_count else {})}
+        self._router.send_about(MessageType.FETCH_SOCKETS, options, data, wanted, now)
+        ids = [member.id for member in wanted]
+        is_counted = is_for_nobody(options) or not self._out.has_strangers
+        question = MemberQuestion(ids, now + timeout, answered, over, is_counted=is_counted)
+        self._open(id_, question)
+        return id_
+
+    def server_ask(
+        self,
+        args: tuple[Any, ...],
+        now: float,
+        timeout: float,
+        answered: Callable[[str, Any], None],
+        over: Callable[[RemoteOutcome], None],
+    ) -> str:
+        """Send an event to the other servers, and ask each for an answer.
+
+        Raises:
+            EncodeError: It cannot be sent.
+            LimitExceeded: Too many questions are open.
+        """
+        self._requests.check_room()
+        id_ = self._make_id()
+        data = {"requestId": id_, "packet": list(args)}
+        self._router.send(MessageType.SERVER_SIDE_EMIT, data, None)
+        ids = [member.id for member in self._members]
+        is_counted = not self._out.has_strangers
+        question = MemberQuestion(ids, now + timeout, answered, over, is_counted=is_counted)
+        self._open(id_, question)
+        return id_
+
+    def _open(self, id_: str, question: Question) -> None:
+        self._requests.add(id_, question)
+        if not question.is_counted:
+
+            def counted(others: int) -> None:
+                question.counted(others)
+                self._requests.look(id_)
+
+            self._out.count_others(counted)
+
+    def cancel(self, id_: str) -> None:
+        """Forget a question: nothing is called any more."""
+        self._requests.cancel(id_)
+
+    # --- the way in -------------------------------------------------------------------------------
+
+    def receive(self, data: bytes, now: float) -> None:
+        """A message has come; one that is malformed leaves a line in the log, and nothing else."""
+        try:
+            message = decode_message(data)
+            if (
+                message.sender != self.id
+                and message.namespace == self.namespace
+                and not self._is_closed
+            ):
+                self._received(message, now)
+        except PacketError as error:
+            self._dropped(error.detail or str(error))
+        except SockwaveError as error:  # it has values that no client can be sent
+            self._dropped(str(error))
+        except Exception:
+            _logger.exception("internal error at a message of another server")
+
+    def _dropped(self, why: str) -> None:
+        self.dropped += 1
+        if is_worth_a_line(self.dropped):
+            _logger.warning("message %d of other servers is dropped: %s", self.dropped, why)
+
+    def _received(self, message: Message, now: float) -> None:
+        type_, sender = message.type, message.sender
+        if sender == EMITTER:
+            self._answering.received(message, now)
+            return
+        if self._members.has_closed(sender):
+            return
+        if type_ == MessageType.ADAPTER_CLOSE:
+            self._remove(sender, for_good=True)
+            return
+        member = self._heard(message, now)
+        if member is not None:
+            if message.number is not None and not member.numbers.is_new(message.number):
+                return
+            if type_ in (_BEATS if member.interest is None else _OWN_BEATS):
+                member.lateness = max(now - member.beat - self._options.heartbeat_interval, 0.0)
+                member.beat = now
+            if type_ <= MessageType.HEARTBEAT:
+                self._sign_received(member, message, now)
+            elif type_ == MessageType.INTEREST:
+                self._interest_received(member, message.data, now)
+            elif type_ == MessageType.INTEREST_WANTED:
+                whole = self._router.interest.whole(self._local.rooms)
+                self._router.respond(MessageType.INTEREST, whole, sender)
+        if self._responses.received(message):
+            return
+        self._answering.received(message, now)
+        if type_ == MessageType.SOCKETS_JOIN:
+            self._believe(self._members, rooms_of(message.data.get("rooms")), now)
+
+    def _heard(self, message: Message, now: float) -> Member | None:
+        member = self._members.get(message.sender)
+        if member is None:
+            if self._members.is_full:
+                return None
+            member = self._members.add(message.sender, now)
+            self._local.member_joined(member)
+        member.seen = now
+        return member
+
+    def _sign_received(self, member: Member, message: Message, now: float) -> None:
+        own = message.data.get(OWN_KEY)
+        if isinstance(own, dict) and number_of(own, "version") >= VERSION:
+            if member.interest is None:
+                member.interest = PeerInterest()
+            kind = parser_kind(self._local.parser)
+            member.encodes_alike = bool(kind) and own.get("parser") == kind
+            if not member.interest.is_at(number_of(own, "interest")):
+                self._ask_for_rooms(member, now)
+        if message.type == MessageType.INITIAL_HEARTBEAT:
+            self._router.respond(MessageType.HEARTBEAT, self._sign_of_life(), member.id)
+
+    def _interest_received(self, member: Member, data: dict[str, Any], now: float) -> None:
+        if member.interest is None:  # it knows us before we know it: its heartbeat is on its way
+            return
+        try:
+            is_known = member.interest.told(data)
+        except PacketError:
+            member.interest.forget()
+            raise
+        if not is_known:
+            self._ask_for_rooms(member, now)
+
+    def _ask_for_rooms(self, member: Member, now: float) -> None:
+        if member.interest is None:
+            return
+        member.interest.forget()  # until it has answered it gets everything
+        if now - member.asked >= ASK_AGAIN:
+            member.asked = now
+            self._router.respond(MessageType.INTEREST_WANTED, {}, member.id)
+
+    def _remove(self, id_: str, *, for_good: bool) -> None:
+        member = self._members.remove(id_, for_good=for_good)
+        if member is not None:
+            self._answering.member_left(id_)
+            self._requests.member_left(id_)
+            self._local.member_left(member)
+
+    def lost(self, what: str, now: float) -> None:
+        """The carrier has lost messages: what others know of our rooms, and we of theirs, may be
+        wrong.
+        """
+        self._local.failed(what)
+        for member in self._members:
+            if member.interest is not None:
+                member.interest.forget()
+        self._has_lost = True
+        if now - self._asked_all >= ASK_AGAIN:
+            self._make_good(now)
+
+    def _make_good(self, now: float) -> None:
+        """Tell all rooms, and ask for all, but not so often that this makes the carrier lose."""
+        self._has_lost = False
+        self._asked_all = now
+        self._router.tell_all_rooms()
+        for member in self._members:
+            self._ask_for_rooms(member, now)

@@ -1,0 +1,136 @@
+"""The other processes of a cluster, as far as one of them has heard of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockwave.adapters.interest import PeerInterest
+
+__all__ = ["Member", "Members", "SeenNumbers"]
+
+WINDOW: Final = 1_024
+"""Messages of one sender by which one may be overtaken; one that comes later than that is taken for
+one that was here already."""
+
+MAX_DEPARTED: Final = 1_000
+"""Members that are gone and whose late messages are still told from new ones."""
+
+
+class SeenNumbers:
+    """Which numbers were here: each is new once."""
+
+    __slots__ = ("_seen", "_top")
+
+    def __init__(self) -> None:
+        self._top = -1
+        self._seen = 0  # a bit for each of the last numbers, the lowest for the highest number
+
+    def is_new(self, number: int) -> bool:
+        """Whether it is here for the first time; from now on it was here."""
+        ahead = number - self._top
+        if ahead > 0:
+            self._top = number
+            kept = self._seen << ahead if ahead < WINDOW else 0
+            self._seen = (kept | 1) & _ALL
+            return True
+        bit = 1 << -ahead if -ahead < WINDOW else 0
+        if not bit or self._seen & bit:
+            return False
+        self._seen |= bit
+        return True
+
+
+_ALL: Final = (1 << WINDOW) - 1
+
+
+@dataclass(slots=True)
+class Member:
+    """Another process.
+
+    Attributes:
+        id: Made at its start.
+        since: Monotonic seconds at which it was heard first.
+        seen: And last.
+        beat: When its last heartbeat came.
+        lateness: Seconds by which that was later than it should have been.
+        interest: Its rooms; None while it has not said that it knows our own messages.
+        encodes_alike: Whether it has the same parser.
+        asked: When it was asked for its rooms last.
+        numbers: Of its messages.
+    """
+
+    id: str
+    since: float
+    seen: float
+    beat: float
+    lateness: float = 0.0
+    interest: PeerInterest | None = None
+    encodes_alike: bool = False
+    asked: float = float("-inf")
+    numbers: SeenNumbers = field(default_factory=SeenNumbers)
+
+
+class Members:
+    """Those that are there, and a memory of those that were.
+
+    Args:
+        most: How many are kept account of.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._here: dict[str, Member] = {}
+        # Numbers of those that were silent for too long; None for those that have said goodbye.
+        self._departed: dict[str, SeenNumbers | None] = {}
+
+    def __len__(self) -> int:
+        return len(self._here)
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(self._here.values())
+
+    def __contains__(self, id_: str) -> bool:
+        return id_ in self._here
+
+    def get(self, id_: str) -> Member | None:
+        """One that is there."""
+        return self._here.get(id_)
+
+    def has_closed(self, id_: str) -> bool:
+        """Whether it has said goodbye: what comes from it still is late."""
+        return id_ in self._departed and self._departed[id_] is None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more are kept account of."""
+        return len(self._here) >= self._most
+
+    def add(self, id_: str, now: float) -> Member:
+        """One is heard for the first time, or again after a silence."""
+        member = self._here[id_] = Member(id_, now, now, now)
+        numbers = self._departed.pop(id_, None)
+        if numbers is not None:
+            member.numbers = numbers
+        return member
+
+    def remove(self, id_: str, *, for_good: bool) -> Member | None:
+        """One is gone.
+
+        Args:
+            for_good: It has said so itself, and does not come back under this id.
+        """
+        member = self._here.pop(id_, None)
+        if member is not None or for_good:
+            self._departed.pop(id_, None)
+            self._departed[id_] = None if for_good or member is None else member.numbers
+            if len(self._departed) > MAX_DEPARTED:
+                del self._departed[next(iter(self._departed))]
+        return member
+
+    def silent_since(self, time: float) -> list[Member]:
+        """Those that were not heard after a time."""
+        return [member for member in self if member.seen < time]

@@ -1,0 +1,311 @@
+"""Messages between the processes of a cluster: values, their bytes, and the fields that they have.
+
+They are those of the reference's `ClusterAdapter` (socket.io-adapter 2.5, `MessageType`), with the
+same numbers, keys and meaning, so that servers in JavaScript take part where they share a carrier.
+What is ours goes into keys that they ignore, or into types that they do not know, from 100 up.
+
+A message comes from another process, whose version may be another and whose carrier may be open to
+others: every field is looked at before it is used, and what is wrong with it is a `PacketError`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from sockwave.codec.json import MAX_DEPTH, check_depth, decode_json, encode_json
+from sockwave.codec.notepack import UNDEFINED, decode_notepack
+from sockwave.engine.core.option_checks import MAX_TIMEOUT
+from sockwave.errors import EncodeError, PacketError
+from sockwave.socketio.core.adapter import BroadcastFlags, BroadcastOptions
+from sockwave.socketio.core.encoded_event import copied
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sockwave.types import Room
+
+__all__ = [
+    "EMITTER",
+    "Message",
+    "MessageType",
+    "decode_message",
+    "decode_options",
+    "encode_message",
+    "encode_options",
+    "event_of",
+    "number_of",
+    "request_of",
+    "rooms_of",
+    "text_of",
+]
+
+EMITTER: Final = "emitter"
+"""Sender of messages from processes that serve nobody: not a member of the cluster."""
+
+MAX_NAME: Final = 256
+"""Characters of the id of a member or of a request; those in use have 16."""
+
+_DEPTH: Final = MAX_DEPTH + 8
+"""What a client may send can be sent on: some levels are those of the message around it."""
+
+
+class MessageType(IntEnum):
+    """What a message is about; up to 13 those of the reference."""
+
+    INITIAL_HEARTBEAT = 1
+    HEARTBEAT = 2
+    BROADCAST = 3
+    SOCKETS_JOIN = 4
+    SOCKETS_LEAVE = 5
+    DISCONNECT_SOCKETS = 6
+    FETCH_SOCKETS = 7
+    FETCH_SOCKETS_RESPONSE = 8
+    SERVER_SIDE_EMIT = 9
+    SERVER_SIDE_EMIT_RESPONSE = 10
+    BROADCAST_CLIENT_COUNT = 11
+    BROADCAST_ACK = 12
+    ADAPTER_CLOSE = 13
+    ENCODED_BROADCAST = 100
+    """A BROADCAST that has, in place of `packet`, what clients get: the JSON, `text`, and its
+    attachments, `bin`; or with another parser its `messages`."""
+    INTEREST = 101
+    """Rooms that the sender has, see `interest.py`."""
+    INTEREST_WANTED = 102
+    """Asks for all of them."""
+    COUNT_RESPONSE = 103
+    """Answers a FETCH_SOCKETS that has `count`: `{requestId, count}`."""
+    ACK_LOST = 104
+    """In place of a BROADCAST_ACK, from a socket that has gone: `{requestId, id}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message.
+
+    Attributes:
+        type: A `MessageType`, or one that this version does not know.
+        data: Its fields, by the names of the wire.
+        sender: Id of the member, or `EMITTER`.
+        namespace: Where it belongs.
+        number: Counts the messages of a sender, so that one that comes twice is told from the next;
+            None from members in JavaScript.
+    """
+
+    type: int
+    data: dict[str, Any]
+    sender: str
+    namespace: str
+    number: int | None = None
+
+
+# --- bytes ----------------------------------------------------------------------------------------
+
+
+def encode_message(message: Message, *, as_text: bool = False) -> bytes:
+    """Encode a message.
+
+    Args:
+        as_text: As JSON if nothing in it is binary; else always as msgpack.
+
+    Raises:
+        EncodeError: Something in it cannot go on the wire.
+    """
+    envelope: dict[str, Any] = {"type": int(message.type)}
+    data = message.data
+    if as_text and message.type == MessageType.ENCODED_BROADCAST and _is_plain(data):
+        data = {**data, "text": bytes(data["text"]).decode()}
+    if data:
+        envelope["data"] = data
+    envelope["uid"] = message.sender
+    envelope["nsp"] = message.namespace
+    if message.number is not None:
+        envelope["n"] = message.number
+    if as_text:
+        text, attachments = encode_json(envelope)
+        if not attachments:
+            return text
+    try:
+        try:
+            return _encoder.encode(envelope)
+        except BufferError:  # a strided view; a copy has its bytes
+            return _encoder.encode(copied((envelope,))[0])
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise EncodeError(f"cannot be sent to other servers: {error}") from None
+
+
+def _is_plain(data: dict[str, Any]) -> bool:
+    """Whether it is the JSON of an event without attachments."""
+    return "text" in data and not data.get("bin")
+
+
+def _encode_other(value: Any) -> Any:
+    raise EncodeError(f"{type(value).__name__} cannot be sent to other servers")
+
+
+_encoder: Final = msgspec.msgpack.Encoder(enc_hook=_encode_other)
+
+
+def decode_message(data: bytes) -> Message:
+    """Decode a message: JSON if it begins like that, else msgpack.
+
+    Raises:
+        PacketError: It is no message.
+    """
+    if data[:1] == b"{":
+        value = decode_json(data, max_depth=_DEPTH)
+    else:
+        try:
+            value = _decoder.decode(data)
+        except (msgspec.MsgspecError, _FromNotepack, RecursionError, OverflowError, ValueError):
+            value = _defined(decode_notepack(data))  # a slower one, which knows more, or why not
+        if len(data) > _DEPTH:  # each level takes a byte
+            check_depth(value, _DEPTH)
+    if not isinstance(value, dict):
+        raise PacketError("invalid payload", "not a map")
+    type_, number = value.get("type"), value.get("n")
+    if type(type_) is not int or (number is not None and (type(number) is not int or number < 0)):
+        raise PacketError("invalid payload", "type or n is no number")
+    fields = value.get("data")
+    if fields is None:
+        fields = {}
+    if not isinstance(fields, dict):
+        raise PacketError("invalid payload", "data is no map")
+    return Message(type_, fields, text_of(value, "uid"), _text(value.get("nsp"), "nsp"), number)
+
+
+class _FromNotepack(Exception):
+    """An extension that only JavaScript writes."""
+
+
+def _not_ours(code: int, data: memoryview) -> Any:
+    raise _FromNotepack
+
+
+_decoder: Final = msgspec.msgpack.Decoder(ext_hook=_not_ours)
+
+
+def _defined(value: Any) -> Any:
+    """Leave out members that are undefined, which JavaScript cannot tell from missing ones."""
+    if isinstance(value, dict):
+        return {key: _defined(item) for key, item in value.items() if item is not UNDEFINED}
+    if isinstance(value, list):
+        return [_defined(item) for item in value]
+    return None if value is UNDEFINED else value
+
+
+# --- fields ---------------------------------------------------------------------------------------
+
+
+def text_of(data: dict[str, Any], key: str) -> str:
+    """A name: short text, not empty.
+
+    Raises:
+        PacketError: It is something else.
+    """
+    text = _text(data.get(key), key)
+    if not 0 < len(text) <= MAX_NAME:
+        raise PacketError("invalid payload", f"{key} is empty or too long")
+    return text
+
+
+def _text(value: Any, key: str) -> str:
+    if not isinstance(value, str):
+        raise PacketError("invalid payload", f"{key} is no text")
+    return value
+
+
+def request_of(data: dict[str, Any]) -> str | None:
+    """Id of the request that a message begins; None where no answer is wanted."""
+    return None if data.get("requestId") is None else text_of(data, "requestId")
+
+
+def number_of(data: dict[str, Any], key: str) -> int:
+    """A number of sockets, rooms, or the like.
+
+    Raises:
+        PacketError: It is something else.
+    """
+    value = data.get(key)
+    if type(value) is not int or not 0 <= value < 2**53:
+        raise PacketError("invalid payload", f"{key} is no count")
+    return value
+
+
+def rooms_of(value: Any) -> tuple[Room, ...]:
+    """Rooms; where JavaScript has numbers as names, they are text here.
+
+    Raises:
+        PacketError: Not a list of them.
+    """
+    if not isinstance(value, list):
+        raise PacketError("invalid payload", "rooms are no list")
+    rooms = tuple(str(room) if type(room) is int else room for room in value)
+    for room in rooms:
+        _text(room, "room")
+    return rooms
+
+
+def event_of(data: dict[str, Any]) -> tuple[Any, ...]:
+    """Name and arguments of the event in `packet`.
+
+    Raises:
+        PacketError: There is none.
+    """
+    packet = data.get("packet")
+    args = packet.get("data") if isinstance(packet, dict) else packet
+    if not isinstance(args, list) or not args or not isinstance(args[0], str):
+        raise PacketError("invalid payload", "no event")
+    return tuple(args)
+
+
+def encode_options(options: BroadcastOptions) -> dict[str, Any]:
+    """`opts` of a message.
+
+    Nobody (`rooms=()`) has no form on the wire, where an empty list is everybody: that is not sent.
+    """
+    flags: dict[str, Any] = {}
+    if options.flags.volatile:
+        flags["volatile"] = True
+    if not options.flags.compress:
+        flags["compress"] = False
+    if options.flags.timeout is not None:
+        flags["timeout"] = round(options.flags.timeout * 1000)
+    return _opts(options.rooms or (), options.excluded, flags)
+
+
+def _opts(rooms: Sequence[Room], excluded: Sequence[Room], flags: dict[str, Any]) -> dict[str, Any]:
+    return {"rooms": list(rooms), "except": list(excluded), "flags": flags}
+
+
+def decode_options(data: dict[str, Any]) -> BroadcastOptions:
+    """Whom a message is for.
+
+    Raises:
+        PacketError: It does not say.
+    """
+    opts = data.get("opts")
+    if not isinstance(opts, dict):
+        raise PacketError("invalid payload", "opts is no map")
+    flags, excluded = opts.get("flags"), opts.get("except")
+    return BroadcastOptions(
+        rooms_of(opts.get("rooms")) or None,
+        rooms_of(excluded) if excluded else (),
+        _flags(flags) if isinstance(flags, dict) and flags else _NO_FLAGS,
+    )
+
+
+_NO_FLAGS: Final = BroadcastFlags()
+
+
+def _flags(flags: dict[str, Any]) -> BroadcastFlags:
+    timeout = flags.get("timeout")
+    seconds = timeout / 1000 if isinstance(timeout, (int, float)) else -1.0
+    return BroadcastFlags(
+        volatile=flags.get("volatile") is True,
+        compress=flags.get("compress") is not False,
+        timeout=seconds if 0 <= seconds <= MAX_TIMEOUT else None,
+    )

@@ -1,0 +1,218 @@
+"""To whom a message goes, and in which form: the way out of a member.
+
+Theory. A message about rooms goes to members that may have one of them, and to nobody when nobody
+has. Members in JavaScript announce nothing and get everything. As long as others may be there who
+were not heard yet, and on carriers where some never are, all messages go to all. Who gets more than
+it needs does nothing with it.
+
+Members of ours with the same parser get the bytes for clients (ENCODED_BROADCAST); others the
+packet. Messages are numbered, so that one that a carrier brings twice is acted on once. Changes of
+rooms are told before the next message of any other kind, so that who hears an event has heard of
+the rooms that its sender had.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sockwave.adapters.interest import OwnInterest
+from sockwave.adapters.messages import Message, MessageType, encode_options
+from sockwave.socketio.core.encoded_event import EncodedEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sockwave.adapters.members import Member, Members
+    from sockwave.adapters.sides import LocalSide, WayOut
+    from sockwave.socketio.core.adapter import BroadcastOptions
+
+__all__ = ["Router", "is_for_nobody"]
+
+
+def is_for_nobody(options: BroadcastOptions) -> bool:
+    """Whether no other process is meant: it is local, or for the rooms of an empty list.
+
+    Neither has a form on the wire, where an empty list is everybody.
+    """
+    return options.flags.local or (options.rooms is not None and not options.rooms)
+
+
+def _encoded(event: EncodedEvent, *, is_question: bool) -> dict[str, Any] | None:
+    """What clients get; None where each server has to encode it, as it puts an id into it."""
+    if event.parts is not None:
+        text, attachments = event.parts
+        return {"text": text, "bin": attachments} if attachments else {"text": text}
+    return None if is_question or event.messages is None else {"messages": event.messages}
+
+
+def _values(event: EncodedEvent) -> list[Any]:
+    """Name and arguments; with the default parser as clients get them, which can all be sent."""
+    if event.parts is None:
+        return list(event)
+    return list(EncodedEvent.received(*event.parts, "/"))
+
+
+class Router:
+    """Sends messages of one member.
+
+    Args:
+        id_: Of the member.
+        namespace: Its namespace.
+        out: Carries the messages.
+        local: The sockets here, whose rooms are told.
+        members: The others.
+        most: Rooms that are told by name.
+
+    Attributes:
+        interest: What was told of rooms here.
+        settled_at: When everybody who is there should have been heard.
+    """
+
+    def __init__(
+        self,
+        id_: str,
+        namespace: str,
+        out: WayOut,
+        local: LocalSide,
+        members: Members,
+        most: int,
+    ) -> None:
+        self.interest = OwnInterest(most)
+        self.settled_at = float("inf")
+        self._id = id_
+        self._namespace = namespace
+        self._out = out
+        self._local = local
+        self._members = members
+        self._number = 0
+
+    def is_wanted(self, options: BroadcastOptions, now: float) -> bool:
+        """Whether anything is to be sent at all."""
+        if is_for_nobody(options):
+            return False
+        return not self._is_settled(now) or bool(self.wanted(options, now))
+
+    def wanted(self, options: BroadcastOptions, now: float) -> list[Member]:
+        """Members that may have somebody who is meant."""
+        rooms = options.rooms
+        if is_for_nobody(options):
+            return []
+        if rooms is None:
+            return list(self._members)
+        return [
+            member
+            for member in self._members
+            if member.interest is None or member.interest.may_have(rooms, now)
+        ]
+
+    def _is_settled(self, now: float) -> bool:
+        """Whether everybody who listens is among the members."""
+        if now < self.settled_at or self._members.is_full:
+            return False
+        return not self._out.has_strangers
+
+    # --- about sockets ----------------------------------------------------------------------------
+
+    def publish(
+        self,
+        event: EncodedEvent,
+        options: BroadcastOptions,
+        data: dict[str, Any],
+        wanted: Sequence[Member],
+        now: float,
+    ) -> None:
+        """Send an event, as bytes to those who can do with them, as a packet to others.
+
+        Raises:
+            EncodeError: It cannot be sent.
+        """
+        alike = [member for member in wanted if member.encodes_alike]
+        encoded = _encoded(event, is_question="requestId" in data) if alike else None
+        if encoded is None or not self._may_split(alike, now):
+            self._packet(event, options, data, wanted, now)
+            return
+        if len(alike) < len(wanted):
+            others = [member for member in wanted if not member.encodes_alike]
+            self._packet(event, options, data, others, now)
+        data = {**encoded, **data}
+        self.send_about(MessageType.ENCODED_BROADCAST, options, data, alike, now)
+
+    def _packet(
+        self,
+        event: EncodedEvent,
+        options: BroadcastOptions,
+        data: dict[str, Any],
+        to: Sequence[Member],
+        now: float,
+    ) -> None:
+        packet = {"type": 2, "data": _values(event)}
+        self.send_about(MessageType.BROADCAST, options, {"packet": packet, **data}, to, now)
+
+    def _may_split(self, alike: Sequence[Member], now: float) -> bool:
+        """Whether bytes for clients can go to those alone who can read them."""
+        if not alike or not self._is_settled(now):
+            return False
+        return self._out.is_selective or all(member.encodes_alike for member in self._members)
+
+    def send_about(
+        self,
+        type_: MessageType,
+        options: BroadcastOptions,
+        data: dict[str, Any],
+        wanted: Sequence[Member],
+        now: float,
+    ) -> None:
+        """Send something about sockets to members that may have them.
+
+        Raises:
+            EncodeError: It cannot be sent.
+        """
+        is_settled = self._is_settled(now)
+        if is_for_nobody(options) or (is_settled and not wanted):
+            return
+        data = {**data, "opts": encode_options(options)}
+        if not is_settled or len(wanted) == len(self._members):
+            self.send(type_, data, None)
+        else:
+            self.send(type_, data, frozenset(member.id for member in wanted))
+
+    # --- all others -------------------------------------------------------------------------------
+
+    def respond(self, type_: MessageType, data: dict[str, Any], to: str) -> None:
+        """Send to one member.
+
+        Raises:
+            EncodeError: It cannot be sent.
+        """
+        self.send(type_, data, frozenset({to}))
+
+    def send(self, type_: MessageType, data: dict[str, Any], to: frozenset[str] | None) -> None:
+        """Send to all, or to some members.
+
+        Raises:
+            EncodeError: It cannot be sent.
+        """
+        if type_ is not MessageType.INTEREST:
+            self.tell_rooms()
+        self._number += 1
+        self._out.send(Message(type_, data, self._id, self._namespace, self._number), to)
+
+    def tell_rooms(self) -> None:
+        """Tell the others which rooms came and went."""
+        if not self.interest.has_changed:
+            return
+        told = self.interest.changes(self._local.rooms)
+        if told is not None:
+            self._tell(told)
+
+    def tell_all_rooms(self) -> None:
+        """Tell the others all of them: something that was told may have been lost."""
+        self._tell(self.interest.renewed(self._local.rooms))
+
+    def _tell(self, told: dict[str, Any]) -> None:
+        ours = frozenset(member.id for member in self._members if member.interest is not None)
+        if len(ours) == len(self._members):
+            # Also to those who were not heard yet, or are taken for gone and are not.
+            self.send(MessageType.INTEREST, told, None)
+        elif ours:
+            self.send(MessageType.INTEREST, told, ours)

@@ -1,0 +1,94 @@
+"""What the algorithm of a cluster sees of its process: the way out, and the sockets here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sockwave.adapters.interest import RoomSet
+    from sockwave.adapters.members import Member
+    from sockwave.adapters.messages import Message
+    from sockwave.socketio.core.acks import AckResult
+    from sockwave.socketio.core.adapter import BroadcastOptions
+    from sockwave.socketio.core.parser import Parser
+    from sockwave.types import Room, SocketId
+
+__all__ = ["LocalSide", "WayOut"]
+
+
+class WayOut(Protocol):
+    """Carries messages to the others."""
+
+    @property
+    def is_selective(self) -> bool:
+        """Whether a message can go to some members only."""
+
+    @property
+    def has_strangers(self) -> bool:
+        """Whether processes may listen that send no heartbeats."""
+
+    def send(self, message: Message, to: frozenset[str] | None) -> None:
+        """Send to all, or to these at least; it never waits.
+
+        Raises:
+            EncodeError: Something in it cannot go on the wire.
+        """
+
+    def count_others(self, counted: Callable[[int], None]) -> None:
+        """Find out how many processes there are besides this one, strangers included."""
+
+
+class LocalSide(Protocol):
+    """The sockets of this process, and who wants to know of the cluster."""
+
+    @property
+    def parser(self) -> Parser | None:
+        """Encodes packets for the sockets here; None is the default one."""
+
+    @property
+    def rooms(self) -> RoomSet:
+        """All rooms but those of sockets' own ids."""
+
+    def deliver(self, event: Sequence[Any], options: BroadcastOptions) -> None:
+        """Send an event to sockets here."""
+
+    def ask(
+        self,
+        event: Sequence[Any],
+        options: BroadcastOptions,
+        answered: Callable[[SocketId, AckResult], None],
+    ) -> tuple[list[SocketId], Callable[[], None]]:
+        """Send an event that asks for answers.
+
+        Returns:
+            Who was asked, and what forgets about it.
+        """
+
+    def join(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
+        """Put sockets into rooms."""
+
+    def leave(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
+        """Take sockets out of rooms."""
+
+    def disconnect(self, options: BroadcastOptions, *, close: bool) -> None:
+        """Disconnect sockets."""
+
+    def describe(self, options: BroadcastOptions) -> list[dict[str, Any]]:
+        """Sockets in the form of the wire."""
+
+    def count(self, options: BroadcastOptions) -> int:
+        """How many sockets there are."""
+
+    def server_event(self, args: tuple[Any, ...], reply: Callable[[Any], None] | None) -> None:
+        """Run handlers for an event of another server, and give their answer."""
+
+    def member_joined(self, member: Member) -> None:
+        """Another process was heard for the first time, or again after a silence."""
+
+    def member_left(self, member: Member) -> None:
+        """It is gone."""
+
+    def failed(self, what: str) -> None:
+        """Something was lost: a sentence about it."""

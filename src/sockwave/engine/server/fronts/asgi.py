@@ -1,0 +1,71 @@
+"""The ASGI front end: an engine inside any ASGI server. ASGI's dicts stop here.
+
+The host owns sockets and framing; here are the same exchanges and the same transport contract as on
+the native listener, on a task per connection instead of a protocol object.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from sockwave.engine.server.fronts.asgi_http import serve_http
+from sockwave.engine.server.fronts.asgi_scope import AsgiApp, Receive, Scope, Send, path_below_root
+from sockwave.engine.server.fronts.asgi_websocket import serve_websocket
+
+if TYPE_CHECKING:
+    from sockwave.engine.server.fronts.asgi_scope import Message
+    from sockwave.engine.server.fronts.ports import Served
+
+__all__ = ["AsgiApp", "Receive", "Scope", "Send", "serve", "wrap"]
+
+
+def wrap(served: Served, app: AsgiApp) -> AsgiApp:
+    """Send requests under the engine's path to it, and everything else to the application."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        engine = served.engine
+        if scope["type"] == "lifespan":
+            engine.driver.bind(asyncio.get_running_loop())
+            await app(scope, _closing_first(served, receive), send)
+        elif engine.is_ours(path_below_root(scope)):
+            await serve(served, scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return wrapped
+
+
+def _closing_first(served: Served, receive: Receive) -> Receive:
+    """End all sessions before the application shuts down."""
+
+    async def closing_receive() -> Message:
+        message = await receive()
+        if message["type"] == "lifespan.shutdown":
+            await served.close()
+        return message
+
+    return closing_receive
+
+
+async def serve(served: Served, scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve one ASGI connection."""
+    engine = served.engine
+    engine.driver.bind(asyncio.get_running_loop())
+    if scope["type"] == "lifespan":
+        await _serve_lifespan(served, receive, send)
+    elif scope["type"] == "http":
+        await serve_http(engine, scope, receive, send)
+    elif scope["type"] == "websocket":
+        await serve_websocket(engine, scope, receive, send)
+
+
+async def _serve_lifespan(served: Served, receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            await served.close()
+            await send({"type": "lifespan.shutdown.complete"})
+            return

@@ -1,0 +1,97 @@
+"""An open port, whoever serves it, and what is put on it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol
+
+from sockwave.platform import has_terminal, reason_of
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from sockwave.engine.server.engine import EngineServer
+    from sockwave.engine.server.fronts.asgi_scope import AsgiApp
+
+__all__ = ["ACCEPT_BACKLOG", "Listener", "Served", "exit_for"]
+
+ACCEPT_BACKLOG: Final = 4_096
+"""Connections the kernel holds for us: after a restart all clients come at once."""
+
+_DIALLED: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Addresses that stand for all interfaces, to which nobody can connect."""
+
+
+class Served(Protocol):
+    """What is put on a port."""
+
+    @property
+    def engine(self) -> EngineServer:
+        """The engine that takes the requests."""
+
+    def wrap(self, app: AsgiApp) -> AsgiApp:
+        """Put it in front of an application; a server of several others has its own way."""
+
+    async def close(self) -> None:
+        """End all sessions."""
+
+    def stoppable(self, stop: Callable[[], object]) -> AbstractContextManager[None]:
+        """Let `stop` of the user's server end what serves it, from any thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """An open port.
+
+    Attributes:
+        host: As bound; the path for a Unix socket.
+        port: As bound, also when 0 was asked for; 0 for a Unix socket.
+        is_secure: Whether it speaks TLS.
+    """
+
+    host: str
+    port: int
+    is_secure: bool = False
+
+    @classmethod
+    def of(cls, sock: socket.socket, *, is_secure: bool) -> Listener:
+        """The port that a socket is bound to."""
+        name = sock.getsockname()
+        if isinstance(name, tuple):
+            return cls(name[0], name[1], is_secure)
+        return cls(os.fsdecode(name), 0, is_secure)
+
+    @property
+    def url(self) -> str:
+        """Where clients on this machine connect to.
+
+        All interfaces are reached at the loopback address. For a Unix socket it is what goes with
+        the client's option `unix_path`, which is `host` then.
+        """
+        scheme = "https" if self.is_secure else "http"
+        if not self.port:
+            return f"{scheme}://localhost"
+        host = _DIALLED.get(self.host, self.host)
+        if ":" in host:
+            host = f"[{host.replace('%', '%25')}]"  # of a zone, RFC 6874
+        return f"{scheme}://{host}:{self.port}"
+
+    def announce(self, on_listening: Callable[[Listener], None] | None) -> None:
+        """Say where it is: by the caller's own function, or on the terminal if there is one.
+
+        The log has it in any case.
+        """
+        if on_listening is not None:
+            on_listening(self)
+        elif has_terminal():
+            sys.stderr.write(f"Sockwave on {self.url} (Ctrl-C stops it)\n")
+
+
+def exit_for(error: OSError, host: str, port: int) -> NoReturn:
+    """End the process with one line that says why the port cannot be had."""
+    sys.stderr.write(f"sockwave: cannot listen on {host}:{port}: {reason_of(error)}\n")
+    raise SystemExit(1)

@@ -1,0 +1,270 @@
+"""Ways to put an engine on a port: `listen`, `run`, and as an ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import os
+from abc import ABC, abstractmethod
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from sockwave.engine.core.option_checks import check_integer
+from sockwave.engine.core.option_names import strict_keywords
+from sockwave.engine.server.fronts.asgi_apps import is_asgi, what_it_is
+from sockwave.engine.server.fronts.listener import HttpConnection
+from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG, Listener, exit_for
+from sockwave.engine.server.routing import WORKER_VARIABLE
+from sockwave.engine.server.shutdown import check_times
+from sockwave.platform import (
+    check_unix_sockets,
+    keep_freed_memory,
+    new_event_loop,
+    stopping_on_signals,
+)
+
+if TYPE_CHECKING:
+    import socket
+    import ssl as ssl_module
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+
+    from sockwave.engine.server.engine import EngineServer
+    from sockwave.engine.server.fronts.asgi import AsgiApp, Receive, Scope, Send
+
+__all__ = ["Listener", "Servable"]
+
+MAX_PORT: Final = 65_535
+"""Of TCP."""
+
+_logger: Final = logging.getLogger("sockwave.engine")
+
+
+class Servable(ABC):
+    """What can be put on a port."""
+
+    _stop: Callable[[], object] | None = None
+
+    @property
+    @abstractmethod
+    def engine(self) -> EngineServer:
+        """The engine that takes the requests."""
+
+    @abstractmethod
+    async def close(
+        self, *, drain_period: float | None = None, shutdown_timeout: float | None = None
+    ) -> None:
+        """End all sessions; see `EngineServer.close`."""
+
+    @strict_keywords
+    @asynccontextmanager
+    async def listen(
+        self,
+        host: str | None = "127.0.0.1",
+        port: int = 0,
+        *,
+        ssl: ssl_module.SSLContext | None = None,
+        unix_path: str | None = None,
+        sock: socket.socket | None = None,
+        drain_period: float | None = None,
+        shutdown_timeout: float | None = None,
+    ) -> AsyncIterator[Listener]:
+        """Serve inside the running event loop, until the block ends.
+
+        Then the port closes at once, and all sessions as `close` does it. Requests outside the path
+        are answered with 404.
+
+        Args:
+            host: Address or name to bind; None binds all interfaces.
+            port: 0 picks a free one, told by the listener.
+            ssl: Encrypts the port.
+            unix_path: Listen on a Unix socket instead, where there are such.
+            sock: Listen on a socket that is bound already.
+            drain_period, shutdown_timeout: See `EngineServer.close`.
+
+        Raises:
+            OSError: The port is in use or not allowed.
+            TypeError, ValueError: No such port, or there are no Unix sockets here.
+        """
+        if unix_path is not None:
+            check_unix_sockets("unix_path")
+        check_integer("port", port, 0, MAX_PORT)
+        check_times(drain_period, shutdown_timeout)
+        loop = asyncio.get_running_loop()
+        engine = self.engine
+        engine.driver.bind(loop)
+
+        def connection() -> HttpConnection:
+            return HttpConnection(engine, is_secure=ssl is not None)
+
+        how: dict[str, Any] = {"backlog": ACCEPT_BACKLOG}
+        if ssl is not None:
+            how.update(ssl=ssl, ssl_handshake_timeout=engine.options.limits.head_timeout)
+        if unix_path is not None:
+            server = await loop.create_unix_server(connection, unix_path, **how)
+            listener = Listener(unix_path, 0, ssl is not None)
+        else:
+            where: dict[str, Any] = {"sock": sock} if sock else {"host": host, "port": port}
+            server = await loop.create_server(connection, **how, **where)
+            listener = Listener.of(server.sockets[0], is_secure=ssl is not None)
+        _logger.info("listening on %s", listener.url if listener.port else listener.host)
+        try:
+            yield listener
+        finally:
+            server.close()
+            await self.close(drain_period=drain_period, shutdown_timeout=shutdown_timeout)
+            await server.wait_closed()
+
+    @strict_keywords
+    def run(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 3000,
+        *,
+        app: AsgiApp | None = None,
+        ssl: ssl_module.SSLContext | None = None,
+        on_listening: Callable[[Listener], None] | None = None,
+        uvicorn_options: dict[str, Any] | None = None,
+        workers: int | Literal["auto"] | None = None,
+        drain_period: float | None = None,
+        shutdown_timeout: float | None = None,
+    ) -> None:
+        """Serve until SIGINT or SIGTERM: blocks.
+
+        Then the port closes at once and the sessions as `close` does it, and this returns: the exit
+        code is 0. A second signal has its default effect, at once: the process dies of it. When the
+        port cannot be had, one line on standard error says so, and the exit code is 1. Signals go
+        to the main thread only: in another one `stop` ends it.
+
+        Args:
+            host, port: Where to listen.
+            app: An ASGI application that gets all other requests on the same port; uvicorn hosts
+                it, and shuts it down when our sessions have ended.
+            ssl: Encrypts the port; with `app` use `uvicorn_options` (`ssl_certfile=...`).
+            on_listening: Called once the port is open; without it a line on the terminal says
+                where, and in the log at INFO.
+            uvicorn_options: More keywords for `uvicorn.Config`; only with `app`.
+            workers: Serve by so many processes on this one port, each of which runs the command
+                that has started this one; "auto" for one on each core. None serves in this process.
+            drain_period, shutdown_timeout: See `EngineServer.close`.
+
+        Raises:
+            RuntimeError: An event loop runs in this thread: there use `listen`.
+            TypeError, ValueError: No such port, or what is no ASGI application.
+        """
+        check_integer("port", port, 0, MAX_PORT)
+        check_times(drain_period, shutdown_timeout)
+        if app is not None:
+            if not is_asgi(app):
+                raise TypeError(f"app must be an ASGI application, not {what_it_is(app)}")
+            if ssl is not None:
+                raise ValueError(
+                    "ssl does not go with app: give uvicorn_options ssl_certfile and ssl_keyfile"
+                )
+        elif uvicorn_options:
+            raise ValueError("uvicorn_options go with app")
+        _check_no_loop(app)
+        if workers is not None or WORKER_VARIABLE in os.environ:
+            self._run_workers(
+                workers,
+                host,
+                port,
+                app=app,
+                ssl=ssl,
+                on_listening=on_listening,
+                uvicorn_options=uvicorn_options,
+                drain_period=drain_period,
+                shutdown_timeout=shutdown_timeout,
+            )
+            return
+        keep_freed_memory()
+        if app is not None:
+            from sockwave.engine.server.fronts.hosting import run_hosted
+
+            close = functools.partial(
+                self.close, drain_period=drain_period, shutdown_timeout=shutdown_timeout
+            )
+            run_hosted(self, app, host, port, on_listening, uvicorn_options or {}, close)
+            return
+        try:
+            run_coroutine(
+                self._serve(host, port, ssl, on_listening, drain_period, shutdown_timeout)
+            )
+        except OSError as error:
+            exit_for(error, host, port)
+
+    def _run_workers(
+        self, workers: int | Literal["auto"] | None, host: str, port: int, **how: Any
+    ) -> None:
+        """Be a supervisor of workers, or one of them."""
+        raise ValueError("workers: this needs a sockwave.Server")
+
+    async def _serve(
+        self,
+        host: str,
+        port: int,
+        ssl: ssl_module.SSLContext | None,
+        on_listening: Callable[[Listener], None] | None,
+        drain_period: float | None,
+        shutdown_timeout: float | None,
+    ) -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        with (
+            stopping_on_signals(stop.set),
+            self.stoppable(lambda: loop.call_soon_threadsafe(stop.set)),
+        ):
+            async with self.listen(
+                host, port, ssl=ssl, drain_period=drain_period, shutdown_timeout=shutdown_timeout
+            ) as listener:
+                listener.announce(on_listening)
+                await stop.wait()
+
+    def stop(self) -> None:
+        """Let `run` return, as a signal does. May be called from any thread.
+
+        Nothing happens while it does not run: wait for `on_listening` first.
+        """
+        if self._stop is not None:
+            self._stop()
+
+    @contextmanager
+    def stoppable(self, stop: Callable[[], object]) -> Iterator[None]:
+        """What runs it tells here how `stop` does it, from any thread."""
+        self._stop = stop
+        try:
+            yield
+        finally:
+            self._stop = None
+
+    def wrap(self, app: AsgiApp) -> AsgiApp:
+        """Put this in front of an ASGI application: requests under the path come here."""
+        from sockwave.engine.server.fronts.asgi import wrap
+
+        return wrap(self, app)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve as an ASGI application, alone or mounted."""
+        from sockwave.engine.server.fronts.asgi import serve
+
+        await serve(self, scope, receive, send)
+
+
+def _check_no_loop(app: AsgiApp | None) -> None:
+    """Send whoever has an event loop to what serves inside it."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    instead = (
+        "use `async with io.listen(host, port):`"
+        if app is None
+        else "await uvicorn.Server(uvicorn.Config(io.wrap(app))).serve()"
+    )
+    raise RuntimeError(f"run() blocks, and an event loop runs here already: {instead}")
+
+
+def run_coroutine(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run to the end in a new event loop of the fastest kind."""
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(coroutine)

@@ -1,0 +1,109 @@
+"""Who serves together: what users see of the cluster that a server is in."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from sockwave.debug import shortened
+from sockwave.socketio.core.cluster_contract import ClusterMember, SupportsCluster, SupportsOwnId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["CLUSTER_EVENTS", "Cluster"]
+
+CLUSTER_EVENTS: Final = ("node_joined", "node_left", "cluster_error")
+"""Events of a server, for handlers of `io.on`."""
+
+LATE: Final = 1.0
+"""Seconds by which a heartbeat may be late: less is the ordinary wait for a turn on a busy
+machine."""
+
+TROUBLED: Final = 10.0
+"""Seconds for which an error counts: that long it may take until a node that is gone is missed."""
+
+KEPT_ERRORS: Final = 32
+"""A look at the latest; the log has all."""
+
+MOST_TEXT: Final = 1_000
+"""Characters that are kept and logged of each."""
+
+_logger: Final = logging.getLogger("sockwave.adapters")
+
+
+class Cluster:
+    """The processes that serve together, as this one sees them: `io.cluster`.
+
+    Without an adapter of a cluster there is this process only, and it is healthy. Look at it in the
+    thread of the server's event loop.
+
+    Args:
+        adapter: Of the main namespace.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, adapter: object, clock: Callable[[], float] = time.monotonic) -> None:
+        self._others = adapter if isinstance(adapter, SupportsCluster) else None
+        self._named = adapter if isinstance(adapter, SupportsOwnId) else None
+        self._id = secrets.token_hex(8)
+        self._since = time.time()
+        self._clock = clock
+        self._failed_at: float | None = None
+        self._errors: deque[str] = deque(maxlen=KEPT_ERRORS)
+
+    def __repr__(self) -> str:
+        return f"<Cluster of {len(self.nodes)}>"
+
+    @property
+    def nodes(self) -> tuple[ClusterMember, ...]:
+        """A snapshot of the processes that are known to be alive, this one first.
+
+        Of each it tells since when it is known here, when it was last heard of, and how late its
+        last heartbeat was. This one is known since its server was made; its id is what the others
+        know it by as soon as it is one of them.
+        """
+        id_ = (None if self._named is None else self._named.id) or self._id
+        own = ClusterMember(id=id_, since=self._since, last_seen=time.time(), lateness=0.0)
+        return (own,) if self._others is None else (own, *self._others.members)
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether all goes well, as far as is known here.
+
+        No heartbeat of another process was late by more than a second, and nothing was lost, and
+        nothing failed, in the last ten seconds; that is, there was no `cluster_error`. A process
+        that is gone does no harm to the health of the others.
+        """
+        failed_at = self._failed_at
+        if failed_at is not None and self._clock() - failed_at < TROUBLED:
+            return False
+        return self._others is None or all(node.lateness <= LATE for node in self._others.members)
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """What the latest 32 events `cluster_error` said, such as what was lost; oldest first."""
+        return tuple(self._errors)
+
+    def joined(self, node: ClusterMember) -> None:
+        """Another process is there."""
+        _logger.info(
+            "node %s has joined the cluster, which has %d now", shortened(node.id), len(self.nodes)
+        )
+
+    def left(self, node: ClusterMember) -> None:
+        """It is gone."""
+        _logger.info(
+            "node %s has left the cluster, which has %d now", shortened(node.id), len(self.nodes)
+        )
+
+    def failed(self, what: str, namespace: str) -> None:
+        """Something was lost, or does not work."""
+        self._failed_at = self._clock()
+        self._errors.append(what[:MOST_TEXT])
+        _logger.warning(
+            "cluster, namespace %s: %s", shortened(namespace), shortened(what, MOST_TEXT)
+        )

@@ -1,0 +1,71 @@
+"""What packages above the server do for it, reached by name: nothing here imports them.
+
+A method of `Server` whose work is done by a package that is built on the server asks `reach` for
+it, and hands itself over:
+
+    return reach("workers")(self, host, port, workers=workers)
+
+Which names there are is said by `register` in `sockwave/__init__.py`, which stands above all
+packages. A package is imported when it is asked for, so that whoever does without it does without
+its cost and its dependencies, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Extension", "reach", "register"]
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """Where the work is done.
+
+    Attributes:
+        module: Whose function it is.
+        function: Called with the server, and with what the method of the server was given.
+        extra: What to install for it, as in `sockwave[redis]`; None where nothing is needed.
+    """
+
+    module: str
+    function: str
+    extra: str | None = None
+
+
+_extensions: dict[str, Extension] = {}
+
+
+def register(name: str, extension: Extension) -> None:
+    """Make a package reachable.
+
+    Raises:
+        ValueError: Another one has this name.
+    """
+    if _extensions.setdefault(name, extension) != extension:
+        raise ValueError(f"there is an extension {name!r} already")
+
+
+def reach(name: str) -> Callable[..., Any]:
+    """Import the package of a name, and give its function.
+
+    Raises:
+        LookupError: No package has this name.
+        ImportError: Something that it needs is not installed; the text says what to do.
+    """
+    extension = _extensions.get(name)
+    if extension is None:
+        raise LookupError(f"there is no extension {name!r}")
+    try:
+        module = import_module(extension.module)
+    except ModuleNotFoundError as error:
+        if extension.extra is None:
+            raise
+        wanted = f'pip install "sockwave[{extension.extra}]"'
+        raise ImportError(f"{name} needs {error.name}: {wanted}", name=error.name) from error
+    function: Callable[..., Any] = getattr(module, extension.function)
+    return function

@@ -1,0 +1,90 @@
+"""The options of a server as keywords, in the forms a user may write them.
+
+What stands under each is the text of the dataclass, for editors; `python -m scripts.option_docs`
+writes it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sockwave.engine.core.keywords import EngineOptionsDict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sockwave.socketio.core.adapter import Adapter
+    from sockwave.socketio.core.cluster_contract import ClusterHost
+    from sockwave.socketio.core.order import Order
+    from sockwave.socketio.core.parser import Parser
+    from sockwave.socketio.core.recovery import Recovery
+
+__all__ = ["ServerOptionsDict"]
+
+
+class ServerOptionsDict(EngineOptionsDict, total=False):
+    """The keywords of `Server`: those of the engine and of `ServerOptions`."""
+
+    connect_timeout: float
+    """Seconds within which a connection must have joined a namespace. Default: `45.0`."""
+
+    ack_timeout: float
+    """Seconds to wait for an acknowledgement where no other time is given. Default: `60.0`."""
+
+    serve_client: bool
+    """Serve the JavaScript client under the path (`/socket.io/socket.io.js`). Default: `True`."""
+
+    max_attachments: int
+    """Binary parts of one packet from a client, 10 as in the reference; their sum may be as many
+    times `max_payload`. Default: `10`."""
+
+    max_depth: int
+    """Nesting of a packet's JSON. Default: `128`."""
+
+    max_namespaces: int
+    """Namespaces that one connection may join. Default: `100`."""
+
+    max_connect_bytes: int
+    """Bytes of a CONNECT packet, the client's `auth` included; a larger one is refused with
+    CONNECT_ERROR. Default: `65_536`."""
+
+    max_pending_connects: int
+    """Of these, those that may wait for middlewares at a time. Default: `8`."""
+
+    max_pending_acks: int
+    """Acknowledgements that one socket may owe; past it `emit` raises. Default: `10_000`."""
+
+    max_pending_handlers: int
+    """Handlers of one connection that may run at a time; past it events wait, in order, while
+    acknowledgements and heartbeats are taken. Default: `1_000`."""
+
+    max_pending_bytes: int
+    """Bytes of events of one connection that wait, together with those whose handlers run: of these
+    up to half of it. Past it nothing is read from that client until handlers end, acknowledgements
+    included, and the log says so. For all connections together there is `Limits.process_pending`.
+    Default: `16_777_216`."""
+
+    allow_sid_rooms: bool
+    """Let a socket join the room of another one's id, and get what is meant for it alone. Default:
+    `False`."""
+
+    connection_state_recovery: bool | Recovery
+    """Let clients that come back after a short loss go on where they were: True, or a `Recovery`
+    with its options. Default: `False`."""
+
+    cleanup_empty_child_namespaces: bool
+    """Remove a namespace that a parent namespace has made when its last socket has left. False
+    keeps them all: then clients decide how many there are, so the parent's pattern should fit few
+    names. Default: `True`."""
+
+    order: Order | None
+    """How handlers run beside each other, see `Order`; None lets each `async def` handler run from
+    when its event comes. Default: `None`."""
+
+    parser: Parser | None
+    """How packets are encoded; None is JSON, as clients have it unless told otherwise. Default:
+    `None`."""
+
+    adapter: Callable[[ClusterHost], Adapter] | None
+    """Class or function that makes the adapter of each namespace, called with it; None is the one
+    in memory. With connection state recovery it must offer that. Default: `None`."""

@@ -1,0 +1,174 @@
+"""What is registered with a namespace, and the methods that take it.
+
+A server takes the same for its main namespace, and shares what that one has registered: both have
+the methods from here, once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+
+from sockwave.codec.socketio import RESERVED_EVENTS
+from sockwave.engine.core.emitter import Emitter
+from sockwave.engine.core.handlers import (
+    Handler,
+    HandlerTable,
+    add_handler,
+    check_event,
+    check_handler,
+    copy_handlers,
+    listeners_of,
+    remove_handler,
+)
+from sockwave.socketio.core.order import Order, OrderedHandler, check_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["LIFE_CYCLE", "NamespaceRegistration", "Registered"]
+
+F = TypeVar("F", bound=Handler)
+
+_RIGHT: Final = '@io.event for an event of clients, or @io.on("connection") for new sockets'
+
+LIFE_CYCLE: Final = ("connection", "connect")
+"""Two names of one event."""
+
+
+@dataclass(slots=True, eq=False)
+class Registered:
+    """What is registered with a namespace.
+
+    Attributes:
+        handlers: Of `on`: `connection`, `new_namespace`, those of clusters and of other servers.
+        event_handlers: Of `event`: those for all sockets.
+        middlewares: Of `use`; replaced when they change.
+    """
+
+    handlers: HandlerTable = field(default_factory=dict)
+    event_handlers: HandlerTable = field(default_factory=dict)
+    middlewares: tuple[Handler, ...] = ()
+
+    def copy(self) -> Registered:
+        """The same of now, for a namespace of its own."""
+        events = dict(self.event_handlers)
+        return Registered(copy_handlers(self.handlers), events, self.middlewares)
+
+
+class NamespaceRegistration(Emitter):
+    """Takes middlewares and handlers for a namespace."""
+
+    def __init__(self, registered: Registered) -> None:
+        self.registered = registered
+        self._handlers = registered.handlers
+
+    @overload
+    def use(self, middleware: F) -> F: ...
+    @overload
+    def use(self) -> Callable[[F], F]: ...
+    def use(self, middleware: F | None = None) -> Any:
+        """Ask a function about each new socket before it is let in; as a call or as a decorator.
+
+        Middlewares run in the order of registration with the socket, which is not connected yet.
+        One that raises `ConnectError` refuses it, with that message and data; any other exception
+        is logged and refuses it with "Internal server error". One that still waits when the client
+        goes is cancelled.
+        """
+        if middleware is None:
+            return self.use
+        check_handler("use", middleware)
+        self.registered.middlewares = (*self.registered.middlewares, middleware)
+        return middleware
+
+    @overload
+    def on(self, event: str) -> Callable[[F], F]: ...
+    @overload
+    def on(self, event: str, handler: F) -> F: ...
+    def on(self, event: str, handler: Handler | None = None) -> Any:
+        """Handle `connection` (also called `connect`): it gets each socket that was let in.
+
+        As a call or as a decorator; `def` or `async def`. A handler that fails takes the connection
+        back: the client gets `connect_error`.
+
+        On the main namespace `new_namespace` gets each namespace that is made after it, and in a
+        cluster `node_joined` and `node_left` get each process that comes or goes, as in
+        `io.cluster.nodes`, and `cluster_error` a sentence about what was lost or does not work. Any
+        other name is an event of other servers: see `server_side_emit`. For events of clients use
+        `event`, or `socket.on` in a `connection` handler.
+        """
+        if handler is None:
+            check_event(event, _RIGHT)
+            return lambda decorated: self.on(event, decorated)
+        check_handler(event, handler)
+        self._add(event, handler)
+        return handler
+
+    def off(self, event: str | None = None, handler: Handler | None = None) -> None:
+        """Remove a handler of `on` or `event`, all of its name, or all of the namespace."""
+        remove_handler(self._handlers, _own_name(event), handler)
+        remove_handler(self.registered.event_handlers, event, handler)
+
+    def listeners(self, event: str) -> list[Handler]:
+        """Handlers of `on`, `once` and `event` for a name, as they were registered."""
+        shared = listeners_of(self.registered.event_handlers, event)
+        return super().listeners(_own_name(event)) + shared
+
+    @overload
+    def event(self, handler: F, *, order: Order | None = None) -> F: ...
+    @overload
+    def event(
+        self, handler: str | None = None, *, order: Order | None = None
+    ) -> Callable[[F], F]: ...
+    def event(self, handler: F | str | None = None, *, order: Order | None = None) -> Any:
+        """Handle an event of all sockets of the namespace; the handler gets the socket first.
+
+            @io.event
+            async def rename(socket, name): ...     # the event "rename"
+
+            @io.event("chat message", order="socket")
+            async def message(socket, text): ...
+
+        What it returns is the acknowledgement, as with `socket.on`. `connection`, `disconnecting`
+        and `disconnect` work too.
+
+        Args:
+            order: How the handler runs beside others, see `Order`; by default what `order` of the
+                namespace says.
+        """
+        check_order(order)
+        if handler is None:
+            return lambda decorated: self.event(decorated, order=order)
+        if isinstance(handler, str):
+            name = handler
+            return lambda decorated: self._add_event(name, decorated, order)
+        named = getattr(handler, "__name__", None)
+        if named is None:
+            raise TypeError(f"{handler!r} has no name: give one, as in event('rename')")
+        return self._add_event(named, handler, order)
+
+    def _add(self, event: str, handler: Handler, *, is_once: bool = False) -> None:
+        if event in RESERVED_EVENTS and event not in LIFE_CYCLE:
+            raise ValueError(
+                f"a namespace has no event {event!r}: use @event for one handler for all sockets, "
+                "or socket.on"
+            )
+        super()._add(_own_name(event), handler, is_once=is_once)
+
+    def _add_event(self, name: str, handler: F, order: Order | None) -> F:
+        if name in LIFE_CYCLE:
+            return self.on(name, handler)
+        check_handler(name, handler)
+        if name in RESERVED_EVENTS - {"disconnect", "disconnecting"}:
+            raise ValueError(f'"{name}" is a reserved event name')
+        ordered = handler if order is None else OrderedHandler(handler, order)
+        add_handler(self.registered.event_handlers, name, ordered)
+        return handler
+
+
+@overload
+def _own_name(event: str) -> str: ...
+@overload
+def _own_name(event: None) -> None: ...
+def _own_name(event: str | None) -> str | None:
+    return "connection" if event in LIFE_CYCLE else event

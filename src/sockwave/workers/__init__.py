@@ -1,0 +1,1 @@
+"""Several processes of one program behind one port of one machine."""

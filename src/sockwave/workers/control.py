@@ -1,0 +1,93 @@
+"""What a supervisor and its workers tell each other: lines on a pair of sockets.
+
+From the worker: `ready`, once. From the supervisor: `drain SECONDS`, when another worker is there
+in its place. The end of the pair says that the other side is gone, however that came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from typing import Final, Protocol
+
+__all__ = [
+    "READY",
+    "ControlLine",
+    "connect_control",
+    "control_socket",
+    "drain_line",
+    "drain_of",
+]
+
+READY: Final = "ready"
+_DRAIN: Final = "drain "
+_LONGEST_LINE: Final = 256
+
+
+def drain_line(seconds: float) -> str:
+    """Tell a worker to go, in its own time."""
+    return f"{_DRAIN}{seconds:g}"
+
+
+def drain_of(line: str) -> float | None:
+    """The seconds of such a line; None if it is another."""
+    return float(line.removeprefix(_DRAIN)) if line.startswith(_DRAIN) else None
+
+
+class Listening(Protocol):
+    """Who hears the other side."""
+
+    def line_received(self, line: str) -> None:
+        """It has said something."""
+
+    def other_gone(self) -> None:
+        """It will say nothing more."""
+
+
+class ControlLine(asyncio.Protocol):
+    """One side."""
+
+    def __init__(self, listening: Listening) -> None:
+        self._listening = listening
+        self._transport: asyncio.Transport | None = None
+        self._read = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It stands."""
+        self._transport = transport  # type: ignore[assignment] # uvloop's is no asyncio.Transport
+
+    def data_received(self, data: bytes) -> None:
+        """Take whole lines."""
+        *lines, self._read = (self._read + data)[-_LONGEST_LINE:].split(b"\n")
+        for line in lines:
+            self._listening.line_received(line.decode("ascii", "replace"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The other is gone, or this side has closed."""
+        self._transport = None
+        self._listening.other_gone()
+
+    def say(self, line: str) -> None:
+        """Send a line; nothing happens when the other is gone."""
+        if self._transport is not None:
+            self._transport.write(line.encode() + b"\n")
+
+    def close(self) -> None:
+        """Say nothing more."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+async def connect_control(sock: socket.socket, listening: Listening) -> ControlLine:
+    """Speak with the other side; the socket belongs to this function."""
+    sock.setblocking(False)
+    loop = asyncio.get_running_loop()
+    _, line = await loop.connect_accepted_socket(lambda: ControlLine(listening), sock)
+    return line
+
+
+def control_socket(descriptor: int) -> socket.socket:
+    """The worker's end, which no process that it starts is to have."""
+    os.set_inheritable(descriptor, False)
+    return socket.socket(fileno=descriptor)

@@ -1,0 +1,131 @@
+"""What a worker's front end asks: whose a session is, and how its connection gets there."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from typing import TYPE_CHECKING, Final
+
+from sockwave.engine.server.fronts.adopting import adopt
+from sockwave.engine.server.routing import HandOver
+from sockwave.workers.handover import Arrival, HandOvers
+from sockwave.workers.identity import number_of, prefix_of
+from sockwave.workers.relay import relay
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Coroutine
+
+    from sockwave.engine.server.engine import EngineServer
+    from sockwave.engine.server.fronts.shared_port import Host
+    from sockwave.workers.identity import Identity
+
+__all__ = ["WorkerRouter"]
+
+_logger: Final = logging.getLogger("sockwave.workers")
+
+
+class WorkerRouter:
+    """The router of one worker.
+
+    Args:
+        engine: Its engine, which is bound to the loop.
+        identity: Of this process.
+        host: Takes requests that are not the engine's, where there is an application beside it.
+
+    Attributes:
+        prefix: What ids of sessions here begin with.
+        handed_over: How many connections were passed to others.
+        adopted: How many came from others.
+    """
+
+    def __init__(self, engine: EngineServer, identity: Identity, host: Host | None = None) -> None:
+        self.prefix = prefix_of(identity.number)
+        self.handed_over = 0
+        self.adopted = 0
+        self._engine = engine
+        self._host = host
+        self._number = identity.number
+        self._hand_overs = HandOvers(identity.directory, identity.number, self)
+        self._relays = 0
+
+    def start(self) -> None:
+        """Take what others hand over, from now on."""
+        self._hand_overs.start(self._engine.driver.loop)
+        self._engine.share_port(self)
+
+    def close(self) -> None:
+        """Take nothing more."""
+        self._hand_overs.close()
+
+    def is_elsewhere(self, sid: bytes) -> bool:
+        """Whether this id begins with the number of another worker, alive or not."""
+        number = number_of(sid)
+        return number is not None and number != self._number
+
+    def hand_over(
+        self,
+        sid: bytes,
+        tcp: asyncio.Transport,
+        data: bytes,
+        client: tuple[str, int] | None,
+        *,
+        is_secure: bool,
+    ) -> HandOver:
+        """Pass the connection itself, or one end of a pair where it is encrypted here."""
+        number = number_of(sid)
+        if number is None:
+            return HandOver.GONE
+        tcp.pause_reading()
+        if tcp.get_extra_info("sslcontext") is None:
+            descriptor = tcp.get_extra_info("socket").fileno()
+            outcome = self._hand_overs.send(number, descriptor, data, client, is_secure=is_secure)
+            if outcome is HandOver.DONE:
+                tcp.abort()  # closes this process's descriptor, and nothing else
+        else:
+            outcome = self._send_pair(number, tcp, data, client)
+        if outcome is HandOver.DONE:
+            self.handed_over += 1
+        else:
+            tcp.resume_reading()
+        return outcome
+
+    def _send_pair(
+        self, number: int, tcp: asyncio.Transport, data: bytes, client: tuple[str, int] | None
+    ) -> HandOver:
+        ours, theirs = socket.socketpair()
+        outcome = self._hand_overs.send(number, theirs.fileno(), data, client, is_secure=True)
+        theirs.close()
+        if outcome is not HandOver.DONE:
+            ours.close()
+            return outcome
+        self._relays += 2
+        self._start(relay(tcp, ours, self._relay_ended))
+        return outcome
+
+    def _relay_ended(self) -> None:
+        self._relays -= 1
+
+    def arrived(self, arrival: Arrival) -> None:
+        """Another worker has handed a connection over."""
+        self.adopted += 1
+        self._start(
+            adopt(
+                self._engine,
+                self._host,
+                arrival.sock,
+                arrival.data,
+                arrival.client,
+                is_secure=arrival.is_secure,
+            )
+        )
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        self._engine.driver.spawn(_until_done(work))
+
+
+async def _until_done(work: Coroutine[None, None, None]) -> None:
+    try:
+        await work
+    except OSError as error:  # the peer has gone meanwhile
+        _logger.debug("a connection between workers has ended: %s", error)

@@ -1,0 +1,98 @@
+"""`run` with workers: this process is their supervisor, or one of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from sockwave.engine.core.option_checks import check_integer
+from sockwave.engine.server.fronts.ports import Listener, exit_for
+from sockwave.platform import is_windows, keep_freed_memory
+from sockwave.workers.identity import MAX_NUMBER, Identity
+from sockwave.workers.ports import inherited_socket, open_port
+from sockwave.workers.supervisor import RELOAD_DRAIN, Supervisor, command_of_this_process
+from sockwave.workers.worker import Worker
+
+if TYPE_CHECKING:
+    import socket
+    import ssl as ssl_module
+    from collections.abc import Callable
+
+    from sockwave.engine.server.fronts.asgi_scope import AsgiApp
+    from sockwave.engine.server.fronts.serving import Servable
+
+__all__ = ["run_workers", "worker_count"]
+
+_PATIENCE: Final = 5.0
+"""Seconds for what a program does at its end beside ending its sessions."""
+
+
+def worker_count(workers: int | Literal["auto"]) -> int:
+    """How many workers are meant.
+
+    Raises:
+        ValueError: None, or too many, or this system cannot do it.
+    """
+    if is_windows():
+        raise ValueError(
+            "workers: this system cannot pass connections between processes; run one process, or"
+            " several on ports of their own behind a balancer that keeps clients with their process"
+        )
+    if workers == "auto":
+        return max(len(os.sched_getaffinity(0)), 1) if hasattr(os, "sched_getaffinity") else 1
+    check_integer("workers", workers, 1, MAX_NUMBER)
+    return workers
+
+
+def run_workers(
+    served: Servable,
+    workers: int | Literal["auto"] | None,
+    host: str,
+    port: int,
+    *,
+    app: AsgiApp | None,
+    ssl: ssl_module.SSLContext | None,
+    on_listening: Callable[[Listener], None] | None,
+    uvicorn_options: dict[str, Any] | None,
+    drain_period: float | None,
+    shutdown_timeout: float | None,
+) -> None:
+    """Serve until SIGINT or SIGTERM: blocks; see `run` of the server."""
+    identity = Identity.of_this_process()
+    if identity is not None:
+        identity.forget()
+        keep_freed_memory()
+        worker = Worker(
+            served, identity, drain_period=drain_period, shutdown_timeout=shutdown_timeout
+        )
+        worker.run(app, ssl, uvicorn_options)
+        return
+    count = worker_count(1 if workers is None else workers)
+    try:
+        sockets = _sockets(host, port, count)
+    except OSError as error:
+        exit_for(error, host, port)
+    listener = Listener.of(sockets[0], is_secure=ssl is not None)
+    options = served.engine.options
+    drain = options.drain_period if drain_period is None else drain_period
+    timeout = options.shutdown_timeout if shutdown_timeout is None else shutdown_timeout
+    supervisor = Supervisor(
+        command_of_this_process(),
+        sockets,
+        patience=drain + timeout + _PATIENCE,
+        on_ready=lambda: listener.announce(on_listening),
+        reload_drain=RELOAD_DRAIN if drain_period is None else drain_period,
+    )
+    status = asyncio.run(supervisor.run())
+    if status:
+        sys.exit(status)
+
+
+def _sockets(host: str, port: int, count: int) -> list[socket.socket]:
+    """The port, as often as there are workers; one that is inherited is shared by all."""
+    inherited = inherited_socket()
+    if inherited is None:
+        return open_port(host, port, count)
+    return [inherited, *(inherited.dup() for _ in range(count - 1))]

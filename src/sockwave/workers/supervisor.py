@@ -1,0 +1,364 @@
+"""The process that starts the workers, watches them, and ends with them.
+
+Theory. Each place has a listening socket, which is the supervisor's, and a worker: a new
+interpreter that runs the command of this one, and is told by its environment that it is a worker.
+So new code is new with each worker, and nothing of the supervisor's own state is in it.
+
+A worker that dies is replaced, after a delay that doubles while its successors die young. One that
+has never served, when none has, is the end of it all: the program cannot start. A reload starts the
+next worker of a place, waits until that serves, and only then tells the one before to go; the port
+of the place is open all the time.
+
+Who ends what: a worker ends by itself when it was told to, within its own time-outs, and is killed
+`GRACE` after these. It ends when the supervisor does, however that died, since their line breaks.
+The supervisor serves nobody and holds nothing but processes: there is little that can fail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from sockwave.platform import reason_of, supervising_signals
+from sockwave.workers.control import READY, connect_control, drain_line
+from sockwave.workers.identity import MAX_NUMBER, Identity
+from sockwave.workers.notify import notify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from sockwave.workers.control import ControlLine
+
+__all__ = ["RELOAD_DRAIN", "Supervisor", "command_of_this_process"]
+
+_logger: Final = logging.getLogger("sockwave.workers")
+
+RELOAD_DRAIN: Final = 30.0
+"""Seconds over which the sessions of a worker end that is replaced; at once they would all come
+back in one moment."""
+
+FIRST_DELAY: Final = 0.1
+LAST_DELAY: Final = 30.0
+"""Seconds before a worker that has died is replaced."""
+
+YOUNG: Final = 10.0
+"""Seconds within which the death of a worker makes the next delay longer."""
+
+START_TIMEOUT: Final = 60.0
+"""Seconds until a worker has to serve: programs may load much."""
+
+GRACE: Final = 5.0
+"""Seconds beyond its own time-outs after which a worker is killed."""
+
+
+@dataclass(slots=True, eq=False)
+class _Process:
+    """A worker."""
+
+    number: int
+    index: int
+    process: asyncio.subprocess.Process
+    line: ControlLine | None = None
+    is_ready: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    since: float = 0.0
+
+    def line_received(self, line: str) -> None:
+        """The worker says something."""
+        if line == READY:
+            self.is_ready.set()
+
+    def other_gone(self) -> None:
+        """It has ended, or is about to."""
+        self.line = None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, if it is there still."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(number)
+
+
+class Supervisor:
+    """Runs a command as several workers.
+
+    Args:
+        command: Which starts a worker, with what `Identity` puts into its environment.
+        sockets: Of the port, one for each place; they belong to the supervisor.
+        patience: Seconds that a worker may take to end when it is told to.
+        on_ready: Called once, when all serve.
+        reload_drain: Seconds, see `RELOAD_DRAIN`.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        sockets: Sequence[socket.socket],
+        *,
+        patience: float,
+        on_ready: Callable[[], None],
+        reload_drain: float = RELOAD_DRAIN,
+    ) -> None:
+        self._command = command
+        self._sockets = sockets
+        self._patience = patience
+        self._on_ready = on_ready
+        self._reload_drain = reload_drain
+        self._directory = ""
+        self._next_number = secrets.randbelow(MAX_NUMBER + 1)
+        self._workers: list[_Process | None] = [None] * len(sockets)
+        self._all: set[_Process] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self._has_served = False
+        self._reloading: asyncio.Task[None] | None = None
+        self._status = 0
+
+    async def run(self) -> int:
+        """Serve until a signal.
+
+        Returns:
+            The exit code: 0 unless no worker could start.
+        """
+        self._directory = tempfile.mkdtemp(prefix="sockwave-")  # mode 0700
+        try:
+            with supervising_signals(self._stop_asked, self._reload_asked):
+                for index in range(len(self._sockets)):
+                    self._keep(self._occupy(index))
+                self._keep(self._announce())
+                await self._stopping.wait()
+                await self._end_all()
+        finally:
+            for worker in self._all:
+                worker.signal(signal.SIGKILL)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            for sock in self._sockets:
+                sock.close()
+            shutil.rmtree(self._directory, ignore_errors=True)
+        return self._status
+
+    # --- signals ----------------------------------------------------------------------------------
+
+    def _stop_asked(self, number: signal.Signals) -> None:
+        if self._stopping.is_set():  # the second time: at once
+            for worker in self._all:
+                worker.signal(signal.SIGKILL)
+            shutil.rmtree(self._directory, ignore_errors=True)
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        _logger.info("%s: all workers stop", number.name)
+        notify("STOPPING=1")
+        self._stopping.set()
+
+    def _reload_asked(self) -> None:
+        if self._reloading is not None and not self._reloading.done():
+            _logger.warning("SIGHUP: a reload is under way already")
+        elif not self._stopping.is_set():
+            self._reloading = self._keep(self._reload())
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # --- workers ----------------------------------------------------------------------------------
+
+    async def _announce(self) -> None:
+        """Say once that all serve."""
+        for index in range(len(self._sockets)):
+            while (worker := self._workers[index]) is None or not worker.is_ready.is_set():
+                await asyncio.sleep(0.02)
+        notify("READY=1")
+        self._on_ready()
+
+    async def _occupy(self, index: int) -> None:
+        """Have a worker in a place, and another one when it dies."""
+        delay = FIRST_DELAY
+        loop = asyncio.get_running_loop()
+        while not self._stopping.is_set():
+            worker = self._workers[index]
+            if worker is None:
+                worker = await self._start(index)
+                if worker is None:
+                    if not self._has_served:
+                        self._status = 1
+                        self._stopping.set()
+                        return
+                    delay = min(delay * 2, LAST_DELAY)
+                    await self._pause(delay)
+                    continue
+                self._keep(self._until_ready(worker))
+                if self._workers[index] is not None:  # a reload was first
+                    self._retire(worker)
+                    continue
+                self._workers[index] = worker
+            await worker.ended.wait()
+            if self._workers[index] is not worker:
+                continue  # a reload has put another one there
+            self._workers[index] = None
+            how = _how(worker.process.returncode)
+            if self._stopping.is_set():
+                return
+            if not self._has_served:
+                what = "worker %d has ended before it served (%s): the program cannot start"
+                _logger.error(what, index, how)
+                self._status = 1
+                self._stopping.set()
+                return
+            is_young = loop.time() - worker.since < YOUNG
+            delay = min(delay * 2, LAST_DELAY) if is_young else FIRST_DELAY
+            what = "worker %d (pid %d) has died: %s; the next one starts in %g s"
+            _logger.error(what, index, worker.process.pid, how, delay)
+            await self._pause(delay)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not beyond the end."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    async def _start(self, index: int) -> _Process | None:
+        """Start a worker for a place; None where the system has no process left for it."""
+        number = self._new_number()
+        ours, theirs = socket.socketpair()
+        listening = self._sockets[index].fileno()
+        identity = Identity(
+            number=number,
+            index=index,
+            count=len(self._sockets),
+            directory=self._directory,
+            listening=listening,
+            control=theirs.fileno(),
+        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                env={**os.environ, **identity.environment()},
+                pass_fds=(listening, theirs.fileno()),
+                start_new_session=True,  # Ctrl-C is for the supervisor alone
+            )
+        except OSError as error:
+            ours.close()
+            _logger.error("worker %d cannot be started: %s", index, reason_of(error))
+            return None
+        finally:
+            theirs.close()
+        worker = _Process(number, index, process, since=asyncio.get_running_loop().time())
+        self._all.add(worker)
+        worker.line = await connect_control(ours, worker)
+        self._keep(self._watch(worker))
+        _logger.info("worker %d: pid %d", index, process.pid)
+        return worker
+
+    def _new_number(self) -> int:
+        taken = {worker.number for worker in self._all}
+        while self._next_number in taken:
+            self._next_number = (self._next_number + 1) % (MAX_NUMBER + 1)
+        number = self._next_number
+        self._next_number = (number + 1) % (MAX_NUMBER + 1)
+        return number
+
+    async def _watch(self, worker: _Process) -> None:
+        await worker.process.wait()
+        self._all.discard(worker)
+        worker.ended.set()
+        if worker.line is not None:
+            worker.line.close()
+        with contextlib.suppress(OSError):
+            os.unlink(os.path.join(self._directory, f"{worker.number}.handover"))
+
+    async def _until_ready(self, worker: _Process) -> None:
+        await self._wait_ready(worker)
+
+    async def _wait_ready(self, worker: _Process) -> bool:
+        """Whether it comes to serve; one that takes too long is ended."""
+        waits = [
+            asyncio.ensure_future(worker.is_ready.wait()),
+            asyncio.ensure_future(worker.ended.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, timeout=START_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if worker.is_ready.is_set():
+            self._has_served = True
+            return True
+        if not worker.ended.is_set():
+            _logger.error("worker %d does not serve after %g s", worker.index, START_TIMEOUT)
+            worker.signal(signal.SIGKILL)
+            await worker.ended.wait()
+        return False
+
+    # --- reload -----------------------------------------------------------------------------------
+
+    async def _reload(self) -> None:
+        """Replace all workers, one after the other."""
+        _logger.info("reload: workers are replaced, one after the other")
+        notify("RELOADING=1")
+        for index in range(len(self._sockets)):
+            worker = await self._start(index)
+            if worker is None or self._stopping.is_set():
+                break
+            if not await self._wait_ready(worker):
+                _logger.error(
+                    "reload: the new worker %d does not serve (%s): the others stay as they are",
+                    index,
+                    _how(worker.process.returncode),
+                )
+                break
+            old, self._workers[index] = self._workers[index], worker
+            if old is not None and not old.ended.is_set():
+                self._retire(old)
+        else:
+            _logger.info("reload: all workers are new")
+        notify("READY=1")
+
+    def _retire(self, worker: _Process) -> None:
+        if worker.line is not None:
+            worker.line.say(drain_line(self._reload_drain))
+        self._keep(self._kill_later(worker, self._reload_drain + self._patience))
+
+    async def _kill_later(self, worker: _Process, seconds: float) -> None:
+        """End a worker that does not end."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(worker.ended.wait(), seconds + GRACE)
+        if not worker.ended.is_set():
+            _logger.error("worker %d (pid %d) is killed", worker.index, worker.process.pid)
+            worker.signal(signal.SIGKILL)
+            await worker.ended.wait()
+
+    async def _end_all(self) -> None:
+        """Stop all, those too that are being replaced."""
+        workers = list(self._all)
+        for worker in workers:
+            worker.signal(signal.SIGTERM)
+        await asyncio.gather(*(self._kill_later(worker, self._patience) for worker in workers))
+
+
+def _how(code: int | None) -> str:
+    """How a process has ended, in words."""
+    if code is None:
+        return "it runs"
+    if code < 0:
+        try:
+            return f"killed by {signal.Signals(-code).name}"
+        except ValueError:
+            return f"killed by signal {-code}"
+    return f"exit code {code}"
+
+
+def command_of_this_process() -> list[str]:
+    """What has started this interpreter, to be started again."""
+    return [sys.executable, *sys.orig_argv[1:]]

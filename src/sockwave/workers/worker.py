@@ -1,0 +1,181 @@
+"""A worker process: serves on its part of the port, until a signal or its supervisor ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import os
+import socket
+from typing import TYPE_CHECKING, Any, Final
+
+from sockwave.engine.server.fronts.hosting import hosted_server
+from sockwave.engine.server.fronts.listener import HttpConnection
+from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG
+from sockwave.platform import new_event_loop, stopping_on_signals
+from sockwave.workers.cluster import close_driver, joined
+from sockwave.workers.control import READY, connect_control, control_socket, drain_of
+from sockwave.workers.router import WorkerRouter
+
+if TYPE_CHECKING:
+    import ssl as ssl_module
+
+    from sockwave.engine.server.fronts.asgi_scope import AsgiApp
+    from sockwave.engine.server.fronts.serving import Servable
+    from sockwave.engine.server.fronts.shared_port import Host
+    from sockwave.workers.control import ControlLine
+    from sockwave.workers.identity import Identity
+
+__all__ = ["Worker"]
+
+JOIN_TIMEOUT: Final = 5.0
+"""Seconds that a worker waits for the others before it serves: one may be stopped."""
+
+_logger: Final = logging.getLogger("sockwave.workers")
+
+
+class Worker:
+    """One process of several.
+
+    Args:
+        served: The user's server.
+        identity: Of this process.
+        drain_period: Seconds over which sessions end when a signal stops the worker; None stands
+            for the server's option.
+        shutdown_timeout: As of `EngineServer.close`.
+    """
+
+    def __init__(
+        self,
+        served: Servable,
+        identity: Identity,
+        *,
+        drain_period: float | None,
+        shutdown_timeout: float | None,
+    ) -> None:
+        self._served = served
+        self._identity = identity
+        self._drain_period = drain_period
+        self._shutdown_timeout = shutdown_timeout
+        self._stop = asyncio.Event()
+        self._router: WorkerRouter | None = None
+        self._control: ControlLine | None = None
+        self._closing: asyncio.Future[None] | None = None
+        self._is_over = False
+
+    def run(
+        self,
+        app: AsgiApp | None,
+        ssl: ssl_module.SSLContext | None,
+        uvicorn_options: dict[str, Any] | None,
+    ) -> None:
+        """Serve until the end: blocks."""
+        sock = socket.socket(fileno=self._identity.listening)
+        os.set_inheritable(sock.fileno(), False)
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            if app is None:
+                runner.run(self._serve(sock, ssl))
+            else:
+                runner.run(self._serve_hosted(sock, app, uvicorn_options or {}))
+
+    # --- from the supervisor ----------------------------------------------------------------------
+
+    def line_received(self, line: str) -> None:
+        """The supervisor wants something."""
+        seconds = drain_of(line)
+        if seconds is not None:
+            self._drain_period = seconds
+            self._stop.set()
+
+    def other_gone(self) -> None:
+        """There is no supervisor any more: a worker without one would be in nobody's hands."""
+        if self._is_over:
+            return
+        _logger.error("the supervisor has ended: worker %d stops", self._identity.index)
+        self._drain_period = 0.0
+        if not self._stop.is_set():
+            self._stop.set()
+        elif self._closing is not None:
+            self._closing.cancel()  # which cuts everything off
+
+    # --- serving ----------------------------------------------------------------------------------
+
+    async def _begin(self, host: Host | None) -> None:
+        engine = self._served.engine
+        engine.driver.bind(asyncio.get_running_loop())
+        self._control = await connect_control(control_socket(self._identity.control), self)
+        self._router = WorkerRouter(engine, self._identity, host)
+        self._router.start()
+        if not await joined(self._served, JOIN_TIMEOUT):
+            _logger.warning("worker %d serves, but not all others answer", self._identity.index)
+
+    def _is_serving(self) -> None:
+        _logger.info("worker %d of %d serves", self._identity.index, self._identity.count)
+        if self._control is not None:
+            self._control.say(READY)
+
+    async def _close(self) -> None:
+        self._closing = asyncio.ensure_future(
+            self._served.close(
+                drain_period=self._drain_period, shutdown_timeout=self._shutdown_timeout
+            )
+        )
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._closing
+
+    async def _end(self) -> None:
+        self._is_over = True
+        await close_driver(self._identity.directory)
+        if self._router is not None:
+            self._router.close()
+        if self._control is not None:
+            self._control.close()
+
+    async def _serve(self, sock: socket.socket, ssl: ssl_module.SSLContext | None) -> None:
+        loop = asyncio.get_running_loop()
+        engine = self._served.engine
+        how: dict[str, Any] = {"backlog": ACCEPT_BACKLOG}
+        if ssl is not None:
+            how.update(ssl=ssl, ssl_handshake_timeout=engine.options.limits.head_timeout)
+        with (
+            stopping_on_signals(self._stop.set),
+            self._served.stoppable(lambda: loop.call_soon_threadsafe(self._stop.set)),
+        ):
+            await self._begin(None)
+            make = functools.partial(HttpConnection, engine, is_secure=ssl is not None)
+            server = await loop.create_server(make, sock=sock, **how)
+            try:
+                self._is_serving()
+                await self._stop.wait()
+            finally:
+                server.close()
+                await self._close()
+                await self._end()
+
+    async def _serve_hosted(
+        self, sock: socket.socket, app: AsgiApp, uvicorn_options: dict[str, Any]
+    ) -> None:
+        server = hosted_server(
+            self._served,
+            app,
+            sock,
+            lambda listener: self._is_serving(),
+            uvicorn_options,
+            self._close,
+            opening=self._begin,
+        )
+
+        async def stop() -> None:
+            await self._stop.wait()
+            server.should_exit = True
+
+        stopping = asyncio.create_task(stop())
+        try:
+            with self._served.stoppable(self._stop.set):
+                await server.serve(sockets=[sock])
+        finally:
+            stopping.cancel()
+            await self._end()
+        if not server.started:
+            raise SystemExit(3)

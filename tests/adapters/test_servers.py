@@ -1,0 +1,161 @@
+"""Several servers in one process, joined through memory: clusters through the public API."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sockwave import AckTimeout, MsgpackParser, Server, Socket
+from sockwave.adapters import ClusterAdapter, MemoryBroker
+from sockwave.testing import LinkedClient
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine
+
+    from sockwave.socketio.core.cluster_contract import ClusterHost
+
+
+def clustered(broker: MemoryBroker, name: str, **options: Any) -> Server:
+    """A server whose sockets are in a room of its name."""
+    driver = broker.driver()
+
+    def adapter(host: ClusterHost) -> ClusterAdapter:
+        return ClusterAdapter(host, driver)
+
+    io = Server(adapter=adapter, **options)
+
+    @io.on("connection")
+    def connection(socket: Socket) -> None:
+        socket.data["server"] = name
+        socket.join(name)
+
+    return io
+
+
+@asynccontextmanager
+async def servers(*names: str, **options: Any) -> AsyncIterator[list[Server]]:
+    broker = MemoryBroker()
+    ours = [clustered(broker, name, **options) for name in names]
+    yield ours
+    for io in ours:
+        await io.close()
+
+
+async def settled(ours: list[Server]) -> None:
+    async with asyncio.timeout(5):
+        while not all([await io.server_count() == len(ours) for io in ours]):
+            await asyncio.sleep(0.001)
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(scenario)
+
+
+def test_servers_are_one() -> None:
+    async def scenario() -> None:
+        async with servers("A", "B") as (a, b):
+            async with LinkedClient(a) as ada, LinkedClient(b) as grace:
+                await settled([a, b])
+                a.to("B").emit("news", b"\x01", 1)
+                assert await grace.received() == ("news", [b"\x01", 1])
+                b.emit("all")
+                assert await ada.received() == ("all", [])
+                assert await grace.received() == ("all", [])
+                assert await a.count() == 2
+                remote = next(s for s in await a.fetch_sockets() if s.data["server"] == "B")
+                remote.join("late")
+                a.to("late").emit("late")
+                remote.emit("direct")
+                assert await grace.received() == ("late", [])
+                assert await grace.received() == ("direct", [])
+                for client, answer in ((ada, 1), (grace, 2)):
+                    client.on("question", lambda answer=answer: answer)
+                assert sorted(await b.timeout(2).emit_with_ack("question")) == [1, 2]
+                assert await remote.emit_with_ack("question", timeout=2) == 2
+                b.on("hi", lambda text: text.upper())
+                assert await a.server_side_emit_with_ack("hi", "x", timeout=2) == ["X"]
+                assert len(await a.local.fetch_sockets()) == 1
+                b.disconnect_sockets()
+                await ada.disconnected()
+
+    run(scenario())
+
+
+def test_who_does_not_answer_is_named() -> None:
+    async def scenario() -> None:
+        async with servers("A", "B") as (a, b):
+            async with LinkedClient(a) as ada, LinkedClient(b) as grace:
+                await settled([a, b])
+                ada.on("question", lambda: 1)
+                (socket,) = await b.local.fetch_sockets()
+                with pytest.raises(AckTimeout) as error:
+                    await a.timeout(0.2).emit_with_ack("question")
+                assert error.value.responses == [1]
+                assert error.value.missing == (socket.id,)
+                assert (await grace.received())[0] == "question"
+
+    run(scenario())
+
+
+def test_events_of_one_server_keep_their_order() -> None:
+    async def scenario() -> None:
+        async with servers("A", "B", "C") as (a, b, c):
+            async with LinkedClient(c) as client:
+                await settled([a, b, c])
+                for number in range(100):
+                    a.to("C").emit("n", number)
+                    if number % 10 == 0:
+                        await asyncio.sleep(0)
+                assert [(await client.received())[1] for _ in range(100)] == [
+                    [number] for number in range(100)
+                ]
+
+    run(scenario())
+
+
+def test_msgpack_goes_from_server_to_server() -> None:
+    async def scenario() -> None:
+        async with servers("A", "B", parser=MsgpackParser()) as (a, b):
+            got: list[Any] = []
+            await a.server_count()
+            await settled([a, b])
+            b.on("x", got.append)
+            a.server_side_emit("x", b"\x01")
+            await asyncio.sleep(0.01)
+            assert got == [b"\x01"]
+
+    run(scenario())
+
+
+def test_namespaces_of_clients_choice_are_clusters_of_their_own() -> None:
+    async def scenario() -> None:
+        async with servers("A", "B") as (a, b):
+            for io in (a, b):
+                io.of(lambda name, auth: name.startswith("/room-"))
+            async with LinkedClient(a, namespace="/room-1") as ada:
+                async with LinkedClient(b, namespace="/room-1") as grace:
+                    await asyncio.sleep(0.01)
+                    b.of("/room-1").emit("x")
+                    assert await ada.received() == ("x", [])
+                    assert await grace.received() == ("x", [])
+                await asyncio.sleep(0.01)
+                assert await a.of("/room-1").count() == 1
+
+    run(scenario())
+
+
+def test_server_that_closes_is_missed_at_once() -> None:
+    async def scenario() -> None:
+        gone: list[Any] = []
+        async with servers("A", "B") as (a, b):
+            await settled([a, b])
+            a.on("node_left", gone.append)
+            await b.close()
+            await asyncio.sleep(0.01)
+            assert await a.server_count() == 1
+            assert len(gone) == 1
+
+    run(scenario())

@@ -1,0 +1,69 @@
+"""What a worker does not have alone, and what it cannot do."""
+
+from __future__ import annotations
+
+import pytest
+
+from sockwave import Limits, Server
+from sockwave.adapters import ClusterAdapter, MemoryBroker
+from sockwave.engine.server.driver import memory_share
+from sockwave.workers.identity import Identity
+from sockwave.workers.running import worker_count
+
+pytestmark = pytest.mark.unix
+
+
+@pytest.fixture
+def one_of_four(monkeypatch: pytest.MonkeyPatch) -> None:
+    identity = Identity(number=7, index=2, count=4, directory="/nowhere", listening=0, control=0)
+    for name, value in identity.environment().items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("one_of_four")
+def test_workers_share_the_memory() -> None:
+    io = Server()
+    assert (io.worker.number, io.worker.count) == (2, 4)
+    assert io.engine.driver._max_backlog == memory_share() // 4
+    assert io.pending.limit == memory_share() // 4
+
+
+@pytest.mark.usefixtures("one_of_four")
+def test_bound_that_was_set_is_that_of_each_worker() -> None:
+    io = Server(limits=Limits(process_backlog=1_000_000))
+    assert io.engine.driver._max_backlog == 1_000_000
+
+
+def test_process_that_is_no_worker_is_alone() -> None:
+    io = Server()
+    assert (io.worker.number, io.worker.count) == (0, 1)
+    assert io.engine.driver._max_backlog == memory_share()
+
+
+@pytest.mark.usefixtures("one_of_four")
+def test_adapter_of_the_program_is_the_one_that_is_used() -> None:
+    broker = MemoryBroker()
+    io = Server(adapter=lambda namespace: ClusterAdapter(namespace, broker.driver()))
+    assert isinstance(io.adapter, ClusterAdapter)
+
+
+@pytest.mark.usefixtures("one_of_four")
+def test_recovery_does_not_go_with_workers() -> None:
+    with pytest.raises(ValueError, match="leave out connection_state_recovery"):
+        Server(connection_state_recovery=True)
+
+
+@pytest.mark.parametrize("workers", [0, -1, 4_096, 2.5, True, "many"])
+def test_number_of_workers_must_make_sense(workers: object) -> None:
+    with pytest.raises((ValueError, TypeError), match="workers"):
+        worker_count(workers)  # type: ignore[arg-type]
+
+
+def test_one_worker_for_each_core() -> None:
+    assert worker_count("auto") >= 1
+
+
+def test_system_that_cannot_pass_connections_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sockwave.platform.name", "win32")
+    with pytest.raises(ValueError, match="cannot pass connections between processes"):
+        Server().run(workers=2)
