@@ -10,6 +10,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from sockwave.adapters.cluster import Cluster
+from sockwave.adapters.driver import Capabilities
 from sockwave.adapters.memory import MemoryBroker
 from sockwave.adapters.messages import Message, encode_message
 from sockwave.adapters.options import ClusterOptions
@@ -21,8 +22,8 @@ from sockwave.types import SocketId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from collections.abc import Set as AbstractSet
 
-    from sockwave.adapters.driver import Capabilities
     from sockwave.adapters.members import Member
     from sockwave.adapters.memory import MemoryDriver
     from sockwave.socketio.core.acks import AckResult
@@ -69,6 +70,7 @@ class Network:
 
     def __init__(self, *, capabilities: Capabilities | None = None, seed: int = 0) -> None:
         self.time = FakeTime()
+        capabilities = capabilities or Capabilities(is_selective=True, counts=True)
         self.broker = MemoryBroker(capabilities=capabilities, seed=seed, later=self.time.later)
         self.nodes: list[Node] = []
 
@@ -330,6 +332,10 @@ class Node:
 
     def messages_lost(self, what: str) -> None:
         self.cluster.lost(what, self.now)
+
+    def addresses_gone(self, addresses: AbstractSet[str]) -> None:
+        if self.is_running:
+            self.cluster.members_ended(addresses)
 
     parser = None
 

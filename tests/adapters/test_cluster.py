@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +14,9 @@ from sockwave.errors import LimitExceeded
 from sockwave.socketio.core.adapter import BroadcastFlags, BroadcastOptions
 from sockwave.socketio.core.encoded_event import EncodedEvent
 from tests.adapters.simulation import ALL, GONE, Network, Node, everybody_but, to
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
 
 
 @pytest.fixture
@@ -63,6 +66,29 @@ def test_node_that_dies_is_gone_after_the_timeout(network: Network, nodes: list[
     assert a.sees == ["B", "C"]
     network.run(8)
     assert (a.sees, a.left, b.left) == (["B"], ["C"], ["C"])
+
+
+def test_node_whose_end_the_carrier_tells_is_gone_at_once(network: Network) -> None:
+    network.broker.capabilities = Capabilities(counts=True, notices_ends=True)
+    a, b, c = network.cluster_of("A", "B", "C")
+    c.connect("c1")
+    asked = a.fetch(timeout=60)
+    c.die()
+    network.run(0.1)
+    assert (a.sees, a.left, b.left) == (["B"], ["C"], ["C"])
+    assert asked.ended is not None
+
+
+def test_node_that_was_only_cut_off_is_taken_back(network: Network, nodes: list[Node]) -> None:
+    a, _, c = nodes
+    a.addresses_gone({"C", "nobody"})
+    assert (a.sees, a.left) == (["B"], ["C"])
+    c.connect("c1", "r")
+    network.run(6)
+    assert (a.sees, a.joined[-1]) == (["B", "C"], "C")
+    a.emit("x", to("r"))
+    network.run(1)
+    assert c.events("c1") == ["x"]
 
 
 def test_silent_nodes_stay_as_long_as_they_beat(network: Network, nodes: list[Node]) -> None:
@@ -274,6 +300,8 @@ class Foreigner:
 
     def messages_lost(self, what: str) -> None: ...
 
+    def addresses_gone(self, addresses: AbstractSet[str]) -> None: ...
+
     @property
     def types(self) -> set[int]:
         return {message.type for message in self.got}
@@ -352,6 +380,8 @@ def test_strangers_are_counted(network: Network) -> None:
             heard.append(message)
 
         def messages_lost(self, what: str) -> None: ...
+
+        def addresses_gone(self, addresses: AbstractSet[str]) -> None: ...
 
     stranger.listen("/", "S", Silent())
     asked = a.ask_servers("hi")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,11 +11,14 @@ from sockwave.adapters import Capabilities, Driver, Faults, MemoryBroker, Memory
 from sockwave.testing import DriverSuite
 from tests.adapters.simulation import FakeTime
 
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
 
 class TestMemoryDriver(DriverSuite):
     """As it is."""
 
-    capabilities = Capabilities(is_selective=True, counts=True)
+    capabilities = Capabilities(is_selective=True, counts=True, notices_ends=True)
 
     def setup_method(self) -> None:
         self.broker = MemoryBroker(capabilities=self.capabilities)
@@ -44,12 +47,16 @@ class Ear:
     def __init__(self) -> None:
         self.heard: list[bytes] = []
         self.lost: list[str] = []
+        self.gone: set[str] = set()
 
     def message_received(self, message: bytes) -> None:
         self.heard.append(message)
 
     def messages_lost(self, what: str) -> None:
         self.lost.append(what)
+
+    def addresses_gone(self, addresses: AbstractSet[str]) -> None:
+        self.gone |= addresses
 
 
 class Line:

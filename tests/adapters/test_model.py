@@ -67,7 +67,12 @@ faults = st.one_of(
     st.tuples(st.just("wait"), st.floats(0, 30)),
 )  # fmt: skip
 capabilities = st.sampled_from(
-    [Capabilities(is_selective=True), Capabilities(), Capabilities(is_text=True)]
+    [
+        Capabilities(is_selective=True),
+        Capabilities(),
+        Capabilities(is_text=True),
+        Capabilities(is_selective=True, notices_ends=True),
+    ]
 )
 
 

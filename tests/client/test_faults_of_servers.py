@@ -7,13 +7,16 @@ import json
 import socket as socket_module
 import ssl
 import subprocess
+import traceback
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 
 from sockwave import (
     ConnectTimeout,
+    FailureCause,
     LimitExceeded,
     Server,
     SockwaveError,
@@ -21,6 +24,7 @@ from sockwave import (
     connect,
 )
 from sockwave.codec.websocket import accept_key, encode_frame, server_frame
+from sockwave.engine.client.http_failures import failed
 from tests.client.servers import native_server
 
 if TYPE_CHECKING:
@@ -529,3 +533,32 @@ async def test_poll_whose_answer_was_lost_is_not_asked_for_again_in_silence() ->
         assert await asyncio.wait_for(reasons.get(), 5) == "transport error"
         await socket.aclose()
     assert len(polls) == 2
+
+
+async def test_connection_that_rested_takes_no_post(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server closes what rests, and a POST that crosses that is lost with all it had."""
+    now = 0.0
+    monkeypatch.setattr("aiohttp.connector.monotonic", lambda: now)
+    seen: set[Any] = set()  # the addresses that requests came from
+    io = native_server(ping_interval=100)
+    io.engine.use(lambda request: seen.add(request.client))
+
+    async with io.listen() as listener, connect(listener.url, transports=["polling"]) as client:
+        for seconds in (0.0, 1.0):
+            now += seconds
+            await client.emit_with_ack("ack", seconds)
+            assert len(seen) == 2  # of the GET, and of POSTs
+        now += 2.0
+        await client.emit_with_ack("ack", "last")
+    assert len(seen) > 2
+
+
+@pytest.mark.parametrize("inner", [ConnectionResetError(104, "Connection reset by peer"), None])
+def test_session_is_in_no_text_of_a_failure(inner: OSError | None) -> None:
+    error = aiohttp.ClientOSError(None, "Can not write request body for http://h/?sid=s3cret")
+    error.__cause__ = inner
+    found = failed("xhr post error", "polling", error, is_first=False)
+    text = "".join(traceback.format_exception(found))
+    assert "s3cret" not in text
+    assert ("reset by peer" in str(found)) is (inner is not None)
+    assert found.cause == (FailureCause.LOST if inner is not None else FailureCause.UNREACHABLE)

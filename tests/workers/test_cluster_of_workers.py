@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +12,7 @@ from tests.workers.programs import Program, Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.unix
 
@@ -154,3 +157,16 @@ def test_other_workers_answer_questions(crowd: Crowd) -> None:
     for pid, visitors in crowd.visitors.items():
         others = set(crowd.program.workers()) - {pid}
         assert set(visitors[0].ask("others")) == others
+
+
+def test_worker_that_has_died_is_asked_and_counted_no_more(tmp_path: Path) -> None:
+    """Its end is known at once: no question waits for its heartbeats to be missed."""
+    with Program(tmp_path, more=MORE) as program:
+        crowd = Crowd(program)
+        victim, *others = crowd.visitors
+        os.kill(victim, signal.SIGKILL)
+        program.wait_for(rf"worker \d \(pid {victim}\) has died")
+        left = sum(len(crowd.visitors[pid]) for pid in others)
+        for pid in others:
+            assert len(crowd.visitors[pid][0].ask("everybody")) == left
+            assert crowd.visitors[pid][0].ask("count") == left

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
+
 import pytest
 
 from sockwave.engine.server.routing import session_of
@@ -31,12 +36,33 @@ def test_what_begins_with_no_number_is_nobodys(sid: bytes) -> None:
 
 def test_identity_goes_through_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Identity.of_this_process() is None
-    identity = Identity(number=4_095, index=1, count=4, directory="/tmp/ä", listening=7, control=8)
+    identity = Identity(number=4_095, index=1, count=4, directory="/tmp/ä", listening=7, control=0)
     for name, value in identity.environment().items():
         monkeypatch.setenv(name, value)
     assert Identity.of_this_process() == identity
     Identity.forget()
     assert Identity.of_this_process() is None
+
+
+def test_program_that_a_worker_starts_is_no_worker() -> None:
+    ours, theirs = socket.socketpair()
+    identity = Identity(
+        number=1, index=1, count=4, directory="/nowhere", listening=0, control=theirs.fileno()
+    )
+    ask = "from sockwave import Server; print(Server().worker.count)"
+    with ours, theirs:
+        counts = [
+            subprocess.run(
+                [sys.executable, "-c", ask],
+                env={**os.environ, **identity.environment()},
+                pass_fds=passed,
+                capture_output=True,
+                check=True,
+                text=True,
+            ).stdout
+            for passed in ((theirs.fileno(),), ())
+        ]
+    assert counts == ["4\n", "1\n"]
 
 
 @pytest.mark.parametrize(

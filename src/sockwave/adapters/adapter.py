@@ -32,6 +32,7 @@ from sockwave.socketio.core.encoded_event import EncodedEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from collections.abc import Set as AbstractSet
 
     from sockwave.adapters.driver import Driver
     from sockwave.socketio.core.adapter import BroadcastOptions
@@ -248,6 +249,11 @@ class ClusterAdapter(InMemoryAdapter):
         """Messages were lost."""
         if (life := self._life) is not None:
             life.cluster.lost(what, life.loop.time())
+
+    def addresses_gone(self, addresses: AbstractSet[str]) -> None:
+        """Others have ended, as the carrier knows."""
+        if (life := self._life) is not None:
+            life.cluster.members_ended(addresses)
 
     # --- rooms here -------------------------------------------------------------------------------
 

@@ -178,6 +178,11 @@ class Cluster:
         own = {"version": VERSION, "parser": parser, "interest": self._router.interest.version}
         return {OWN_KEY: own}
 
+    def members_ended(self, ids: Iterable[str]) -> None:
+        """The carrier knows that these have ended; one that speaks again is taken back."""
+        for id_ in ids:
+            self._remove(id_, for_good=False)
+
     # --- rooms of this process --------------------------------------------------------------------
 
     def room_added(self, room: Room) -> None:

@@ -26,6 +26,8 @@ class Capabilities:
         has_strangers: Processes may listen that send no heartbeats, such as servers in JavaScript
             on some carriers. Then everything goes to all.
         counts: `Driver.count` knows how many listen.
+        notices_ends: `Receiver.addresses_gone` is called when a process has ended without a
+            goodbye; else others count it until its heartbeats are missed.
         is_text: Messages without binary parts are JSON, as servers in JavaScript want it; else all
             are msgpack.
     """
@@ -34,6 +36,7 @@ class Capabilities:
     is_ordered: bool = True
     has_strangers: bool = False
     counts: bool = False
+    notices_ends: bool = False
     is_text: bool = False
 
 
@@ -49,6 +52,13 @@ class Receiver(Protocol):
 
         Args:
             what: A sentence for people.
+        """
+
+    def addresses_gone(self, addresses: AbstractSet[str]) -> None:
+        """Nobody listens there any more, and what came from there has all been passed on.
+
+        Only of carriers with `Capabilities.notices_ends`. A process that was only cut off, and
+        speaks again, is taken back.
         """
 
 

@@ -75,7 +75,7 @@ class MemoryBroker:
     ) -> None:
         check_integer("max_backlog", max_backlog, 0)
         if capabilities is None:
-            capabilities = Capabilities(is_selective=True, counts=True)
+            capabilities = Capabilities(is_selective=True, counts=True, notices_ends=True)
         self.capabilities = capabilities
         self.faults = Faults()
         self.carried = 0
@@ -100,6 +100,15 @@ class MemoryBroker:
             self._drivers.remove(driver)
         for link in [link for link in self._links if driver in link]:
             del self._links[link]
+
+    def tell_gone(self, gone: MemoryDriver, addresses: dict[str, set[str]]) -> None:
+        """Tell the others that a driver has ended, if this broker notices that."""
+        if not self.capabilities.notices_ends:
+            return
+        for driver in self._drivers:
+            for channel, names in addresses.items() if driver is not gone else ():
+                for _, receiver in driver.listeners(channel):
+                    self._later(0.0, partial(driver.told_gone, receiver, names))
 
     def partition(self, *groups: Collection[MemoryDriver]) -> None:
         """Let each driver reach only those of its own group; without groups all reach all again."""
@@ -216,8 +225,14 @@ class MemoryDriver:
 
     def kill(self) -> None:
         """Neither send nor get anything any more, without a goodbye."""
+        if self._is_dead:
+            return
         self._is_dead = True
         self._held = None
+        addresses: dict[str, set[str]] = {}
+        for channel, address in self._listeners:
+            addresses.setdefault(channel, set()).add(address)
+        self.broker.tell_gone(self, addresses)
 
     def pause(self) -> None:
         """Take nothing that comes, like a process that is stopped; it is held, up to a bound."""
@@ -246,6 +261,11 @@ class MemoryDriver:
         else:
             self._held_bytes += len(message)
             self._held.append((receiver, message))
+
+    def told_gone(self, receiver: Receiver, addresses: AbstractSet[str]) -> None:
+        """Another driver has ended; one that is paused finds out by itself."""
+        if not self._is_dead and self._held is None and receiver in self._listeners.values():
+            receiver.addresses_gone(addresses)
 
     async def aclose(self) -> None:
         """Disconnect."""

@@ -12,6 +12,8 @@ who has a listener for it. Who starts waits for the greetings of those that are 
 subscribes for their confirmation, which is all that is said in the other direction; both for no
 longer than `CONFIRM`: a process that is stopped holds nobody up.
 
+Who ends is noticed at once, since its connection ends, and the receivers of its channels are told.
+
 Bounded: for each other process that does not read, so many bytes are kept (`max_backlog`); what
 does not fit is dropped, and the receivers of its channel are told once for each run of losses. A
 frame has a greatest size, and a process of another user is refused.
@@ -25,12 +27,10 @@ import logging
 import os
 import secrets
 import stat
-import struct
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from sockwave.adapters.driver import Capabilities
+from sockwave.adapters.framed import Framed, encode_frame
 from sockwave.engine.core.option_checks import check_integer
 from sockwave.platform import check_unix_sockets, is_same_user
 
@@ -46,16 +46,12 @@ _logger: Final = logging.getLogger("sockwave.adapters")
 DEFAULT_BACKLOG: Final = 16 * 1024 * 1024
 """Bytes kept for one process that does not read."""
 
-MAX_FRAME: Final = 128 * 1024 * 1024
-"""Bytes of a message from another process, which is one of ours."""
-
 CONFIRM: Final = 2.0
 """Seconds that a subscription waits for those that are there."""
 
 LOOK: Final = 1.0
 """Seconds between two looks into the directory, for those whose greeting did not come."""
 
-_HEAD: Final = struct.Struct("!IB")
 _HELLO, _LISTEN, _LEAVE, _CONFIRM, _MESSAGE, _TO_SOME = range(1, 7)
 _GREETINGS: Final = 0
 """Number of the wait for greetings; subscriptions have the numbers after it."""
@@ -77,7 +73,9 @@ class UnixDriver:
         dropped: Messages that were not sent, since their process did not read.
     """
 
-    capabilities: Final = Capabilities(is_selective=True, is_ordered=True, counts=True)
+    capabilities: Final = Capabilities(
+        is_selective=True, is_ordered=True, counts=True, notices_ends=True
+    )
 
     def __init__(self, directory: str, *, max_backlog: int = DEFAULT_BACKLOG) -> None:
         check_unix_sockets("directory")
@@ -229,10 +227,10 @@ class UnixDriver:
                 continue
             if to is None:
                 if frame is None:
-                    frame = _frame(_MESSAGE, (channel, message))
+                    frame = encode_frame(_MESSAGE, (channel, message))
                 self._send(peer, channel, frame)
             elif wanted := sorted(addresses & to):
-                self._send(peer, channel, _frame(_TO_SOME, (channel, wanted, message)))
+                self._send(peer, channel, encode_frame(_TO_SOME, (channel, wanted, message)))
 
     def _keep_early(self, channel: str, message: bytes, to: AbstractSet[str] | None) -> None:
         """Not started yet, or the others have not greeted yet."""
@@ -283,8 +281,12 @@ class UnixDriver:
     def incoming_ended(self, incoming: _Incoming) -> None:
         """Its connection has ended."""
         self._incoming.discard(incoming)
-        if self._others.get(incoming.name) is incoming:
-            del self._others[incoming.name]
+        if self._others.get(incoming.name) is not incoming:
+            return
+        del self._others[incoming.name]
+        for channel, addresses in incoming.listeners.items():
+            for receiver in list(self._listeners.get(channel, {}).values()) if addresses else ():
+                receiver.addresses_gone(addresses)
 
     def greeted(self, incoming: _Incoming) -> None:
         """Another process has told its name, and its listeners."""
@@ -321,53 +323,7 @@ class _Wait:
             self.is_over.set()
 
 
-class _Framed(asyncio.Protocol):
-    """Reads frames."""
-
-    def __init__(self) -> None:
-        self._transport: asyncio.Transport | None = None
-        self._read = bytearray()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It stands."""
-        self._transport = transport  # type: ignore[assignment] # uvloop's is no asyncio.Transport
-
-    def data_received(self, data: bytes) -> None:
-        """Take whole frames."""
-        read = self._read
-        read += data
-        at = 0
-        while len(read) - at >= _HEAD.size:
-            size, kind = _HEAD.unpack_from(read, at)
-            if size > MAX_FRAME:
-                self._broken("a frame is too large")
-                return
-            end = at + _HEAD.size + size
-            if len(read) < end:
-                break
-            body = bytes(memoryview(read)[at + _HEAD.size : end])
-            at = end
-            try:
-                self._frame_received(kind, msgspec.msgpack.decode(body))
-            except (msgspec.MsgspecError, TypeError, ValueError) as error:
-                self._broken(str(error))
-                return
-        del read[:at]
-
-    def _frame_received(self, kind: int, fields: Any) -> None:
-        raise NotImplementedError
-
-    def _broken(self, why: str) -> None:
-        _logger.error("what another process says cannot be read: %s", why)
-        self.abort()
-
-    def abort(self) -> None:
-        """Cut it."""
-        if self._transport is not None:
-            self._transport.abort()
-
-
-class _Peer(_Framed):
+class _Peer(Framed):
     """The connection on which this process speaks to another one.
 
     Attributes:
@@ -397,33 +353,34 @@ class _Peer(_Framed):
     @property
     def backlog(self) -> int:
         """Bytes that it has not taken."""
-        waiting = 0 if self._transport is None else self._transport.get_write_buffer_size()
+        waiting = 0 if self.transport is None else self.transport.get_write_buffer_size()
         return waiting + len(self._early)
 
     def send(self, kind: int, fields: object) -> None:
         """Say something about this process: small, and never dropped."""
-        self.write(_frame(kind, fields))
+        self.write(encode_frame(kind, fields))
 
     def write(self, frame: bytes) -> None:
         """Send a frame, or keep it."""
-        if self._transport is None:
+        if self.transport is None:
             self._early += frame
-        elif not self._transport.is_closing():
-            self._transport.write(frame)
+        elif not self.transport.is_closing():
+            self.transport.write(frame)
 
     def close(self) -> None:
         """End it after what is kept."""
-        if self._transport is None:
+        if self.transport is None:
             self.ended.set()
         else:
-            self._transport.close()
+            self.transport.close()
 
-    def _frame_received(self, kind: int, fields: Any) -> None:
+    def frame_received(self, kind: int, fields: Any) -> None:
+        """Take what the other says."""
         if kind == _CONFIRM:
             self._driver.confirmed(self.name, fields)
 
 
-class _Incoming(_Framed):
+class _Incoming(Framed):
     """The connection on which another process speaks to this one.
 
     Attributes:
@@ -442,13 +399,14 @@ class _Incoming(_Framed):
         super().connection_made(transport)
         self._driver.incoming_began(self)
         if not is_same_user(transport.get_extra_info("socket")):
-            self._broken("it is a process of another user")
+            self.broken("it is a process of another user")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The other is gone."""
         self._driver.incoming_ended(self)
 
-    def _frame_received(self, kind: int, fields: Any) -> None:
+    def frame_received(self, kind: int, fields: Any) -> None:
+        """Take what the other says."""
         if kind == _HELLO:
             name, listeners = fields
             self.name = str(name)
@@ -457,8 +415,8 @@ class _Incoming(_Framed):
         elif kind == _LISTEN:
             number, listeners = fields
             self._listen(listeners)
-            if self._transport is not None:
-                self._transport.write(_frame(_CONFIRM, number))
+            if self.transport is not None:
+                self.transport.write(encode_frame(_CONFIRM, number))
         elif kind == _LEAVE:
             channel, address = fields
             self.listeners.get(channel, set()).discard(address)
@@ -472,11 +430,6 @@ class _Incoming(_Framed):
     def _listen(self, listeners: list[tuple[str, str]]) -> None:
         for channel, address in listeners:
             self.listeners.setdefault(channel, set()).add(address)
-
-
-def _frame(kind: int, fields: object) -> bytes:
-    body = msgspec.msgpack.encode(fields)
-    return _HEAD.pack(len(body), kind) + body
 
 
 def _prepare(directory: str) -> None:

@@ -20,7 +20,7 @@ from sockwave.cli.console import (
     serving,
     show_logs,
 )
-from sockwave.engine.server.routing import WORKER_VARIABLE
+from sockwave.engine.server.routing import told_worker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -119,7 +119,7 @@ def run(
         serve = functools.partial(serve_asgi, target, asgi, host, port, log_level)
     else:
         raise Failure(f"{target} is not a sockwave.Server, which --app needs")
-    if WORKER_VARIABLE in os.environ:  # the supervisor has the port, and the last word
+    if told_worker() is not None:  # the supervisor has the port, and the last word
         serve()
         return
     ensure_port_is_free(host, port)

@@ -21,6 +21,7 @@ from sockwave.types import SocketId
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from collections.abc import Set as AbstractSet
 
     from sockwave.adapters.driver import Driver
     from sockwave.socketio.core.acks import AckResult
@@ -41,12 +42,16 @@ class _Ear:
     def __init__(self) -> None:
         self.heard: list[bytes] = []
         self.lost: list[str] = []
+        self.gone: set[str] = set()
 
     def message_received(self, message: bytes) -> None:
         self.heard.append(message)
 
     def messages_lost(self, what: str) -> None:
         self.lost.append(what)
+
+    def addresses_gone(self, addresses: AbstractSet[str]) -> None:
+        self.gone |= addresses
 
 
 class DriverSuite:
@@ -289,6 +294,25 @@ class DriverSuite:
                 await self._listen(b, channel, "b")
                 expected = 2 if a.capabilities.counts else None
                 assert await a.count(channel) == expected
+
+        self._run(test)
+
+    def test_end_of_a_process_is_told(self) -> None:
+        """By carriers that say so: to those in its channels, and not of those that only left."""
+
+        async def test(channel: str) -> None:
+            async with self._drivers(2) as (a, b):
+                ear = await self._listen(b, channel, "b")
+                elsewhere = await self._listen(b, channel + "-other", "b")
+                for address in ("left", "stayed"):
+                    await self._listen(a, channel, address)
+                a.unsubscribe(channel, "left")
+                await a.aclose()
+                expected = {"stayed"} if b.capabilities.notices_ends else set()
+                if expected:
+                    await self._until(lambda: bool(ear.gone))
+                await asyncio.sleep(self.silence)
+                assert (ear.gone, elsewhere.gone) == (expected, set())
 
         self._run(test)
 

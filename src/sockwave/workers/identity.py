@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from sockwave.engine.server.routing import WORKER_VARIABLE
+from sockwave.engine.server.routing import WORKER_VARIABLE, told_worker
 
 __all__ = ["MAX_NUMBER", "Identity", "number_of", "prefix_of"]
 
@@ -42,12 +42,13 @@ class Identity:
 
     def environment(self) -> dict[str, str]:
         """What tells a new process that it is this one."""
-        return {WORKER_VARIABLE: msgspec.json.encode(asdict(self)).decode()}
+        told = msgspec.json.encode(asdict(self)).decode()
+        return {WORKER_VARIABLE: f"{self.control}:{os.fstat(self.control).st_ino}:{told}"}
 
     @classmethod
     def of_this_process(cls) -> Identity | None:
         """Read it from the environment; None in a process that is no worker."""
-        told = os.environ.get(WORKER_VARIABLE)
+        told = told_worker()
         return None if told is None else msgspec.json.decode(told, type=cls)
 
     @staticmethod

@@ -37,6 +37,15 @@ __all__ = ["HttpClient", "Upgraded"]
 ERROR_BODY: Final = 4_096
 """Bytes of an error's body that are read: it says why in a line."""
 
+REUSED_WITHIN: Final = 1.5
+"""Seconds of rest after which a TCP connection takes no further request.
+
+A server closes a connection that rests, the hasty ones after 2 seconds (gunicorn), most after 5. A
+POST that crosses this end is lost, and nobody can tell whether it was read: so none is sent then.
+"""
+
+_POOL: Final[dict[str, Any]] = {"limit": 0, "keepalive_timeout": REUSED_WITHIN}
+
 
 class Upgraded(NamedTuple):
     """A TCP connection whose HTTP is over.
@@ -267,10 +276,10 @@ class HttpClient:
     def _connector(self) -> aiohttp.BaseConnector:
         options = self._options
         if options.unix_path is not None:
-            return aiohttp.UnixConnector(options.unix_path, limit=0)
+            return aiohttp.UnixConnector(options.unix_path, **_POOL)
         if self._proxy is not None and self._proxy.startswith("socks"):
             return _socks_connector(self._proxy)
-        return aiohttp.TCPConnector(limit=0, use_dns_cache=False)
+        return aiohttp.TCPConnector(use_dns_cache=False, **_POOL)
 
     def _connection_options(self) -> dict[str, Any]:
         options: dict[str, Any] = {"allow_redirects": False, "ssl": self._options.ssl}
@@ -321,7 +330,7 @@ def _socks_connector(proxy: str) -> aiohttp.BaseConnector:
         ) from error
     rdns = proxy.startswith("socks5h")
     connector: aiohttp.BaseConnector = ProxyConnector.from_url(
-        proxy.replace("socks5h:", "socks5:", 1), rdns=rdns or None, limit=0
+        proxy.replace("socks5h:", "socks5:", 1), rdns=rdns or None, **_POOL
     )
     return connector
 

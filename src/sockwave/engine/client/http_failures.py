@@ -32,22 +32,25 @@ def failed(
     under = _under(error)
     cause = _cause(error, under)
     text = str(under) or type(under).__name__
-    if isinstance(under, aiohttp.ClientResponseError):  # whose text has the URL, with the session
+    has_url = "://" in text  # with the session, which is nobody's to read in a log
+    if isinstance(under, aiohttp.ClientResponseError):
         text = f"the answer is no HTTP: {shown(under.message)}"
+    elif has_url:
+        text = type(under).__name__
     advice = ADVICE.get(cause, "") if is_first or cause is not FailureCause.LOST else ""
     failure = TransportError(message, transport=transport, cause=cause, details=text, advice=advice)
-    failure.__cause__ = under
+    failure.__cause__ = None if has_url else under
     return failure
 
 
-def _under(error: Exception) -> BaseException:
+def _under(error: BaseException) -> BaseException:
     """What is under aiohttp's wrapping: the operating system's error, or TLS's."""
-    if isinstance(error, Lost) and error.__cause__ is not None:
-        return error.__cause__
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return error.certificate_error
     if isinstance(error, aiohttp.ClientConnectorError):
         return error.os_error
+    if isinstance(error, (Lost, aiohttp.ClientConnectionError)) and error.__cause__ is not None:
+        return _under(error.__cause__)
     return error
 
 

@@ -11,6 +11,7 @@ An id that was forged leads to its process, and is unknown there.
 
 from __future__ import annotations
 
+import os
 import re
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Protocol
@@ -18,14 +19,27 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["WORKER_VARIABLE", "HandOver", "Router", "session_of"]
+__all__ = ["WORKER_VARIABLE", "HandOver", "Router", "session_of", "told_worker"]
 
 WORKER_VARIABLE: Final = "SOCKWAVE_WORKER"
-"""In the environment of a process that is one of several."""
+"""In the environment of a process that is one of several: `descriptor:inode:what it is told`."""
 
 _SESSION: Final = re.compile(rb"[!-~]+ [!-~]*?[?&]sid=([A-Za-z0-9_~.-]+)")
 """The session in a request line. An id that a user's own function has made may be of other
 characters, which travel percent-encoded: those in front are enough to know whose it is."""
+
+
+def told_worker() -> str | None:
+    """What its supervisor has told this process; None where it is no worker.
+
+    A program that a worker starts has inherited the variable, but not the descriptor in it.
+    """
+    descriptor, _, rest = os.environ.get(WORKER_VARIABLE, "").partition(":")
+    inode, _, told = rest.partition(":")
+    try:
+        return told if os.fstat(int(descriptor)).st_ino == int(inode) else None
+    except (OSError, ValueError):
+        return None
 
 
 class HandOver(Enum):

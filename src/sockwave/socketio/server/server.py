@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import os
 import re
 from dataclasses import dataclass, fields
 from types import MappingProxyType
@@ -20,7 +19,7 @@ from sockwave.engine.server.driver import memory_share
 from sockwave.engine.server.engine import OPTION_NAMES, EngineServer
 from sockwave.engine.server.fronts.serving import Servable
 from sockwave.engine.server.peer_log import PeerLog
-from sockwave.engine.server.routing import WORKER_VARIABLE
+from sockwave.engine.server.routing import told_worker
 from sockwave.engine.server.sessions.ids import generate_id
 from sockwave.socketio.core.broadcasting import Broadcasting
 from sockwave.socketio.core.intake import Account, Intake
@@ -99,7 +98,7 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         self.parser = guarded(self.options.parser, self._engine.options.max_backlog)
         self.adapter_maker = self.options.adapter
         self._worker = WorkerPlace()
-        if WORKER_VARIABLE in os.environ:
+        if told_worker() is not None:
             self._be_worker()
         self._engine.session_handler = self._session_opened
         self._engine.session_closer = _close_session

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import os
 from abc import ABC, abstractmethod
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -15,7 +14,7 @@ from sockwave.engine.core.option_names import strict_keywords
 from sockwave.engine.server.fronts.asgi_apps import is_asgi, what_it_is
 from sockwave.engine.server.fronts.listener import HttpConnection
 from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG, Listener, exit_for
-from sockwave.engine.server.routing import WORKER_VARIABLE
+from sockwave.engine.server.routing import told_worker
 from sockwave.engine.server.shutdown import check_times
 from sockwave.platform import (
     check_unix_sockets,
@@ -164,7 +163,7 @@ class Servable(ABC):
         elif uvicorn_options:
             raise ValueError("uvicorn_options go with app")
         _check_no_loop(app)
-        if workers is not None or WORKER_VARIABLE in os.environ:
+        if workers is not None or told_worker() is not None:
             self._run_workers(
                 workers,
                 host,
