@@ -193,10 +193,11 @@ class AckTimeout(SockwaveError, TimeoutError):
     """No acknowledgement came in time, or who should have sent it went away first.
 
     Attributes:
-        responses: For a broadcast, the answers that did come, in order of arrival.
+        responses: For a broadcast, or a question to other servers, the answers that did come, in
+            order of arrival.
         missing: For a broadcast, ids of the sockets that were asked and did not answer, as far as
             their servers told.
-        missing_servers: For a broadcast, ids of other servers, as in `io.cluster.nodes`, that went
+        missing_servers: Ids of other servers, as in `io.cluster.nodes`, that were asked and went
             away or did not answer, or whose clients did not without them telling which.
     """
 

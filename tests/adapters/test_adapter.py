@@ -352,7 +352,7 @@ def test_server_that_does_not_answer_makes_it_time_out() -> None:
         begin = loop.time()
         with pytest.raises(AckTimeout) as error:
             await a.adapter.server_side_emit_with_ack(("hi",), 2.0)
-        assert error.value.responses == []
+        assert (error.value.responses, error.value.missing_servers) == ([], (b.adapter.id,))
         assert loop.time() - begin == pytest.approx(2.0)
         close(a, b)
 

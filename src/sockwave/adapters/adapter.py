@@ -343,7 +343,7 @@ class ClusterAdapter(InMemoryAdapter):
 
         outcome = await self._outcome(ask)
         if not outcome.is_complete:
-            raise AckTimeout(answers)
+            raise AckTimeout(answers, missing_servers=(*outcome.gone, *outcome.silent))
         return answers
 
     async def _outcome(self, ask: Callable[[_Life, _Over], str]) -> RemoteOutcome:
