@@ -6,7 +6,6 @@ It takes a command a line on standard input, in JSON, and answers with a line.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import gc
 import json
 import logging
@@ -18,9 +17,7 @@ from typing import Any
 from sockwave import ClientSocket, WebSocketError, connect
 from sockwave.platform import new_event_loop
 from tests.security.app import TICK
-
-_trim = ctypes.CDLL(None).malloc_trim
-"""Gives back what earlier attacks have freed, so that it cannot hide what a later one takes."""
+from tests.support import heap
 
 
 class Victim:
@@ -103,10 +100,13 @@ class Victim:
         gc.collect()
         gc.freeze()
 
+    async def in_use(self) -> int:
+        """Bytes that are allocated."""
+        return heap.in_use()
+
     async def counts(self) -> dict[str, int]:
         """What must be as before."""
-        gc.collect()
-        _trim(0)
+        heap.trim()  # what earlier attacks have freed must not hide what a later one takes
         await asyncio.sleep(2 * TICK)  # its time is not the attack's
         return {
             "tasks": len(asyncio.all_tasks()),

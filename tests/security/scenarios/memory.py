@@ -1,16 +1,20 @@
-"""What the C library keeps of freed memory."""
+"""Memory of the server."""
 
 from __future__ import annotations
 
-import ctypes
-import gc
 from typing import TYPE_CHECKING
+
+from tests.support import heap
 
 if TYPE_CHECKING:
     from sockwave import Server
 
 
 async def trim(io: Server) -> None:
-    """Give it back to the system, so that what a process holds is what it uses."""
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
+    """Give back what is free."""
+    heap.trim()
+
+
+async def in_use(io: Server) -> int:
+    """Bytes that are allocated."""
+    return heap.in_use()
