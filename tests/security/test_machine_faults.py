@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FAULTS: Final = "tests.security.scenarios.faults"
 
-STOP: Final = 2.0
+STOP: Final = 3.0
 """Seconds that a server is stopped: more than `ping_interval` and `ping_timeout` together."""
 
 
