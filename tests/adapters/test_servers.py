@@ -46,7 +46,7 @@ async def servers(*names: str, **options: Any) -> AsyncIterator[list[Server]]:
 
 
 async def settled(ours: list[Server]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(40):
         while not all([await io.server_count() == len(ours) for io in ours]):
             await asyncio.sleep(0.001)
 
