@@ -362,7 +362,7 @@ print(sorted(seen), [thread.name for thread in threading.enumerate() if "import"
 
 def test_first_connection_imports_aiohttp_beside_the_event_loop() -> None:
     run = subprocess.run(
-        [sys.executable, "-c", IMPORTS], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", IMPORTS], capture_output=True, text=True, timeout=90, check=True
     )
     assert run.stdout == "[('aiohttp', False), ('multidict', False), ('yarl', False)] []\n"
 
@@ -386,6 +386,6 @@ def test_package_needs_no_aiohttp_until_the_client_is_used() -> None:
         "except ImportError as error: print(error)\n"
     )
     run = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=True
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=90, check=True
     )
     assert run.stdout == 'the client needs aiohttp: pip install "sockwave[client]"\n'

@@ -164,7 +164,7 @@ def test_server_and_client_of_one_program_in_two_loops() -> None:
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     try:
-        assert started.wait(10)
+        assert started.wait(40)
 
         async def program() -> Any:
             async with connect(urls[0]) as socket:
@@ -174,4 +174,4 @@ def test_server_and_client_of_one_program_in_two_loops() -> None:
         assert asyncio.run(program()) == [2]
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(40)

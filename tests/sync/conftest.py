@@ -37,7 +37,7 @@ def server_in_a_thread(io: Server | None = None) -> Iterator[str]:
         yield url
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join(40)
 
 
 @pytest.fixture(scope="module")

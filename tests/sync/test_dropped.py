@@ -49,7 +49,7 @@ def drop(kept: list[Any], before: set[threading.Thread]) -> None:
     kept.clear()
     gc.collect()
     for thread in threads:
-        thread.join(10)
+        thread.join(40)
         assert not thread.is_alive()
 
 

@@ -79,7 +79,7 @@ def test_client_lives_on_when_a_handler_of_its_life_exits(url: str, event: str) 
         socket.emit("drop")
         error, _, failed = told.get(timeout=40)
         assert (type(error), failed) == (SystemExit, event)
-        assert back.wait(5)
+        assert back.wait(40)
 
 
 def test_client_lives_on_when_a_handler_of_the_manager_exits(url: str) -> None:
@@ -88,7 +88,7 @@ def test_client_lives_on_when_a_handler_of_the_manager_exits(url: str) -> None:
         socket.manager.on("close", raiser(SystemExit()))
         socket.on("connect", back.set)
         socket.emit("drop")
-        assert back.wait(5)
+        assert back.wait(40)
 
 
 def test_client_lives_on_when_its_error_hook_exits(
@@ -161,7 +161,7 @@ def test_callbacks_wait_for_callbacks_of_their_own(url: str) -> None:
                     answered.set()
 
                 socket.timeout(10).emit("ack", depth + 1, ack=lambda _, value: answer(value))
-                assert answered.wait(10)
+                assert answered.wait(40)
             finished.put(depth)
 
         socket.on("echo", ask)
@@ -200,7 +200,7 @@ def test_handler_may_close_its_socket(url: str) -> None:
         closed.set()
 
     socket.emit("echo", 1)
-    assert closed.wait(5)
+    assert closed.wait(40)
     assert not socket.connected
 
 
@@ -223,5 +223,5 @@ def test_calls_that_wait_end_when_another_thread_closes(url: str) -> None:
     socket.emit_with_ack("ack", timeout=40)
     socket.close()
     for thread in threads:
-        thread.join(5)
+        thread.join(40)
         assert not thread.is_alive()

@@ -39,7 +39,7 @@ def test_threads_end_with_the_block(url: str) -> None:
         }
         assert len(threads) == 4
     for thread in threads:
-        thread.join(5)
+        thread.join(40)
         assert not thread.is_alive()
 
 
@@ -154,7 +154,7 @@ def test_interpreter_ends_with_a_socket_open(url: str, ending: str) -> None:
     run = subprocess.run(
         [sys.executable, "-c", script, url],
         cwd=ROOT,
-        timeout=20,
+        timeout=90,
         capture_output=True,
         text=True,
     )
@@ -164,7 +164,7 @@ def test_interpreter_ends_with_a_socket_open(url: str, ending: str) -> None:
 def test_interpreter_ends_while_no_server_answers() -> None:
     script = "import sockwave.sync; s = sockwave.sync.connect('http://127.0.0.1:9'); s.emit('x')"
     run = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, timeout=20, capture_output=True, text=True
+        [sys.executable, "-c", script], cwd=ROOT, timeout=90, capture_output=True, text=True
     )
     assert run.returncode == 0
     for line in run.stderr.splitlines():  # none, if the end came before the first failure
