@@ -110,6 +110,14 @@ class Target:
 
     def __enter__(self) -> Self:
         """Start all three."""
+        try:
+            self._start()
+        except BaseException:
+            self._resources.close()
+            raise
+        return self
+
+    def _start(self) -> None:
         port = free_port(2)
         command = (*self._python, "-m", "tests.security.app", self.front, str(port), str(port + 1))
         self._server = self._resources.enter_context(
@@ -129,7 +137,6 @@ class Target:
         self._resources.callback(self._honest.kill)
         assert self._honest.stdout is not None
         assert self._honest.stdout.readline() == "ready\n", self._server.output
-        return self
 
     def __exit__(self, *error: object) -> None:
         """End all three."""
