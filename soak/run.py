@@ -33,7 +33,7 @@ HOUR: Final = 3600.0
 MAX_GROWTH: Final = 8 * MB
 """Of memory from the end of the first third to the end; also in an hour."""
 
-GONE: Final = 15.0
+GONE: Final = 60.0
 """Seconds until nothing is left of the last clients, silent ones among them."""
 
 

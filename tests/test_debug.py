@@ -99,6 +99,6 @@ def test_variable_of_the_environment_is_heard_by_the_import() -> None:
             capture_output=True,
             text=True,
             check=True,
-            timeout=20,
+            timeout=90,
         )
         assert ("sockwave:engine heard +0ms" in done.stderr) is is_heard

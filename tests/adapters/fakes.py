@@ -1,51 +1,16 @@
-"""Doubles for what surrounds the adapter of a cluster: a loop with its own time, a namespace."""
+"""Doubles for what surrounds the adapter of a cluster: a namespace."""
 
 from __future__ import annotations
 
 import asyncio
-import selectors
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from tests.socketio.core.fakes import FakeNamespace
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from sockwave.adapters import ClusterAdapter
     from sockwave.socketio.core.adapter import BroadcastOptions
     from sockwave.socketio.core.cluster_contract import ClusterMember
-
-T = TypeVar("T")
-
-
-class _Patient(selectors.DefaultSelector):
-    """Never waits: time passes at once."""
-
-    passed = 0.0
-
-    def select(self, timeout: float | None = None) -> Any:
-        ready = super().select(0)
-        if not ready and timeout:
-            self.passed += timeout
-        return ready
-
-
-class FakeLoop(asyncio.SelectorEventLoop):
-    """An event loop in which waiting takes no time, and time passes only by waiting."""
-
-    def __init__(self) -> None:
-        self._patient = _Patient()
-        super().__init__(self._patient)
-
-    def time(self) -> float:
-        """Seconds that were waited for."""
-        return self._patient.passed
-
-
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine in a `FakeLoop`."""
-    with asyncio.Runner(loop_factory=FakeLoop) as runner:
-        return runner.run(coroutine)
 
 
 class FakeClusterNamespace(FakeNamespace):

@@ -32,7 +32,8 @@ from sockwave.socketio.core.cluster_contract import (
 from sockwave.socketio.core.encoded_event import EncodedEvent
 from sockwave.socketio.core.parser import GuardedParser, MsgpackParser
 from sockwave.types import SocketId
-from tests.adapters.fakes import FakeClusterNamespace, FakeLoop, run
+from tests.adapters.fakes import FakeClusterNamespace
+from tests.support.patient_loop import PatientLoop, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -574,7 +575,7 @@ def test_strangers_are_counted_where_the_carrier_can() -> None:
 def test_time_of_the_fake_loop_passes_by_waiting_only() -> None:
     async def scenario() -> Sequence[float]:
         loop = asyncio.get_running_loop()
-        assert isinstance(loop, FakeLoop)
+        assert isinstance(loop, PatientLoop)
         begin = loop.time()
         await asyncio.sleep(1000)
         return begin, loop.time()

@@ -13,6 +13,7 @@ import pytest
 from sockwave import ConnectError
 from sockwave.cli.connect import parse_line
 from tests.client.servers import native_server
+from tests.support.process import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -47,7 +48,7 @@ async def command(
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONIOENCODING": encoding},
     )
-    out, err = await asyncio.wait_for(process.communicate(feed.encode(encoding)), 20)
+    out, err = await asyncio.wait_for(process.communicate(feed.encode(encoding)), DEADLINE)
     return process.returncode, out.decode(encoding), err.decode(encoding)
 
 
@@ -55,7 +56,7 @@ def with_server(coroutine: Any) -> None:
     async def run() -> None:
         async with native_server().listen() as listener:
             result: Coroutine[Any, Any, None] = coroutine(listener.url)
-            await asyncio.wait_for(result, 30)
+            await asyncio.wait_for(result, 1.5 * DEADLINE)
 
     asyncio.run(run())
 
@@ -113,7 +114,7 @@ def test_reader_that_has_enough_ends_the_command_without_a_word(arguments: tuple
             assert await asyncio.to_thread(os.read, pipe[0], 5)
             os.close(pipe[0])
             assert process.stderr is not None
-            err = (await asyncio.wait_for(process.stderr.read(), 20)).decode()
+            err = (await asyncio.wait_for(process.stderr.read(), DEADLINE)).decode()
             assert await process.wait() == 1
         assert [line.partition(" ")[0] for line in err.splitlines()] == [
             "connected",

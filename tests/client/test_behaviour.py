@@ -39,20 +39,20 @@ async def test_values_come_back_as_they_were_sent(
         events = socket.events("echo")
         socket.emit("echo", *args)
         assert await anext(events) == args
-        answer = await socket.emit_with_ack("ack", *args, timeout=5)
+        answer = await socket.emit_with_ack("ack", *args, timeout=40)
         assert answer == (args if len(args) > 1 else args[0])
 
 
 async def test_empty_acknowledgement_is_none(server: str, options: dict[str, Any]) -> None:
     async with connect(server, **options) as socket:
-        assert await socket.emit_with_ack("ack", timeout=5) is None
+        assert await socket.emit_with_ack("ack", timeout=40) is None
 
 
 async def test_acknowledgement_that_is_late_raises(server: str, options: dict[str, Any]) -> None:
     async with connect(server, **options) as socket:
         with pytest.raises(AckTimeout):
             await socket.emit_with_ack("silent", timeout=0.05)
-        assert await socket.emit_with_ack("ack", 1, timeout=5) == 1
+        assert await socket.emit_with_ack("ack", 1, timeout=40) == 1
 
 
 async def test_wait_for_an_acknowledgement_ends_with_the_connection(
@@ -87,7 +87,7 @@ async def test_events_emitted_before_the_connection_arrive_in_order(
     for number in range(50):
         socket.emit("log", number)
     assert len(socket.send_buffer) == 50
-    assert await socket.emit_with_ack("get_log", timeout=5) == list(range(50))
+    assert await socket.emit_with_ack("get_log", timeout=40) == list(range(50))
     await socket.aclose()
 
 
@@ -106,7 +106,7 @@ async def test_events_emitted_all_the_time_arrive_in_order(
             socket.emit("log", number)
             if number % 10 == 0:
                 await asyncio.sleep(0.001)  # the upgrade happens meanwhile
-        assert await socket.emit_with_ack("get_log", timeout=5) == list(range(300))
+        assert await socket.emit_with_ack("get_log", timeout=40) == list(range(300))
 
 
 async def test_more_than_a_post_may_hold_goes_out_in_several(
@@ -116,7 +116,7 @@ async def test_more_than_a_post_may_hold_goes_out_in_several(
         for number in range(40):
             socket.emit("log", f"{number} {'x' * 50_000}")
         socket.emit("log", b"z" * 500_000)
-        log = await socket.emit_with_ack("get_log", timeout=10)
+        log = await socket.emit_with_ack("get_log", timeout=40)
         assert [item.split()[0] for item in log[:-1]] == [str(number) for number in range(40)]
         assert log[-1] == b"z" * 500_000
 
@@ -133,7 +133,7 @@ async def test_emit_from_another_thread_keeps_its_order(
         thread = threading.Thread(target=emit)
         thread.start()
         await asyncio.to_thread(thread.join)
-        assert await socket.emit_with_ack("get_log", timeout=5) == list(range(200))
+        assert await socket.emit_with_ack("get_log", timeout=40) == list(range(200))
 
 
 async def test_server_that_disconnects_a_socket_is_not_called_again(
@@ -148,7 +148,7 @@ async def test_server_that_disconnects_a_socket_is_not_called_again(
         assert not socket.active
         assert [event async for event in events] == []
         socket.connect()
-        await socket.wait_connected(timeout=5)
+        await socket.wait_connected(timeout=40)
 
 
 async def test_connection_that_is_lost_comes_back_and_buffered_events_arrive_in_order(
@@ -169,7 +169,7 @@ async def test_connection_that_is_lost_comes_back_and_buffered_events_arrive_in_
 
         socket.emit("drop")
         await lost.wait()
-        assert await socket.emit_with_ack("get_log", timeout=10) == list(range(20))
+        assert await socket.emit_with_ack("get_log", timeout=40) == list(range(20))
         assert reasons in (["transport close"], ["transport error"])
 
 
@@ -177,11 +177,11 @@ async def test_namespaces_share_a_connection(server: str, options: dict[str, Any
     async with Manager(server, **options) as manager:
         main, chat = manager.socket(), manager.socket("/chat")
         assert manager.socket("/chat") is chat
-        assert await main.emit_with_ack("ack", 1, timeout=5) == 1
-        assert await chat.emit_with_ack("ack", b"2", timeout=5) == b"2"
+        assert await main.emit_with_ack("ack", 1, timeout=40) == 1
+        assert await chat.emit_with_ack("ack", b"2", timeout=40) == b"2"
         assert main.id != chat.id
         chat.disconnect()
-        assert await main.emit_with_ack("ack", 3, timeout=5) == 3
+        assert await main.emit_with_ack("ack", 3, timeout=40) == 3
         main.disconnect()
         assert not manager.is_open
 
@@ -191,12 +191,12 @@ async def test_refusal_carries_the_servers_data_and_is_not_retried(
 ) -> None:
     socket = connect(f"{server}/private", auth={"token": "wrong"}, **options)
     with pytest.raises(ConnectError, match="unauthorized") as caught:
-        await socket.wait_connected(timeout=5)
+        await socket.wait_connected(timeout=40)
     assert caught.value.data == {"code": 7}
     assert not socket.active
     assert not socket.manager.is_connecting
     socket.auth = {"token": "s3cret"}
-    await socket.wait_connected(timeout=5)
+    await socket.wait_connected(timeout=40)
     await socket.aclose()
 
 
@@ -222,19 +222,19 @@ async def test_auth_is_asked_for_at_each_connection(server: str, options: dict[s
         return {"token": "s3cret", "call": calls}
 
     async with connect(f"{server}/private", auth=auth, **options) as socket:
-        assert (await socket.emit_with_ack("who", timeout=5))["call"] == 1
+        assert (await socket.emit_with_ack("who", timeout=40))["call"] == 1
         lost = asyncio.Event()
         socket.on("disconnect", lost.set)
         socket.emit("drop")
         await lost.wait()
-        assert (await socket.emit_with_ack("who", timeout=10))["call"] == 2
+        assert (await socket.emit_with_ack("who", timeout=40))["call"] == 2
 
 
 async def test_query_and_headers_reach_the_server(server: str, options: dict[str, Any]) -> None:
     url = f"{server}?room=from-url"
     headers = {"X-Test": "yes"}
     async with connect(url, extra_headers=headers, **options) as socket:
-        seen = await socket.emit_with_ack("handshake", timeout=5)
+        seen = await socket.emit_with_ack("handshake", timeout=40)
     assert seen == {"query": "from-url", "header": "yes"}
     assert headers == {"X-Test": "yes"}
 
@@ -245,7 +245,7 @@ async def test_volatile_event_is_dropped_while_offline(
     socket = connect(server, **options)
     socket.volatile.emit("log", "dropped")
     socket.emit("log", "kept")
-    assert await socket.emit_with_ack("get_log", timeout=5) == ["kept"]
+    assert await socket.emit_with_ack("get_log", timeout=40) == ["kept"]
     await socket.aclose()
 
 
@@ -263,7 +263,7 @@ async def test_connection_stays_while_the_server_pings(
 async def test_retries_deliver_in_order_over_a_loss(server: str, options: dict[str, Any]) -> None:
     async with Manager(server, **options) as manager:
         socket = manager.socket("/chat", retries=3, ack_timeout=2.0)
-        await socket.wait_connected(timeout=5)
+        await socket.wait_connected(timeout=40)
         lost = asyncio.Event()
         socket.on("disconnect", lost.set)
         manager.socket().emit("drop")

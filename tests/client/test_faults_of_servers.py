@@ -282,10 +282,10 @@ async def test_certificate_of_an_unknown_authority_is_refused(tmp_path: Path) ->
             error = await failure(url, transports=[transport])
             assert isinstance(error.__cause__, ssl.SSLCertVerificationError)
         async with connect(url, ssl=False, transports=["websocket"]) as socket:
-            assert await socket.emit_with_ack("ack", 1, timeout=5) == 1
+            assert await socket.emit_with_ack("ack", 1, timeout=40) == 1
         trusting = ssl.create_default_context(cafile=tmp_path / "cert.pem")
         async with connect(url, ssl=trusting) as socket:
-            assert await socket.emit_with_ack("ack", b"1", timeout=5) == b"1"
+            assert await socket.emit_with_ack("ack", b"1", timeout=40) == b"1"
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:
@@ -305,7 +305,7 @@ async def test_unix_socket_is_reached(tmp_path: Path) -> None:
         for transports in (["polling"], ["websocket"]):
             options: dict[str, Any] = {"transports": transports, "unix_path": path}
             async with connect("http://localhost", **options) as socket:
-                assert await socket.emit_with_ack("ack", 1, timeout=5) == 1
+                assert await socket.emit_with_ack("ack", 1, timeout=40) == 1
 
 
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
@@ -313,7 +313,7 @@ async def test_http_proxy_is_used(transport: Any) -> None:
     seen: list[str] = []
     async with native_server().listen() as listener, http_proxy(seen) as url:
         async with connect(listener.url, proxy=url, transports=[transport]) as socket:
-            assert await socket.emit_with_ack("ack", 1, timeout=5) == 1
+            assert await socket.emit_with_ack("ack", 1, timeout=40) == 1
     assert seen
     assert all(head.split()[1].startswith(listener.url) for head in seen)
 
@@ -350,7 +350,7 @@ async def test_socks_proxy_is_used() -> None:
         for transport in ("polling", "websocket"):
             options: dict[str, Any] = {"proxy": socks, "transports": [transport]}
             async with connect(listener.url, **options) as socket:
-                assert await socket.emit_with_ack("ack", 1, timeout=5) == 1
+                assert await socket.emit_with_ack("ack", 1, timeout=40) == 1
     assert set(asked) == {listener.url}
 
 
@@ -371,7 +371,7 @@ async def test_attempts_end_when_their_number_is_used_up() -> None:
         for event in ("reconnect_attempt", "reconnect_error", "reconnect_failed", "error"):
             manager.on(event, lambda *args, event=event: told.append((event, *args[:1])))
         with pytest.raises(TransportError):
-            await socket.wait_connected(timeout=5)
+            await socket.wait_connected(timeout=40)
         await socket.aclose()
     names = [name for name, *_ in told]
     assert names == [
@@ -409,7 +409,7 @@ async def test_auth_that_fails_is_asked_again() -> None:
         socket = connect(f"{listener.url}/private", auth=auth, **FAST)
         errors: list[str] = []
         socket.on("connect_error", lambda error: errors.append(str(error)))
-        await socket.wait_connected(timeout=5)
+        await socket.wait_connected(timeout=40)
         await socket.aclose()
     assert errors == ["auth failed: no token yet"] * 2
 
@@ -437,7 +437,7 @@ async def test_failing_handler_is_reported_and_harms_nobody() -> None:
         echoes = socket.events("echo")
         socket.emit("echo", 1)
         assert await anext(echoes) == (1,)
-        assert await socket.emit_with_ack("ack", 1, timeout=5) == 1
+        assert await socket.emit_with_ack("ack", 1, timeout=40) == 1
     assert failures == ["echo: of mine"]
 
 
@@ -460,7 +460,7 @@ async def test_cancelled_handler_is_reported_and_harms_nobody(transport: Any) ->
 
         for _ in range(20):
             socket.emit("echo", 1)
-        assert await socket.emit_with_ack("ack", 1, timeout=5) == 1
+        assert await socket.emit_with_ack("ack", 1, timeout=40) == 1
         while len(failures) < 40:
             await asyncio.sleep(0)
     assert failures == ["CancelledError"] * 40
@@ -484,7 +484,7 @@ async def test_events_wait_for_slow_handlers_and_answers_do_not(transport: Any) 
                     done.set()
 
             socket.emit("burst", 5_000)
-            assert await socket.emit_with_ack("ack", 1, timeout=10) == 1
+            assert await socket.emit_with_ack("ack", 1, timeout=40) == 1
             assert running == 10
             may_end.set()
             await done.wait()
@@ -502,7 +502,7 @@ async def test_compressed_messages_pass_and_a_bomb_does_not() -> None:
             socket.on("disconnect", lambda reason, error: lost.put_nowait(error))
             socket.emit("bomb")
             assert "too big" in str(await lost.get())
-            await socket.wait_connected(timeout=5)
+            await socket.wait_connected(timeout=40)
 
 
 async def test_poll_whose_answer_was_lost_is_not_asked_for_again_in_silence() -> None:

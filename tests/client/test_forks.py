@@ -33,7 +33,7 @@ def in_child(calls):
             else:
                 print(name, "returned")
         with sockwave.sync.connect(url) as own:
-            print("own", own.emit_with_ack("ack", 1, timeout=5))
+            print("own", own.emit_with_ack("ack", 1, timeout=40))
         sys.stdout.flush()
     finally:
         os._exit(sys.exc_info()[0] is not None)
@@ -42,7 +42,7 @@ def in_child(calls):
 BLOCKING = """
 manager = sockwave.sync.Manager(url, handler_threads=2)
 socket = manager.socket()
-socket.wait_connected(5)
+socket.wait_connected(40)
 events = socket.events("echo")
 in_child({
     "emit": lambda: socket.emit("log", 1),
@@ -67,7 +67,7 @@ in_child({
     "manager.on_error": lambda: manager.on_error(print),
     "enter": lambda: socket.__enter__(),
 })
-assert socket.emit_with_ack("get_log", timeout=5) == []
+assert socket.emit_with_ack("get_log", timeout=40) == []
 socket.close()
 manager.close()
 """
@@ -77,7 +77,7 @@ import asyncio
 
 async def main():
     socket = sockwave.connect(url)
-    await socket.wait_connected(5)
+    await socket.wait_connected(40)
     events = socket.events("echo")
     step = lambda coroutine: coroutine.send(None)
     in_child({
@@ -98,7 +98,7 @@ async def main():
         "manager.open": lambda: step(socket.manager.open()),
         "manager.close": lambda: step(socket.manager.close()),
     })
-    assert await socket.emit_with_ack("get_log", timeout=5) == []
+    assert await socket.emit_with_ack("get_log", timeout=40) == []
     await socket.aclose()
 
 asyncio.run(main())

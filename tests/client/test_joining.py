@@ -58,14 +58,14 @@ async def test_auth_that_fails_concerns_its_namespace_alone(
         main = manager.socket()
         lost: list[Any] = []
         main.on("disconnect", lost.append)
-        await main.wait_connected(5)
+        await main.wait_connected(40)
         private = manager.socket("/private", auth=kind(auth))
         errors: list[SockwaveError] = []
         private.on("connect_error", errors.append)
         main.on("connect_error", lost.append)
-        await private.wait_connected(5)
-        assert await private.emit_with_ack("who", timeout=5) == {"token": "s3cret"}
-        assert await main.emit_with_ack("ack", 1, timeout=5) == 1
+        await private.wait_connected(40)
+        assert await private.emit_with_ack("who", timeout=40) == {"token": "s3cret"}
+        assert await main.emit_with_ack("ack", 1, timeout=40) == 1
         assert not lost
     assert [type(error) for error in errors] == [TransportError, TransportError]
     assert text in str(errors[0])
@@ -93,9 +93,9 @@ async def test_auth_is_asked_as_often_as_a_connection_is_tried(
     ):
         private = manager.socket("/private", auth=auth)
         with pytest.raises(TransportError, match="no token"):
-            await private.wait_connected(5)
+            await private.wait_connected(40)
         assert len(asked) == calls
-        await private.wait_connected(5)  # which asks anew
+        await private.wait_connected(40)  # which asks anew
 
 
 async def test_socket_that_disconnects_is_not_asked_for_auth_any_more() -> None:
@@ -111,9 +111,9 @@ async def test_socket_that_disconnects_is_not_asked_for_auth_any_more() -> None:
     ):
         main, private = manager.socket(), manager.socket("/private", auth=auth)
         private.on("connect_error", lambda: private.disconnect())
-        await main.wait_connected(5)
+        await main.wait_connected(40)
         for _ in range(3):
-            await main.emit_with_ack("ack", timeout=5)
+            await main.emit_with_ack("ack", timeout=40)
         assert asked == [True]
         assert not private.active
 
@@ -124,12 +124,12 @@ async def test_refused_namespace_joins_on_the_same_connection_when_it_is_told_to
         Manager(listener.url) as manager,
     ):
         main, private = manager.socket(), manager.socket("/private")
-        await main.wait_connected(5)
+        await main.wait_connected(40)
         with pytest.raises(ConnectError):
-            await private.wait_connected(5)
+            await private.wait_connected(40)
         before = manager.session_id
         private.auth = {"token": "s3cret"}
-        await private.wait_connected(5)
+        await private.wait_connected(40)
         assert manager.session_id == before
 
 
@@ -146,10 +146,10 @@ async def test_namespace_that_was_given_up_is_used_as_any_other_when_it_joins_af
         native_server().listen() as listener,
         Manager(listener.url, reconnection_delay=0.01, reconnection_attempts=1) as manager,
     ):
-        await manager.socket().wait_connected(5)
+        await manager.socket().wait_connected(40)
         private = manager.socket("/private", auth=auth)
         with pytest.raises(TransportError, match="no token"):
-            await private.wait_connected(5)
+            await private.wait_connected(40)
         joined = asyncio.Event()
         private.on("connect", joined.set)
         manager.restart()

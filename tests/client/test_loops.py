@@ -37,11 +37,11 @@ def cut(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 async def call(socket: ClientSocket, number: int) -> Any:
-    return await socket.emit_with_ack("ack", number, timeout=5)
+    return await socket.emit_with_ack("ack", number, timeout=40)
 
 
 async def wait_and_call(socket: ClientSocket, number: int) -> Any:
-    await socket.wait_connected(5)
+    await socket.wait_connected(40)
     return await call(socket, number)
 
 
@@ -90,7 +90,7 @@ def test_client_works_anew_after_a_loop_that_was_cut(
 
     async def use(number: int) -> Any:
         if number == 0:
-            await socket.wait_connected(5)
+            await socket.wait_connected(40)
         return await work(socket, number)
 
     for number in range(3):
@@ -105,13 +105,13 @@ def test_namespaces_come_back_together(url: str) -> None:
     main, chat = manager.socket(), manager.socket("/chat")
 
     async def use() -> None:
-        await main.wait_connected(5)
-        await chat.wait_connected(5)
+        await main.wait_connected(40)
+        await chat.wait_connected(40)
         assert await call(main, 1) == await call(chat, 1) == 1
 
     async def use_one() -> None:
         await call(main, 2)
-        await chat.wait_connected(5)
+        await chat.wait_connected(40)
 
     run(use())
     run(use_one())
@@ -124,14 +124,14 @@ def test_queue_of_retries_goes_on_in_the_next_loop(url: str) -> None:
     socket = connect(url, auto_connect=False, retries=1, ack_timeout=0.2)
 
     async def ask_in_vain() -> None:
-        await socket.wait_connected(5)
+        await socket.wait_connected(40)
         socket.emit("silent")
         socket.emit("echo", "behind")
         await asyncio.sleep(0)
 
     async def go_on() -> Any:
         echoes = socket.events("echo")
-        await socket.wait_connected(5)
+        await socket.wait_connected(40)
         return await anext(echoes)
 
     run(ask_in_vain())

@@ -100,6 +100,6 @@ async def test_auth_of_a_handshake_does_not_show_the_secret_of_the_recovery(is_o
         socket.on("disconnect", lost.set)
         socket.manager.restart()
         await lost.wait()
-        await socket.wait_connected(5)
+        await socket.wait_connected(40)
         assert socket.recovered is is_on
         assert set(map(repr, told + told_to_pattern)) == {"{'token': 1}"}

@@ -19,7 +19,7 @@ async def in_another_loop(work: Callable[[], Awaitable[Any]]) -> Any:
     """Run in a thread, in a loop of its own."""
 
     async def run() -> Any:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(40):
             return await work()
 
     return await asyncio.to_thread(lambda: asyncio.run(run()))
@@ -32,7 +32,7 @@ async def test_everything_may_be_awaited_in_another_loop() -> None:
 
         async def work() -> list[Any]:
             await manager.open()
-            await socket.wait_connected(10)
+            await socket.wait_connected(40)
             answers = [await socket.emit_with_ack("ack", 1, timeout=600)]
             answers += [await socket.timeout(600).emit_with_ack("ack", 2)]
             socket.emit("echo", 3)
@@ -60,7 +60,7 @@ async def test_thread_connects_a_socket_that_was_disconnected() -> None:
 
         async def again() -> Any:
             await asyncio.to_thread(socket.connect)
-            await socket.wait_connected(10)
+            await socket.wait_connected(40)
             return await socket.emit_with_ack("ack", 1, timeout=600)
 
         assert await in_another_loop(again) == 1
@@ -83,9 +83,9 @@ async def test_events_are_iterated_in_another_loop() -> None:
             socket.emit("echo", number)
         await asyncio.to_thread(reading.wait, 10)
         for number in range(50, 60):
-            assert await socket.emit_with_ack("ack", number, timeout=5) == number
+            assert await socket.emit_with_ack("ack", number, timeout=40) == number
             socket.emit("echo", number)
-        await socket.emit_with_ack("ack", timeout=5)
+        await socket.emit_with_ack("ack", timeout=40)
         socket.disconnect()
         assert await task == [(number,) for number in range(60)]
 
@@ -127,7 +127,7 @@ async def test_end_of_the_clients_loop_ends_the_waits_of_others() -> None:
         async def client() -> None:
             socket = connect(listener.url)
             made.extend((socket, asyncio.get_running_loop()))
-            await socket.wait_connected(10)
+            await socket.wait_connected(40)
             started.set()
             await stop.wait()
             # `asyncio.run` cancels what is left.
@@ -143,7 +143,7 @@ async def test_end_of_the_clients_loop_ends_the_waits_of_others() -> None:
             await asyncio.sleep(0.001)
         loop.call_soon_threadsafe(stop.set)
         await thread
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(40):
             for wait in waits:
                 with pytest.raises(Disconnected):
                     await wait
@@ -164,7 +164,7 @@ def test_server_and_client_of_one_program_in_two_loops() -> None:
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     try:
-        assert started.wait(10)
+        assert started.wait(40)
 
         async def program() -> Any:
             async with connect(urls[0]) as socket:
@@ -174,4 +174,4 @@ def test_server_and_client_of_one_program_in_two_loops() -> None:
         assert asyncio.run(program()) == [2]
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(40)

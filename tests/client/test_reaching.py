@@ -82,7 +82,7 @@ async def test_proxy_of_the_environment_is_used(
     async with native_server().listen() as listener, http_proxy(heads) as url:
         environment.setenv(name, url.removeprefix("http://"))
         async with connect(listener.url, trust_env=True, transports=[transport]) as socket:
-            assert await socket.emit_with_ack("ack", 1, timeout=5) == 1
+            assert await socket.emit_with_ack("ack", 1, timeout=40) == 1
     assert heads
     assert all(head.split()[1].startswith(listener.url) for head in heads)
 
@@ -165,7 +165,7 @@ async def test_function_for_headers_that_fails_is_asked_again(
             reconnection_delay=0.01,
         )
         socket.on("connect_error", errors.append)
-        await socket.wait_connected(5)
+        await socket.wait_connected(40)
         await socket.aclose()
     assert [each.cause for each in errors] == ["application"] * 2
 

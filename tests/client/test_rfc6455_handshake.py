@@ -43,7 +43,7 @@ class Peer:
         server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
         try:
             yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(40):
                 await self._ended.wait()
         finally:
             server.close()
@@ -80,7 +80,7 @@ async def attempt(peer: Peer, **options: Any) -> SockwaveError | None:
         options = {"transports": ["websocket"], "reconnection": False, **options}
         async with Manager(url, close_timeout=0.1, **options) as manager:
             try:
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(40):
                     await manager.open()
             except SockwaveError as error:
                 return error

@@ -42,15 +42,18 @@ PEAK: Final = 16 * MB
 KEPT: Final = 8 * MB
 """What it may have added for good (OK2)."""
 
-SETTLE: Final = 30.0
+SETTLE: Final = 60.0
 """Seconds from the attacker's leaving until nothing is left of him (OK3); it takes less than 3
 where nobody else uses the machine."""
 
 ANSWERS: Final = 3
 """Answers that each honest client must have got by the end of a row (OK1)."""
 
-COOL: Final = 30.0
+COOL: Final = 60.0
 """Seconds until memory is back (OK2)."""
+
+PATIENCE: Final = 60.0
+"""Seconds for an answer of the server to a command."""
 
 _OURS: Final = re.compile(r"^(INFO|WARNING|ERROR|CRITICAL) sockwave\S* (.*)$", re.MULTILINE)
 _BAD: Final = re.compile(
@@ -107,6 +110,14 @@ class Target:
 
     def __enter__(self) -> Self:
         """Start all three."""
+        try:
+            self._start()
+        except BaseException:
+            self._resources.close()
+            raise
+        return self
+
+    def _start(self) -> None:
         port = free_port(2)
         command = (*self._python, "-m", "tests.security.app", self.front, str(port), str(port + 1))
         self._server = self._resources.enter_context(
@@ -126,7 +137,6 @@ class Target:
         self._resources.callback(self._honest.kill)
         assert self._honest.stdout is not None
         assert self._honest.stdout.readline() == "ready\n", self._server.output
-        return self
 
     def __exit__(self, *error: object) -> None:
         """End all three."""
@@ -142,7 +152,7 @@ class Target:
         """Of the server."""
         return self._server.pid
 
-    def call(self, command: str, timeout: float = 30.0, **arguments: Any) -> Any:
+    def call(self, command: str, timeout: float = PATIENCE, **arguments: Any) -> Any:
         """Run a command, or `module.function(io, **arguments)`, inside the server: blocks."""
         address = ("127.0.0.1", self.port + 1)
         with socket.create_connection(address, timeout) as connection:
@@ -153,7 +163,7 @@ class Target:
         assert "error" not in answer, answer["error"]
         return answer["result"]
 
-    async def do(self, command: str, timeout: float = 30.0, **arguments: Any) -> Any:
+    async def do(self, command: str, timeout: float = PATIENCE, **arguments: Any) -> Any:
         """Do the same without blocking."""
         return await asyncio.to_thread(self.call, command, timeout, **arguments)
 

@@ -35,14 +35,14 @@ HASTY: Final[dict[str, Any]] = {
 
 
 FAULTY: Final[dict[str, Any]] = {
-    "connect_timeout": 1.0,
+    "connect_timeout": 2.0,
     "ping_interval": 0.4,
-    "ping_timeout": 0.6,
+    "ping_timeout": 1.6,
     "upgrade_timeout": 0.5,
     "connection_state_recovery": True,
     "limits": {"keep_alive_timeout": 0.5},
 }
-"""For faults of the network: what is lost is noticed within a second."""
+"""For faults of the network: what is lost is noticed in two seconds; who is slow stays."""
 
 
 COMPRESSED: Final[dict[str, Any]] = {"per_message_deflate": True}

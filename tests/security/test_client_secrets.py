@@ -91,8 +91,8 @@ async def test_v21_buffers_arrive_as_exactly_their_bytes(
     view = VIEWS[kind]
     async with native_server().listen() as listener:
         async with connect(listener.url, transports=[transport], **FAST) as socket:
-            assert await socket.emit_with_ack("ack", view, timeout=5) == bytes(view)
-            assert await socket.emit_with_ack("ack", {"a": [view]}, timeout=5) == {
+            assert await socket.emit_with_ack("ack", view, timeout=40) == bytes(view)
+            assert await socket.emit_with_ack("ack", {"a": [view]}, timeout=40) == {
                 "a": [bytes(view)]
             }
 
@@ -105,7 +105,7 @@ async def test_v21_buffers_that_cannot_be_sent_raise_at_the_caller() -> None:
             for wrong in (released, array.array("d", [1.0])):
                 with pytest.raises(TypeError):
                     socket.emit("log", wrong)
-            assert await socket.emit_with_ack("get_log", timeout=5) == []
+            assert await socket.emit_with_ack("get_log", timeout=40) == []
 
 
 # --- V40: what cannot stand in a request ----------------------------------------------------------

@@ -32,11 +32,12 @@ async def test_v43_handlers_that_wait(front: str, targets: Callable[..., Target]
         peer = await connected(attack.wire)
         began = time.monotonic()
         peer.websocket.http.writer.write(text('42["wait",1]') * EVENTS)
-        most = 0
-        for _ in range(8):
+        most = looks = 0
+        while most < MAX_HANDLERS // 2 or looks < 8:  # as long as it takes to read so many
             most = max(most, (await target.do("counts"))["tasks"] - before)
+            looks += 1
             await asyncio.sleep(0.05)
-        assert MAX_HANDLERS // 2 <= most <= MAX_HANDLERS + 10, most
+        assert most <= MAX_HANDLERS + 10, most
         peer.websocket.http.reset()
         while (await target.do("counts"))["tasks"] > before + 10:
             await asyncio.sleep(0.05)

@@ -57,7 +57,7 @@ async def behind(
 async def echo(socket: ClientSocket, attack: Attack, count: int = 20) -> None:
     """Ask so often and be answered, in order."""
     answers = await asyncio.gather(
-        *(socket.emit_with_ack("echo", number, timeout=10) for number in range(count))
+        *(socket.emit_with_ack("echo", number, timeout=40) for number in range(count))
     )
     assert answers == list(range(count))
     attack.runs["echo"] += count
@@ -118,7 +118,7 @@ async def test_f16_client_gives_a_dead_connection_up_and_comes_back(
                 assert await lost.get() == "ping timeout"
                 proxy.reset()
                 proxy.resume()
-                await socket.wait_connected(timeout=10)
+                await socket.wait_connected(timeout=40)
                 assert socket.recovered
                 await echo(socket, attack)
 
@@ -248,7 +248,7 @@ async def test_f17_websocket_whose_path_dies_recovers_on_another(
                 assert await lost.get() == "ping timeout"
                 proxy.reset()
                 proxy.resume()
-                await socket.wait_connected(timeout=10)
+                await socket.wait_connected(timeout=40)
                 assert socket.recovered and socket.id == id_
                 await target.do("tests.security.scenarios.faults.tell", number=3)
                 assert [(await anext(news))[0] for _ in range(2)] == [2, 3]
@@ -280,7 +280,7 @@ async def test_f18_delay_beyond_the_heartbeat_closes_cleanly(
                 proxy.answer_delay = SILENCE
                 assert await lost.get() in ("ping timeout", "transport error")
                 proxy.answer_delay = 0.0
-                await socket.wait_connected(timeout=10)
+                await socket.wait_connected(timeout=40)
                 await echo(socket, attack)
 
 
@@ -298,7 +298,7 @@ async def test_f18_answer_that_is_lost_ends_the_session(
                 socket.emit("echo", "lost")
                 attack.runs["echo"] += 1
                 assert await lost.get() == "transport error"
-                await socket.wait_connected(timeout=10)
+                await socket.wait_connected(timeout=40)
                 assert proxy.requests[method] > asked
                 await echo(socket, attack)
 
@@ -320,7 +320,7 @@ async def test_f18_repeated_post_is_handled_twice_or_refused(
                 assert runs == 2 or lost.get_nowait() == "transport error"
                 attack.runs["echo"] += runs
                 proxy.repeats = None
-                await socket.wait_connected(timeout=10)
+                await socket.wait_connected(timeout=40)
                 await echo(socket, attack)
 
 
@@ -334,7 +334,7 @@ async def test_f18_two_polls_at_once_end_the_session(
                 proxy.repeats, proxy.repeats_at_once = "GET", True
                 assert await lost.get() in ("transport error", "transport close")
                 proxy.repeats = None
-                await socket.wait_connected(timeout=10)
+                await socket.wait_connected(timeout=40)
                 await echo(socket, attack)
 
 
@@ -373,7 +373,7 @@ async def test_f19_upgrade_that_fails_stays_on_polling_and_loses_nothing(
                     await target.do("tests.security.scenarios.faults.tell", number=number)
                     number += 1
                     await asyncio.sleep(0.02)
-                assert await socket.emit_with_ack("echo", "last", timeout=10) == "last"
+                assert await socket.emit_with_ack("echo", "last", timeout=40) == "last"
                 attack.runs["echo"] += number + 1
                 assert [(await anext(news))[0] for _ in range(number)] == list(range(number))
                 assert socket.manager.transport == "polling"

@@ -50,7 +50,12 @@ class Victim:
         self._problems.append(text)
 
     async def attack(self, url: str, handler: str, options: dict[str, Any]) -> None:
-        """Connect to a server; `handler` is `plain`, or `waits` for `release`."""
+        """Connect to a server; `handler` is `plain`, or `waits` for `release`.
+
+        A client that is there still, since a test was cut short, would speak in the next one.
+        """
+        await self.end()
+        self._problems.clear()
         self._forget()
         self._release.clear()
         self._stall = 0.0

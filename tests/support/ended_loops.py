@@ -35,7 +35,7 @@ class Thread:
         self._is_cut = False
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
-        assert self._started.wait(10)
+        assert self._started.wait(40)
 
     def _run(self) -> None:
         try:
@@ -64,13 +64,13 @@ class Thread:
     def end(self) -> None:
         """End the loop as `asyncio.run` does: its tasks are cancelled."""
         self.loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(40)
 
     def cut(self) -> None:
         """Stop the loop and close it, whatever runs in it."""
         self._is_cut = True
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(10)
+        self._thread.join(40)
 
 
 async def in_the_middle(thread: Thread, end: Callable[[], None]) -> None:

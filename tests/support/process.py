@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerProcess", "free_port"]
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 """Seconds to start or stop: far more than it takes, for machines that do a lot at once."""
 
 

@@ -32,12 +32,12 @@ def server_in_a_thread(io: Server | None = None) -> Iterator[str]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
-    url, loop, stop = started.get(timeout=10)
+    url, loop, stop = started.get(timeout=40)
     try:
         yield url
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join(40)
 
 
 @pytest.fixture(scope="module")

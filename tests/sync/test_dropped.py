@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 def connected(url: str) -> sockwave.sync.Socket:
     socket = sockwave.sync.connect(url)
-    socket.wait_connected(5)
+    socket.wait_connected(40)
     socket.on("echo", print)
     socket.on("connect", lambda: None)
     socket.manager.on_error(print)
     socket.emit("ack", 1, ack=lambda _: None)
-    assert socket.emit_with_ack("ack", 1, timeout=5) == 1
+    assert socket.emit_with_ack("ack", 1, timeout=40) == 1
     return socket
 
 
 def of_a_manager(url: str) -> sockwave.sync.Socket:
     socket = sockwave.sync.Manager(url, handler_threads=2).socket("/chat")
-    socket.wait_connected(5)
+    socket.wait_connected(40)
     return socket
 
 
@@ -49,7 +49,7 @@ def drop(kept: list[Any], before: set[threading.Thread]) -> None:
     kept.clear()
     gc.collect()
     for thread in threads:
-        thread.join(10)
+        thread.join(40)
         assert not thread.is_alive()
 
 
@@ -69,10 +69,10 @@ def test_server_sees_a_dropped_client_go() -> None:
     with server_in_a_thread(io) as url:
         before = set(threading.enumerate())
         kept = [sockwave.sync.connect(url)]
-        kept[0].wait_connected(5)
+        kept[0].wait_connected(40)
         with pytest.warns(ResourceWarning):
             drop(kept, before)
-        assert left.get(timeout=5) == "client namespace disconnect"
+        assert left.get(timeout=40) == "client namespace disconnect"
 
 
 def test_iteration_keeps_its_client(url: str) -> None:
@@ -82,7 +82,7 @@ def test_iteration_keeps_its_client(url: str) -> None:
     socket.emit("burst", 2)
     del socket
     gc.collect()
-    assert kept[0].get(timeout=5) == (0,)
+    assert kept[0].get(timeout=40) == (0,)
     with pytest.warns(ResourceWarning):
         drop(kept, before)
 

@@ -61,11 +61,11 @@ def test_module_serves_on_a_port_and_stops_on_a_signal() -> None:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("http://127.0.0.1:")
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(40) == 0
 
 
 def test_module_without_a_port_says_how_to_use_it() -> None:
     command = [sys.executable, "-m", "sockwave.testing.websocket_echo"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("usage:")

@@ -21,7 +21,7 @@ from sockwave import (
 )
 from sockwave.socketio.server import collecting
 from tests.support.fake_cluster import FakeCluster, FakeNode
-from tests.support.raw import until, within
+from tests.support.raw import UNIT, until, within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -416,7 +416,7 @@ async def test_timeout_says_who_has_answered_and_who_has_not(native: Front, call
 
         async def ask() -> Any:
             loop.call_soon_threadsafe(answering.set)
-            return await two.here.io.emit_with_ack("q", timeout=0.2)
+            return await two.here.io.emit_with_ack("q", timeout=10 * UNIT)
 
         task = asyncio.create_task(called(ask))
         await answering.wait()

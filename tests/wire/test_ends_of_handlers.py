@@ -237,7 +237,7 @@ def test_handler_that_asks_for_the_end_of_the_program_ends_it(
 ) -> None:
     text = PROGRAM.format(kind=kind, error=error, loops=loops)
     command = [sys.executable, "-c", text, transport]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90)
     assert done.returncode == status, done
     assert f"heard {error.partition('(')[0]}" in done.stdout
     assert "a handler of 'work' failed" in done.stderr

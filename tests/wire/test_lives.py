@@ -59,7 +59,7 @@ def test_server_runs_in_a_thread_until_it_is_stopped_and_then_again(is_hosted: b
     for number in range(2):
         running = Running(io.run, **options)
         with sockwave.sync.connect(running.url) as socket:
-            events = socket.events("x", timeout=10)
+            events = socket.events("x", timeout=40)
             io.emit("x", number)
             assert next(events) == (number,)
             io.stop()
@@ -204,7 +204,7 @@ def test_handlers_of_namespaces_that_a_thread_makes_run_in_the_loop() -> None:
     async def run() -> None:
         async with LinkedClient(io):
             await asyncio.to_thread(io.of, "/made")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(40):
                 while not made:
                     await asyncio.sleep(0)
 

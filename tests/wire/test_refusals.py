@@ -10,7 +10,7 @@ import pytest
 
 from sockwave import ConnectError, Cors, Limits, RateLimits, Server
 from tests.support.apps import echo_engine
-from tests.support.raw import RawWebSocket, until
+from tests.support.raw import UNIT, RawWebSocket, until
 
 if TYPE_CHECKING:
     from sockwave import Request
@@ -192,7 +192,7 @@ async def test_log_says_why_a_request_of_a_session_was_refused(
 async def test_request_that_cannot_be_read_is_told_why(
     native: Front, caplog: pytest.LogCaptureFixture, status: int, sent: bytes, line: str
 ) -> None:
-    async with native.serve(Server(limits=Limits(head_timeout=0.2))) as wire:
+    async with native.serve(Server(limits=Limits(head_timeout=10 * UNIT))) as wire:
         http = await wire.http()
         http.write(sent)
         reply = await http.read()

@@ -306,6 +306,6 @@ async def test_value_that_looks_like_a_place_for_bytes_harms_nobody(native: Fron
 
 
 async def until_seen(seen: list[Any], count: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(40):
         while len(seen) < count:
             await asyncio.sleep(0)

@@ -67,7 +67,7 @@ async def test_wait_for_an_answer_that_cannot_be_sent_ends(
         async with connect(f"http://{wire.host}:{wire.port}", **options) as client:
             client.manager.on_error(lambda error, _, event: heard.append((event, type(error))))
             client.on("ask", object)
-            assert await client.emit_with_ack("ask", timeout=10) == INTERNAL
+            assert await client.emit_with_ack("ask", timeout=40) == INTERNAL
             (socket,) = io.sockets.values()
-            assert await socket.emit_with_ack("ask", timeout=10) == INTERNAL
+            assert await socket.emit_with_ack("ask", timeout=40) == INTERNAL
     assert failures == heard == [("ask", EncodeError)]

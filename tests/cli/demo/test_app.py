@@ -29,7 +29,7 @@ class Person:
 
     async def receive(self) -> tuple[str, Any]:
         """Return the next packet: its type digits with an ack id, and its JSON with attachments."""
-        packet = await asyncio.wait_for(self._websocket.recv(decode=True), 5)
+        packet = await asyncio.wait_for(self._websocket.recv(decode=True), 40)
         head = packet[: len(packet) - len(packet.lstrip("0123456789-"))]
         kind, _, ack = head.partition("-")
         if not kind.startswith(("45", "46")):

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def fetch(url: str) -> tuple[str, bytes]:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=40) as answer:
         return answer.headers["Content-Type"], answer.read()
 
 
 def status_of(request: urllib.request.Request) -> int:
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=40) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:

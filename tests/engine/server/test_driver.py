@@ -15,6 +15,7 @@ from sockwave.engine.io.loop import DEADLINES_PER_TICK
 from sockwave.engine.server.driver import FLUSH_SECONDS, FLUSHES_PER_LOOK, Driver
 from sockwave.types import DisconnectReason, SessionId
 from tests.engine.core.fakes import FakeSink, FakeTransport
+from tests.support.patient_loop import PatientLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -31,10 +32,13 @@ def make_driver(**limits: int) -> Driver:
     return driver
 
 
-def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def run(
+    main: Callable[[], Coroutine[Any, Any, None]],
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
+) -> None:
     """Run to the end; what nobody caught fails the test."""
     uncaught: list[dict[str, Any]] = []
-    with asyncio.Runner() as runner:
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.get_loop().set_exception_handler(lambda loop, context: uncaught.append(context))
         runner.run(main())
     assert not uncaught
@@ -161,7 +165,7 @@ def test_deadline_comes_in_time_whatever_was_scheduled_before() -> None:
         assert (late.times, never.times) == ([], [])
         assert early.times[0] >= now + 0.02
 
-    run(main)
+    run(main, PatientLoop)
 
 
 def test_deadline_may_be_set_anew_when_it_has_come() -> None:
@@ -172,7 +176,7 @@ def test_deadline_may_be_set_anew_when_it_has_come() -> None:
         await asyncio.sleep(0.1)
         assert len(entry.times) >= 3
 
-    run(main)
+    run(main, PatientLoop)
 
 
 def test_crowd_of_deadlines_is_worked_off_in_slices() -> None:
@@ -184,7 +188,7 @@ def test_crowd_of_deadlines_is_worked_off_in_slices() -> None:
         await asyncio.sleep(0.08)
         assert all(len(entry.times) == 1 for entry in entries)
 
-    run(main)
+    run(main, PatientLoop)
 
 
 def test_failure_at_one_deadline_leaves_the_others(caplog: pytest.LogCaptureFixture) -> None:
@@ -199,7 +203,7 @@ def test_failure_at_one_deadline_leaves_the_others(caplog: pytest.LogCaptureFixt
         await asyncio.sleep(0.05)
         assert len(good.times) == 1
 
-    run(main)
+    run(main, PatientLoop)
     assert "internal error at a deadline" in caplog.text
 
 
@@ -217,7 +221,7 @@ def test_after_a_long_stop_clients_are_heard_before_anybody_is_judged() -> None:
         await asyncio.sleep(0.06)
         assert len(entry.times) == 1
 
-    run(main)
+    run(main, PatientLoop)
 
 
 # --- tasks ----------------------------------------------------------------------------------------
@@ -280,7 +284,7 @@ def test_cancelling_ends_all_tasks_but_the_one_that_asks() -> None:
         assert ended == ["wait", "stop"]
         assert driver._tasks == set()
 
-    run(main)
+    run(main, PatientLoop)
 
 
 # --- threads and loops ----------------------------------------------------------------------------
@@ -374,8 +378,8 @@ def test_driver_takes_a_new_loop_when_nobody_is_connected() -> None:
         await asyncio.sleep(0.03)
         assert len(entry.times) == 1
 
-    run(main)
-    run(main)
+    run(main, PatientLoop)
+    run(main, PatientLoop)
 
 
 # --- accounts -------------------------------------------------------------------------------------

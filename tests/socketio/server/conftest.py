@@ -1,6 +1,7 @@
 """Tests that are coroutines run to their end in a loop of their own, on asyncio and on uvloop.
 
-What the loop reports of exceptions that nobody caught fails the test.
+What the loop reports of exceptions that nobody caught fails the test. With the mark `patient` it is
+a loop in which waiting takes no time: time-outs are tested so, which would judge a busy machine.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import inspect
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+
+from tests.support.patient_loop import PatientLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,13 +28,19 @@ else:
     LOOPS["uvloop"] = uvloop.new_event_loop
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell pytest of the marker."""
+    config.addinivalue_line("markers", "patient: waiting takes no time")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each coroutine is a test per kind of loop, and of transport if it has that argument."""
     if "transport" in metafunc.fixturenames:
         metafunc.parametrize("transport", ["websocket", "polling"])
     if inspect.iscoroutinefunction(metafunc.function):
         metafunc.fixturenames.append("loop_kind")
-        metafunc.parametrize("loop_kind", LOOPS)
+        is_patient = metafunc.definition.get_closest_marker("patient") is not None
+        metafunc.parametrize("loop_kind", ["patient"] if is_patient else LOOPS)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -43,7 +52,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(function).parameters}
     kind = pyfuncitem.callspec.params["loop_kind"]
     uncaught: list[dict[str, Any]] = []
-    with asyncio.Runner(loop_factory=LOOPS[str(kind)]) as runner:
+    factory = PatientLoop if kind == "patient" else LOOPS[str(kind)]
+    with asyncio.Runner(loop_factory=factory) as runner:
         runner.get_loop().set_exception_handler(lambda loop, context: uncaught.append(context))
         runner.run(function(**arguments))
     assert not uncaught

@@ -213,7 +213,7 @@ async def test_nobody_reached_is_an_empty_answer(io: Server) -> None:
 
 
 async def test_timeout_of_zero_is_a_real_one(io: Server) -> None:
-    async with LinkedClient(io), asyncio.timeout(1):
+    async with LinkedClient(io), asyncio.timeout(10):  # less than ack_timeout
         with pytest.raises(AckTimeout):
             await io.timeout(0).emit_with_ack("x")
 

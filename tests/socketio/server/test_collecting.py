@@ -116,7 +116,7 @@ def test_every_order_of_what_happens_ends_with_all_that_is_known(data: st.DataOb
                 sides.done(SocketId(each), Disconnected("gone"))
             else:
                 sides.done(SocketId(each), (number,))
-        await asyncio.wait([task], timeout=10)
+        await asyncio.wait([task], timeout=40)
         assert sides.is_forgotten and all(socket.is_forgotten for socket in sides.sockets)
         return answers, task.exception()
 

@@ -186,6 +186,7 @@ async def test_client_that_leaves_between_an_event_and_its_attachments_is_no_fau
         assert socket_of(io, admin, "/admin").connected
 
 
+@pytest.mark.patient
 async def test_attachments_must_come_in_time() -> None:
     io = Server(ping_timeout=0.02)
     reasons = Log()
@@ -266,6 +267,7 @@ async def test_paused_connection_goes_on_in_order() -> None:
     assert order == [(at,) for at in range(20)]
 
 
+@pytest.mark.patient
 async def test_client_that_joins_nothing_is_closed() -> None:
     io = Server(connect_timeout=0.02)
     client = LinkedClient(io)
@@ -276,6 +278,7 @@ async def test_client_that_joins_nothing_is_closed() -> None:
     assert io.engine.sessions == {}
 
 
+@pytest.mark.patient
 async def test_connection_is_not_timed_again_after_it_left_all_namespaces() -> None:
     io = Server(connect_timeout=0.02)
     async with LinkedClient(io) as client:
@@ -284,6 +287,7 @@ async def test_connection_is_not_timed_again_after_it_left_all_namespaces() -> N
         assert len(io.engine.sessions) == 1
 
 
+@pytest.mark.patient
 async def test_client_whose_middlewares_take_too_long_is_closed() -> None:
     io = Server(connect_timeout=0.02)
     calls = Log()
@@ -337,6 +341,7 @@ async def test_wrong_engine_packet_ends_the_sockets_with_its_reason(
     assert reasons == [("/", expected[packet])]
 
 
+@pytest.mark.patient
 async def test_silent_client_times_out() -> None:
     io = Server(ping_interval=0.02, ping_timeout=0.02)
     reasons = Log()

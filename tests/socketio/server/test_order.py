@@ -180,6 +180,7 @@ async def test_lanes_leave_nothing_behind() -> None:
         assert not io.of("/")._lanes
 
 
+@pytest.mark.patient
 async def test_held_session_is_not_found_silent() -> None:
     io = Server(order="socket", ping_interval=0.05, ping_timeout=0.05)
     trace = Trace()

@@ -647,7 +647,7 @@ async def test_callback_may_be_async_or_fail_like_any_handler(io: Server) -> Non
         socket = socket_of(io, client)
         socket.emit("x", ack=ack)
         socket.emit("x", ack=lambda: None)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(40):
             await done.wait()
         await settle()
         assert socket.connected
@@ -798,7 +798,7 @@ async def test_drain_waits_until_the_client_reads(io: Server, transport: Kind) -
         await settle()
         assert not draining.done()
         client.resume()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(40):
             await draining
         assert socket.conn.backlog == 0
 
@@ -913,7 +913,7 @@ async def test_handlers_of_leaving_may_be_async(io: Server) -> None:
             done.set()
 
         client.disconnect()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(40):
             await done.wait()
 
 
