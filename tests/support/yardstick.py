@@ -16,7 +16,7 @@ NOMINAL: Final = 0.012
 
 LOOKS: Final = 9
 
-MOST: Final = 6.0
+MOST: Final = 3.0
 
 
 def slowness() -> float:
@@ -31,7 +31,7 @@ def slowness() -> float:
 def delay() -> float:
     """How many times longer work takes from its beginning to its end: others use the machine, too.
 
-    At most `MOST`: who waits for ten times as long finds no more faults, and takes all day.
+    At most `MOST`: who waits for longer finds no more faults, and takes all day.
     """
     looks = []
     for _ in range(LOOKS):
