@@ -105,15 +105,29 @@ class PollingClient:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
         self._query = b"EIO=4&transport=polling"
+        self.sid = ""
 
     @classmethod
     async def connect(cls, port: int, **options: Any) -> PollingClient:
         """Connect and join the main namespace; options are those of `create_connection`."""
-        client = cls(*await asyncio.open_connection("127.0.0.1", port, **options))
-        body = await client.get()
-        client._query += b"&sid=" + json.loads(body[1:])["sid"].encode()
+        client = await cls.open(port, **options)
         await client.post(b"40")
         await client.get()
+        return client
+
+    @classmethod
+    async def open(cls, port: int, **options: Any) -> PollingClient:
+        """Connect and open a session, in no namespace."""
+        client = cls(*await asyncio.open_connection("127.0.0.1", port, **options))
+        body = await client.get()
+        client.sid = json.loads(body[1:])["sid"]
+        client._query += b"&sid=" + client.sid.encode()
+        return client
+
+    def on_connection_of(self, other: PollingClient) -> PollingClient:
+        """The same session, whose requests go over the connection of another one."""
+        client = PollingClient(other._reader, other._writer)
+        client.sid, client._query = self.sid, self._query
         return client
 
     async def get(self) -> bytes:
