@@ -6,7 +6,7 @@
     broadcast  an event to 1,000 clients of 4 workers, beside the same clients of one
     room       an event to a room of one of 4 workers: what the others pay
     single     100 clients of `workers=1`, beside the same without workers
-    memory     of an idle worker
+    idle       memory and processor time of workers that do nothing
 
 Each round has fresh servers, which take turns and do nothing meanwhile; a ratio is that of the
 median round. Needs Linux. The exit code is 1 when something is not as it is to be.
@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -71,6 +72,7 @@ class Size:
         audience: Clients of a broadcast.
         members: Clients of which those of one worker are in the room.
         kept: Connections on which requests come one after the other.
+        rest: Seconds of doing nothing.
         settling: Seconds after which all workers know that there are no others: before that,
             everything is sent to everybody.
     """
@@ -81,6 +83,7 @@ class Size:
     audience: int = 1_000
     members: int = 200
     kept: int = 10
+    rest: float = 5.0
     settling: float = ClusterOptions().heartbeat_interval + 1.0
 
 
@@ -112,11 +115,10 @@ def meter_of(served: Program, size: Size) -> Meter:
     return Meter(cpu, size.seconds)
 
 
-def leave(clients: Sequence[WebSocketClient]) -> None:
+async def leave(clients: Sequence[WebSocketClient | PollingClient]) -> None:
     """End their connections."""
     for client in clients:
-        client.on_messages = None
-        client.transport.abort()
+        await client.leave()
 
 
 async def by_worker(clients: Sequence[WebSocketClient]) -> dict[int, list[WebSocketClient]]:
@@ -136,7 +138,7 @@ async def echoes(served: Program, clients: int, size: Size, shares: list[float])
     largest = next(iter((await by_worker(load)).values()))
     shares.append(len(largest) / len(load))
     rate = await events_of(load, packet(b"echo"), 1, meter_of(served, size))
-    leave(load)
+    await leave(load)
     return rate
 
 
@@ -226,8 +228,7 @@ async def requests(served: Program, size: Size, *, is_elsewhere: bool) -> float:
         return len(pair)
 
     figure = await repeated([partial(both, pair) for pair in pairs], meter_of(served, size))
-    for client in opened:
-        client.close()
+    await leave(opened)
     return figure
 
 
@@ -235,7 +236,7 @@ async def handshakes(served: Program, size: Size) -> float:
     """Connections that open a session, and no more."""
 
     async def one() -> int:
-        (await PollingClient.open(served.port)).close()
+        await (await PollingClient.open(served.port)).leave()
         return 1
 
     return await repeated([one] * size.kept, meter_of(served, size))
@@ -276,7 +277,7 @@ async def deliveries(served: Program, size: Size) -> float:
     """Clients reached by broadcasts, in a second of processor time."""
     clients = await connected(served.port, size.audience)
     rate = await fanout_of(clients[0], packet(b"fanout"), clients, meter_of(served, size))
-    leave(clients)
+    await leave(clients)
     return rate
 
 
@@ -284,7 +285,7 @@ async def deliveries(served: Program, size: Size) -> float:
 def broadcasting(size: Size, kinds: Sequence[int]) -> Iterator[Callable[[int], float]]:
     """Servers with so many workers each, which know each other; gives what measures one."""
     with programs(kinds) as served:
-        run(asyncio.sleep(size.settling, 0.0))
+        time.sleep(size.settling)
         yield lambda kind: run(deliveries(served[kind], size))
 
 
@@ -296,31 +297,56 @@ def broadcast(size: Size) -> Iterator[Row]:
     yield Row(what, f"{ratio:.3f}", f"at most {BROADCAST:g}", ratio <= BROADCAST)
 
 
+class Look(NamedTuple):
+    """At the clocks.
+
+    Attributes:
+        at: Seconds.
+        concerned: Processor time of the worker that sends, and of the one that has the room.
+        others: That of the rest.
+    """
+
+    at: float
+    concerned: float
+    others: float
+
+    def since(self, before: Look) -> Look:
+        """What has passed on each."""
+        return Look(*(now - then for now, then in zip(self, before, strict=True)))
+
+
 @contextmanager
 def four_workers(size: Size, kinds: Sequence[str]) -> Iterator[Callable[[str], float]]:
     """Four workers that know each other; gives what measures what others pay."""
     with program(4) as served:
-        run(asyncio.sleep(size.settling, 0.0))
+        time.sleep(size.settling)
         yield lambda _: run(part_of_others(served, size))
 
 
 async def part_of_others(served: Program, size: Size) -> float:
-    """Broadcasts by one worker to a room of another one: processor time of the rest, beside theirs."""
+    """Broadcasts by one worker to a room of another one: processor time of the rest, beside theirs.
+
+    What the rest use while nothing is sent at all does not count: they look after each other.
+    """
     clients = await connected(served.port, size.members)
     (home, members), (away, senders), *_ = (await by_worker(clients)).items()
     for member in members:
         await member.ask("room")
-    concerned: list[float] = []
-    all_: list[float] = []
+    looks: list[Look] = []
 
-    async def cpu() -> float:
-        concerned.append(processor_time(home) + processor_time(away))
-        all_.append(sum(map(processor_time, served.workers)))
-        return concerned[-1]
+    async def look() -> float:
+        concerned = processor_time(home) + processor_time(away)
+        others = sum(map(processor_time, served.workers)) - concerned
+        looks.append(Look(time.monotonic(), concerned, others))
+        return concerned
 
-    await fanout_of(senders[0], packet(b"tell"), members, Meter(cpu, size.seconds))
-    leave(clients)
-    return (all_[1] - all_[0]) / (concerned[1] - concerned[0]) - 1
+    meter = Meter(look, size.seconds)
+    await meter.rate(lambda: 0)
+    await fanout_of(senders[0], packet(b"tell"), members, meter)
+    await leave(clients)
+    quiet, sending = looks[1].since(looks[0]), looks[3].since(looks[2])
+    at_rest = quiet.others * sending.at / quiet.at
+    return (sending.others - at_rest) / sending.concerned
 
 
 def room(size: Size) -> Iterator[Row]:
@@ -332,23 +358,46 @@ def room(size: Size) -> Iterator[Row]:
     yield Row(what, f"{part:.2%}", aim, part <= NOTHING)
 
 
-# --- memory ---------------------------------------------------------------------------------------
+# --- workers that do nothing ----------------------------------------------------------------------
+
+
+def megabytes(served: Program, size: Size) -> float:
+    """Memory of all processes; what several have in common counts once."""
+    return sum(map(proportional_kilobytes, served.pids)) / 1024
+
+
+def per_cent_of_a_core(served: Program, size: Size) -> float:
+    """Processor time of all processes that do nothing."""
+    began, used = time.monotonic(), served.cpu()
+    time.sleep(size.rest)
+    return 100 * (served.cpu() - used) / (time.monotonic() - began)
 
 
 @contextmanager
-def resting(kinds: Sequence[int]) -> Iterator[Callable[[int], float]]:
-    """Servers with so many workers each; gives their memory, in MB."""
+def resting(
+    measure: Callable[[Program, Size], float], size: Size, kinds: Sequence[int]
+) -> Iterator[Callable[[int], float]]:
+    """Servers with so many workers each, which know each other; gives what measures one."""
     with programs(kinds) as served:
-        yield lambda kind: sum(map(proportional_kilobytes, served[kind].pids)) / 1024
+        time.sleep(size.settling)
+        yield lambda kind: measure(served[kind], size)
 
 
-def memory(size: Size) -> Iterator[Row]:
-    """What a worker takes that does nothing."""
-    found = list(in_turn(resting, (4, 1), rounds=size.rounds, slices=1))
-    first = statistics.median(one for _, one in found)
-    each = statistics.median((four - one) / 3 for four, one in found)
-    yield Row("memory of the first worker and the supervisor, idle", f"{first:.0f} MB", "", None)
-    yield Row("memory of each worker more, idle", f"{each:.0f} MB", "", None)
+def idle(size: Size) -> Iterator[Row]:
+    """What the first worker takes, and what each of three more."""
+    units = {
+        "memory": (megabytes, "{:.1f} MB"),
+        "processor time": (per_cent_of_a_core, "{:.3f} % of a core"),
+    }
+    for what, (measure, text) in units.items():
+        fresh = partial(resting, measure, size)
+        found = list(in_turn(fresh, (4, 1), rounds=size.rounds, slices=1))
+        first = statistics.median(one for _, one in found)
+        more = statistics.median((four - one) / 3 for four, one in found)
+        yield Row(
+            f"{what}, idle: the first worker and the supervisor", text.format(first), "", None
+        )
+        yield Row(f"{what}, idle: each worker more", text.format(more), "", None)
 
 
 QUESTIONS: Final[dict[str, Callable[[Size], Iterator[Row]]]] = {
@@ -357,7 +406,7 @@ QUESTIONS: Final[dict[str, Callable[[Size], Iterator[Row]]]] = {
     "broadcast": broadcast,
     "room": room,
     "single": single,
-    "memory": memory,
+    "idle": idle,
 }
 
 

@@ -27,8 +27,12 @@ def main() -> None:
 
     @io.on("connection")
     def connection(socket: Socket) -> None:
+        def room() -> bool:
+            socket.join("room")
+            return True
+
         socket.on("pid", os.getpid)
-        socket.on("room", lambda: socket.join("room") or True)
+        socket.on("room", room)
         socket.on("tell", lambda data: io.to("room").emit("told", data))
 
     workers = int(sys.argv[1]) if sys.argv[1:] else None

@@ -30,6 +30,7 @@ class WebSocketClient(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.ready = asyncio.get_running_loop().create_future()
+        self._ended = asyncio.Event()
         self.on_messages: Callable[[int], None] | None = None
         self.answers: list[asyncio.Future[Any]] = []
         self._buffer = b""
@@ -86,6 +87,13 @@ class WebSocketClient(asyncio.Protocol):
         """The server has closed: the benchmark cannot go on."""
         if not self.ready.done():
             self.ready.set_exception(ConnectionError("closed by the server"))
+        self._ended.set()
+
+    async def leave(self) -> None:
+        """Cut the connection, and wait until it is gone."""
+        self.on_messages = None
+        self.transport.abort()
+        await self._ended.wait()
 
     def send(self, packet: bytes) -> None:
         """Send a text packet."""
@@ -153,9 +161,10 @@ class PollingClient:
         length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         return await self._reader.readexactly(length)
 
-    def close(self) -> None:
-        """Drop the connection."""
+    async def leave(self) -> None:
+        """Drop the connection, and wait until it is gone."""
         self._writer.close()
+        await self._writer.wait_closed()
 
 
 class BareClient(asyncio.Protocol):
