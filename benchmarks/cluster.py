@@ -18,10 +18,11 @@ import argparse
 import asyncio
 import statistics
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from benchmarks.load import PollingClient, WebSocketClient
 from benchmarks.programs import (
@@ -39,7 +40,7 @@ from sockwave.adapters import ClusterOptions
 from sockwave.platform import new_event_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+    from collections.abc import Awaitable, Coroutine, Iterator, Sequence
 
 __all__ = ["QUESTIONS", "Row", "Size"]
 
@@ -373,30 +374,30 @@ def per_cent_of_a_core(served: Program, size: Size) -> float:
     return 100 * (served.cpu() - used) / (time.monotonic() - began)
 
 
+Rest: TypeAlias = tuple[int, Callable[[Program, Size], float]]
+"""A number of workers, and what measures them."""
+
+
 @contextmanager
-def resting(
-    measure: Callable[[Program, Size], float], size: Size, kinds: Sequence[int]
-) -> Iterator[Callable[[int], float]]:
+def resting(size: Size, kinds: Sequence[Rest]) -> Iterator[Callable[[Rest], float]]:
     """Servers with so many workers each, which know each other; gives what measures one."""
-    with programs(kinds) as served:
+    with programs(sorted({workers for workers, _ in kinds})) as served:
         time.sleep(size.settling)
-        yield lambda kind: measure(served[kind], size)
+        yield lambda kind: kind[1](served[kind[0]], size)
 
 
 def idle(size: Size) -> Iterator[Row]:
     """What the first worker takes, and what each of three more."""
-    units = {
-        "memory": (megabytes, "{:.1f} MB"),
-        "processor time": (per_cent_of_a_core, "{:.3f} % of a core"),
-    }
-    for what, (measure, text) in units.items():
-        fresh = partial(resting, measure, size)
-        found = list(in_turn(fresh, (4, 1), rounds=size.rounds, slices=1))
-        first = statistics.median(one for _, one in found)
-        more = statistics.median((four - one) / 3 for four, one in found)
-        yield Row(
-            f"{what}, idle: the first worker and the supervisor", text.format(first), "", None
-        )
+    kinds = [(count, what) for what in (megabytes, per_cent_of_a_core) for count in (1, 4)]
+    found = list(in_turn(partial(resting, size), kinds, rounds=size.rounds, slices=1))
+    one, four, one_cpu, four_cpu = zip(*found, strict=True)
+    for what, first, all_, text in (
+        ("memory", one, four, "{:.1f} MB"),
+        ("processor time", one_cpu, four_cpu, "{:.3f} % of a core"),
+    ):
+        more = statistics.median((b - a) / 3 for a, b in zip(first, all_, strict=True))
+        figure = text.format(statistics.median(first))
+        yield Row(f"{what}, idle: the first worker and the supervisor", figure, "", None)
         yield Row(f"{what}, idle: each worker more", text.format(more), "", None)
 
 
