@@ -119,6 +119,9 @@ def meter_of(served: Program, size: Size) -> Meter:
 async def leave(clients: Sequence[WebSocketClient | PollingClient]) -> None:
     """End their connections."""
     for client in clients:
+        if isinstance(client, WebSocketClient):
+            client.on_messages = None  # before the first is gone: no work begins again
+    for client in clients:
         await client.leave()
 
 

@@ -91,7 +91,6 @@ class WebSocketClient(asyncio.Protocol):
 
     async def leave(self) -> None:
         """Cut the connection, and wait until it is gone."""
-        self.on_messages = None
         self.transport.abort()
         await self._ended.wait()
 
