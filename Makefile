@@ -18,7 +18,7 @@ INPUTS := pyproject.toml requirements/constraints.txt scripts/install.py
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all long test-elsewhere check lint types fmt interop bench fuzz fuzz-ci soak soak-ci reliability docs client-bundle node peers lock clean
+.PHONY: help demo test test-all long test-elsewhere check lint types fmt interop bench bench-cluster fuzz fuzz-ci soak soak-ci reliability docs client-bundle node peers lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -76,6 +76,9 @@ interop: $(DEV) peers ## Run the tests against the clients of others, and in bro
 
 bench: $(DEV) ## Run the benchmarks
 	@$(PY) -m benchmarks.run $(ARGS)
+
+bench-cluster: $(DEV) ## Measure what several workers cost
+	@$(PY) -m benchmarks.cluster $(ARGS)
 
 fuzz: $(FUZZ) ## Throw inputs at all that reads what a peer sends, guided by coverage
 	@$(PY) -m fuzz.run $(ARGS)

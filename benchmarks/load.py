@@ -30,6 +30,7 @@ class WebSocketClient(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.ready = asyncio.get_running_loop().create_future()
+        self._ended = asyncio.Event()
         self.on_messages: Callable[[int], None] | None = None
         self.answers: list[asyncio.Future[Any]] = []
         self._buffer = b""
@@ -86,6 +87,12 @@ class WebSocketClient(asyncio.Protocol):
         """The server has closed: the benchmark cannot go on."""
         if not self.ready.done():
             self.ready.set_exception(ConnectionError("closed by the server"))
+        self._ended.set()
+
+    async def leave(self) -> None:
+        """Cut the connection, and wait until it is gone."""
+        self.transport.abort()
+        await self._ended.wait()
 
     def send(self, packet: bytes) -> None:
         """Send a text packet."""
@@ -105,15 +112,29 @@ class PollingClient:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
         self._query = b"EIO=4&transport=polling"
+        self.sid = ""
 
     @classmethod
     async def connect(cls, port: int, **options: Any) -> PollingClient:
         """Connect and join the main namespace; options are those of `create_connection`."""
-        client = cls(*await asyncio.open_connection("127.0.0.1", port, **options))
-        body = await client.get()
-        client._query += b"&sid=" + json.loads(body[1:])["sid"].encode()
+        client = await cls.open(port, **options)
         await client.post(b"40")
         await client.get()
+        return client
+
+    @classmethod
+    async def open(cls, port: int, **options: Any) -> PollingClient:
+        """Connect and open a session, in no namespace."""
+        client = cls(*await asyncio.open_connection("127.0.0.1", port, **options))
+        body = await client.get()
+        client.sid = json.loads(body[1:])["sid"]
+        client._query += b"&sid=" + client.sid.encode()
+        return client
+
+    def on_connection_of(self, other: PollingClient) -> PollingClient:
+        """The same session, whose requests go over the connection of another one."""
+        client = PollingClient(other._reader, other._writer)
+        client.sid, client._query = self.sid, self._query
         return client
 
     async def get(self) -> bytes:
@@ -139,9 +160,10 @@ class PollingClient:
         length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         return await self._reader.readexactly(length)
 
-    def close(self) -> None:
-        """Drop the connection."""
+    async def leave(self) -> None:
+        """Drop the connection, and wait until it is gone."""
         self._writer.close()
+        await self._writer.wait_closed()
 
 
 class BareClient(asyncio.Protocol):

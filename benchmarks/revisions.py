@@ -21,13 +21,15 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-__all__ = ["FLOOR", "ROUNDS", "Comparison", "checkout", "compare", "interval"]
+__all__ = ["FLOOR", "ROUNDS", "Comparison", "checkout", "compare", "in_turn", "interval"]
+
+T = TypeVar("T")
 
 ROUNDS: Final = 30
 """Of fresh servers: one differs from the next by several per cent, so there are many."""
@@ -122,19 +124,35 @@ def compare(
             of the work on one of them.
         before: Folder of the other revision.
     """
-    ours: list[float] = []
-    theirs: list[float] = []
-    for round_ in range(rounds):
-        figures: dict[Path, list[float]] = {ROOT: [], before: []}
-        with fresh((ROOT, before)) as measure:
-            for slice_ in range(slices):
-                for folder in (ROOT, before) if (round_ + slice_) % 2 else (before, ROOT):
-                    figures[folder].append(measure(folder))
-        ours.append(statistics.median(figures[ROOT]))
-        theirs.append(statistics.median(figures[before]))
-    pairs = zip(ours, theirs, strict=True)
-    ratios = tuple(b / a if less_is_better else a / b for a, b in pairs)
+    found = list(in_turn(fresh, (ROOT, before), rounds=rounds, slices=slices))
+    ratios = tuple(b / a if less_is_better else a / b for a, b in found)
+    ours, theirs = zip(*found, strict=True)
     return Comparison(statistics.median(ours), statistics.median(theirs), ratios)
+
+
+def in_turn(
+    fresh: Callable[[Sequence[T]], AbstractContextManager[Callable[[T], float]]],
+    variants: Sequence[T],
+    *,
+    rounds: int,
+    slices: int,
+) -> Iterator[tuple[float, ...]]:
+    """Measure variants of something, forwards and backwards in turn.
+
+    Args:
+        fresh: Makes what a round needs, and gives what measures a slice of one variant.
+
+    Yields:
+        For each round the median of each variant.
+    """
+    for round_ in range(rounds):
+        figures: list[list[float]] = [[] for _ in variants]
+        with fresh(variants) as measure:
+            for slice_ in range(slices):
+                order = range(len(variants))
+                for at in order if (round_ + slice_) % 2 else reversed(order):
+                    figures[at].append(measure(variants[at]))
+        yield tuple(map(statistics.median, figures))
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -32,9 +32,9 @@ LIMITS: Final = RateLimits(
 )
 
 
-def make_server(rate_limits: RateLimits | None) -> Server:
+def make_server(rate_limits: RateLimits | None, ping_interval: float = 25.0) -> Server:
     """Make a server that answers in the ways that are measured."""
-    io = Server(ping_interval=25.0, rate_limits=rate_limits)
+    io = Server(ping_interval=ping_interval, rate_limits=rate_limits)
 
     @io.on("connection")
     def connection(socket: Socket) -> None:

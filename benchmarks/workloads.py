@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.load import BareClient, PollingClient, WebSocketClient
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
-__all__ = ["MODES", "UNITS", "bare"]
+__all__ = ["MODES", "UNITS", "Meter", "bare", "connected", "events_of", "fanout_of", "packet"]
 
 SECONDS = 0.5
 """Of one slice of work: short, so that two servers can take turns and meet the same machine."""
@@ -19,16 +20,47 @@ SECONDS = 0.5
 PAYLOAD = b"x" * 32
 
 
-async def measured(control: WebSocketClient, work: Callable[[], int]) -> float:
-    """Let the load run; work per second of the server's processor time."""
-    await asyncio.sleep(0.3)
-    done, used = work(), await control.ask("cpu")
-    await asyncio.sleep(SECONDS)
-    return float((work() - done) / (await control.ask("cpu") - used))
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """Measures a slice of work.
+
+    Attributes:
+        cpu: Processor time that the server has used so far.
+        seconds: Of the slice.
+    """
+
+    cpu: Callable[[], Awaitable[float]]
+    seconds: float = SECONDS
+
+    @classmethod
+    async def asking(cls, port: int) -> Meter:
+        """One that asks the server itself, which has to be one process."""
+        control = await WebSocketClient.connect(port)
+        return cls(lambda: control.ask("cpu"))
+
+    async def rate(self, work: Callable[[], int]) -> float:
+        """Let the load run; work per second of the server's processor time."""
+        await asyncio.sleep(0.3)
+        done, used = work(), await self.cpu()
+        await asyncio.sleep(self.seconds)
+        return float((work() - done) / (await self.cpu() - used))
+
+
+async def connected(port: int, count: int) -> list[WebSocketClient]:
+    """So many clients."""
+    return [await WebSocketClient.connect(port) for _ in range(count)]
 
 
 async def events(port: int, clients: int, packet: bytes, window: int) -> float:
     """Clients that keep a window of events in flight."""
+    load = await connected(port, clients)
+    return await events_of(load, packet, window, await Meter.asking(port))
+
+
+async def events_of(
+    clients: Sequence[WebSocketClient], packet: bytes, window: int, meter: Meter
+) -> float:
+    """The same with clients that are there."""
     count = 0
 
     def keep_going(client: WebSocketClient) -> Callable[[int], None]:
@@ -40,29 +72,35 @@ async def events(port: int, clients: int, packet: bytes, window: int) -> float:
 
         return came
 
-    for _ in range(clients):
-        client = await WebSocketClient.connect(port)
+    for client in clients:
         client.on_messages = keep_going(client)
         for _ in range(window):
             client.send(packet)
-    return await measured(await WebSocketClient.connect(port), lambda: count)
+    return await meter.rate(lambda: count)
 
 
 async def fanout(port: int) -> float:
     """One event to a thousand, and again when all have it."""
+    clients = await connected(port, 1_000)
+    return await fanout_of(clients[0], packet(b"fanout"), clients, await Meter.asking(port))
+
+
+async def fanout_of(
+    sender: WebSocketClient, packet: bytes, clients: Sequence[WebSocketClient], meter: Meter
+) -> float:
+    """The same with clients that are there, of which one makes the server send it to all."""
     count = 0
-    clients = [await WebSocketClient.connect(port) for _ in range(1_000)]
 
     def came(messages: int) -> None:
         nonlocal count
         count += messages
         if count % len(clients) == 0:
-            clients[0].send(b'42["fanout","%b"]' % PAYLOAD)
+            sender.send(packet)
 
     for client in clients:
         client.on_messages = came
-    clients[0].send(b'42["fanout","%b"]' % PAYLOAD)
-    return await measured(await WebSocketClient.connect(port), lambda: count)
+    sender.send(packet)
+    return await meter.rate(lambda: count)
 
 
 async def poll(port: int) -> float:
@@ -79,7 +117,7 @@ async def poll(port: int) -> float:
             count += 1
 
     tasks = [asyncio.ensure_future(one()) for _ in range(50)]
-    figure = await measured(await WebSocketClient.connect(port), lambda: count)
+    figure = await (await Meter.asking(port)).rate(lambda: count)
     for task in tasks:
         task.cancel()
     return figure
@@ -97,7 +135,7 @@ async def churn(port: int) -> float:
             count += 1
 
     tasks = [asyncio.ensure_future(one()) for _ in range(32)]
-    figure = await measured(await WebSocketClient.connect(port), lambda: count)
+    figure = await (await Meter.asking(port)).rate(lambda: count)
     for task in tasks:
         task.cancel()
     return figure

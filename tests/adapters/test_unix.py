@@ -65,6 +65,54 @@ def test_what_a_dead_process_has_left_is_taken_away(tmp_path: Path) -> None:
     asyncio.run(play())
 
 
+def test_socket_has_its_name_only_when_it_listens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before that, who looks into the directory would take it for what a dead process has left."""
+    rename, seen = os.rename, []
+
+    def named(old: str, new: str) -> None:
+        seen.append(os.listdir(tmp_path / "bus"))
+        with socket.socket(socket.AF_UNIX) as other:
+            other.connect(old)
+        rename(old, new)
+
+    monkeypatch.setattr("os.rename", named)
+
+    async def play() -> None:
+        driver = UnixDriver(str(tmp_path / "bus"))
+        await driver.start()
+        assert not any(name.endswith(".bus") for name in seen[0])
+        assert os.listdir(tmp_path / "bus") == [driver._name]
+        await driver.aclose()
+
+    asyncio.run(play())
+
+
+def test_start_that_has_failed_can_be_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(old: str, new: str) -> None:
+        raise OSError("no space left")
+
+    async def play() -> None:
+        one, two = (UnixDriver(str(tmp_path / "bus")) for _ in range(2))
+        ear = Ear()
+        await two.start()
+        await two.subscribe("/", "two", ear)
+        with monkeypatch.context() as patch:
+            patch.setattr("os.rename", fail)
+            with pytest.raises(OSError, match="no space left"):
+                await one.start()
+        await one.start()
+        one.publish("/", b"to the other")
+        await until(lambda: ear.heard == [b"to the other"])
+        await one.aclose()
+        await two.aclose()
+
+    asyncio.run(play())
+
+
 def test_process_that_does_not_read_loses_messages_and_holds_nobody_up(tmp_path: Path) -> None:
     async def play() -> None:
         one, two = (UnixDriver(str(tmp_path / "bus"), max_backlog=1_000_000) for _ in range(2))

@@ -57,6 +57,7 @@ _GREETINGS: Final = 0
 """Number of the wait for greetings; subscriptions have the numbers after it."""
 
 _SUFFIX: Final = ".bus"
+_UNFINISHED: Final = ".new"
 
 
 class UnixDriver:
@@ -111,8 +112,15 @@ class UnixDriver:
         _prepare(self._directory)
         loop = asyncio.get_running_loop()
         path = os.path.join(self._directory, self._name)
-        self._server = await loop.create_unix_server(lambda: _Incoming(self), path)
-        os.chmod(path, stat.S_IRUSR | stat.S_IWUSR)
+        # It gets its name when it listens: before that, others would take it for a dead one's.
+        server = await loop.create_unix_server(lambda: _Incoming(self), path + _UNFINISHED)
+        try:
+            os.chmod(path + _UNFINISHED, stat.S_IRUSR | stat.S_IWUSR)
+            os.rename(path + _UNFINISHED, path)
+        except OSError:
+            server.close()
+            raise
+        self._server = server
         await self._look()
         await self._wait(_GREETINGS, set(self._peers) - set(self._others))
         early, self._early = self._early, None
