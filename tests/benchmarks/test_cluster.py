@@ -23,6 +23,7 @@ def test_each_question_is_tried() -> None:
     assert ROWS.keys() == QUESTIONS.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS)
 def test_question_has_a_row_with_a_figure_for_each_aim(name: str) -> None:
     rows = list(QUESTIONS[name](TINY))
