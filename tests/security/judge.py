@@ -195,11 +195,11 @@ class Target:
         Args:
             bounds: Fields of `Attack` where the row of the catalogue says otherwise.
         """
+        in_use = await self.do("tests.security.scenarios.memory.in_use")
         before = await self.do("begin")
         log = len(self.output)
         self.forget_peak()
         memory = self.memory()
-        in_use = await self.do("tests.security.scenarios.memory.in_use")
         self.ask_honest()
         began = time.monotonic()
         attack = Attack(self.wire(), **bounds)

@@ -26,7 +26,7 @@ async def test_nothing_done_passes(front: str, targets: Callable[..., Target]) -
 @pytest.mark.parametrize(
     ("planted", "arguments", "found"),
     [
-        ("block", {"seconds": 0.2}, "a turn took 0.2"),
+        ("block", {"seconds": 1.0}, "a turn took 1.0"),
         ("hold", {"size": 20_000_000}, "memory grew by 1[89].. MB|memory grew by 2.* MB"),
         ("log", {"text": "ERROR sockwave.x failed"}, "failed"),
         ("log", {"text": "Task exception was never retrieved"}, "never retrieved"),
