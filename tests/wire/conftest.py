@@ -15,7 +15,7 @@ from tests.support.running import run_coroutine
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-COMMON = ["native", "hosted", "wrapped"]
+COMMON = ["native", "hosted", "wrapped", "workers"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,7 +28,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     choices = {
         "front": COMMON,
         "every_front": list(FRONTS),
-        "native_front": ["native", "hosted"],
+        "native_front": ["native", "hosted", "workers"],
         "native": ["native"],
     }
     for name, chosen in choices.items():
