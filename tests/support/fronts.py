@@ -268,9 +268,7 @@ WRAPPED: Final = Front("wrapped", is_native=False)
 MOUNTED: Final = Front("mounted", is_native=False)
 NATIVE_ON_ASYNCIO: Final = Front("native", is_native=True, loop_factory=asyncio.new_event_loop)
 WORKERS: Final = Front("workers", is_native=True)
-WORKERS_HOSTED: Final = Front(
-    "workers-hosted", is_native=True, loop_factory=asyncio.new_event_loop
-)
+WORKERS_HOSTED: Final = Front("workers-hosted", is_native=True, loop_factory=asyncio.new_event_loop)
 
 FRONTS: Final = {
     "native": NATIVE,
