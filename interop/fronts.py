@@ -1,4 +1,4 @@
-"""The three ways to put a server on a port, inside the running loop."""
+"""The ways to put a server on a port, inside the running loop."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from sockwave.engine.server.fronts.hosting import hosted_server
+from tests.support.doors import Doors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FRONTS", "all_ended", "serving"]
 
-FRONTS = ("native", "hosted", "asgi")
+FRONTS = ("native", "hosted", "asgi", "workers")
 
 _ending: list[asyncio.Task[None]] = []
 """Those of uvicorn on their way out: each sleeps for 0.1 seconds, in which the next test begins."""
@@ -43,11 +44,21 @@ async def serving(servable: Servable, front: str) -> AsyncIterator[str]:
 
     Args:
         front: `native`: the own listener; `hosted`: what `run(app=...)` does; `asgi`: as the
-            application of a plain uvicorn.
+            application of a plain uvicorn; `workers`: as one of three workers of a port,
+            where clients connect to the others.
     """
     if front == "native":
         async with servable.listen() as listener:
             yield listener.url
+        return
+    if front == "workers":
+        servable.engine.driver.bind(asyncio.get_running_loop())
+        doors = Doors(servable.engine)
+        async with doors.open():
+            try:
+                yield f"http://127.0.0.1:{doors.port}"
+            finally:
+                await servable.close()
         return
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))

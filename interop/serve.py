@@ -51,20 +51,27 @@ class ServerProcess:
         command = [sys.executable, "-m", "interop.serve", self._front, str(self.port)]
         self._process = subprocess.Popen(command, cwd=ROOT)
         deadline = time.monotonic() + DEADLINE
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                assert time.monotonic() < deadline and self._process.poll() is None
-                time.sleep(0.02)
-            else:
-                return
+        while not self._is_listening():
+            assert time.monotonic() < deadline and self._process.poll() is None
+            time.sleep(0.02)
 
     def end(self, number: signal.Signals) -> int:
         """Send a signal, and wait for the end; returns the exit code."""
         assert self._process is not None
         self._process.send_signal(number)
-        return self._process.wait(DEADLINE)
+        code = self._process.wait(DEADLINE)
+        deadline = time.monotonic() + DEADLINE
+        while self._is_listening():  # workers, until they see that they have no supervisor
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        return code
+
+    def _is_listening(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
 
     def __enter__(self) -> ServerProcess:
         """Start it."""
@@ -83,9 +90,9 @@ class ServerProcess:
 
 
 def echo_server() -> Server:
-    """A server that tells who it is, and sends back what comes."""
+    """A server that tells which process was started, and sends back what comes."""
     io = Server()
-    io.event("pid")(lambda socket: os.getpid())
+    io.event("pid")(lambda socket: os.getpid() if io.worker.count == 1 else os.getppid())
 
     @io.event
     def echo(socket: Socket, *args: Any) -> Any:
@@ -100,6 +107,8 @@ def main(front: str, port: int) -> None:
     io = echo_server()
     if front == "native":
         io.run(port=port)
+    elif front == "workers":
+        io.run(port=port, workers=3)
     elif front == "hosted":
         io.run(port=port, app=plain_app, uvicorn_options={"log_level": "warning"})
     else:

@@ -74,7 +74,7 @@ async def test_server_closes_the_connection_of_a_client(stage: Stage) -> None:
     assert not ends.io.engine.sessions
 
 
-@pytest.mark.parametrize("front", ["native", "asgi"])
+@pytest.mark.parametrize("front", ["native", "asgi", "workers"])
 async def test_clients_kicked_at_any_step_of_their_upgrade_know_it(
     front: str, driver: NodeDriver
 ) -> None:

@@ -77,7 +77,7 @@ async def keep_sending(flows: dict[str, Flow]) -> None:
         await asyncio.sleep(EVERY)
 
 
-@pytest.mark.parametrize("front", ["native", "hosted", "asgi"])
+@pytest.mark.parametrize("front", ["native", "hosted", "asgi", "workers"])
 async def test_two_hundred_upgrades_lose_double_and_reorder_nothing(front: str) -> None:
     peer = node()
     flows: dict[str, Flow] = {}

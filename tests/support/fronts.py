@@ -18,6 +18,7 @@ import uvicorn.server
 from sockwave.engine.server.fronts.hosting import hosted_server
 from sockwave.platform import new_event_loop
 from sockwave.testing.fault_proxy import FaultProxy
+from tests.support.doors import Doors
 from tests.support.raw import (
     PollingPeer,
     RawHttp,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from sockwave.engine.server.fronts.asgi import AsgiApp, Receive, Scope, Send
     from sockwave.engine.server.fronts.serving import Servable
+    from sockwave.engine.server.fronts.shared_port import Host
     from tests.support.raw import Peer
 
 __all__ = ["FRONTS", "Front", "Wire"]
@@ -124,7 +126,7 @@ class Front:
     """One way to put a server on a port.
 
     Attributes:
-        name: `native`, `hosted`, `wrapped` or `mounted`.
+        name: `native`, `hosted`, `wrapped`, `mounted`, or `workers`, alone or `workers-hosted`.
         is_native: Whether the native listener reads what is meant for the engine.
         loop_factory: Makes the event loop that a test runs in.
     """
@@ -132,6 +134,16 @@ class Front:
     name: str
     is_native: bool
     loop_factory: Callable[[], asyncio.AbstractEventLoop] = new_event_loop
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no application has the other requests on the port."""
+        return self.name in ("native", "workers")
+
+    @property
+    def has_workers(self) -> bool:
+        """Whether requests come to other workers of the port; see `Doors`."""
+        return self.name.startswith("workers")
 
     @asynccontextmanager
     async def serve(
@@ -145,15 +157,32 @@ class Front:
         """
         app = app or hello
         options = {**_OPTIONS, **uvicorn_options}
+        server: uvicorn.Server
         async with AsyncExitStack() as stack:
             path = servable.engine.options.prefix
             if self.name == "native":
                 listener = await stack.enter_async_context(servable.listen())
                 wire = Wire(listener.host, listener.port, path)
+            elif self.name == "workers":
+                engine = servable.engine
+                engine.driver.bind(asyncio.get_running_loop())
+                doors = Doors(engine)
+                await stack.enter_async_context(doors.open())
+                wire = Wire("127.0.0.1", doors.port, path)
+            elif self.name == "workers-hosted":
+                doors = Doors(servable.engine)
+
+                async def opening(host: Host) -> None:
+                    await stack.enter_async_context(doors.open(host))
+
+                sock = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+                server = hosted_server(servable, app, sock, None, options, opening=opening)
+                await stack.enter_async_context(_started(server, sock))
+                wire = Wire("127.0.0.1", doors.port, path)
             else:
                 sock = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
                 if self.name == "hosted":
-                    server: uvicorn.Server = hosted_server(servable, app, sock, None, options)
+                    server = hosted_server(servable, app, sock, None, options)
                 elif self.name == "wrapped":
                     server = uvicorn.Server(uvicorn.Config(servable.wrap(app), **options))
                 else:
@@ -238,6 +267,8 @@ HOSTED: Final = Front("hosted", is_native=True)
 WRAPPED: Final = Front("wrapped", is_native=False)
 MOUNTED: Final = Front("mounted", is_native=False)
 NATIVE_ON_ASYNCIO: Final = Front("native", is_native=True, loop_factory=asyncio.new_event_loop)
+WORKERS: Final = Front("workers", is_native=True)
+WORKERS_HOSTED: Final = Front("workers-hosted", is_native=True, loop_factory=asyncio.new_event_loop)
 
 FRONTS: Final = {
     "native": NATIVE,
@@ -245,4 +276,6 @@ FRONTS: Final = {
     "wrapped": WRAPPED,
     "mounted": MOUNTED,
     "native-asyncio": NATIVE_ON_ASYNCIO,
+    "workers": WORKERS,
+    "workers-hosted": WORKERS_HOSTED,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -15,7 +15,17 @@ from tests.support.running import run_coroutine
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-COMMON = ["native", "hosted", "wrapped"]
+    from _pytest.mark import ParameterSet
+
+COMMON = ["native", "hosted", "wrapped", "workers"]
+
+
+NOT_OVER_WORKERS: Final = {
+    "test_connections_over_the_limit_are_refused",
+    "test_connections_over_the_limit_of_an_address_are_refused",
+}
+"""Tests of connections on which nothing is asked: they stay with the worker that has accepted them,
+and that one counts them."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,14 +38,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     choices = {
         "front": COMMON,
         "every_front": list(FRONTS),
-        "native_front": ["native", "hosted"],
+        "native_front": ["native", "hosted", "workers"],
         "native": ["native"],
     }
     for name, chosen in choices.items():
         if name in metafunc.fixturenames:
-            metafunc.parametrize(name, [FRONTS[front] for front in chosen], ids=chosen)
+            is_left_out = metafunc.function.__name__ in NOT_OVER_WORKERS
+            parameters = [
+                _parameter(front)
+                for front in chosen
+                if not (is_left_out and FRONTS[front].has_workers)
+            ]
+            metafunc.parametrize(name, parameters)
     if "transport" in metafunc.fixturenames:
         metafunc.parametrize("transport", ["polling", "websocket"])
+
+
+def _parameter(name: str) -> ParameterSet:
+    """A front end for pytest; workers pass connections on where there are Unix sockets."""
+    front = FRONTS[name]
+    return pytest.param(front, id=name, marks=[pytest.mark.unix] if front.has_workers else [])
 
 
 @pytest.hookimpl(tryfirst=True)

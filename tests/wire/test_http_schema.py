@@ -200,7 +200,7 @@ def test_no_request_is_an_error_of_the_server(
         stack, wire = runner.run(start())
 
         @settings(max_examples=EXAMPLES)
-        @given(requests(is_native=front.name == "native"))
+        @given(requests(is_native=front.is_alone))
         def check(asked: Asked) -> None:
             runner.run(within(ask(io, wire, asked)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import socket
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,7 @@ from sockwave.workers.relay import relay
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from sockwave.engine.server.engine import EngineServer
     from sockwave.engine.server.fronts.shared_port import Host
@@ -100,7 +101,12 @@ class WorkerRouter:
             ours.close()
             return outcome
         self._relays += 2
-        self._start(relay(tcp, ours, self._relay_ended))
+
+        def drop() -> None:
+            ours.close()
+            tcp.abort()
+
+        self._start(relay(tcp, ours, self._relay_ended), drop)
         return outcome
 
     def _relay_ended(self) -> None:
@@ -117,11 +123,26 @@ class WorkerRouter:
                 arrival.data,
                 arrival.client,
                 is_secure=arrival.is_secure,
-            )
+            ),
+            arrival.sock.close,
         )
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
-        self._engine.driver.spawn(_until_done(work))
+    def _start(self, work: Coroutine[None, None, None], drop: Callable[[], None]) -> None:
+        """Do what takes more than one turn.
+
+        Args:
+            drop: Closes what the work was given. The end of the server cancels tasks, also one
+                that has not begun, and so owns nothing yet.
+        """
+        doing = _until_done(work)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if inspect.getcoroutinestate(work) == inspect.CORO_CREATED:
+                doing.close()
+                work.close()
+                drop()
+
+        self._engine.driver.spawn(doing).add_done_callback(ended)
 
 
 async def _until_done(work: Coroutine[None, None, None]) -> None:
