@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from sockwave.adapters.driver import Receiver
 
-__all__ = ["UnixDriver"]
+__all__ = ["DEFAULT_BACKLOG", "UnixDriver", "prepare_directory"]
 
 _logger: Final = logging.getLogger("sockwave.adapters")
 
@@ -108,7 +108,7 @@ class UnixDriver:
         """
         if self._server is not None or self._is_closed:
             return
-        _prepare(self._directory)
+        prepare_directory(self._directory)
         loop = asyncio.get_running_loop()
         path = os.path.join(self._directory, self._name)
         self._server = await loop.create_unix_server(lambda: _Incoming(self), path)
@@ -432,7 +432,7 @@ class _Incoming(Framed):
             self.listeners.setdefault(channel, set()).add(address)
 
 
-def _prepare(directory: str) -> None:
+def prepare_directory(directory: str) -> None:
     """Make the directory, or see that it is nobody else's.
 
     Raises:
