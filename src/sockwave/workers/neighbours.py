@@ -13,8 +13,11 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 from sockwave.engine.server.routing import HandOver
+from sockwave.socketio.core.cluster_contract import SupportsStart
+from sockwave.socketio.server.server import Server
 from sockwave.workers.cluster import joined
 from sockwave.workers.identity import number_of
 from sockwave.workers.numbers import Claim, relay_path
@@ -42,8 +45,18 @@ JOIN_TIMEOUT: Final = 5.0
 _logger: Final = logging.getLogger("sockwave.workers")
 
 
+_taken: Final[WeakSet[SharesSessions]] = WeakSet()
+
+
 def join_neighbours(served: Servable, maker: SharesSessions) -> Neighbours:
-    """For a server that is made with such an adapter."""
+    """For a server that is made with such an adapter.
+
+    Raises:
+        ValueError: Another server has it: it is one member of the cluster, and has one end.
+    """
+    if maker in _taken:
+        raise ValueError("adapter: each server needs a WorkersAdapter of its own")
+    _taken.add(maker)
     return Neighbours(served, maker)
 
 
@@ -117,8 +130,22 @@ class NeighbourRouter(WorkerRouter):
 
     async def wait_joined(self) -> None:
         """Wait until the others are known, and know this one; for a few seconds at most."""
+        if isinstance(self._served, Server):
+            for namespace in self._served.namespaces.values():
+                if isinstance(namespace.adapter, SupportsStart):  # not yet in a second life
+                    namespace.adapter.start()
         if not await joined(self._served, JOIN_TIMEOUT):
             _logger.warning("this process serves, but not all others answer")
+
+    @property
+    def carrying(self) -> int:
+        """How many requests are with others now, WebSockets included."""
+        return len(self._links)
+
+    @property
+    def answering(self) -> int:
+        """How many requests of others are here now, WebSockets included."""
+        return 0 if self._requests is None else self._requests.open
 
     async def relay(self, sid: bytes, scope: Scope, receive: Receive, send: Send) -> HandOver:
         """Have a request answered by the process of a session."""
@@ -165,4 +192,5 @@ class NeighbourRouter(WorkerRouter):
 
     def drop(self) -> None:
         """Its event loop has ended, and all connections with it."""
+        self.close()
         self._claim.release()

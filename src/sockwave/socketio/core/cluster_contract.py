@@ -26,8 +26,8 @@ __all__ = [
     "RemoteAnswer",
     "RemoteDetails",
     "RemoteOutcome",
-    "SupportsCluster",
     "SharesSessions",
+    "SupportsCluster",
     "SupportsOwnId",
     "SupportsStart",
 ]
