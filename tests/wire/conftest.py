@@ -15,9 +15,11 @@ from tests.support.running import run_coroutine
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-import os
+    from _pytest.mark import ParameterSet
 
-COMMON = os.environ.get("XFRONTS", "native hosted wrapped").split()
+COMMON = ["native", "hosted", "wrapped"]
+RELAYED_TOO = {"cors", "eio3", "polling", "slow_readers", "upgrade", "websocket"}
+"""Files whose tests come by way of another process, too: between them whatever a client may do."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,17 +29,24 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Fixtures that stand for a front end: all of them, the usual ones, or the native listener."""
+    is_relayed = metafunc.module.__name__.rpartition(".test_")[2] in RELAYED_TOO
     choices = {
-        "front": COMMON,
+        "front": [*COMMON, "relayed"] if is_relayed else COMMON,
         "every_front": list(FRONTS),
         "native_front": ["native", "hosted"],
         "native": ["native"],
     }
     for name, chosen in choices.items():
         if name in metafunc.fixturenames:
-            metafunc.parametrize(name, [FRONTS[front] for front in chosen], ids=chosen)
+            metafunc.parametrize(name, [_param(front) for front in chosen], ids=chosen)
     if "transport" in metafunc.fixturenames:
         metafunc.parametrize("transport", ["polling", "websocket"])
+
+
+def _param(name: str) -> ParameterSet:
+    """A front end; one of them takes what Windows lacks."""
+    marks = [pytest.mark.unix] if name == "relayed" else []
+    return pytest.param(FRONTS[name], marks=marks)
 
 
 @pytest.hookimpl(tryfirst=True)

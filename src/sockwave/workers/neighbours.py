@@ -15,8 +15,8 @@ import logging
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
+from sockwave.adapters.adapter import ClusterAdapter
 from sockwave.engine.server.routing import HandOver
-from sockwave.socketio.core.cluster_contract import SupportsStart
 from sockwave.socketio.server.server import Server
 from sockwave.workers.cluster import joined
 from sockwave.workers.identity import number_of
@@ -126,13 +126,13 @@ class NeighbourRouter(WorkerRouter):
         super().start()
         self._engine.share_port(self, self)
         self._requests = RelayedRequests(self._engine, self._claim.listening, self._patience.heard)
-        _logger.info("this process has number %d in %s", self._number, self._claim.directory)
+        _logger.debug("this process has number %d in %s", self._number, self._claim.directory)
 
     async def wait_joined(self) -> None:
         """Wait until the others are known, and know this one; for a few seconds at most."""
         if isinstance(self._served, Server):
             for namespace in self._served.namespaces.values():
-                if isinstance(namespace.adapter, SupportsStart):  # not yet in a second life
+                if isinstance(namespace.adapter, ClusterAdapter):  # not yet, in a second life
                     namespace.adapter.start()
         if not await joined(self._served, JOIN_TIMEOUT):
             _logger.warning("this process serves, but not all others answer")

@@ -81,7 +81,7 @@ async def connect(path: str) -> Link | HandOver:
     except (ConnectionError, FileNotFoundError):
         pass
     except OSError as error:  # its backlog is full, or there are no descriptors left
-        _logger.warning("another process cannot be reached: %s", error)
+        _logger.debug("another process cannot be reached: %s", error)
         if sock is not None:
             sock.close()
         return HandOver.BUSY
@@ -95,20 +95,30 @@ async def relay_out(
 ) -> HandOver:
     """Have a request answered on a connection, which is closed then; see `Relay`."""
     try:
-        try:
-            async with asyncio.timeout(patience.heard):
-                await link.send(_plain(scope))
-                if await link.receive() is None:
-                    return HandOver.GONE
-        except ConnectionError:
+        if not await _is_heard(link, scope, patience):
             return HandOver.GONE
         if scope["type"] == "http":
             return await _http(link, receive, send, patience)
         return await _websocket(link, receive, send, patience)
-    except TimeoutError:
+    except _Silence:
         return HandOver.BUSY
     finally:
         link.close()
+
+
+async def _is_heard(link: Link, scope: Scope, patience: Patience) -> bool:
+    try:
+        async with asyncio.timeout(patience.heard):
+            await link.send(_plain(scope))
+            return await link.receive() is not None
+    except ConnectionError:
+        return False
+    except TimeoutError:
+        raise _Silence from None
+
+
+class _Silence(Exception):  # an answer, not a failure of ours
+    """The other process says nothing."""
 
 
 def _plain(scope: Scope) -> Message:
@@ -146,8 +156,11 @@ async def _whole_answer(link: Link) -> list[Message]:
 
 
 async def _websocket(link: Link, receive: Receive, send: Send, patience: Patience) -> HandOver:
-    async with asyncio.timeout(patience.answer):
-        message = await link.receive()
+    try:
+        async with asyncio.timeout(patience.answer):
+            message = await link.receive()
+    except TimeoutError:
+        raise _Silence from None
     if message is None:
         return HandOver.GONE
     await receive()  # websocket.connect
