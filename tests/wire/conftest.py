@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
 
 COMMON = ["native", "hosted", "wrapped"]
-RELAYED_TOO = {"cors", "eio3", "polling", "slow_readers", "upgrade", "websocket"}
+RELAYED_TOO = {"cors", "polling", "slow_readers", "upgrade", "websocket"}
 """Files whose tests come by way of another process, too: between them whatever a client may do."""
 
 

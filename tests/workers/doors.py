@@ -97,12 +97,14 @@ def router_of(io: Server) -> NeighbourRouter:
 async def doors(directory: Path, front: str = "wrapped", **options: Any) -> AsyncIterator[Doors]:
     """Serve twice, until the block ends."""
     async with AsyncExitStack() as stack:
-        servers = [joined_server(directory / "run", **options) for _ in range(2)]
-        wires = [await stack.enter_async_context(FRONTS[front].serve(io)) for io in servers]
-        yield Doors(*servers, *wires)
-        for wire in wires:
+        one, two = (joined_server(directory / "run", **options) for _ in range(2))
+        first, second = [
+            await stack.enter_async_context(FRONTS[front].serve(io)) for io in (one, two)
+        ]
+        yield Doors(one, two, first, second)
+        for wire in (first, second):
             await wire.aclose()
-        for io in servers:
+        for io in (one, two):
             router: NeighbourRouter | None = router_of(io)
             while router is not None and (router.carrying or router.answering):
                 await asyncio.sleep(0.002)  # bounded by the time of the test

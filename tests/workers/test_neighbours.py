@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,10 +14,11 @@ from sockwave import Cors, Server
 from sockwave.adapters import WorkersAdapter
 from sockwave.platform import unix_socket
 from sockwave.workers.identity import prefix_of
+from sockwave.workers.link import HEARD, Link
 from sockwave.workers.numbers import Claim, relay_path
 from tests.support.apps import ends_of
 from tests.support.fronts import FRONTS
-from tests.support.raw import Closed, PollingPeer, WebSocketPeer, until, within
+from tests.support.raw import Closed, PollingPeer, RawWebSocket, WebSocketPeer, until, within
 from tests.workers.doors import InTurn, doors, joined_server, router_of
 
 if TYPE_CHECKING:
@@ -113,7 +115,7 @@ async def test_chunked_body_is_carried_as_it_comes(tmp_path: Path) -> None:
         await until(lambda: router_of(two.one).answering == 1)
         http.write(b"1\r\n0\r\n0\r\n\r\n")
         assert (await http.read()).body == b"ok"
-        assert (await peer.receive()).startswith('40{"sid":')  # type: ignore[union-attr,arg-type]
+        assert (await peer.receive()).startswith('40{"sid":')  # type: ignore[arg-type]
 
 
 async def test_old_clients_are_served_too(tmp_path: Path) -> None:
@@ -352,7 +354,7 @@ async def test_process_that_says_nothing_is_waited_for_for_a_while(
     """It takes connections, as the system does for one that is stopped."""
     async with doors(tmp_path) as two:
         io = joined_server(tmp_path / "run")
-        io._neighbours.heard = 0.05  # type: ignore[union-attr,attr-defined]
+        io._neighbours.heard = 0.05  # type: ignore[union-attr]
         stopped = Claim(str(tmp_path / "run"))
         async with FRONTS["wrapped"].serve(io) as wire:
             sid = prefix_of(stopped.number) + "abcdefghijklmnopqr"
@@ -363,6 +365,31 @@ async def test_process_that_says_nothing_is_waited_for_for_a_while(
             assert not router_of(io).carrying
         stopped.release()
         assert two.one.engine.clients_count == 0
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+async def test_process_that_hears_and_does_not_answer_is_waited_for_for_a_while(
+    tmp_path: Path, transport: str
+) -> None:
+    async with doors(tmp_path) as two:
+        stuck = Claim(str(tmp_path / "run"))
+        router = router_of(two.one)
+        router._patience = replace(router._patience, answer=0.05)
+        sid = prefix_of(stuck.number) + "abcdefghijklmnopqr"
+        target = two.first.target(transport, sid=sid)
+        http = await two.first.http()
+        headers = {} if transport == "polling" else RawWebSocket.request_headers()
+        http.send("GET", target, headers)
+        loop = asyncio.get_running_loop()
+        sock, _ = await within(loop.sock_accept(stuck.listening))
+        _, link = await loop.connect_accepted_socket(Link, sock)
+        scope = await within(link.receive())
+        assert scope["query_string"].endswith(sid.encode())
+        await link.send({"type": HEARD})
+        assert (await http.read()).status == 503
+        while await within(link.receive()) is not None:
+            pass  # what had come of the request
+        stuck.release()
 
 
 async def test_process_that_dies_in_the_middle_leaves_nobody_waiting(tmp_path: Path) -> None:
