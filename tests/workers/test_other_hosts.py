@@ -73,7 +73,13 @@ class Host:
 
 
 HOSTS: Final = {
-    "uvicorn": Host(("-m", "uvicorn", "chat:app", "--port", "PORT", "--workers", "3")),
+    "uvicorn": Host(
+        (
+            *("-m", "uvicorn", "chat:app", "--port", "PORT", "--workers", "3"),
+            # It takes processes for dead that have not started within 5 s.
+            *("--timeout-worker-healthcheck", "60"),
+        )
+    ),
     "hypercorn": Host(
         ("-m", "hypercorn", "chat:app", "--bind", "127.0.0.1:PORT", "-k", "uvloop", "-w", "3")
     ),
