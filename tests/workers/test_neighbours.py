@@ -491,6 +491,55 @@ def test_loop_that_ends_without_a_word_leaves_its_number(tmp_path: Path) -> None
     asyncio.run(end())
 
 
+def test_sessions_of_a_loop_that_ends_without_a_word_are_over(tmp_path: Path) -> None:
+    io = joined_server(tmp_path)
+
+    async def life() -> bytes:
+        answer: list[Any] = []
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Any) -> None:
+            answer.append(message)
+
+        scope = {"type": "http", "method": "GET", "path": "/socket.io/", "headers": []}
+        await io({**scope, "query_string": b"EIO=4&transport=polling"}, receive, send)
+        body: bytes = answer[1]["body"]
+        return body
+
+    bodies = [asyncio.run(life()) for _ in range(2)]
+    assert all(body.startswith(b'0{"sid":"AA') for body in bodies)
+    asyncio.run(io.close())
+
+
+async def test_nothing_leaks(tmp_path: Path) -> None:
+    """Connections, tasks, over requests that end in each way."""
+    async with doors(tmp_path) as two:
+        peer = await two.open_polling()
+        await peer.connect()
+        target = two.second.target("websocket", sid=peer.sid)
+
+        async def rounds(count: int) -> None:
+            for _ in range(count):
+                await peer.send('420["ask"]')
+                assert await peer.receive() == "430[]"
+                gone = await two.second.websocket(target)
+                gone.http.reset()
+                other = await two.open_polling()
+                http = await two.second.http()
+                http.send("GET", other.target)
+                await until(lambda: router_of(two.one).answering)
+                http.reset()
+            for io in (two.one, two.two):
+                await until(lambda io=io: not router_of(io).carrying + router_of(io).answering)
+
+        await rounds(3)
+        sockets = sockets_in(str(tmp_path / "run"))
+        await rounds(30)
+        await until(lambda: sockets_in(str(tmp_path / "run")) <= sockets)
+
+
 async def test_directory_of_others_is_refused(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -548,3 +597,9 @@ async def test_number_of_a_dead_process_that_another_one_has_is_reached(tmp_path
                 peer = PollingPeer(ways[0], ways[1], target, reply)
                 assert peer.sid.startswith(prefix_of(2))
                 await peer.connect()
+
+
+def sockets_in(directory: str) -> int:
+    """Unix sockets in a directory, connections included, as Linux tells."""
+    with open("/proc/net/unix") as file:
+        return sum(directory in line for line in file)
