@@ -432,6 +432,21 @@ async def test_process_that_stops_ends_what_it_carries_for_others(tmp_path: Path
         assert reply.status == 200
 
 
+async def test_who_comes_while_the_server_leaves_has_to_come_again(tmp_path: Path) -> None:
+    async with doors(tmp_path) as two:
+        peer = await two.open_polling()
+        http = await two.second.http()
+        http.send("POST", peer.target, {"Content-Length": "100"})  # which keeps it for a moment
+        await until(lambda: router_of(two.one).answering == 1)
+        closing = asyncio.create_task(two.one.close(shutdown_timeout=0))
+        while not closing.done():
+            reply = await two.first.get(two.first.target("polling"))
+            assert reply.status in (200, 503)
+        assert not two.one.engine.sessions
+        late = await two.open_polling()
+        await late.connect()
+
+
 async def test_last_words_reach_clients_at_the_wrong_door(tmp_path: Path) -> None:
     async with doors(tmp_path) as two:
         peer = await two.open_polling()
@@ -531,8 +546,8 @@ async def test_nothing_leaks(tmp_path: Path) -> None:
                 http.send("GET", other.target)
                 await until(lambda: router_of(two.one).answering)
                 http.reset()
-            for io in (two.one, two.two):
-                await until(lambda io=io: not router_of(io).carrying + router_of(io).answering)
+            one, other_one = router_of(two.one), router_of(two.two)
+            await until(lambda: not one.answering and not other_one.carrying)
 
         await rounds(3)
         sockets = sockets_in(str(tmp_path / "run"))

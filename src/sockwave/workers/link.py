@@ -92,7 +92,11 @@ class Link(Framed):
 
     def frame_received(self, kind: int, fields: Any) -> None:
         """Keep a message."""
-        if kind != _MESSAGE or not isinstance(fields["type"], str):
+        if (
+            kind != _MESSAGE
+            or not isinstance(fields, dict)
+            or not isinstance(fields.get("type"), str)
+        ):
             raise ValueError("no message")
         if self._is_dropping:
             return

@@ -44,7 +44,6 @@ JOIN_TIMEOUT: Final = 5.0
 
 _logger: Final = logging.getLogger("sockwave.workers")
 
-
 _taken: Final[WeakSet[SharesSessions]] = WeakSet()
 
 
@@ -87,12 +86,15 @@ class Neighbours:
 
     async def aclose(self) -> None:
         """The server is closed: leave, so that the next bind begins anew."""
-        engine = self._served.engine
         router, self._router = self._router, None
-        if router is not None:
-            await router.aclose()
-            engine.share_port(None)
+        if router is None:
+            return
         await self._maker.aclose()
+        await router.aclose()
+        engine = self._served.engine
+        for session in list(engine.sessions.values()):
+            session.discard()  # it has come meanwhile, and nobody could find it
+        engine.share_port(None)
         engine.driver.begin_again()
 
 

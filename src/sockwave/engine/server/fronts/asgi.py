@@ -64,7 +64,7 @@ async def serve(served: Served, scope: Scope, receive: Receive, send: Send) -> N
     engine.driver.bind(asyncio.get_running_loop())
     relay = engine.relay
     if relay is not None:
-        sid = session_in(scope["query_string"])
+        sid = session_in(scope.get("query_string", b""))
         if (
             sid is not None
             and relay.is_elsewhere(sid)
