@@ -26,6 +26,7 @@ __all__ = [
     "check_unix_sockets",
     "claim_file",
     "has_terminal",
+    "has_unix_packets",
     "is_same_user",
     "is_windows",
     "keep_freed_memory",
@@ -306,6 +307,16 @@ def unix_socket(kind: Literal["packets", "datagrams", "stream"]) -> socket.socke
         return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     kinds = {"packets": socket.SOCK_SEQPACKET, "datagrams": socket.SOCK_DGRAM}
     return socket.socket(socket.AF_UNIX, kinds[kind])
+
+
+def has_unix_packets() -> bool:
+    """Whether there are Unix sockets with connections that keep the limits of what is sent; macOS
+    has none."""
+    try:
+        unix_socket("packets").close()
+    except (OSError, AttributeError):
+        return False
+    return True
 
 
 def claim_file(path: str) -> int | None:

@@ -13,6 +13,7 @@ import pytest
 from sockwave import Cors, Server
 from sockwave.adapters import WorkersAdapter
 from sockwave.platform import unix_socket
+from sockwave.workers import neighbours
 from sockwave.workers.identity import prefix_of
 from sockwave.workers.link import HEARD, Link
 from sockwave.workers.numbers import Claim, relay_path
@@ -598,6 +599,19 @@ async def test_our_own_listener_hands_connections_over(tmp_path: Path, front: st
             for _ in range(2):
                 assert (await way.get("/page")).text == "hello /page"
         await echoes(await upgraded(two, peer))
+
+
+async def test_hosts_need_no_connections_to_be_handed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS, where only our own listener is without."""
+    monkeypatch.setattr(neighbours, "has_unix_packets", lambda: False)
+    async with doors(tmp_path) as two:
+        peer = await two.open_polling()
+        await peer.connect()
+        await echoes(peer)
+    async with doors(tmp_path, "native") as two:
+        assert (await (await two.open_polling()).post("40")).json() == UNKNOWN
 
 
 async def test_number_of_a_dead_process_that_another_one_has_is_reached(tmp_path: Path) -> None:

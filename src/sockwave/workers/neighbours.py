@@ -17,6 +17,7 @@ from weakref import WeakSet
 
 from sockwave.adapters.adapter import ClusterAdapter
 from sockwave.engine.server.routing import HandOver
+from sockwave.platform import has_unix_packets
 from sockwave.socketio.server.server import Server
 from sockwave.workers.cluster import joined
 from sockwave.workers.identity import number_of
@@ -122,10 +123,12 @@ class NeighbourRouter(WorkerRouter):
         self._requests: RelayedRequests | None = None
         self._links: set[Link] = set()
         self._is_closing = False
+        self._can_hand_over = has_unix_packets()
 
     def start(self) -> None:
         """Take what others have for sessions here, from now on."""
-        super().start()
+        if self._can_hand_over:
+            super().start()
         self._engine.share_port(self, self)
         self._requests = RelayedRequests(self._engine, self._claim.listening, self._patience.heard)
         _logger.debug("this process has number %d in %s", self._number, self._claim.directory)
@@ -177,6 +180,8 @@ class NeighbourRouter(WorkerRouter):
         is_secure: bool,
     ) -> HandOver:
         """Pass the connection itself; a number that was a dead process's may be another's now."""
+        if not self._can_hand_over:
+            return HandOver.GONE
         outcome = super().hand_over(sid, tcp, data, client, is_secure=is_secure)
         if outcome is HandOver.GONE:
             outcome = super().hand_over(sid, tcp, data, client, is_secure=is_secure)

@@ -49,6 +49,7 @@ class WorkerRouter:
         self.adopted = 0
         self._engine = engine
         self._number = number
+        self._own = self.prefix.encode()
         self._hand_overs = HandOvers(directory, number, self)
         self._relays = 0
 
@@ -63,8 +64,7 @@ class WorkerRouter:
 
     def is_elsewhere(self, sid: bytes) -> bool:
         """Whether this id begins with the number of another worker, alive or not."""
-        number = number_of(sid)
-        return number is not None and number != self._number
+        return not sid.startswith(self._own) and number_of(sid) is not None
 
     def hand_over(
         self,

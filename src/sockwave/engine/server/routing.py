@@ -40,8 +40,11 @@ _SESSION: Final = re.compile(rb"[!-~]+ [!-~]*?[?&]sid=([A-Za-z0-9_~.-]+)")
 """The session in a request line. An id that a user's own function has made may be of other
 characters, which travel percent-encoded: those in front are enough to know whose it is."""
 
-_IN_QUERY: Final = re.compile(rb"(?:^|&)sid=([A-Za-z0-9_~.-]+)")
-"""The same in a query."""
+_ID: Final = re.compile(rb"[A-Za-z0-9_~.-]+")
+"""The same, by itself."""
+
+_NAME: Final = b"sid="
+_AMPERSAND: Final = ord("&")
 
 
 def told_worker() -> str | None:
@@ -132,5 +135,8 @@ class Relay(Protocol):
 
 def session_in(query: bytes) -> bytes | None:
     """The session that a query names, if it does."""
-    found = _IN_QUERY.search(query)
-    return None if found is None else found[1]
+    at = query.find(_NAME)
+    while at > 0 and query[at - 1] != _AMPERSAND:
+        at = query.find(_NAME, at + 1)
+    found = _ID.match(query, at + len(_NAME)) if at >= 0 else None
+    return None if found is None else found[0]
