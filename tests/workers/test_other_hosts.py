@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -13,7 +14,7 @@ import pytest
 from sockwave.codec.websocket import encode_frame
 from tests.support.peers import package
 from tests.support.process import ServerProcess, free_port
-from tests.workers.programs import Visitor
+from tests.workers.programs import Visitor, alive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -164,6 +165,8 @@ def test_process_that_is_killed_leaves_the_others_unharmed(host: ServerProcess) 
         visitors = visitors_of_all(host)
         victim, *others = visitors
         os.kill(victim, signal.SIGKILL)
+        while alive(victim):  # until then the system may give it connections
+            time.sleep(0.01)
         unknown = (400, b'{"code":1,"message":"Session ID unknown"}')
         assert visitors[victim].request() == unknown
         for _ in range(3):
