@@ -21,7 +21,7 @@ from sockwave.engine.server.fronts.hosting import hosted_server
 from sockwave.engine.server.routing import session_in
 from sockwave.platform import new_event_loop
 from sockwave.testing.fault_proxy import FaultProxy
-from sockwave.workers.neighbours import HEARD, NeighbourRouter
+from sockwave.workers.neighbours import NeighbourRouter
 from sockwave.workers.numbers import Claim
 from tests.support.raw import (
     PollingPeer,
@@ -192,7 +192,7 @@ async def _by_wrong_door(servable: Servable, app: AsgiApp) -> AsyncIterator[Asgi
     with tempfile.TemporaryDirectory() as directory:
         for each in (servable, other):
             each.engine.driver.bind(asyncio.get_running_loop())
-            router = NeighbourRouter(each.engine, Claim(directory), HEARD, each)
+            router = NeighbourRouter(each.engine, Claim(directory), None, each)
             router.start()
             routers.append(router)
         ours = servable.engine.id_prefix.encode()

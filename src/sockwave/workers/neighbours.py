@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Neighbours", "join_neighbours"]
 
-HEARD: Final = 5.0
-"""Seconds that a process may take to hear of a request: one that is busy for so long is stopped."""
-
 JOIN_TIMEOUT: Final = 5.0
 """Seconds that a process waits for the others before it serves: one may be stopped."""
 
@@ -66,11 +63,14 @@ class Neighbours:
     Args:
         served: The server.
         maker: Of its adapters.
-        heard: Seconds that a process may take to hear of a request.
+
+    Attributes:
+        heard: Seconds that another process may take to hear of a request; None stands for
+            `ping_timeout`, as which a client measures it.
     """
 
-    def __init__(self, served: Servable, maker: SharesSessions, heard: float = HEARD) -> None:
-        self.heard = heard
+    def __init__(self, served: Servable, maker: SharesSessions) -> None:
+        self.heard: float | None = None
         self._served = served
         self._maker = maker
         self._router: NeighbourRouter | None = None
@@ -105,19 +105,23 @@ class NeighbourRouter(WorkerRouter):
     Args:
         engine: Bound to the running loop.
         claim: Its number.
-        heard: Seconds that another process may take to hear of a request.
+        heard: Seconds that another process may take to hear of a request; None stands for
+            `ping_timeout`.
         served: The server, whose namespaces are to be joined.
 
     Attributes:
         relayed: How many requests were relayed to others.
     """
 
-    def __init__(self, engine: EngineServer, claim: Claim, heard: float, served: Servable) -> None:
+    def __init__(
+        self, engine: EngineServer, claim: Claim, heard: float | None, served: Servable
+    ) -> None:
         super().__init__(engine, claim.directory, claim.number)
         self.relayed = 0
         self._claim = claim
         self._served = served
         options = engine.options
+        heard = options.ping_timeout if heard is None else heard
         longest = options.ping_interval + options.ping_timeout + options.limits.body_timeout
         self._patience = Patience(heard=heard, answer=longest + heard)
         self._requests: RelayedRequests | None = None
