@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+import sockwave.adapters
 import sockwave.testing
 from tests.support.examples import EXAMPLES, run_example
 from tests.support.fronts import Wire
 from tests.support.peers import package
 from tests.support.raw import PollingPeer, WebSocketPeer, within
+from tests.workers.programs import Visitor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,9 +151,27 @@ def test_tests_of_the_chat_pass() -> None:
     assert (run.returncode, "2 passed" in run.stdout) == (0, True), run.stdout
 
 
+@pytest.mark.unix
+def test_processes_of_uvicorn_are_one_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "run"))
+    with run_example("with_uvicorn_workers", tmp_path) as process:
+        visitors: list[Visitor] = []
+        pids: set[int] = set()
+        while len(visitors) < 4 or len(pids) < 2:
+            visitors.append(Visitor(process.port))
+            visitors[-1].open()
+            pids.add(visitors[-1].ask("enter", "kitchen"))
+        visitors[0].emit("say", "kitchen", "soup")
+        for visitor in visitors:
+            assert visitor.events() == [["said", "soup"]]
+    assert "Traceback" not in process.output
+
+
 def test_every_example_is_tested() -> None:
     names = {file.stem for file in EXAMPLE_FILES}
-    assert names == {*KITCHENS, "chat", "test_chat"}
+    assert names == {*KITCHENS, "chat", "test_chat", "with_uvicorn_workers"}
 
 
 @pytest.mark.parametrize("file", EXAMPLE_FILES, ids=lambda file: file.stem)
@@ -168,5 +188,5 @@ def test_example_uses_only_public_names(file: Path) -> None:
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sockwave"):
             module = importlib.import_module(node.module or "")
-            assert module in (sockwave, sockwave.testing)
+            assert module in (sockwave, sockwave.adapters, sockwave.testing)
             assert {alias.name for alias in node.names} <= {*module.__all__}

@@ -140,6 +140,7 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+_register("join_neighbours", _Extension("sockwave.workers.neighbours", "join_neighbours"))
 _register("join_workers", _Extension("sockwave.workers.cluster", "join_workers"))
 _register("workers", _Extension("sockwave.workers.running", "run_workers"))
 _debug.enable()

@@ -24,7 +24,9 @@ __all__ = [
     "after_fork_in_child",
     "awake_clock",
     "check_unix_sockets",
+    "claim_file",
     "has_terminal",
+    "has_unix_packets",
     "is_same_user",
     "is_windows",
     "keep_freed_memory",
@@ -296,12 +298,47 @@ def is_same_user(sock: socket.socket) -> bool:
     return user == os.getuid()
 
 
-def unix_socket(kind: Literal["packets", "datagrams"]) -> socket.socket:
-    """A Unix socket that keeps the limits of what is sent, with connections or without."""
+def unix_socket(kind: Literal["packets", "datagrams", "stream"]) -> socket.socket:
+    """A Unix socket; the first two kinds keep the limits of what is sent, with connections or
+    without."""
     import socket
 
+    if kind == "stream":
+        return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     kinds = {"packets": socket.SOCK_SEQPACKET, "datagrams": socket.SOCK_DGRAM}
     return socket.socket(socket.AF_UNIX, kinds[kind])
+
+
+def has_unix_packets() -> bool:
+    """Whether there are Unix sockets with connections that keep the limits of what is sent; macOS
+    has none."""
+    try:
+        unix_socket("packets").close()
+    except (OSError, AttributeError):
+        return False
+    return True
+
+
+def claim_file(path: str) -> int | None:
+    """Make a file this process's own, among those that ask this way; not on Windows.
+
+    It is made if it is not there. It is free again when the descriptor is closed, which the end of
+    the process does, however that comes.
+
+    Returns:
+        The descriptor; None while the file is another's.
+    """
+    import fcntl
+
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            return None
+        raise
+    return descriptor
 
 
 def share_port(sock: socket.socket) -> None:

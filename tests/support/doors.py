@@ -23,7 +23,7 @@ from sockwave.engine.core.options import EngineOptions
 from sockwave.engine.server.engine import EngineServer
 from sockwave.engine.server.fronts.listener import HttpConnection
 from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG
-from sockwave.workers.identity import Identity, prefix_of
+from sockwave.workers.identity import prefix_of
 from sockwave.workers.router import WorkerRouter
 
 if TYPE_CHECKING:
@@ -91,15 +91,7 @@ def _routed(
     engine: EngineServer, directory: str, number: int, kind: type[WorkerRouter], host: Host | None
 ) -> Iterator[None]:
     """Make an engine that of a worker."""
-    identity = Identity(
-        number=number,
-        index=0 if number == OWNER else DOORS.index(number) + 1,
-        count=len(DOORS) + 1,
-        directory=directory,
-        listening=-1,
-        control=-1,
-    )
-    router = kind(engine, identity, host)
+    router = kind(engine, directory, number, host)
     router.start()
     try:
         yield

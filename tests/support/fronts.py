@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import tempfile
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -15,9 +16,13 @@ from urllib.parse import quote
 import uvicorn
 import uvicorn.server
 
+from sockwave.engine import Engine
 from sockwave.engine.server.fronts.hosting import hosted_server
+from sockwave.engine.server.routing import session_in
 from sockwave.platform import new_event_loop
 from sockwave.testing.fault_proxy import FaultProxy
+from sockwave.workers.neighbours import NeighbourRouter
+from sockwave.workers.numbers import Claim
 from tests.support.doors import Doors
 from tests.support.raw import (
     PollingPeer,
@@ -126,7 +131,8 @@ class Front:
     """One way to put a server on a port.
 
     Attributes:
-        name: `native`, `hosted`, `wrapped`, `mounted`, or `workers`, alone or `workers-hosted`.
+        name: `native`, `hosted`, `wrapped`, `mounted`, `relayed`, or `workers`, alone or
+            `workers-hosted`.
         is_native: Whether the native listener reads what is meant for the engine.
         loop_factory: Makes the event loop that a test runs in.
     """
@@ -183,6 +189,9 @@ class Front:
                 sock = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
                 if self.name == "hosted":
                     server = hosted_server(servable, app, sock, None, options)
+                elif self.name == "relayed":
+                    relayed = await stack.enter_async_context(_by_wrong_door(servable, app))
+                    server = uvicorn.Server(uvicorn.Config(relayed, **options))
                 elif self.name == "wrapped":
                     server = uvicorn.Server(uvicorn.Config(servable.wrap(app), **options))
                 else:
@@ -203,6 +212,33 @@ class Front:
             yield wire
         assert not servable.engine.sessions
         assert not servable.engine.driver.connections
+
+
+@asynccontextmanager
+async def _by_wrong_door(servable: Servable, app: AsgiApp) -> AsyncIterator[AsgiApp]:
+    """Let each request of a session come to another process of the host, as it were."""
+    wrapped, other = servable.wrap(app), Engine(path=servable.engine.options.path)
+    routers = []
+    with tempfile.TemporaryDirectory() as directory:
+        for each in (servable, other):
+            each.engine.driver.bind(asyncio.get_running_loop())
+            router = NeighbourRouter(each.engine, Claim(directory), None, each)
+            router.start()
+            routers.append(router)
+        ours = servable.engine.id_prefix.encode()
+
+        async def doors(scope: Scope, receive: Receive, send: Send) -> None:
+            sid = None if scope["type"] == "lifespan" else session_in(scope["query_string"])
+            door = other if sid is not None and sid.startswith(ours) else wrapped
+            await door(scope, receive, send)
+
+        try:
+            yield doors
+        finally:
+            await other.close()
+            for router, each in zip(routers, (servable, other), strict=True):
+                await router.aclose()
+                each.engine.share_port(None)
 
 
 _OPTIONS: Final[dict[str, Any]] = {
@@ -266,6 +302,7 @@ NATIVE: Final = Front("native", is_native=True)
 HOSTED: Final = Front("hosted", is_native=True)
 WRAPPED: Final = Front("wrapped", is_native=False)
 MOUNTED: Final = Front("mounted", is_native=False)
+RELAYED: Final = Front("relayed", is_native=False)
 NATIVE_ON_ASYNCIO: Final = Front("native", is_native=True, loop_factory=asyncio.new_event_loop)
 WORKERS: Final = Front("workers", is_native=True)
 WORKERS_HOSTED: Final = Front("workers-hosted", is_native=True, loop_factory=asyncio.new_event_loop)
@@ -275,6 +312,7 @@ FRONTS: Final = {
     "hosted": HOSTED,
     "wrapped": WRAPPED,
     "mounted": MOUNTED,
+    "relayed": RELAYED,
     "native-asyncio": NATIVE_ON_ASYNCIO,
     "workers": WORKERS,
     "workers-hosted": WORKERS_HOSTED,

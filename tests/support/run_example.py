@@ -7,6 +7,8 @@ import os
 import runpy
 import sys
 
+import uvicorn
+
 from sockwave import Server
 
 if __name__ == "__main__":
@@ -14,4 +16,6 @@ if __name__ == "__main__":
     os.environ["PORT"] = port
     on_port = functools.partialmethod(Server.run, port=int(port))
     Server.run = on_port  # type: ignore[method-assign, assignment] # the same but for a default
+    # It takes processes for dead that have not started within 5 s.
+    uvicorn.run = functools.partial(uvicorn.run, timeout_worker_healthcheck=60)
     runpy.run_path(file, run_name="__main__")

@@ -27,6 +27,9 @@ NOT_OVER_WORKERS: Final = {
 """Tests of connections on which nothing is asked: they stay with the worker that has accepted them,
 and that one counts them."""
 
+RELAYED_TOO: Final = {"cors", "polling", "slow_readers", "upgrade", "websocket"}
+"""Files whose tests come by way of another process, too: between them whatever a client may do."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Tell pytest of the marker."""
@@ -35,8 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Fixtures that stand for a front end: all of them, the usual ones, or the native listener."""
+    is_relayed = metafunc.module.__name__.rpartition(".test_")[2] in RELAYED_TOO
     choices = {
-        "front": COMMON,
+        "front": [*COMMON, "relayed"] if is_relayed else COMMON,
         "every_front": list(FRONTS),
         "native_front": ["native", "hosted", "workers"],
         "native": ["native"],
@@ -55,9 +59,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _parameter(name: str) -> ParameterSet:
-    """A front end for pytest; workers pass connections on where there are Unix sockets."""
+    """A front end for pytest; some take what Windows lacks."""
     front = FRONTS[name]
-    return pytest.param(front, id=name, marks=[pytest.mark.unix] if front.has_workers else [])
+    return pytest.param(
+        front, id=name, marks=[pytest.mark.unix] if front.has_workers or name == "relayed" else []
+    )
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -214,9 +214,16 @@ class Visitor:
         assert status == 200
         return [json.loads(packet[2:]) for packet in body.split(b"\x1e") if packet[:2] == b"42"]
 
-    def ask(self, event: str, connection: socket.socket | None = None, cut: int = 0) -> Any:
+    def ask(
+        self,
+        event: str,
+        *args: object,
+        connection: socket.socket | None = None,
+        cut: int = 0,
+    ) -> Any:
         """Emit with an acknowledgement: two requests, on two connections."""
-        assert self.request(f'421["{event}"]'.encode(), connection, cut) == (200, b"ok")
+        body = b"421" + json.dumps([event, *args]).encode()
+        assert self.request(body, connection, cut) == (200, b"ok")
         status, body = self.request(connection=connection, cut=cut)
         assert (status, body[:3]) == (200, b"431"), body
         return json.loads(body[3:])[0]

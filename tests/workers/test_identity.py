@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from sockwave.engine.server.routing import session_of
+from sockwave.engine.server.routing import session_in, session_of
 from sockwave.engine.server.sessions.ids import generate_id
 from sockwave.workers.identity import MAX_NUMBER, Identity, number_of, prefix_of
 
@@ -78,3 +78,20 @@ def test_program_that_a_worker_starts_is_no_worker() -> None:
 )
 def test_session_stands_in_the_request_line(data: bytes, sid: bytes | None) -> None:
     assert session_of(data) == sid
+
+
+@pytest.mark.parametrize(
+    ("query", "sid"),
+    [
+        (b"sid=AB", b"AB"),
+        (b"EIO=4&transport=polling&sid=AB-_.~9&t=1", b"AB-_.~9"),
+        (b"xsid=no&sid=AB%20c", b"AB"),
+        (b"xsid=no&ysid=no", None),
+        (b"sid=%41B", None),
+        (b"sid=", None),
+        (b"EIO=4", None),
+        (b"", None),
+    ],
+)
+def test_session_is_read_from_a_query(query: bytes, sid: bytes | None) -> None:
+    assert session_in(query) == sid

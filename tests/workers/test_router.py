@@ -10,7 +10,6 @@ import pytest
 
 from sockwave.engine.server.engine import EngineServer
 from sockwave.workers.handover import Arrival
-from sockwave.workers.identity import Identity
 from sockwave.workers.router import WorkerRouter
 from tests.support.raw import within
 
@@ -24,10 +23,7 @@ def router_in(directory: Path) -> tuple[EngineServer, WorkerRouter]:
     """A worker without others."""
     engine = EngineServer()
     engine.driver.bind(asyncio.get_running_loop())
-    identity = Identity(
-        number=1, index=0, count=1, directory=str(directory), listening=-1, control=-1
-    )
-    return engine, WorkerRouter(engine, identity)
+    return engine, WorkerRouter(engine, str(directory), 1)
 
 
 async def test_connection_that_arrives_when_all_ends_is_closed(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_kept_connection_serves_sessions_of_all_workers_in_turn(tmp_path: Path) 
         assert len(set(owners)) > 1
         with closing(visitors[0].connection()) as shared:
             for _ in range(3):
-                answers = [visitor.ask("pid", shared) for visitor in visitors]
+                answers = [visitor.ask("pid", connection=shared) for visitor in visitors]
                 assert answers == owners
 
 
@@ -112,8 +112,8 @@ def test_encrypted_connections_are_relayed(tmp_path: Path) -> None:
             visitor.open()
             assert visitor.ask("client")[2] is True
         with closing(visitors[0].connection()) as shared:
-            owners = [visitor.ask("pid", shared) for visitor in visitors]
-            assert [visitor.ask("pid", shared) for visitor in visitors] == owners
+            owners = [visitor.ask("pid", connection=shared) for visitor in visitors]
+            assert [visitor.ask("pid", connection=shared) for visitor in visitors] == owners
 
 
 def test_upgrade_reaches_the_worker_of_its_session(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_application_beside_it_has_its_lifespan_in_each_worker(tmp_path: Path) -
             for visitor in visitors:
                 shared.sendall(b"GET /page HTTP/1.1\r\nHost: a\r\n\r\n")
                 assert read_answer(shared) == (200, b"app")
-                assert visitor.ask("pid", shared) in program.workers()
+                assert visitor.ask("pid", connection=shared) in program.workers()
 
 
 def test_worker_that_dies_is_replaced_and_its_clients_are_told(tmp_path: Path) -> None:
@@ -271,7 +271,7 @@ def test_new_connections_are_dealt_out_evenly(tmp_path: Path) -> None:
             visitor = Visitor(program.port)
             with closing(visitor.connection()) as sock:
                 visitor.open(sock)
-                pid = visitor.ask("pid", sock)
+                pid = visitor.ask("pid", connection=sock)
             counts[pid] = counts.get(pid, 0) + 1
         assert len(counts) == 4
         assert max(counts.values()) <= 1.5 * 100

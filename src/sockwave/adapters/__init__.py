@@ -5,6 +5,7 @@ from sockwave.adapters.driver import Capabilities, Driver, Receiver
 from sockwave.adapters.memory import Faults, MemoryBroker, MemoryDriver
 from sockwave.adapters.options import ClusterOptions
 from sockwave.adapters.unix import UnixDriver
+from sockwave.adapters.workers import WorkersAdapter
 
 __all__ = [
     "Capabilities",
@@ -16,4 +17,5 @@ __all__ = [
     "MemoryDriver",
     "Receiver",
     "UnixDriver",
+    "WorkersAdapter",
 ]

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from sockwave.adapters.driver import Receiver
 
-__all__ = ["UnixDriver"]
+__all__ = ["DEFAULT_BACKLOG", "UnixDriver", "prepare_directory"]
 
 _logger: Final = logging.getLogger("sockwave.adapters")
 
@@ -109,7 +109,7 @@ class UnixDriver:
         """
         if self._server is not None or self._is_closed:
             return
-        _prepare(self._directory)
+        prepare_directory(self._directory)
         loop = asyncio.get_running_loop()
         path = os.path.join(self._directory, self._name)
         # It gets its name when it listens: before that, others would take it for a dead one's.
@@ -440,7 +440,7 @@ class _Incoming(Framed):
             self.listeners.setdefault(channel, set()).add(address)
 
 
-def _prepare(directory: str) -> None:
+def prepare_directory(directory: str) -> None:
     """Make the directory, or see that it is nobody else's.
 
     Raises:

@@ -9,5 +9,9 @@ from PyInstaller.utils.hooks import collect_data_files, copy_metadata
 datas = [*collect_data_files("sockwave"), *copy_metadata("sockwave")]
 """The browser client, the demo's page, and the version that the command prints."""
 
-hiddenimports = ["sockwave.sync"] if find_spec("aiohttp") is not None else []
-"""`sockwave.connect` and `sockwave.sync` are imported when they are first used, by their names."""
+hiddenimports = [f"sockwave.workers.{module}" for module in ("cluster", "neighbours", "running")]
+"""What is imported when it is first used, by its name: `sockwave.connect` and `sockwave.sync`, and
+what workers and a `WorkersAdapter` need."""
+
+if find_spec("aiohttp") is not None:
+    hiddenimports.append("sockwave.sync")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import socket
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.engine.server.fronts.adopting import adopt
 from sockwave.engine.server.routing import HandOver
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from sockwave.engine.server.engine import EngineServer
     from sockwave.engine.server.fronts.shared_port import Host
-    from sockwave.workers.identity import Identity
 
 __all__ = ["WorkerRouter"]
 
@@ -31,23 +30,28 @@ class WorkerRouter:
 
     Args:
         engine: Its engine, which is bound to the loop.
-        identity: Of this process.
+        directory: Of the workers' sockets.
+        number: Of this process.
         host: Takes requests that are not the engine's, where there is an application beside it.
 
     Attributes:
         prefix: What ids of sessions here begin with.
+        host: The same.
         handed_over: How many connections were passed to others.
         adopted: How many came from others.
     """
 
-    def __init__(self, engine: EngineServer, identity: Identity, host: Host | None = None) -> None:
-        self.prefix = prefix_of(identity.number)
+    def __init__(
+        self, engine: EngineServer, directory: str, number: int, host: Host | None = None
+    ) -> None:
+        self.prefix = prefix_of(number)
+        self.host: Any = host
         self.handed_over = 0
         self.adopted = 0
         self._engine = engine
-        self._host = host
-        self._number = identity.number
-        self._hand_overs = HandOvers(identity.directory, identity.number, self)
+        self._number = number
+        self._own = self.prefix.encode()
+        self._hand_overs = HandOvers(directory, number, self)
         self._relays = 0
 
     def start(self) -> None:
@@ -61,8 +65,7 @@ class WorkerRouter:
 
     def is_elsewhere(self, sid: bytes) -> bool:
         """Whether this id begins with the number of another worker, alive or not."""
-        number = number_of(sid)
-        return number is not None and number != self._number
+        return not sid.startswith(self._own) and number_of(sid) is not None
 
     def hand_over(
         self,
@@ -118,7 +121,7 @@ class WorkerRouter:
         self._start(
             adopt(
                 self._engine,
-                self._host,
+                self.host,
                 arrival.sock,
                 arrival.data,
                 arrival.client,

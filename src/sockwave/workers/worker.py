@@ -105,7 +105,8 @@ class Worker:
         engine = self._served.engine
         engine.driver.bind(asyncio.get_running_loop())
         self._control = await connect_control(control_socket(self._identity.control), self)
-        self._router = WorkerRouter(engine, self._identity, host)
+        identity = self._identity
+        self._router = WorkerRouter(engine, identity.directory, identity.number, host)
         self._router.start()
         if not await joined(self._served, JOIN_TIMEOUT):
             _logger.warning("worker %d serves, but not all others answer", self._identity.index)

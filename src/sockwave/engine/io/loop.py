@@ -54,6 +54,8 @@ class LoopDriver(ABC):
         self.turns = Turns(self.turn_clock, self.call_soon)
         self._wheel = TimingWheel()
         self._timer: asyncio.TimerHandle | None = None
+        self._on_bind: list[Callable[[], None]] = []
+        self._is_bind_due = False
         self._tasks: set[asyncio.Task[Any] | None] = set()
         self._ending: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
 
@@ -67,10 +69,16 @@ class LoopDriver(ABC):
         """
         self.check_process()
         loop = loop or asyncio.get_running_loop()
-        if loop is self._loop:
-            return
-        if self._loop is not None and not self._loop.is_closed() and self._is_in_use():
-            raise RuntimeError(f"this {self._side} is in use in another event loop")
+        if loop is not self._loop:
+            if self._loop is not None and not self._loop.is_closed() and self._is_in_use():
+                raise RuntimeError(f"this {self._side} is in use in another event loop")
+            self._take(loop)
+        if self._is_bind_due:
+            for callback in self._on_bind:
+                callback()
+            self._is_bind_due = False
+
+    def _take(self, loop: asyncio.AbstractEventLoop) -> None:
         is_first = self._loop is None
         _bound.add(self)
         self._loop = loop
@@ -81,6 +89,19 @@ class LoopDriver(ABC):
         self._loop_changed(is_first)
         self._wheel = TimingWheel()
         self._timer = None
+        self.begin_again()
+
+    def on_bind(self, callback: Callable[[], None]) -> None:
+        """Call back whenever this is bound to a loop, before anything is done there.
+
+        What it raises is raised by `bind`, and it is called again with the next one.
+        """
+        self._on_bind.append(callback)
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        """Call back all of `on_bind` at the next `bind`, though it may be to the same loop."""
+        self._is_bind_due = bool(self._on_bind)
 
     # --- forks ------------------------------------------------------------------------------------
 

@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     from sockwave.engine.core.transport import Transport
     from sockwave.engine.io.turns import Turns
     from sockwave.engine.server.exchange import HttpExchange, ResponseHeaders, UpgradeExchange
-    from sockwave.engine.server.routing import Router
+    from sockwave.engine.server.routing import Relay, Router
     from sockwave.engine.server.transports.compression import Compressions
 
 __all__ = ["EngineServer"]
@@ -114,6 +114,7 @@ class EngineServer(Emitter):
         trusted_proxies: Those of the options, for front ends; None where there are none.
         rates: The limits at work; None where there are none.
         router: Where other processes share the port: knows whose a session is; see `share_port`.
+        relay: The same where a host has the port.
         id_prefix: What ids of sessions begin with.
 
     Events: `connection` (session); `connection_error` (HandshakeFailure); `initial_headers`
@@ -153,6 +154,7 @@ class EngineServer(Emitter):
         if self.options.block_warning is not None:
             self._watchdog = Watchdog(self.options.block_warning, lambda: bool(self._sessions))
         self.router: Router | None = None
+        self.relay: Relay | None = None
         self.id_prefix = ""
         self._handlers = NO_HANDLERS
         self._middlewares: tuple[Handler, ...] = ()
@@ -403,23 +405,23 @@ class EngineServer(Emitter):
 
     def _warn_of_processes(self) -> None:
         """Say once what is most likely wrong where a host has several processes."""
-        if multiprocessing.parent_process() is not None:
+        if multiprocessing.parent_process() is not None and self.router is None:
             self._has_warned = True
             _logger.warning(
                 "a session was asked for that this process does not have: if others share its port"
-                " (--workers), each client must reach the same one every time"
+                " (--workers), give the server a WorkersAdapter (docs/scaling.md)"
             )
 
-    def share_port(self, router: Router) -> None:
-        """Be one of several processes behind one port, before there is any session.
+    def share_port(self, router: Router | None, relay: Relay | None = None) -> None:
+        """Be one of several processes behind one port, before there is any session; or no more.
 
         Raises:
             RuntimeError: There are sessions already, whose ids say nothing of this process.
         """
-        if self._sessions:
+        if self._sessions and router is not None:
             raise RuntimeError("sessions have begun: a port is shared from the start")
-        self.router = router
-        self.id_prefix = router.prefix
+        self.router, self.relay = router, relay
+        self.id_prefix = "" if router is None else router.prefix
 
     # --- sessions ---------------------------------------------------------------------------------
 

@@ -7,6 +7,9 @@ it was understood. So nothing is answered twice, or in another form than its own
 
 A process that was handed a connection keeps it, until a request on it names a third one's session.
 An id that was forged leads to its process, and is unknown there.
+
+Where a host has the port, such as uvicorn, there is no connection to hand over: a request for
+another process's session is carried to that process, and its answer back (`Relay`).
 """
 
 from __future__ import annotations
@@ -14,12 +17,21 @@ from __future__ import annotations
 import os
 import re
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Awaitable, Callable, MutableMapping
 
-__all__ = ["WORKER_VARIABLE", "HandOver", "Router", "session_of", "told_worker"]
+__all__ = [
+    "WORKER_VARIABLE",
+    "HandOver",
+    "Relay",
+    "Router",
+    "session_in",
+    "session_of",
+    "told_worker",
+]
 
 WORKER_VARIABLE: Final = "SOCKWAVE_WORKER"
 """In the environment of a process that is one of several: `descriptor:inode:what it is told`."""
@@ -27,6 +39,12 @@ WORKER_VARIABLE: Final = "SOCKWAVE_WORKER"
 _SESSION: Final = re.compile(rb"[!-~]+ [!-~]*?[?&]sid=([A-Za-z0-9_~.-]+)")
 """The session in a request line. An id that a user's own function has made may be of other
 characters, which travel percent-encoded: those in front are enough to know whose it is."""
+
+_ID: Final = re.compile(rb"[A-Za-z0-9_~.-]+")
+"""The same, by itself."""
+
+_NAME: Final = b"sid="
+_AMPERSAND: Final = ord("&")
 
 
 def told_worker() -> str | None:
@@ -59,6 +77,10 @@ class Router(Protocol):
     prefix: str
     """What the ids of this process's sessions begin with."""
 
+    host: Any
+    """What takes requests that are not the engine's, of connections that were handed over; None
+    where nothing does."""
+
     def is_elsewhere(self, sid: bytes) -> bool:
         """Whether this id, or its beginning, is one of another process."""
 
@@ -85,3 +107,36 @@ def session_of(data: bytes) -> bytes | None:
     """The session that the request line names with which this begins, if there is one."""
     found = _SESSION.match(data, 0, max(data.find(b"\n"), 0))
     return None if found is None else found[1]
+
+
+class Relay(Protocol):
+    """Carries requests to the processes that have their sessions, where a host has the port."""
+
+    def is_elsewhere(self, sid: bytes) -> bool:
+        """Whether this id, or its beginning, is one of another process."""
+
+    async def relay(
+        self,
+        sid: bytes,
+        scope: MutableMapping[str, Any],
+        receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+        send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ) -> HandOver:
+        """Have a request of ASGI answered by the process of a session.
+
+        Returns:
+            When it is done it was answered, or its client has gone. Else nothing was sent, and the
+            end of a client may have been heard, but not that a WebSocket is asked for.
+        """
+
+    async def wait_joined(self) -> None:
+        """Wait until the others are known, and know this one; for a few seconds at most."""
+
+
+def session_in(query: bytes) -> bytes | None:
+    """The session that a query names, if it does."""
+    at = query.find(_NAME)
+    while at > 0 and query[at - 1] != _AMPERSAND:
+        at = query.find(_NAME, at + 1)
+    found = _ID.match(query, at + len(_NAME)) if at >= 0 else None
+    return None if found is None else found[0]

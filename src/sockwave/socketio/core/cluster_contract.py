@@ -16,7 +16,7 @@ from sockwave.socketio.core.adapter import AdapterHost
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-    from sockwave.socketio.core.adapter import BroadcastOptions
+    from sockwave.socketio.core.adapter import Adapter, BroadcastOptions
     from sockwave.socketio.core.encoded_event import EncodedEvent
     from sockwave.types import Room, SocketId
 
@@ -26,6 +26,7 @@ __all__ = [
     "RemoteAnswer",
     "RemoteDetails",
     "RemoteOutcome",
+    "SharesSessions",
     "SupportsCluster",
     "SupportsOwnId",
     "SupportsStart",
@@ -161,6 +162,21 @@ class SupportsStart(Protocol):
 
         An adapter that is not started begins with the first socket or the first message.
         """
+
+
+@runtime_checkable
+class SharesSessions(Protocol):
+    """What makes adapters for processes of one machine that also have the port together."""
+
+    @property
+    def directory(self) -> str:
+        """Where their sockets are."""
+
+    def __call__(self, namespace: ClusterHost) -> Adapter:
+        """Make the adapter of a namespace."""
+
+    async def aclose(self) -> None:
+        """The server is closed, and its adapters."""
 
 
 @runtime_checkable

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Extension", "reach", "register"]
+__all__ = ["Extension", "Neighbours", "reach", "register"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +69,10 @@ def reach(name: str) -> Callable[..., Any]:
         raise ImportError(f"{name} needs {error.name}: {wanted}", name=error.name) from error
     function: Callable[..., Any] = getattr(module, extension.function)
     return function
+
+
+class Neighbours(Protocol):
+    """What `join_neighbours` gives: the server's place among processes that share its port."""
+
+    async def aclose(self) -> None:
+        """The server is closed."""

@@ -22,6 +22,7 @@ from sockwave.engine.server.peer_log import PeerLog
 from sockwave.engine.server.routing import told_worker
 from sockwave.engine.server.sessions.ids import generate_id
 from sockwave.socketio.core.broadcasting import Broadcasting
+from sockwave.socketio.core.cluster_contract import SharesSessions
 from sockwave.socketio.core.intake import Account, Intake
 from sockwave.socketio.core.parser import guarded
 from sockwave.socketio.core.remote_socket import RemoteSocket
@@ -31,7 +32,7 @@ from sockwave.socketio.server.connections.connection import Connection
 from sockwave.socketio.server.connections.parsed import ParsedConnection
 from sockwave.socketio.server.connections.revision4 import Revision4Connection
 from sockwave.socketio.server.dispatch import MIDDLEWARE, FunctionKind
-from sockwave.socketio.server.extensions import reach
+from sockwave.socketio.server.extensions import Neighbours, reach
 from sockwave.socketio.server.keywords import ServerOptionsDict
 from sockwave.socketio.server.namespace import Namespace
 from sockwave.socketio.server.options import ServerOptions
@@ -98,8 +99,11 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         self.parser = guarded(self.options.parser, self._engine.options.max_backlog)
         self.adapter_maker = self.options.adapter
         self._worker = WorkerPlace()
+        self._neighbours: Neighbours | None = None
         if told_worker() is not None:
             self._be_worker()
+        elif isinstance(self.adapter_maker, SharesSessions):
+            self._neighbours = reach("join_neighbours")(self, self.adapter_maker)
         self._engine.session_handler = self._session_opened
         self._engine.session_closer = _close_session
         if self.options.serve_client:
@@ -189,6 +193,8 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         finally:
             for namespace in list(self._namespaces.values()):
                 namespace.close(DisconnectReason.SERVER_SHUTTING_DOWN)
+            if self._neighbours is not None:
+                await self._neighbours.aclose()
 
     def _run_workers(
         self, workers: int | Literal["auto"] | None, host: str, port: int, **how: Any

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sockwave.engine.server.engine import EngineServer
     from sockwave.engine.server.fronts.asgi_scope import Receive, Scope, Send
 
-__all__ = ["serve_http"]
+__all__ = ["send_answer", "serve_http"]
 
 
 class AsgiExchange(HttpExchange):
@@ -62,7 +62,7 @@ async def serve_http(engine: EngineServer, scope: Scope, receive: Receive, send:
         check_encoding(request.field(b"content-encoding"))
     except InvalidRequest as invalid:
         engine.peer_log.invalid(scope.get("client"), invalid)
-        await _send(scope, send, invalid.status, PLAIN, invalid.why.encode(), is_last=True)
+        await send_answer(scope, send, invalid.status, PLAIN, invalid.why.encode(), is_last=True)
         return
     exchange = AsgiExchange(request)
     engine.handle_request(exchange)
@@ -72,10 +72,10 @@ async def serve_http(engine: EngineServer, scope: Scope, receive: Receive, send:
         await _answer_or_disconnect(engine, exchange, receive)
     if exchange.answer.done():
         status, headers, body = exchange.answer.result()
-        await _send(scope, send, status, headers, body, is_last=exchange.is_last)
+        await send_answer(scope, send, status, headers, body, is_last=exchange.is_last)
 
 
-async def _send(
+async def send_answer(
     scope: Scope,
     send: Send,
     status: int,
@@ -84,6 +84,7 @@ async def _send(
     *,
     is_last: bool,
 ) -> None:
+    """Send a whole answer."""
     raw = raw_headers(headers)
     if status not in (204, 304):
         raw.append((b"content-length", b"%d" % len(body)))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sockwave.engine.server.engine import EngineServer
     from sockwave.engine.server.fronts.asgi_scope import Message, Receive, Scope, Send
 
-__all__ = ["AsgiWebSocket", "serve_websocket"]
+__all__ = ["AsgiWebSocket", "reject", "serve_websocket"]
 
 
 class AsgiUpgrade(UpgradeExchange):
@@ -265,7 +265,7 @@ async def serve_websocket(engine: EngineServer, scope: Scope, receive: Receive, 
         upgrade = AsgiUpgrade(request_of(engine, scope), engine)
     except InvalidRequest as invalid:
         engine.peer_log.invalid(scope.get("client"), invalid)
-        await _reject(scope, send, invalid.status, PLAIN, invalid.why.encode())
+        await reject(scope, send, invalid.status, PLAIN, invalid.why.encode())
         return
     if engine.is_ours(decoded(upgrade.request.path)):
         engine.handle_upgrade(upgrade)
@@ -273,7 +273,7 @@ async def serve_websocket(engine: EngineServer, scope: Scope, receive: Receive, 
         upgrade.reject(404, [], b"")
     websocket, status, headers, body = await upgrade.decision
     if websocket is None:
-        await _reject(scope, send, status, headers, body)
+        await reject(scope, send, status, headers, body)
         return
     accept: Message = {"type": "websocket.accept", "headers": raw_headers(headers)}
     if subprotocols := scope.get("subprotocols"):
@@ -286,9 +286,10 @@ async def serve_websocket(engine: EngineServer, scope: Scope, receive: Receive, 
     await websocket.run(receive, send)
 
 
-async def _reject(
+async def reject(
     scope: Scope, send: Send, status: int, headers: ResponseHeaders, body: bytes
 ) -> None:
+    """Refuse a WebSocket, as far as the host can."""
     if "websocket.http.response" in scope.get("extensions", {}):
         start = {"type": "websocket.http.response.start", "status": status}
         raw = [*raw_headers(headers), (b"content-length", b"%d" % len(body))]

@@ -133,6 +133,8 @@ class _Server(uvicorn.Server):
             server_state=self.server_state,
             app_state=self.lifespan.state,
         )
+        if engine.router is not None:
+            engine.router.host = host
         if self._opening is not None:
             await self._opening(host)
         self.servers = [

@@ -1,0 +1,125 @@
+"""The adapter of processes that somebody else starts on one machine, such as those of uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Final
+
+from sockwave.adapters.adapter import ClusterAdapter
+from sockwave.adapters.options import ClusterOptions
+from sockwave.adapters.unix import DEFAULT_BACKLOG, UnixDriver
+from sockwave.engine.core.option_checks import check_integer
+from sockwave.platform import check_unix_sockets
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from sockwave.adapters.driver import Receiver
+    from sockwave.socketio.core.cluster_contract import ClusterHost
+
+__all__ = ["WorkersAdapter"]
+
+LONGEST_DIRECTORY: Final = 80
+"""Bytes; the whole path of a Unix socket has 103 at most on some systems."""
+
+
+class WorkersAdapter:
+    """Makes one server of the processes of a host: `uvicorn --workers 4` and the like.
+
+    Broadcasts and rooms reach the clients of all processes, and a request that the host gives to
+    another process than the one that has its session is answered by that one: no balancer has to
+    keep clients where they are. All processes must be of one machine and one user.
+
+        io = Server(adapter=WorkersAdapter("/run/chat"))
+
+    It begins in the event loop of each process, so that the program may be imported before the host
+    forks. Each server of a process needs one of its own, with a directory of its own.
+
+    Args:
+        directory: Of the processes' sockets, made with mode 0700 if it is not there. It must
+            belong to the user of the processes, and nobody else may look into it. At most 80
+            bytes.
+        options: Times and bounds of the cluster.
+        max_backlog: Bytes kept for one other process that does not read.
+
+    Raises:
+        ValueError: There are no Unix sockets on this system, or the path is too long.
+
+    Attributes:
+        directory: The absolute path.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        options: ClusterOptions | None = None,
+        max_backlog: int = DEFAULT_BACKLOG,
+    ) -> None:
+        check_unix_sockets("directory")
+        check_integer("max_backlog", max_backlog, 0)
+        if options is not None and not isinstance(options, ClusterOptions):
+            raise TypeError(f"options must be ClusterOptions, not {type(options).__name__}")
+        self.directory = os.path.abspath(os.fspath(directory))
+        if len(os.fsencode(self.directory)) > LONGEST_DIRECTORY:
+            raise ValueError(f"directory: the path has more than {LONGEST_DIRECTORY} bytes")
+        self._options = options
+        self._driver = _RenewedDriver(self.directory, max_backlog)
+
+    def __call__(self, namespace: ClusterHost) -> ClusterAdapter:
+        """Make the adapter of a namespace; the server does."""
+        return ClusterAdapter(namespace, self._driver, self._options)
+
+    async def aclose(self) -> None:
+        """Disconnect from the others; the server does, when it has closed its namespaces."""
+        await self._driver.aclose()
+
+
+class _RenewedDriver:
+    """A driver that is made in the event loop, and anew in the next one; see `Driver`.
+
+    Nothing of it is there before: processes that are forked would have one name.
+    """
+
+    capabilities: Final = UnixDriver.capabilities
+
+    def __init__(self, directory: str, max_backlog: int) -> None:
+        self._directory = directory
+        self._max_backlog = max_backlog
+        self._inner: UnixDriver | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def _current(self) -> UnixDriver:
+        loop = asyncio.get_running_loop()
+        if self._inner is None or self._loop is not loop:
+            self._inner = UnixDriver(self._directory, max_backlog=self._max_backlog)
+            self._loop = loop
+        return self._inner
+
+    async def start(self) -> None:
+        """Listen, and connect to all that are there."""
+        await self._current().start()
+
+    async def subscribe(self, channel: str, address: str, receiver: Receiver) -> None:
+        """Listen."""
+        await self._current().subscribe(channel, address, receiver)
+
+    def unsubscribe(self, channel: str, address: str) -> None:
+        """Listen no longer."""
+        if self._inner is not None:
+            self._inner.unsubscribe(channel, address)
+
+    def publish(self, channel: str, message: bytes, *, to: AbstractSet[str] | None = None) -> None:
+        """Send a message."""
+        self._current().publish(channel, message, to=to)
+
+    async def count(self, channel: str) -> int | None:
+        """How many processes listen to a channel, this one included."""
+        return await self._current().count(channel)
+
+    async def aclose(self) -> None:
+        """Disconnect; the next `start` connects again."""
+        inner, self._inner = self._inner, None
+        if inner is not None and self._loop is asyncio.get_running_loop():
+            await inner.aclose()
