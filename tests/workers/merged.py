@@ -46,9 +46,8 @@ def check_workers(events: Iterable[Event], deaths: Deaths) -> list[Violation]:
     whole = sorted(events, key=lambda event: event.t)
     emits = {event.id: event for event in whole if event.op == "emit"}
     connects = {event.sid: event for event in whole if event.op == "connect"}
-    lives = _lives(whole, connects, deaths)
     questions = [each for each in whole if each.op in ("ask", "handle", "answered", "unanswered")]
-    violations = check(_merged(lives, questions))
+    violations = check(_merged(_lives(whole, connects, deaths), questions))
     violations += _ends_without_a_death(whole, connects, deaths)
     for node in sorted({event.node for event in emits.values()}):
         about = [
@@ -57,9 +56,7 @@ def check_workers(events: Iterable[Event], deaths: Deaths) -> list[Violation]:
             if (event.op == "emit" and event.node == node)
             or (event.op == "deliver" and _is_judged(event, node, emits, connects))
         ]
-        died = deaths.times.get(node)
-        ends = [] if died is None else _everybody_lost(connects, deaths, died)
-        violations += check(_merged(lives, about, ends))
+        violations += check(_merged(_lives(whole, connects, deaths, node), about))
     return violations
 
 
@@ -68,15 +65,23 @@ def _merged(*parts: Iterable[Event]) -> History:
     return History(sorted(events, key=lambda event: event.t))
 
 
-def _lives(whole: list[Event], connects: Mapping[str, Event], deaths: Deaths) -> list[Event]:
-    """When sockets came and went, on both sides."""
+def _lives(
+    whole: list[Event], connects: Mapping[str, Event], deaths: Deaths, speaker: str = ""
+) -> list[Event]:
+    """When sockets came and went, on both sides.
+
+    Args:
+        speaker: The worker that is judged: when it dies, it owes nobody the end of what it said.
+    """
     lives = []
     for event in connects.values():
         # A client gets events from now on, whenever it hears that it is in.
         lives += [event, replace(event, op="connected", node="")]
-        died = deaths.times.get(event.node)
-        if died is not None:
-            lives.append(Event("disconnect", t=died, node=event.node, sid=event.sid, detail=LOST))
+        ends = [deaths.times[node] for node in (event.node, speaker) if node in deaths.times]
+        ends = [t for t in ends if t > event.t]
+        if ends:
+            gone = Event("disconnect", t=min(ends), node=event.node, sid=event.sid, detail=LOST)
+            lives.append(gone)
     lives += [each for each in whole if each.op == "disconnected" and each.sid in connects]
     return lives
 
@@ -88,15 +93,6 @@ def _is_judged(
     if connect is None or (emit is not None and emit.node != node):
         return False
     return emit is None or emit.t > connect.t
-
-
-def _everybody_lost(connects: Mapping[str, Event], deaths: Deaths, t: float) -> list[Event]:
-    """Nobody is owed the end of what a worker has said that died in the middle of it."""
-    return [
-        Event("disconnect", t=t, node=event.node, sid=event.sid, detail=LOST)
-        for event in connects.values()
-        if event.t < t < deaths.times.get(event.node, float("inf"))
-    ]
 
 
 def _ends_without_a_death(

@@ -103,11 +103,12 @@ class Killing:
 def test_killed_workers_take_nothing_from_the_clients_of_others(tmp_path: Path) -> None:
     with Program(tmp_path, "4", more=NOTING) as program:
         killing = Killing(program)
-        asyncio.run(killing.run(KILLS))
-        supervisor = program.pid
-        assert alive(supervisor)
-    events = [*killing.history.events, *events_of_workers(tmp_path)]
-    (tmp_path / "all.jsonl").write_text(History(events).to_lines())
+        try:
+            asyncio.run(killing.run(KILLS))
+        finally:
+            events = [*killing.history.events, *events_of_workers(tmp_path)]
+            (tmp_path / "all.jsonl").write_text(History(events).to_lines())
+        assert alive(program.pid)
     kinds = Counter(event.op for event in events)
     print(dict(kinds))
     violations = check_workers(events, Deaths(killing.deaths))

@@ -84,6 +84,12 @@ def test_what_a_dead_worker_has_said_may_be_a_beginning() -> None:
     assert promises(lost, Deaths({"a": 3.5})) == set()
 
 
+def test_workers_may_die_one_after_the_other() -> None:
+    lost = without("deliver", sid="on b", id="3")
+    assert promises(lost, Deaths({"a": 3.5, "b": 3.6})) == set()
+    assert promises(lost, Deaths({"a": 3.6, "b": 3.5})) == set()
+
+
 def test_what_a_dead_worker_has_said_has_no_hole() -> None:
     holed = without("deliver", sid="on b", id="1")
     assert promises(holed, Deaths({"a": 3.5})) == {"G6"}
