@@ -35,12 +35,14 @@ class WorkerRouter:
 
     Attributes:
         prefix: What ids of sessions here begin with.
+        successor: Number of the worker that has taken this one's place: new clients are its.
         handed_over: How many connections were passed to others.
         adopted: How many came from others.
     """
 
     def __init__(self, engine: EngineServer, identity: Identity, host: Host | None = None) -> None:
         self.prefix = prefix_of(identity.number)
+        self.successor: int | None = None
         self.handed_over = 0
         self.adopted = 0
         self._engine = engine
@@ -59,9 +61,16 @@ class WorkerRouter:
         self._hand_overs.close()
 
     def is_elsewhere(self, sid: bytes) -> bool:
-        """Whether this id begins with the number of another worker, alive or not."""
-        number = number_of(sid)
+        """Whether this id begins with the number of another worker, alive or not.
+
+        Where there is none, in a request that begins a session, whether another one has taken this
+        worker's place: on a connection that this one has accepted, it would have to be refused.
+        """
+        number = self._owner_of(sid)
         return number is not None and number != self._number
+
+    def _owner_of(self, sid: bytes) -> int | None:
+        return number_of(sid) if sid else self.successor
 
     def hand_over(
         self,
@@ -73,7 +82,7 @@ class WorkerRouter:
         is_secure: bool,
     ) -> HandOver:
         """Pass the connection itself, or one end of a pair where it is encrypted here."""
-        number = number_of(sid)
+        number = self._owner_of(sid)
         if number is None:
             return HandOver.GONE
         tcp.pause_reading()

@@ -203,8 +203,9 @@ class Supervisor:
                     await self._pause(delay)
                     continue
                 self._keep(self._until_ready(worker))
-                if self._workers[index] is not None:  # a reload was first
-                    self._retire(worker)
+                first = self._workers[index]
+                if first is not None:  # a reload was quicker
+                    self._retire(worker, first)
                     continue
                 self._workers[index] = worker
             await worker.ended.wait()
@@ -348,12 +349,12 @@ class Supervisor:
             return f"the new worker {index} does not serve ({how})"
         old, self._workers[index] = self._workers[index], worker
         if old is not None and not old.ended.is_set():
-            self._retire(old)
+            self._retire(old, worker)
         return ""
 
-    def _retire(self, worker: _Process) -> None:
+    def _retire(self, worker: _Process, successor: _Process) -> None:
         if worker.line is not None:
-            worker.line.say(drain_line(self._reload_drain))
+            worker.line.say(drain_line(self._reload_drain, successor.number))
         self._keep(self._kill_later(worker, self._reload_drain + self._patience))
 
     async def _kill_later(self, worker: _Process, seconds: float) -> None:
