@@ -619,10 +619,10 @@ def test_messages_of_others_that_no_parser_can_read_do_no_harm(
 class HastyLoop(FakeLoop):
     """As uvloop: what is due already gets a handle without a time."""
 
-    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+    def call_at(self, when: Any, callback: Any, *args: Any, **context: Any) -> Any:  # type: ignore[override]
         if when <= self.time():
-            return self.call_soon(callback, *args, context=context)
-        return super().call_at(when, callback, *args, context=context)
+            return self.call_soon(callback, *args, **context)
+        return super().call_at(when, callback, *args, **context)
 
 
 def test_question_while_another_one_is_due_is_asked() -> None:

@@ -1,6 +1,6 @@
 """Workers that are killed, one after the other, while many clients ask all the time.
 
-`SOCKWAVE_HISTORY` makes it 50 kills instead of 10.
+`SOCKWAVE_CATALOGUE=full` makes it 50 kills instead of 10.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.history.record import History
+from tests.security.settings import scaled
 from tests.support.process import DEADLINE
 from tests.workers.crowded import LIMIT, NOTING, Guest, events_of_workers, missed_by_broadcasts
 from tests.workers.merged import Deaths, check_workers
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.unix, pytest.mark.slow]
 
-IS_FULL: Final = "SOCKWAVE_HISTORY" in os.environ
-KILLS: Final = 50 if IS_FULL else 10
+KILLS: Final = scaled(50, 10)
 CLIENTS: Final = 200
 SEED: Final = 12
 
