@@ -29,6 +29,9 @@ RELOADS: Final = scaled(20, 3)
 CLIENTS: Final = 30
 NEWCOMERS: Final = 4
 
+PAUSE: Final = 0.05
+"""Seconds between two things that one client does: the machine has other things to do, too."""
+
 RECOVERY: Final = ""
 """Option of the server that brings back what a client has missed: none across workers yet."""
 
@@ -57,7 +60,7 @@ class Reloading:
             for _ in range(reloads):
                 visits = self.visits
                 await asyncio.to_thread(order_reload, self._program.pid)
-                while self.visits < visits + 2 * NEWCOMERS:  # there was somebody meanwhile
+                while self.visits < visits + 2 * NEWCOMERS:  # somebody came since it began
                     for each in work:
                         if each.done():
                             each.result()
@@ -89,14 +92,14 @@ class Reloading:
             id_ = f"{number}.{count}"
             self.told.append(id_)
             await socket.emit_with_ack("tell", id_, timeout=2 * LIMIT)
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(PAUSE)
 
     async def _come(self) -> None:
         """Come again and again, each time with new connections, none of which may fail."""
         while not self._stopped.is_set():
             await asyncio.to_thread(self._visit)
             self.visits += 1
-            await asyncio.sleep(0.01)  # each leaves a session behind
+            await asyncio.sleep(PAUSE)  # each leaves a session behind
 
     def _visit(self) -> None:
         """A handshake alone: a session that has begun may end in its first second."""
