@@ -18,9 +18,9 @@ __all__ = ["pid_file", "reload"]
 
 @click.command()
 @click.option("--pid", type=click.IntRange(1), help="Of the process that was started.")
-@click.option("--pid-file", metavar="FILE", help="That `sockwave run --pid-file` has written.")
+@click.option("--pid-file", metavar="FILE", help="That sockwave run --pid-file has written.")
 def reload(pid: int | None, pid_file: str | None) -> None:
-    """Replace the workers of a running `sockwave run --workers`, with the code as it is now.
+    """Replace the workers of a running server by new ones, with the code as it is now.
 
     One after the other: no connection is refused meanwhile. It ends when all of them are new, or
     with code 1 and the reason, when a new one does not start: the others then stay as they are.

@@ -73,7 +73,7 @@ MAX_SECONDS: Final = 86_400
     help="Cut what clients have not taken this long after that.",
 )
 @click.option(
-    "--pid-file", "pid_path", metavar="FILE", help="Keep the process id there, for `reload`."
+    "--pid-file", "pid_path", metavar="FILE", help="Keep the process id there, for sockwave reload."
 )
 @log_level_option("info")
 def run(
@@ -95,7 +95,7 @@ def run(
     sockwave run chat:web                 an ASGI application
 
     SIGTERM and Ctrl-C stop it: clients get what was sent to them, and a goodbye; then it exits with
-    code 0. A second signal ends it at once. `sockwave reload` replaces the processes of --workers.
+    code 0. A second signal ends it at once. sockwave reload replaces the processes of --workers.
     """
     from sockwave import Server  # not at the top: `sockwave --version` needs none of it
 
