@@ -98,11 +98,12 @@ def _is_judged(
 def _ends_without_a_death(
     whole: list[Event], connects: Mapping[str, Event], deaths: Deaths
 ) -> list[Violation]:
-    """Clients of workers that live have nothing to do with the death of others."""
+    """Members of rooms, on workers that live, have nothing to do with the death of others."""
     return [
         Violation("G8", f"{event.sid} ends for {event.detail!r}, and its worker lives")
         for event in whole
         if event.op == "disconnected"
         and event.sid in connects
         and connects[event.sid].node not in deaths.times
+        and len(connects[event.sid].rooms) > 1  # beside its own
     ]

@@ -13,8 +13,8 @@ NOBODY = Deaths({})
 def history() -> list[Event]:
     """Two workers, a client of each, and events of both that cross."""
     return [
-        Event("connect", t=1.0, node="a", sid="on a", rooms=("room",)),
-        Event("connect", t=1.1, node="b", sid="on b", rooms=("room",)),
+        Event("connect", t=1.0, node="a", sid="on a", rooms=("on a", "room")),
+        Event("connect", t=1.1, node="b", sid="on b", rooms=("on b", "room")),
         Event("ask", t=2.0, sid="on a", id="1"),
         Event("handle", t=2.1, node="a", sid="on a", id="1"),
         Event("emit", t=2.2, node="a", id="1", rooms=("room",)),
