@@ -15,13 +15,14 @@ import sockwave
 from sockwave.workers.orders import order_reload
 from tests.security.settings import scaled
 from tests.support.process import DEADLINE
-from tests.workers.crowded import LIMIT, NOTING, TRANSPORTS, events_of_workers
+from tests.workers.crowded import LIMIT, NOTING, events_of_workers
 from tests.workers.programs import Program, Visitor
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sockwave import ClientSocket
+    from sockwave.types import TransportName
 
 pytestmark = [pytest.mark.unix, pytest.mark.slow]
 
@@ -31,6 +32,12 @@ NEWCOMERS: Final = 4
 
 PAUSE: Final = 0.05
 """Seconds between two things that one client does: the machine has other things to do, too."""
+
+TRANSPORTS: Final[tuple[tuple[TransportName, ...], ...]] = (
+    ("polling",),
+    ("websocket",),
+    ("polling", "websocket"),
+)
 
 RECOVERY: Final = ""
 """Option of the server that brings back what a client has missed: none across workers yet."""
