@@ -35,7 +35,7 @@ test-all: $(DEV) peers ## The same with attacks, faults and browsers, as CI does
 	@failed=0; $(BIN)/pytest $(TOGETHER) -m "not slow" || failed=1; $(BIN)/pytest -m slow || failed=1; exit $$failed
 
 long: $(FUZZ) peers ## What CI runs a part of, at its full size: hours
-	@SOCKWAVE_CATALOGUE=full $(BIN)/pytest tests/security
+	@SOCKWAVE_CATALOGUE=full $(BIN)/pytest -m slow tests/security tests/workers
 	@SOCKWAVE_HISTORY=20x600 $(BIN)/pytest tests/history
 	@SOCKWAVE_FUZZ=1 $(BIN)/pytest $(TOGETHER) -m "not slow"
 	@$(PY) -m fuzz.run --seconds 300

@@ -12,10 +12,10 @@ PAGE = ROOT / "docs" / "security.md"
 
 ROWS = [
     *(f"V{number:02}" for number in range(1, 49)),
-    *(f"D{number:02}" for number in range(1, 43)),
+    *(f"D{number:02}" for number in range(1, 44)),
     *(f"A{number:02}" for number in range(1, 7)),
     *(f"C{number:02}" for number in range(1, 7)),
-    *(f"F{number:02}" for number in range(1, 22)),
+    *(f"F{number:02}" for number in range(1, 25)),
     *(f"G{number}" for number in range(1, 9)),
     *(f"Z{number}" for number in range(1, 11)),
 ]

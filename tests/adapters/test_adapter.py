@@ -615,3 +615,25 @@ def test_messages_of_others_that_no_parser_can_read_do_no_harm(
     run(scenario())
     assert "neither text nor bytes" in caplog.text
     assert len(caplog.records) == 2
+
+
+class HastyLoop(PatientLoop):
+    """As uvloop: what is due already gets a handle without a time."""
+
+    def call_at(self, when: Any, callback: Any, *args: Any, **context: Any) -> Any:  # type: ignore[override]
+        if when <= self.time():
+            return self.call_soon(callback, *args, **context)
+        return super().call_at(when, callback, *args, **context)
+
+
+def test_question_while_another_one_is_due_is_asked() -> None:
+    async def scenario() -> None:
+        a, b = await two()
+        a.ask(timeout=0.0)
+        a.ask(timeout=5.0)
+        await asyncio.sleep(0.1)
+        assert len(b.packets("B1")) == 2
+        close(a, b)
+
+    with asyncio.Runner(loop_factory=HastyLoop) as runner:
+        runner.run(scenario())

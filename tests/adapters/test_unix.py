@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -65,50 +65,68 @@ def test_what_a_dead_process_has_left_is_taken_away(tmp_path: Path) -> None:
     asyncio.run(play())
 
 
-def test_socket_has_its_name_only_when_it_listens(
+def test_name_of_a_process_is_there_when_it_listens_and_not_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before that, who looks into the directory would take it for what a dead process has left."""
-    rename, seen = os.rename, []
+    """Who came too early would be refused, and take it for one that a dead process has left."""
+    seen = []
 
-    def named(old: str, new: str) -> None:
-        seen.append(os.listdir(tmp_path / "bus"))
-        with socket.socket(socket.AF_UNIX) as other:
-            other.connect(old)
-        rename(old, new)
-
-    monkeypatch.setattr("os.rename", named)
+    def looking(path: str, mode: int) -> None:
+        seen.append([name for name in os.listdir(tmp_path / "bus") if name.endswith(".bus")])
 
     async def play() -> None:
+        monkeypatch.setattr("sockwave.adapters.unix.os.chmod", looking)
         driver = UnixDriver(str(tmp_path / "bus"))
         await driver.start()
-        assert not any(name.endswith(".bus") for name in seen[0])
-        assert os.listdir(tmp_path / "bus") == [driver._name]
+        (name,) = os.listdir(tmp_path / "bus")
+        assert name.endswith(".bus")
+        with socket.socket(socket.AF_UNIX) as other:
+            other.connect(str(tmp_path / "bus" / name))
         await driver.aclose()
+        assert os.listdir(tmp_path / "bus") == []
+
+    asyncio.run(play())
+    assert seen == [[]]
+
+
+def test_start_that_has_failed_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play() -> None:
+        one, two = UnixDriver(str(tmp_path / "bus")), UnixDriver(str(tmp_path / "bus"))
+        await one.start()
+        with monkeypatch.context() as broken:
+            broken.setattr("sockwave.adapters.unix.os.listdir", refusing)
+            with pytest.raises(PermissionError):
+                await two.start()
+        await two.start()
+        ear = Ear()
+        await one.subscribe("/", "one", ear)
+        two.publish("/", b"message")
+        await until(lambda: ear.heard)
+        await one.aclose()
+        await two.aclose()
+
+    def refusing(path: str) -> list[str]:
+        raise PermissionError(path)
 
     asyncio.run(play())
 
 
-def test_start_that_has_failed_can_be_tried_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(old: str, new: str) -> None:
-        raise OSError("no space left")
-
+def test_adapters_of_several_namespaces_start_it_once(tmp_path: Path) -> None:
     async def play() -> None:
-        one, two = (UnixDriver(str(tmp_path / "bus")) for _ in range(2))
-        ear = Ear()
-        await two.start()
-        await two.subscribe("/", "two", ear)
-        with monkeypatch.context() as patch:
-            patch.setattr("os.rename", fail)
-            with pytest.raises(OSError, match="no space left"):
-                await one.start()
-        await one.start()
-        one.publish("/", b"to the other")
-        await until(lambda: ear.heard == [b"to the other"])
-        await one.aclose()
-        await two.aclose()
+        driver = UnixDriver(str(tmp_path / "bus"))
+        loop, made = asyncio.get_running_loop(), []
+        make = loop.create_unix_server
+
+        async def counting(*args: Any, **options: Any) -> Any:
+            made.append(await make(*args, **options))
+            return made[-1]
+
+        loop.create_unix_server = counting  # type: ignore[method-assign]
+        await asyncio.gather(driver.start(), driver.start())
+        assert len(made) == 1
+        await driver.aclose()
 
     asyncio.run(play())
 

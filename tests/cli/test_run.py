@@ -221,7 +221,7 @@ def test_interpreter_runs_the_package_as_the_command() -> None:
     assert run.stdout.startswith("Usage: sockwave [OPTIONS] COMMAND")
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["connect"], ["demo"]])
+@pytest.mark.parametrize("command", [[], ["run"], ["reload"], ["connect"], ["demo"]])
 def test_help_shows_no_marks_of_its_source(command: list[str]) -> None:
     text = CliRunner().invoke(main, [*command, "--help"]).output
     assert "\\b" not in text and "\b" not in text and "`" not in text.replace("`auth`", "")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
+
 import pytest
 
 from sockwave import Limits, Server
@@ -9,6 +13,10 @@ from sockwave.adapters import ClusterAdapter, MemoryBroker
 from sockwave.engine.server.driver import memory_share
 from sockwave.workers.identity import Identity
 from sockwave.workers.running import worker_count
+from tests.workers.programs import Program, Visitor
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.unix
 
@@ -67,3 +75,23 @@ def test_system_that_cannot_pass_connections_says_so(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("sockwave.platform.name", "win32")
     with pytest.raises(ValueError, match="cannot pass connections between processes"):
         Server().run(workers=2)
+
+
+def test_limit_of_connections_is_that_of_each_worker(tmp_path: Path) -> None:
+    """As a bound of memory that was set. The kernel fills one worker before another."""
+    limits = "limits=__import__('sockwave').Limits(connections=10, keep_alive_timeout=3600.0)"
+    with Program(tmp_path, "2", options=limits) as program, ExitStack() as stack:
+        taken: Counter[int] = Counter()
+        refusals = 0
+        while taken.total() < 20 or refusals < 10:
+            visitor = Visitor(program.port)
+            sock = stack.enter_context(closing(visitor.connection()))
+            if visitor.request(connection=sock) == (503, b"too many connections"):
+                refusals += 1
+                sock.close()
+            else:
+                visitor.open(sock)
+                taken[visitor.ask("pid", sock)] += 1
+            assert refusals < 10_000
+        assert sorted(taken.values()) == [10, 10]
+        assert "this process takes limits.connections=10" in program.output

@@ -214,6 +214,25 @@ def test_replaced_workers_end_when_their_sessions_have(tmp_path: Path) -> None:
         assert len(program.workers()) == 3
 
 
+def test_new_client_on_a_connection_of_a_replaced_worker_is_its_successors(
+    tmp_path: Path,
+) -> None:
+    """A client that comes back on a kept connection, or a proxy that keeps some."""
+    with Program(tmp_path, "1", arguments="drain_period=600.0") as program:
+        (before,) = program.workers()
+        oldest, old, new = (Visitor(program.port) for _ in range(3))
+        oldest.open()  # its session is the first to end, and does so at once
+        with closing(old.connection()) as kept:
+            old.open(kept)
+            program.signal(signal.SIGHUP)
+            program.wait_for("all workers are new")
+            program.wait_for("closing 2 sessions over 600 s")
+            assert old.ask("pid", kept) == before
+            new.open(kept)
+            assert new.ask("pid", kept) != before
+            assert old.ask("pid", kept) == before
+
+
 def test_reload_to_a_program_that_cannot_start_leaves_the_old_one(tmp_path: Path) -> None:
     with Program(tmp_path) as program:
         before = program.workers()

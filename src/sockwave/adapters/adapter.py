@@ -89,6 +89,7 @@ class _Life:
         self.outlet = outlet
         self.joining: asyncio.Task[None] | None = None
         self.timer: asyncio.TimerHandle | None = None
+        self.timer_at = 0.0  # uvloop's handles of what is due at once do not tell
         self.is_telling = False
 
 
@@ -223,11 +224,12 @@ class ClusterAdapter(InMemoryAdapter):
         """Set the timer for what is due next."""
         deadline = life.cluster.next_deadline()
         if life.timer is not None:
-            if life.timer.when() <= deadline:
+            if life.timer_at <= deadline:
                 return
             life.timer.cancel()
         if deadline < float("inf"):
             life.timer = life.loop.call_at(deadline, self._due, life)
+            life.timer_at = deadline
 
     def _due(self, life: _Life) -> None:
         life.timer = None

@@ -57,7 +57,7 @@ _GREETINGS: Final = 0
 """Number of the wait for greetings; subscriptions have the numbers after it."""
 
 _SUFFIX: Final = ".bus"
-_UNFINISHED: Final = ".new"
+_EARLY: Final = ".early"
 
 
 class UnixDriver:
@@ -89,6 +89,7 @@ class UnixDriver:
         self._peers: dict[str, _Peer] = {}  # to whom this one speaks
         self._others: dict[str, _Incoming] = {}  # who has greeted this one
         self._incoming: set[_Incoming] = set()
+        self._starting = asyncio.Lock()
         self._server: asyncio.AbstractServer | None = None
         self._looking: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -107,26 +108,42 @@ class UnixDriver:
         Raises:
             OSError: The directory cannot be used, or others may look into it.
         """
-        if self._server is not None or self._is_closed:
-            return
+        async with self._starting:  # the adapters of all namespaces do
+            if self._server is None and not self._is_closed:
+                await self._start()
+
+    async def _start(self) -> None:
         prepare_directory(self._directory)
-        loop = asyncio.get_running_loop()
-        path = os.path.join(self._directory, self._name)
-        # It gets its name when it listens: before that, others would take it for a dead one's.
-        server = await loop.create_unix_server(lambda: _Incoming(self), path + _UNFINISHED)
+        self._server = server = await self._listen()
         try:
-            os.chmod(path + _UNFINISHED, stat.S_IRUSR | stat.S_IWUSR)
-            os.rename(path + _UNFINISHED, path)
-        except OSError:
+            await self._look()
+        except OSError:  # it may be started again
             server.close()
+            self._server = None
             raise
-        self._server = server
-        await self._look()
         await self._wait(_GREETINGS, set(self._peers) - set(self._others))
         early, self._early = self._early, None
         for channel, message, to in early or ():
             self.publish(channel, message, to=to)
-        self._looking = loop.create_task(self._keep_looking())
+        self._looking = asyncio.get_running_loop().create_task(self._keep_looking())
+
+    async def _listen(self) -> asyncio.AbstractServer:
+        """Listen, and only then have the name by which others know a process of the directory.
+
+        A socket that is bound and does not listen yet refuses, as one does that a dead process has
+        left: who came in that moment would take it away.
+        """
+        path = os.path.join(self._directory, self._name)
+        early = path + _EARLY
+        loop = asyncio.get_running_loop()
+        server = await loop.create_unix_server(lambda: _Incoming(self), early)
+        try:
+            os.chmod(early, stat.S_IRUSR | stat.S_IWUSR)
+            os.rename(early, path)
+        except OSError:
+            server.close()
+            raise
+        return server
 
     async def aclose(self) -> None:
         """Disconnect; what is kept is sent, if that takes no more than a moment."""

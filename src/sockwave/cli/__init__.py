@@ -12,6 +12,7 @@ import click
 
 from sockwave.cli.connect import connect
 from sockwave.cli.demo.command import demo
+from sockwave.cli.reload import reload
 from sockwave.cli.run import run
 
 __all__ = ["main"]
@@ -24,5 +25,6 @@ def main() -> None:
 
 
 main.add_command(run)
+main.add_command(reload)
 main.add_command(demo)
 main.add_command(connect)

@@ -20,6 +20,7 @@ from sockwave.cli.console import (
     serving,
     show_logs,
 )
+from sockwave.cli.reload import pid_file
 from sockwave.engine.server.routing import told_worker
 
 if TYPE_CHECKING:
@@ -71,6 +72,9 @@ MAX_SECONDS: Final = 86_400
     metavar="SECONDS",
     help="Cut what clients have not taken this long after that.",
 )
+@click.option(
+    "--pid-file", "pid_path", metavar="FILE", help="Keep the process id there, for sockwave reload."
+)
 @log_level_option("info")
 def run(
     target: str,
@@ -80,6 +84,7 @@ def run(
     workers: int | Literal["auto"] | None,
     drain_period: float | None,
     shutdown_timeout: float | None,
+    pid_path: str | None,
     log_level: str,
 ) -> None:
     """Serve MODULE:NAME, a sockwave.Server or an ASGI application.
@@ -90,7 +95,7 @@ def run(
     sockwave run chat:web                 an ASGI application
 
     SIGTERM and Ctrl-C stop it: clients get what was sent to them, and a goodbye; then it exits with
-    code 0. A second signal ends it at once.
+    code 0. A second signal ends it at once. sockwave reload replaces the processes of --workers.
     """
     from sockwave import Server  # not at the top: `sockwave --version` needs none of it
 
@@ -123,7 +128,7 @@ def run(
         serve()
         return
     ensure_port_is_free(host, port)
-    with serving():
+    with pid_file(pid_path), serving():
         serve()
 
 

@@ -1,7 +1,8 @@
 """What a supervisor and its workers tell each other: lines on a pair of sockets.
 
-From the worker: `ready`, once. From the supervisor: `drain SECONDS`, when another worker is there
-in its place. The end of the pair says that the other side is gone, however that came.
+From the worker: `ready`, once. From the supervisor: `drain SECONDS NUMBER`, when another worker is
+there in its place, which has that number. The end of the pair says that the other side is
+gone, however that came.
 """
 
 from __future__ import annotations
@@ -25,14 +26,17 @@ _DRAIN: Final = "drain "
 _LONGEST_LINE: Final = 256
 
 
-def drain_line(seconds: float) -> str:
-    """Tell a worker to go, in its own time."""
-    return f"{_DRAIN}{seconds:g}"
+def drain_line(seconds: float, successor: int) -> str:
+    """Tell a worker to go, in its own time, and who is there for new clients."""
+    return f"{_DRAIN}{seconds:g} {successor}"
 
 
-def drain_of(line: str) -> float | None:
-    """The seconds of such a line; None if it is another."""
-    return float(line.removeprefix(_DRAIN)) if line.startswith(_DRAIN) else None
+def drain_of(line: str) -> tuple[float, int] | None:
+    """The seconds and the successor of such a line; None if it is another."""
+    if not line.startswith(_DRAIN):
+        return None
+    seconds, _, successor = line.removeprefix(_DRAIN).partition(" ")
+    return float(seconds), int(successor)
 
 
 class Listening(Protocol):

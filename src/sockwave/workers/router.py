@@ -37,6 +37,7 @@ class WorkerRouter:
     Attributes:
         prefix: What ids of sessions here begin with.
         host: The same.
+        successor: Number of the worker that has taken this one's place: new clients are its.
         handed_over: How many connections were passed to others.
         adopted: How many came from others.
     """
@@ -46,6 +47,7 @@ class WorkerRouter:
     ) -> None:
         self.prefix = prefix_of(number)
         self.host: Any = host
+        self.successor: int | None = None
         self.handed_over = 0
         self.adopted = 0
         self._engine = engine
@@ -64,8 +66,18 @@ class WorkerRouter:
         self._hand_overs.close()
 
     def is_elsewhere(self, sid: bytes) -> bool:
-        """Whether this id begins with the number of another worker, alive or not."""
-        return not sid.startswith(self._own) and number_of(sid) is not None
+        """Whether this id begins with the number of another worker, alive or not.
+
+        Where there is none, in a request that begins a session, whether another one has taken this
+        worker's place: on a connection that this one has accepted, it would have to be refused.
+        """
+        if sid.startswith(self._own):
+            return False
+        number = self._owner_of(sid)
+        return number is not None and number != self._number
+
+    def _owner_of(self, sid: bytes) -> int | None:
+        return number_of(sid) if sid else self.successor
 
     def hand_over(
         self,
@@ -77,7 +89,7 @@ class WorkerRouter:
         is_secure: bool,
     ) -> HandOver:
         """Pass the connection itself, or one end of a pair where it is encrypted here."""
-        number = number_of(sid)
+        number = self._owner_of(sid)
         if number is None:
             return HandOver.GONE
         tcp.pause_reading()

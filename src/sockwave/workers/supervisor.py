@@ -27,12 +27,13 @@ import socket
 import sys
 import tempfile
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sockwave.platform import reason_of, supervising_signals
 from sockwave.workers.control import READY, connect_control, drain_line
 from sockwave.workers.identity import MAX_NUMBER, Identity
 from sockwave.workers.notify import notify
+from sockwave.workers.orders import OrderTaker, directory_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 __all__ = ["RELOAD_DRAIN", "Supervisor", "command_of_this_process"]
 
 _logger: Final = logging.getLogger("sockwave.workers")
+
+Result = TypeVar("Result")
 
 RELOAD_DRAIN: Final = 30.0
 """Seconds over which the sessions of a worker end that is replaced; at once they would all come
@@ -117,10 +120,10 @@ class Supervisor:
         self._next_number = secrets.randbelow(MAX_NUMBER + 1)
         self._workers: list[_Process | None] = [None] * len(sockets)
         self._all: set[_Process] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping = asyncio.Event()
         self._has_served = False
-        self._reloading: asyncio.Task[None] | None = None
+        self._reloading: asyncio.Task[str] | None = None
         self._status = 0
 
     async def run(self) -> int:
@@ -129,8 +132,10 @@ class Supervisor:
         Returns:
             The exit code: 0 unless no worker could start.
         """
-        self._directory = tempfile.mkdtemp(prefix="sockwave-")  # mode 0700
+        self._directory = tempfile.mkdtemp(prefix=directory_prefix())  # mode 0700
+        orders = OrderTaker(self._directory, self.reload)
         try:
+            await orders.start()
             with supervising_signals(self._stop_asked, self._reload_asked):
                 for index in range(len(self._sockets)):
                     self._keep(self._occupy(index))
@@ -138,6 +143,7 @@ class Supervisor:
                 await self._stopping.wait()
                 await self._end_all()
         finally:
+            orders.close()
             for worker in self._all:
                 worker.signal(signal.SIGKILL)
             for task in self._tasks:
@@ -162,12 +168,9 @@ class Supervisor:
         self._stopping.set()
 
     def _reload_asked(self) -> None:
-        if self._reloading is not None and not self._reloading.done():
-            _logger.warning("SIGHUP: a reload is under way already")
-        elif not self._stopping.is_set():
-            self._reloading = self._keep(self._reload())
+        self._keep(self.reload())
 
-    def _keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _keep(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -200,8 +203,9 @@ class Supervisor:
                     await self._pause(delay)
                     continue
                 self._keep(self._until_ready(worker))
-                if self._workers[index] is not None:  # a reload was first
-                    self._retire(worker)
+                first = self._workers[index]
+                if first is not None:  # a reload was quicker
+                    self._retire(worker, first)
                     continue
                 self._workers[index] = worker
             await worker.ended.wait()
@@ -303,31 +307,54 @@ class Supervisor:
 
     # --- reload -----------------------------------------------------------------------------------
 
-    async def _reload(self) -> None:
-        """Replace all workers, one after the other."""
+    async def reload(self) -> str:
+        """Replace all workers, one after the other, and wait until the new ones serve.
+
+        Returns:
+            What has failed; empty when all are new.
+
+        Cancelling ends the wait, not the reload.
+        """
+        if self._stopping.is_set():
+            return "the server is being stopped"
+        if self._reloading is not None and not self._reloading.done():
+            _logger.warning("reload: one is under way already")
+            return "a reload is under way already"
+        self._reloading = self._keep(self._reload())
+        return await asyncio.shield(self._reloading)
+
+    async def _reload(self) -> str:
         _logger.info("reload: workers are replaced, one after the other")
         notify("RELOADING=1")
+        failure = ""
         for index in range(len(self._sockets)):
-            worker = await self._start(index)
-            if worker is None or self._stopping.is_set():
+            failure = await self._replace(index)
+            if failure:
+                _logger.error("reload: %s: the others stay as they are", failure)
                 break
-            if not await self._wait_ready(worker):
-                _logger.error(
-                    "reload: the new worker %d does not serve (%s): the others stay as they are",
-                    index,
-                    _how(worker.process.returncode),
-                )
-                break
-            old, self._workers[index] = self._workers[index], worker
-            if old is not None and not old.ended.is_set():
-                self._retire(old)
         else:
             _logger.info("reload: all workers are new")
         notify("READY=1")
+        return failure
 
-    def _retire(self, worker: _Process) -> None:
+    async def _replace(self, index: int) -> str:
+        """Have a new worker in a place; what has failed, or nothing."""
+        worker = await self._start(index)
+        if worker is None:
+            return f"the new worker {index} cannot be started"
+        if self._stopping.is_set():
+            return "the server is being stopped"
+        if not await self._wait_ready(worker):
+            how = _how(worker.process.returncode)
+            return f"the new worker {index} does not serve ({how})"
+        old, self._workers[index] = self._workers[index], worker
+        if old is not None and not old.ended.is_set():
+            self._retire(old, worker)
+        return ""
+
+    def _retire(self, worker: _Process, successor: _Process) -> None:
         if worker.line is not None:
-            worker.line.say(drain_line(self._reload_drain))
+            worker.line.say(drain_line(self._reload_drain, successor.number))
         self._keep(self._kill_later(worker, self._reload_drain + self._patience))
 
     async def _kill_later(self, worker: _Process, seconds: float) -> None:

@@ -60,6 +60,7 @@ class Worker:
         self._shutdown_timeout = shutdown_timeout
         self._stop = asyncio.Event()
         self._router: WorkerRouter | None = None
+        self._successor: int | None = None
         self._control: ControlLine | None = None
         self._closing: asyncio.Future[None] | None = None
         self._is_over = False
@@ -83,9 +84,11 @@ class Worker:
 
     def line_received(self, line: str) -> None:
         """The supervisor wants something."""
-        seconds = drain_of(line)
-        if seconds is not None:
-            self._drain_period = seconds
+        drain = drain_of(line)
+        if drain is not None:
+            self._drain_period, self._successor = drain
+            if self._router is not None:
+                self._router.successor = self._successor
             self._stop.set()
 
     def other_gone(self) -> None:
@@ -107,6 +110,7 @@ class Worker:
         self._control = await connect_control(control_socket(self._identity.control), self)
         identity = self._identity
         self._router = WorkerRouter(engine, identity.directory, identity.number, host)
+        self._router.successor = self._successor
         self._router.start()
         if not await joined(self._served, JOIN_TIMEOUT):
             _logger.warning("worker %d serves, but not all others answer", self._identity.index)

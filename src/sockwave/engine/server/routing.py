@@ -82,7 +82,10 @@ class Router(Protocol):
     where nothing does."""
 
     def is_elsewhere(self, sid: bytes) -> bool:
-        """Whether this id, or its beginning, is one of another process."""
+        """Whether this id, or its beginning, is one of another process.
+
+        An empty one stands for requests of no session: whether another process is to begin it.
+        """
 
     def hand_over(
         self,

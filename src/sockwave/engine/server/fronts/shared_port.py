@@ -90,8 +90,10 @@ class SharedPort(TcpConnection):
             self._hand_over(self._host, data)
         else:
             router = self._engine.router
-            sid = None if router is None else session_of(data)
-            if router is None or sid is None or not router.is_elsewhere(sid):
+            if router is None:
+                return True
+            sid = session_of(data) or b""
+            if not router.is_elsewhere(sid):
                 return True
             return not self._passed_on(router, sid, data)
         return False
