@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sockwave.adapters.answering import Answering
 from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.interest import PeerInterest
+from sockwave.adapters.keeper import RecoveryKeeper
 from sockwave.adapters.members import Member, Members
 from sockwave.adapters.messages import (
     EMITTER,
@@ -42,6 +43,7 @@ from sockwave.socketio.core.parser import parser_kind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from sockwave.adapters.keeper import KeeperHost
     from sockwave.adapters.options import ClusterOptions
     from sockwave.adapters.sides import LocalSide, WayOut
     from sockwave.socketio.core.adapter import BroadcastOptions
@@ -85,10 +87,12 @@ class Cluster:
         way_out: Carries messages to the others.
         local: The sockets here.
         make_id: Makes its own id, and those of requests.
+        keep: The process, where it keeps lost sockets.
 
     Attributes:
         id: Of this process in this namespace; never used again.
         dropped: Messages that were not understood.
+        keeper: Knows of lost sockets; None where there are none.
     """
 
     def __init__(
@@ -99,6 +103,7 @@ class Cluster:
         local: LocalSide,
         *,
         make_id: Callable[[], str] = random_id,
+        keep: KeeperHost | None = None,
     ) -> None:
         self.namespace = namespace
         self.id = make_id()
@@ -114,6 +119,10 @@ class Cluster:
         self._requests = Requests(options.max_pending)
         self._answering = Answering(local, self._router.respond, options.max_pending)
         self._responses = Responses(self._requests)
+        self.keeper: RecoveryKeeper | None = None
+        if keep is not None:
+            self.keeper = RecoveryKeeper(self.id, keep, self._members, self._router.send, make_id)
+            self._router.sent = self.keeper.sent
         self._sweep_interval = min(SWEEP, options.heartbeat_timeout / 4)
         self._next_beat = float("inf")
         self._next_sweep = float("inf")
@@ -139,6 +148,8 @@ class Cluster:
         """Say goodbye; questions that are open end as they are."""
         if self._is_closed:
             return
+        if self.keeper is not None:
+            self.keeper.close()
         self._is_closed = True
         self._router.send(MessageType.ADAPTER_CLOSE, {}, None)
         self._answering.close()
@@ -148,22 +159,35 @@ class Cluster:
         """When `handle_timeout` wants to be called."""
         request = self._requests.next_deadline()
         nearest = min(self._next_beat, self._next_sweep)
+        if self.keeper is not None:
+            nearest = min(nearest, self.keeper.next_deadline())
         return nearest if request is None else min(nearest, request)
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due; called early or late does no harm."""
+        self._look_at_clock(now)
         if now >= self._next_sweep:
-            # Who was stopped himself has heard nobody: the others' messages are still to be read.
-            was_away = now - self._next_sweep > self._options.heartbeat_interval
             self._next_sweep = now + self._sweep_interval
-            if was_away:
-                for member in self._members:
-                    member.seen = now
             self._sweep(now)
         if now >= self._next_beat:
             self._next_beat = now + self._options.heartbeat_interval
             self._router.send(MessageType.HEARTBEAT, self._sign_of_life(), None)
         self._requests.expire(now)
+        if self.keeper is not None:
+            self.keeper.handle_timeout()
+
+    def _look_at_clock(self, now: float) -> None:
+        """Who was stopped himself has heard nobody: the others' messages are still to be read.
+
+        But they may have taken him for gone, and have sent nothing more.
+        """
+        if now - self._next_sweep <= self._options.heartbeat_interval:
+            return
+        self._next_sweep = now
+        for member in self._members:
+            member.seen = now
+        if self.keeper is not None:
+            self.keeper.forget_all()
 
     def _sweep(self, now: float) -> None:
         for member in self._members.silent_since(now - self._options.heartbeat_timeout):
@@ -171,17 +195,25 @@ class Cluster:
         self._answering.expire(now)
         if self._has_lost:
             self._make_good(now)
+        if self.keeper is not None:
+            self.keeper.sweep()
 
     def _sign_of_life(self) -> dict[str, Any]:
         self.tell_rooms()
         parser = parser_kind(self._local.parser)
-        own = {"version": VERSION, "parser": parser, "interest": self._router.interest.version}
+        own: dict[str, Any] = {
+            "version": VERSION,
+            "parser": parser,
+            "interest": self._router.interest.version,
+        }
+        if self.keeper is not None:
+            own.update(self.keeper.signs())
         return {OWN_KEY: own}
 
     def members_ended(self, ids: Iterable[str]) -> None:
         """The carrier knows that these have ended; one that speaks again is taken back."""
         for id_ in ids:
-            self._remove(id_, for_good=False)
+            self._remove(id_, for_good=False, has_ended=True)
 
     # --- rooms of this process --------------------------------------------------------------------
 
@@ -354,6 +386,8 @@ class Cluster:
 
     def receive(self, data: bytes, now: float) -> None:
         """A message has come; one that is malformed leaves a line in the log, and nothing else."""
+        if self.keeper is not None:
+            self._look_at_clock(now)
         try:
             message = decode_message(data)
             if (
@@ -382,7 +416,7 @@ class Cluster:
         if self._members.has_closed(sender):
             return
         if type_ == MessageType.ADAPTER_CLOSE:
-            self._remove(sender, for_good=True)
+            self._remove(sender, for_good=True, has_ended=True)
             return
         member = self._heard(message, now)
         if member is not None:
@@ -398,9 +432,16 @@ class Cluster:
             elif type_ == MessageType.INTEREST_WANTED:
                 whole = self._router.interest.whole(self._local.rooms)
                 self._router.respond(MessageType.INTEREST, whole, sender)
+            elif self.keeper is not None and self.keeper.received(message):
+                return
         if self._responses.received(message):
             return
-        self._answering.received(message, now)
+        is_kept = self.keeper is not None and self.keeper.is_about_sockets(message)
+        try:
+            self._answering.received(message, now)
+        finally:
+            if is_kept and self.keeper is not None:
+                self.keeper.acted(message)
         if type_ == MessageType.SOCKETS_JOIN:
             self._believe(self._members, rooms_of(message.data.get("rooms")), now)
 
@@ -423,6 +464,8 @@ class Cluster:
             member.encodes_alike = bool(kind) and own.get("parser") == kind
             if not member.interest.is_at(number_of(own, "interest")):
                 self._ask_for_rooms(member, now)
+            if self.keeper is not None:
+                self.keeper.member_signed(member, own)
         if message.type == MessageType.INITIAL_HEARTBEAT:
             self._router.respond(MessageType.HEARTBEAT, self._sign_of_life(), member.id)
 
@@ -445,18 +488,27 @@ class Cluster:
             member.asked = now
             self._router.respond(MessageType.INTEREST_WANTED, {}, member.id)
 
-    def _remove(self, id_: str, *, for_good: bool) -> None:
+    def _remove(self, id_: str, *, for_good: bool, has_ended: bool = False) -> None:
         member = self._members.remove(id_, for_good=for_good)
-        if member is not None:
-            self._answering.member_left(id_)
-            self._requests.member_left(id_)
-            self._local.member_left(member)
+        if member is None:
+            return
+        for mirror in member.mirrors if has_ended else ():
+            heir = self._members.get(mirror)
+            if heir is not None and heir.interest is not None and member.interest is not None:
+                heir.interest.inherit(id_, member.interest)
+        if self.keeper is not None:
+            self.keeper.member_left(member, has_ended=has_ended)
+        self._answering.member_left(id_)
+        self._requests.member_left(id_)
+        self._local.member_left(member)
 
     def lost(self, what: str, now: float) -> None:
         """The carrier has lost messages: what others know of our rooms, and we of theirs, may be
         wrong.
         """
         self._local.failed(what)
+        if self.keeper is not None:
+            self.keeper.lost()
         for member in self._members:
             if member.interest is not None:
                 member.interest.forget()

@@ -15,16 +15,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sockwave.adapters.events import encoded_fields, values_of
 from sockwave.adapters.interest import OwnInterest
 from sockwave.adapters.messages import Message, MessageType, encode_options
-from sockwave.socketio.core.encoded_event import EncodedEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sockwave.adapters.members import Member, Members
     from sockwave.adapters.sides import LocalSide, WayOut
     from sockwave.socketio.core.adapter import BroadcastOptions
+    from sockwave.socketio.core.encoded_event import EncodedEvent
 
 __all__ = ["Router", "is_for_nobody"]
 
@@ -37,19 +38,9 @@ def is_for_nobody(options: BroadcastOptions) -> bool:
     return options.flags.local or (options.rooms is not None and not options.rooms)
 
 
-def _encoded(event: EncodedEvent, *, is_question: bool) -> dict[str, Any] | None:
-    """What clients get; None where each server has to encode it, as it puts an id into it."""
-    if event.parts is not None:
-        text, attachments = event.parts
-        return {"text": text, "bin": attachments} if attachments else {"text": text}
-    return None if is_question or event.messages is None else {"messages": event.messages}
-
-
-def _values(event: EncodedEvent) -> list[Any]:
-    """Name and arguments; with the default parser as clients get them, which can all be sent."""
-    if event.parts is None:
-        return list(event)
-    return list(EncodedEvent.received(*event.parts, "/"))
+def _mirrors_of(members: Iterable[Member]) -> set[str]:
+    """Those who keep copies of these."""
+    return {mirror for member in members for mirror in member.mirrors}
 
 
 class Router:
@@ -66,6 +57,7 @@ class Router:
     Attributes:
         interest: What was told of rooms here.
         settled_at: When everybody who is there should have been heard.
+        sent: Hears what was sent about sockets, where lost ones are kept.
     """
 
     def __init__(
@@ -79,6 +71,7 @@ class Router:
     ) -> None:
         self.interest = OwnInterest(most)
         self.settled_at = float("inf")
+        self.sent: Callable[[Message], None] | None = None
         self._id = id_
         self._namespace = namespace
         self._out = out
@@ -127,7 +120,7 @@ class Router:
             EncodeError: It cannot be sent.
         """
         alike = [member for member in wanted if member.encodes_alike]
-        encoded = _encoded(event, is_question="requestId" in data) if alike else None
+        encoded = encoded_fields(event, is_question="requestId" in data) if alike else None
         if encoded is None or not self._may_split(alike, now):
             self._packet(event, options, data, wanted, now)
             return
@@ -145,7 +138,7 @@ class Router:
         to: Sequence[Member],
         now: float,
     ) -> None:
-        packet = {"type": 2, "data": _values(event)}
+        packet = {"type": 2, "data": values_of(event)}
         self.send_about(MessageType.BROADCAST, options, {"packet": packet, **data}, to, now)
 
     def _may_split(self, alike: Sequence[Member], now: float) -> bool:
@@ -171,10 +164,17 @@ class Router:
         if is_for_nobody(options) or (is_settled and not wanted):
             return
         data = {**data, "opts": encode_options(options)}
-        if not is_settled or len(wanted) == len(self._members):
-            self.send(type_, data, None)
+        to = {member.id for member in wanted}
+        if is_settled and "requestId" not in data and (mirrors := _mirrors_of(wanted)):
+            # They keep it until those whom it is for have acted on it.
+            data["owners"] = list(to)
+            to |= mirrors
+        if not is_settled or len(to) >= len(self._members):
+            message = self.send(type_, data, None)
         else:
-            self.send(type_, data, frozenset(member.id for member in wanted))
+            message = self.send(type_, data, frozenset(to))
+        if self.sent is not None and "requestId" not in data and not options.flags.volatile:
+            self.sent(message)
 
     # --- all others -------------------------------------------------------------------------------
 
@@ -186,7 +186,7 @@ class Router:
         """
         self.send(type_, data, frozenset({to}))
 
-    def send(self, type_: MessageType, data: dict[str, Any], to: frozenset[str] | None) -> None:
+    def send(self, type_: MessageType, data: dict[str, Any], to: frozenset[str] | None) -> Message:
         """Send to all, or to some members.
 
         Raises:
@@ -195,7 +195,9 @@ class Router:
         if type_ is not MessageType.INTEREST:
             self.tell_rooms()
         self._number += 1
-        self._out.send(Message(type_, data, self._id, self._namespace, self._number), to)
+        message = Message(type_, data, self._id, self._namespace, self._number)
+        self._out.send(message, to)
+        return message
 
     def tell_rooms(self) -> None:
         """Tell the others which rooms came and went."""

@@ -120,7 +120,7 @@ def test_nothing_is_logged_while_nobody_is_or_was_there() -> None:
         del stage.host.sockets[id_]
         stage.adapter.remove_all(id_)
     stage.emit("x")
-    assert len(stage.adapter._log) == 0
+    assert len(stage.adapter._store.log) == 0
 
 
 # --- what is replayed -----------------------------------------------------------------------------
@@ -398,7 +398,7 @@ def test_everything_is_forgotten_in_time_and_nothing_waits_any_more() -> None:
     stage.lose(B)
     for _ in range(6):
         stage.clock.advance(60.1)
-    assert len(stage.adapter._log) == 0
+    assert len(stage.adapter._store.log) == 0
     assert not stage.adapter.has_saved
     assert stage.vacated == 1
     assert len(stage.clock.wheel) == 0
@@ -499,8 +499,10 @@ def test_what_arrives_is_what_was_sent_to_the_socket_at_that_moment(seed: int) -
                     # What is sent from now on is in the new socket; the replay arrived as a whole.
                     arrived += replay
                     if replay:
-                        offset = stage.adapter._log.offset(stage.adapter._members[A].sent)
+                        offset = stage.adapter._store.log.offset(
+                            stage.adapter._store.members[A].sent
+                        )
             case _:
                 pass
-    if stage.adapter._options.max_packets == 10_000:
+    if stage.adapter._bounds.max_packets == 10_000:
         assert failures == 0
