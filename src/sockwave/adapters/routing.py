@@ -20,7 +20,7 @@ from sockwave.adapters.interest import OwnInterest
 from sockwave.adapters.messages import Message, MessageType, encode_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from sockwave.adapters.members import Member, Members
     from sockwave.adapters.sides import LocalSide, WayOut
@@ -36,11 +36,6 @@ def is_for_nobody(options: BroadcastOptions) -> bool:
     Neither has a form on the wire, where an empty list is everybody.
     """
     return options.flags.local or (options.rooms is not None and not options.rooms)
-
-
-def _mirrors_of(members: Iterable[Member]) -> set[str]:
-    """Those who keep copies of these."""
-    return {mirror for member in members for mirror in member.mirrors}
 
 
 class Router:
@@ -119,12 +114,20 @@ class Router:
         Raises:
             EncodeError: It cannot be sent.
         """
+        if "requestId" not in data:
+            wanted, data = self._and_mirrors(wanted, data, now)
         alike = [member for member in wanted if member.encodes_alike]
         encoded = encoded_fields(event, is_question="requestId" in data) if alike else None
-        if encoded is None or not self._may_split(alike, now):
+        # Where lost sockets are kept, an event has one number for all who get it.
+        is_split = len(alike) < len(wanted)
+        if (
+            encoded is None
+            or not self._may_split(alike, now)
+            or (is_split and self.sent is not None)
+        ):
             self._packet(event, options, data, wanted, now)
             return
-        if len(alike) < len(wanted):
+        if is_split:
             others = [member for member in wanted if not member.encodes_alike]
             self._packet(event, options, data, others, now)
         data = {**encoded, **data}
@@ -163,18 +166,26 @@ class Router:
         is_settled = self._is_settled(now)
         if is_for_nobody(options) or (is_settled and not wanted):
             return
+        if "requestId" not in data and "owners" not in data:
+            wanted, data = self._and_mirrors(wanted, data, now)
         data = {**data, "opts": encode_options(options)}
-        to = {member.id for member in wanted}
-        if is_settled and "requestId" not in data and (mirrors := _mirrors_of(wanted)):
-            # They keep it until those whom it is for have acted on it.
-            data["owners"] = list(to)
-            to |= mirrors
-        if not is_settled or len(to) >= len(self._members):
+        if not is_settled or len(wanted) == len(self._members):
             message = self.send(type_, data, None)
         else:
-            message = self.send(type_, data, frozenset(to))
+            message = self.send(type_, data, frozenset(member.id for member in wanted))
         if self.sent is not None and "requestId" not in data and not options.flags.volatile:
             self.sent(message)
+
+    def _and_mirrors(
+        self, wanted: Sequence[Member], data: dict[str, Any], now: float
+    ) -> tuple[Sequence[Member], dict[str, Any]]:
+        """Add those who keep copies of some: they keep it until it was acted on there."""
+        mirrors = {mirror for member in wanted for mirror in member.mirrors}
+        if not mirrors or not self._is_settled(now):
+            return wanted, data
+        owners = [member.id for member in wanted]
+        added = [each for each in self._members if each.id in mirrors and each.id not in owners]
+        return [*wanted, *added], {**data, "owners": owners}
 
     # --- all others -------------------------------------------------------------------------------
 
