@@ -206,13 +206,14 @@ class RecoveryKeeper:
         if message.type not in ABOUT_SOCKETS or "requestId" in message.data:
             return False
         self._hear(message)
+        self._mirroring.acting()
         return True
 
     def acted(self, message: Message) -> None:
         """One of those was acted on."""
         self._note(message)
-        if message.number is not None:
-            self._mirroring.heard(message.sender, message.number)
+        number = 0 if message.number is None else message.number
+        self._mirroring.acted(message.sender, number, self._host.clock())
 
     def _note(self, message: Message) -> None:
         if message.number is not None:

@@ -105,6 +105,7 @@ class Mirroring:
         self._whole = whole
         self._heard = heard
         self._unsaid: dict[str, int] = {}
+        self._together: list[PieceOf] | None = None
         self._streams: list[_Stream] = []
         self._number = 0
         self._round = 0
@@ -162,16 +163,32 @@ class Mirroring:
 
     # --- what is done -----------------------------------------------------------------------------
 
-    def heard(self, sender: str, number: int) -> None:
-        """A message was acted on; told with the next operation, or by `flush`."""
+    def acting(self) -> None:
+        """A message is acted on from now on: all that comes of it is told together."""
+        if self._streams:
+            self._together = []
+
+    def acted(self, sender: str, number: int, now: float) -> None:
+        """It was acted on. A mirror hears that with what came of it, or sometime later if nothing
+        did: if the owner dies between, it acts on the message itself, or knows that it need not."""
         if self._streams:
             self._unsaid[sender] = number
+        together, self._together = self._together, None
+        if together:
+            self._tell_all([each for each, _ in together], sum(size for _, size in together), now)
 
     def told(self, operation: list[Any], size: int, now: float) -> None:
         """Tell what was done."""
+        size += OPERATION_BYTES
+        if self._together is not None:
+            self._together.append((operation, size))
+        else:
+            self._tell_all([operation], size, now)
+
+    def _tell_all(self, operations: list[list[Any]], size: int, now: float) -> None:
         heard, self._unsaid = self._unsaid, {}
         for stream in list(self._streams):
-            self._tell(stream, [operation], OPERATION_BYTES + size, heard=heard)
+            self._tell(stream, operations, size, heard=heard)
             if stream.untaken > MAX_UNTAKEN:
                 self._end(stream)
                 self.again_at = now + AGAIN
