@@ -182,6 +182,11 @@ class PeerInterest:
             for room in rooms
         ) or any(each.may_have(rooms, now) for each in self._inherited.values())
 
+    @property
+    def inherited(self) -> list[str]:
+        """From whom it takes over, and may not know it yet."""
+        return list(self._inherited)
+
     def inherit(self, owner: str, interest: PeerInterest) -> None:
         """It takes over the sockets of another process: it has their rooms, before it says so."""
         self._inherited[owner] = interest

@@ -179,11 +179,19 @@ class Router:
     def _and_mirrors(
         self, wanted: Sequence[Member], data: dict[str, Any], now: float
     ) -> tuple[Sequence[Member], dict[str, Any]]:
-        """Add those who keep copies of some: they keep it until it was acted on there."""
-        mirrors = {mirror for member in wanted for mirror in member.mirrors}
-        if not mirrors or not self._is_settled(now):
+        """Add those who keep copies of some: they keep it until it was acted on there.
+
+        `owners` says where that will be.
+        """
+        if self.sent is None or not self._is_settled(now):
             return wanted, data
-        owners = [member.id for member in wanted]
+        owners: list[str] = []
+        mirrors: set[str] = set()
+        for member in wanted:
+            owners.append(member.id)
+            mirrors.update(member.mirrors)
+            if member.interest is not None:
+                owners += member.interest.inherited
         added = [each for each in self._members if each.id in mirrors and each.id not in owners]
         return [*wanted, *added], {**data, "owners": owners}
 
