@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     )
     from sockwave.types import Room, SocketId
 
-__all__ = ["ClusterAdapter"]
+__all__ = ["JOIN_LOOK", "ClusterAdapter"]
 
 FIRST_RETRY: Final = 0.5
 """Seconds until a carrier that could not be reached is tried again; twice as long each time."""

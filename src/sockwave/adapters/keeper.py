@@ -259,6 +259,11 @@ class RecoveryKeeper:
             pid, offset, self._able(), self._copied_from(pid), self._host.clock(), done
         )
 
+    @property
+    def knows_all(self) -> bool:
+        """Whether all members have said whether they keep lost sockets."""
+        return all(member.recovers for member in self._members)
+
     def _able(self) -> set[str]:
         return {member.id for member in self._members if member.recovers}
 

@@ -7,13 +7,15 @@ which logs events and keeps lost sockets for this one. What is between the proce
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import re
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from sockwave.adapters.adapter import ClusterAdapter
+from sockwave.adapters.adapter import JOIN_LOOK, ClusterAdapter
 from sockwave.adapters.cluster import Cluster
 from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.holding import Identified, Place
@@ -26,7 +28,6 @@ from sockwave.socketio.core.recovery import RecoveryAdapter
 from sockwave.socketio.core.saved_session import SavedSession
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from sockwave.adapters.driver import Driver
@@ -92,6 +93,8 @@ class RecoveringClusterAdapter(ClusterAdapter, RecoveryAdapter):
         self._is_looking = False
         self._restored: dict[SocketId, SavedSession] = {}
         self._unsendable = 0
+        # The life in which all who are there were known once.
+        self._knows_others: object = None
 
     def _make_cluster(self, outlet: Outlet) -> tuple[LocalSockets, Cluster]:
         host, options = self._namespace, self._options
@@ -198,16 +201,22 @@ class RecoveringClusterAdapter(ClusterAdapter, RecoveryAdapter):
             return self._adopt(keeper.take(pid, offset), offset)
         if _SECRET.fullmatch(pid) is None or (offset and len(offset) > MAX_OFFSET):
             return None
-        if life.joining is None or not life.joining.done():
-            return self._ask_later(pid, offset)
+        if life is not self._knows_others:
+            return self._ask_later(life, keeper, pid, offset)
         return self._ask(life.loop, keeper, pid, offset)
 
-    async def _ask_later(self, pid: str, offset: str | None) -> SavedSession | None:
-        await self.wait_joined(JOIN_PATIENCE)
-        life, keeper = self._life, self._keeper
-        if life is None or keeper is None:
+    async def _ask_later(
+        self, life: object, keeper: RecoveryKeeper, pid: str, offset: str | None
+    ) -> SavedSession | None:
+        """This process has just begun: whoever has the session may not be known yet."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(JOIN_PATIENCE):
+                while not (await self._has_joined() and keeper.knows_all):
+                    await asyncio.sleep(JOIN_LOOK)
+        if self._life is None or self._life is not life:
             return None
-        return await self._ask(life.loop, keeper, pid, offset)
+        self._knows_others = self._life
+        return await self._ask(self._life.loop, keeper, pid, offset)
 
     def _ask(
         self,
