@@ -1,5 +1,5 @@
-"""A cluster whose sockets come back to any of its processes, and a model of what each client must
-get: processes are real adapters on a carrier in memory, in a loop in which waiting takes no time."""
+"""A cluster whose sockets come back to any of its processes, and what each client must get from it:
+processes are real adapters on a carrier in memory, in a loop in which waiting takes no time."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ class ClusterAdapter(InMemoryAdapter):
         return self._life
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> _Life:
-        host, options = self._namespace, self._options
+        host = self._namespace
         self._is_closed = False
         if self._life is not None:  # its loop has ended
             self._driver.unsubscribe(host.name, self._life.cluster.id)

@@ -17,11 +17,11 @@ that has any effect but a line in the log.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from os import urandom
 from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.adapters.answering import Answering
+from sockwave.adapters.asking import Asking
 from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.interest import PeerInterest
 from sockwave.adapters.keeper import RecoveryKeeper
@@ -34,20 +34,18 @@ from sockwave.adapters.messages import (
     number_of,
     rooms_of,
 )
-from sockwave.adapters.requests import ClientQuestion, MemberQuestion, Question, Requests
+from sockwave.adapters.requests import Requests
 from sockwave.adapters.responses import Responses
-from sockwave.adapters.routing import Router, is_for_nobody
+from sockwave.adapters.routing import Router
 from sockwave.errors import PacketError, SockwaveError
 from sockwave.socketio.core.parser import parser_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sockwave.adapters.keeper import KeeperHost
     from sockwave.adapters.options import ClusterOptions
-    from sockwave.adapters.sides import LocalSide, WayOut
+    from sockwave.adapters.sides import KeeperHost, LocalSide, WayOut
     from sockwave.socketio.core.adapter import BroadcastOptions
-    from sockwave.socketio.core.cluster_contract import RemoteAnswer, RemoteOutcome
     from sockwave.socketio.core.encoded_event import EncodedEvent
     from sockwave.types import Room
 
@@ -78,7 +76,7 @@ def random_id() -> str:
     return urandom(8).hex()
 
 
-class Cluster:
+class Cluster(Asking):
     """One member of a cluster.
 
     Args:
@@ -108,15 +106,12 @@ class Cluster:
         self.namespace = namespace
         self.id = make_id()
         self.dropped = 0
-        self._make_id = make_id
         self._options = options
-        self._out = way_out
         self._local = local
-        self._members = Members(options.max_members)
-        self._router = Router(
-            self.id, namespace, way_out, local, self._members, options.max_announced_rooms
-        )
-        self._requests = Requests(options.max_pending)
+        members = Members(options.max_members)
+        most = options.max_announced_rooms
+        router = Router(self.id, namespace, way_out, local, members, most)
+        super().__init__(router, members, Requests(options.max_pending), way_out, make_id)
         self._answering = Answering(local, self._router.respond, options.max_pending)
         self._responses = Responses(self._requests)
         self.keeper: RecoveryKeeper | None = None
@@ -284,103 +279,6 @@ class Cluster:
             EncodeError: It cannot be sent.
         """
         self._router.send(MessageType.SERVER_SIDE_EMIT, {"packet": list(args)}, None)
-
-    # --- questions --------------------------------------------------------------------------------
-
-    def ask(
-        self,
-        event: EncodedEvent,
-        options: BroadcastOptions,
-        now: float,
-        timeout: float,
-        answered: Callable[[RemoteAnswer], None],
-        over: Callable[[RemoteOutcome], None],
-    ) -> str:
-        """Send an event that asks clients of others for answers.
-
-        Returns:
-            Id of the question, for `cancel`.
-
-        Raises:
-            EncodeError: It cannot be sent.
-            LimitExceeded: Too many questions are open.
-        """
-        self._requests.check_room()
-        wanted, id_ = self._router.wanted(options, now), self._make_id()
-        options = replace(options, flags=replace(options.flags, timeout=timeout))
-        self._router.publish(event, options, {"requestId": id_, "ids": True}, wanted, now)
-        ids = [member.id for member in wanted]
-        is_counted = is_for_nobody(options) or not self._out.has_strangers
-        question = ClientQuestion(ids, now + timeout, answered, over, is_counted=is_counted)
-        self._open(id_, question)
-        return id_
-
-    def fetch(
-        self,
-        options: BroadcastOptions,
-        now: float,
-        timeout: float,
-        answered: Callable[[str, Any], None],
-        over: Callable[[RemoteOutcome], None],
-        *,
-        only_count: bool = False,
-    ) -> str:
-        """Ask for sockets of others, or only how many there are.
-
-        Args:
-            answered: Gets of each member a list of `RemoteDetails`, or their number; members in
-                JavaScript send the list in any case.
-
-        Raises:
-            LimitExceeded: Too many questions are open.
-        """
-        self._requests.check_room()
-        wanted, id_ = self._router.wanted(options, now), self._make_id()
-        data: dict[str, Any] = {"requestId": id_, **({"count": True} if only_count else {})}
-        self._router.send_about(MessageType.FETCH_SOCKETS, options, data, wanted, now)
-        ids = [member.id for member in wanted]
-        is_counted = is_for_nobody(options) or not self._out.has_strangers
-        question = MemberQuestion(ids, now + timeout, answered, over, is_counted=is_counted)
-        self._open(id_, question)
-        return id_
-
-    def server_ask(
-        self,
-        args: tuple[Any, ...],
-        now: float,
-        timeout: float,
-        answered: Callable[[str, Any], None],
-        over: Callable[[RemoteOutcome], None],
-    ) -> str:
-        """Send an event to the other servers, and ask each for an answer.
-
-        Raises:
-            EncodeError: It cannot be sent.
-            LimitExceeded: Too many questions are open.
-        """
-        self._requests.check_room()
-        id_ = self._make_id()
-        data = {"requestId": id_, "packet": list(args)}
-        self._router.send(MessageType.SERVER_SIDE_EMIT, data, None)
-        ids = [member.id for member in self._members]
-        is_counted = not self._out.has_strangers
-        question = MemberQuestion(ids, now + timeout, answered, over, is_counted=is_counted)
-        self._open(id_, question)
-        return id_
-
-    def _open(self, id_: str, question: Question) -> None:
-        self._requests.add(id_, question)
-        if not question.is_counted:
-
-            def counted(others: int) -> None:
-                question.counted(others)
-                self._requests.look(id_)
-
-            self._out.count_others(counted)
-
-    def cancel(self, id_: str) -> None:
-        """Forget a question: nothing is called any more."""
-        self._requests.cancel(id_)
 
     # --- the way in -------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from sockwave.adapters.messages import MessageType, rooms_of, text_of
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sockwave.adapters.returns import Sender
+    from sockwave.adapters.sides import Sender
     from sockwave.types import Room, SocketId
 
 __all__ = ["Handovers", "Keeping"]

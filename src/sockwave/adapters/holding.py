@@ -1,4 +1,4 @@
-"""What a process keeps of the sockets of another one: a copy of its store, or what it has inherited.
+"""What a process keeps of sockets of another one: a copy of its store, or what it has inherited.
 
 As long as the other one lives, its operations are done here, too, in the same order. When it is
 gone, all of its sockets are lost, and this process goes on with the log.

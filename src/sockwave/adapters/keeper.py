@@ -14,7 +14,7 @@ change forgets all, since something may be missing.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.adapters.handovers import Handovers
 from sockwave.adapters.holding import entry_fields
@@ -26,15 +26,15 @@ from sockwave.adapters.returns import Returned, Returns
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from sockwave.adapters.holding import Holding, Identified, Place
+    from sockwave.adapters.holding import Holding, Identified
     from sockwave.adapters.members import Member, Members
     from sockwave.adapters.mirroring import PieceOf
-    from sockwave.adapters.returns import RoomsWanted, Sender
+    from sockwave.adapters.sides import KeeperHost, Sender
     from sockwave.socketio.core.packet_log import LogEntry
     from sockwave.socketio.core.recovery_store import RecoveryStore
     from sockwave.types import Room, SocketId
 
-__all__ = ["KeeperHost", "RecoveryKeeper"]
+__all__ = ["RecoveryKeeper"]
 
 ABOUT_SOCKETS: Final = frozenset(
     {
@@ -49,34 +49,6 @@ ABOUT_SOCKETS: Final = frozenset(
 
 MAX_SENDERS: Final = 4_096
 """Members, also gone ones, of which it is remembered how far they were heard."""
-
-
-class KeeperHost(Protocol):
-    """The process whose sockets they are."""
-
-    @property
-    def place(self) -> Place:
-        """Its namespace, and bounds."""
-
-    @property
-    def store(self) -> RecoveryStore:
-        """What it keeps for its own sockets."""
-
-    @property
-    def wanted_rooms(self) -> RoomsWanted:
-        """Which rooms are wanted here."""
-
-    def clock(self) -> float:
-        """Monotonic seconds, those of the logs."""
-
-    def identify(self, id_: SocketId) -> Identified | None:
-        """What belongs to one of its own sockets."""
-
-    def supersede(self, pid: str) -> None:
-        """Its client is at another process: if its socket is still here, it is lost now."""
-
-    def left_for_good(self) -> None:
-        """A lost socket of its own is elsewhere, or will not come back."""
 
 
 class RecoveryKeeper:

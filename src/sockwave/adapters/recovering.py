@@ -23,7 +23,6 @@ from sockwave.adapters.local import LocalSockets
 from sockwave.adapters.wanted import WantedRooms
 from sockwave.socketio.core.encoded_event import EncodedEvent
 from sockwave.socketio.core.membership import Membership
-from sockwave.socketio.core.packet_log import LogEntry
 from sockwave.socketio.core.recovery import RecoveryAdapter
 from sockwave.socketio.core.saved_session import SavedSession
 
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from sockwave.adapters.outlet import Outlet
     from sockwave.adapters.returns import Returned
     from sockwave.socketio.core.adapter import BroadcastOptions
+    from sockwave.socketio.core.packet_log import LogEntry
     from sockwave.socketio.core.recovery_contract import (
         MirroredSocket,
         RecoveringHost,
@@ -320,7 +320,7 @@ class RecoveringClusterAdapter(ClusterAdapter, RecoveryAdapter):
         self._store.described(id_)
 
     def touched(self, id_: SocketId) -> None:
-        """The application was given the data of a socket, and may change it until this turn ends."""
+        """The application was given the data of a socket, and may change it in this turn."""
         if self._is_looking or id_ not in self._watched or (life := self._life) is None:
             return
         if not self._touched and not life.loop.is_closed():

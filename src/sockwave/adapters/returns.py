@@ -19,7 +19,7 @@ rooms, and not know that X wants it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.adapters.holding import is_meant, read_entry
 from sockwave.adapters.messages import (
@@ -39,10 +39,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from sockwave.adapters.holding import Place
+    from sockwave.adapters.sides import RoomsWanted, Sender
     from sockwave.socketio.core.packet_log import LogEntry
     from sockwave.types import Room
 
-__all__ = ["Returned", "Returns", "Sender"]
+__all__ = ["Returned", "Returns"]
 
 PATIENCE: Final = 1.5
 """Seconds that a client waits for its session, at most: longer than a busy process takes."""
@@ -51,15 +52,6 @@ MAX_OPEN: Final = 10_000
 """Clients that may wait at a time; those beyond are new ones."""
 
 _BROADCASTS: Final = frozenset({MessageType.BROADCAST, MessageType.ENCODED_BROADCAST})
-
-
-class Sender(Protocol):
-    """The way to the others."""
-
-    def __call__(
-        self, type_: MessageType, data: dict[str, Any], to: frozenset[str] | None, /
-    ) -> object:
-        """Send to all, or to some members."""
 
 
 @dataclass(slots=True)
@@ -108,16 +100,6 @@ class _Arrival:
     holder: str | None = None
     waiting: Waiting | None = None
     rooms: RoomTable = field(default_factory=RoomTable)
-
-
-class RoomsWanted(Protocol):
-    """Which rooms are wanted here."""
-
-    def watch(self, table: RoomTable) -> None:
-        """Those of this table are from now on."""
-
-    def unwatch(self, table: RoomTable) -> None:
-        """They are no longer."""
 
 
 class Returns:

@@ -6,8 +6,9 @@ Servers with connection state recovery put an offset behind the arguments of the
 log, and nothing tells it from an argument: volatile events come without one, and may end in text.
 Our own servers begin their secret (`pid`) with the epoch of their log, as they do their offsets, so
 that there is no doubt. Where several processes are one server, a client that is back may be at
-another one than before, whose log has another epoch: the first text of that form tells it. Offsets of other servers are known by their shape, which is not certain, but
-text of an unknown shape always stays an argument.
+another one than before, whose log has another epoch: the first text of that form tells it. Offsets
+of other servers are known by their shape, which is not certain, but text of an unknown shape always
+stays an argument.
 """
 
 from __future__ import annotations

@@ -29,7 +29,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.socketio.core.adapter import InMemoryAdapter
-from sockwave.socketio.core.encoded_event import EncodedEvent
 from sockwave.socketio.core.packet_log import LogEntry, PacketLog
 from sockwave.socketio.core.recovery_contract import SupportsRecovery, SupportsRevocation
 from sockwave.socketio.core.recovery_options import Recovery
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
 
     from sockwave.socketio.core.acks import AckClock
     from sockwave.socketio.core.adapter import AdapterHost, BroadcastOptions
+    from sockwave.socketio.core.encoded_event import EncodedEvent
     from sockwave.socketio.core.membership import Membership
     from sockwave.socketio.core.outgoing import EncodedPacket
     from sockwave.types import Room, SocketId

@@ -31,8 +31,8 @@ class StoreWatcher(Protocol):
         """Something was done to a socket.
 
         Args:
-            what: `join` (rooms), `leave` (room), `save`, `gone`, or `whole`, where all of its state is
-                to be looked at.
+            what: `join` (rooms), `leave` (room), `save`, `gone`, or `whole`, where all of its
+                state is to be looked at.
         """
 
 
