@@ -116,7 +116,7 @@ class Process:
 
     @property
     def sockets(self) -> dict[SocketId, Any]:
-        return self.namespace.sockets  # type: ignore[return-value] # all are made here
+        return self.namespace.sockets
 
     def let_in(self, client: Client, rooms: tuple[str, ...]) -> None:
         """A new socket for a client."""
@@ -211,6 +211,7 @@ class Client:
     taken: int = 0
     is_connected: bool = False
     is_returning: bool = False
+    is_revoked: bool = False
     numbers: Any = field(default_factory=itertools.count)
 
     def take(self, most: int = 10**9) -> None:
@@ -225,6 +226,7 @@ class Client:
         """It is a new one."""
         self.pid = self.offset = self.process = self.socket = None
         self.rooms, self.must, self.may, self.got = set(), [], set(), []
+        self.is_revoked = False
 
     def check(self) -> None:
         """Nothing is missing, nothing came twice, nothing was for somebody else."""
@@ -253,6 +255,7 @@ class World:
         # Of what happened since all was quiet.
         self.unsettled: set[str] = set()
         self.dying: set[str] = set()
+        self.moved: set[str] = set()
         self.latest: list[str] = []
 
     def start(self) -> Process:
@@ -267,6 +270,7 @@ class World:
         await asyncio.sleep(seconds)
         self.unsettled.clear()
         self.dying.clear()
+        self.moved.clear()
         self.latest.clear()
 
     def unsettle(self, client: Client) -> None:
@@ -360,6 +364,33 @@ class World:
             flags = BroadcastFlags(local=True)
             self.latest.append(name)
             process.emit(name, BroadcastOptions(rooms=(id_,), flags=flags))
+
+    def change(
+        self, process: Process, what: str, options: BroadcastOptions, rooms: tuple[str, ...]
+    ) -> None:
+        """The application moves clients, or takes them out, wherever they are."""
+        for client in self.clients:
+            if client.pid is None:
+                continue
+            here = {*client.rooms, client.pid[13:]}
+            if here & set(options.rooms or here) and not here & set(options.excluded):
+                self.unsettle(client)
+                if what == "join":
+                    client.rooms |= set(rooms)
+                elif what == "leave":
+                    client.rooms -= set(rooms)
+                else:
+                    client.is_revoked = True
+        namespace, adapter = process.namespace, process.adapter
+        if what == "join":
+            adapter.join_remote(options, rooms)
+            namespace.join_local(options, rooms)
+        elif what == "leave":
+            adapter.leave_remote(options, rooms)
+            namespace.leave_local(options, rooms)
+        else:
+            adapter.disconnect_remote(options, close=False)
+            namespace.disconnect_local(options, close=False)
 
     def check(self) -> None:
         """All that must hold, for those who are connected."""

@@ -90,8 +90,8 @@ async def act(world: World, chance: random.Random, tasks: list[Any], *, deaths: 
     process = chance.choice(world.running)
     client = chance.choice(world.clients)
     what = chance.choices(
-        ["emit", "emit to", "cut", "back", "room", "wait", "start", "end"],
-        [8, 2, 4, 6, 2, 2, 0.4, 0.4],
+        ["emit", "emit to", "cut", "back", "room", "wait", "start", "end", "change"],
+        [8, 2, 4, 6, 2, 2, 0.4, 0.4, 0.8],
     )[0]
     if what == "emit":
         rooms = None if chance.random() < 0.1 else random_rooms(chance) or ("r",)
@@ -102,10 +102,16 @@ async def act(world: World, chance: random.Random, tasks: list[Any], *, deaths: 
         world.cut(client, chance.randint(0, 8), is_noticed=chance.random() < 0.6)
     elif what == "back" and not (client.is_connected or client.is_returning) and client.pid:
         tasks.append(world.returning(client, process))
-    elif what == "room" and client.is_connected and client.socket is not None:
+    elif what == "room" and client.is_connected and client.name not in world.moved:
         await change_room(world, chance, client)
     elif what == "wait":
         await asyncio.sleep(chance.choice([0.0, 0.001, 0.01, 0.1]))
+    elif what == "change" and not any(each.is_returning for each in world.clients):
+        # One client at a time: its own room, which is the only one that all are told of at once.
+        how = chance.choice(["join", "leave", "join", "leave", "disconnect"])
+        if client.pid is not None and client.name not in world.unsettled:
+            world.moved.add(client.name)
+            world.change(process, how, to(client.pid[13:]), random_rooms(chance) or ("s",))
     elif what == "start" and len(world.running) < 5:
         world.processes.append(world.start())
     elif what == "end" and len(world.running) > 2:
@@ -116,10 +122,23 @@ async def act(world: World, chance: random.Random, tasks: list[Any], *, deaths: 
         world.end(process, is_dead=deaths and chance.random() < 0.5)
 
 
+async def check_that_it_does_not_come_back(world: World, client: Client) -> None:
+    for process in world.running:
+        assert client.socket.id not in process.sockets
+        assert not await process.restore(client)
+    client.is_connected = False
+    client.forget()
+
+
 async def change_room(world: World, chance: random.Random, client: Client) -> None:
     """A socket joins or leaves a room; until all know it, it may get what is sent there."""
     process = client.process
-    if process is None or not process.is_running or client.socket.id not in process.sockets:
+    if (
+        process is None
+        or not process.is_running
+        or client.socket is None
+        or client.socket.id not in process.sockets
+    ):
         return
     room = chance.choice(["s", "t", "u"])
     world.unsettle(client)
@@ -147,6 +166,8 @@ async def live(seed: int, *, deaths: bool) -> World:
         await asyncio.gather(*tasks)
         await world.settle()
         for client in world.clients:
+            if client.is_revoked:
+                await check_that_it_does_not_come_back(world, client)
             if client.pid is None:
                 world.connect(client, chance.choice(world.running), ("r", *random_rooms(chance)))
         await world.settle()

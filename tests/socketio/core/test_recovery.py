@@ -69,9 +69,15 @@ class Stage:
         """The offset of an event that a socket got."""
         return offset_of(self.host.sockets[id_].packets[at])
 
+    def restore(self, id_: SocketId, offset: str | None) -> SavedSession | None:
+        """A client asks for its session."""
+        session = self.adapter.restore(f"pid-{id_}", offset)
+        assert session is None or isinstance(session, SavedSession)
+        return session
+
     def back(self, offset: str | None, id_: SocketId = A) -> list[str] | None:
         """Come back; the names of the events that are replayed."""
-        if self.adapter.restore(f"pid-{id_}", offset) is None:
+        if self.restore(id_, offset) is None:
             return None
         missed = self.adapter.replay(id_)
         assert missed is not None
@@ -219,7 +225,7 @@ def test_socket_that_was_not_let_in_may_try_again_within_the_same_time() -> None
     stage.lose()
     stage.emit("2")
     stage.clock.advance(DURATION - 1)
-    session = stage.adapter.restore("pid-a", offset)
+    session = stage.restore(A, offset)
     assert session is not None
     stage.adapter.save(session)
     stage.adapter.remove_all(A)
@@ -234,7 +240,7 @@ def test_socket_that_was_not_let_in_has_no_more_time_than_before() -> None:
     offset = stage.offset()
     stage.lose()
     stage.clock.advance(DURATION - 1)
-    session = stage.adapter.restore("pid-a", offset)
+    session = stage.restore(A, offset)
     assert session is not None
     stage.adapter.save(session)
     stage.clock.advance(2)
