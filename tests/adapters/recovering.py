@@ -267,6 +267,8 @@ class World:
 
     async def settle(self, seconds: float = 3.0) -> None:
         """Let everybody hear everything."""
+        for process in self.running:
+            process.driver.resume()
         await asyncio.sleep(seconds)
         self.unsettled.clear()
         self.dying.clear()

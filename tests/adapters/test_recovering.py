@@ -90,8 +90,8 @@ async def act(world: World, chance: random.Random, tasks: list[Any], *, deaths: 
     process = chance.choice(world.running)
     client = chance.choice(world.clients)
     what = chance.choices(
-        ["emit", "emit to", "cut", "back", "room", "wait", "start", "end", "change"],
-        [8, 2, 4, 6, 2, 2, 0.4, 0.4, 0.8],
+        ["emit", "emit to", "cut", "back", "room", "wait", "start", "end", "change", "stop"],
+        [8, 2, 4, 6, 2, 2, 0.4, 0.4, 0.8, 0.4],
     )[0]
     if what == "emit":
         rooms = None if chance.random() < 0.1 else random_rooms(chance) or ("r",)
@@ -112,6 +112,9 @@ async def act(world: World, chance: random.Random, tasks: list[Any], *, deaths: 
         if client.pid is not None and client.name not in world.unsettled:
             world.moved.add(client.name)
             world.change(process, how, to(client.pid[13:]), random_rooms(chance) or ("s",))
+    elif what == "stop":
+        process.driver.pause()
+        asyncio.get_running_loop().call_later(chance.random() * 3, process.driver.resume)
     elif what == "start" and len(world.running) < 5:
         world.processes.append(world.start())
     elif what == "end" and len(world.running) > 2:
