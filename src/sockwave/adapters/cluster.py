@@ -334,11 +334,12 @@ class Cluster(Asking):
                 return
         if self._responses.received(message):
             return
-        is_kept = self.keeper is not None and self.keeper.is_about_sockets(message)
-        try:
+        if self.keeper is None or not self.keeper.is_about_sockets(message):
             self._answering.received(message, now)
-        finally:
-            if is_kept and self.keeper is not None:
+        else:
+            try:
+                self._answering.received(self.keeper.late.without(message), now)
+            finally:
                 self.keeper.acted(message)
         if type_ == MessageType.SOCKETS_JOIN:
             self._believe(self._members, rooms_of(message.data.get("rooms")), now)

@@ -6,7 +6,7 @@ gone, all of its sockets are lost, and this process goes on with the log.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sockwave.adapters.events import encoded_fields, read_event, values_of
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sockwave.socketio.core.recovery_options import Recovery
     from sockwave.types import NamespaceName, Room
 
-__all__ = ["Holding", "Identified", "Place", "entry_fields", "is_meant", "read_entry"]
+__all__ = ["Holding", "Identified", "Place", "entry_fields", "is_late", "is_meant", "read_entry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,11 @@ def is_meant(rooms: Iterable[Room], options: BroadcastOptions) -> bool:
     return rooms.isdisjoint(options.excluded)
 
 
+def is_late(message: Message, heard: dict[str, int]) -> bool:
+    """Whether the effect of a message is there already."""
+    return message.number is not None and message.number <= heard.get(message.sender, -1)
+
+
 class Holding:
     """A store of another process.
 
@@ -120,13 +125,25 @@ class Holding:
         epoch: Of its log.
         first: Position of its next event.
         limit: See `RecoveryStore`.
+        heard: Number of the latest message of each member whose effect is in it.
 
     Attributes:
         store: The copy.
         known: What belongs to its sockets.
+        heard: See above; messages that come here later than that are none of its business.
+        late: The same of single sockets that have come from elsewhere.
     """
 
-    def __init__(self, place: Place, epoch: str, first: int, limit: int | None) -> None:
+    def __init__(
+        self,
+        place: Place,
+        epoch: str,
+        first: int,
+        limit: int | None,
+        heard: dict[str, int],
+    ) -> None:
+        self.heard = heard
+        self.late: dict[SocketId, dict[str, int]] = {}
         self.store = RecoveryStore(place.options, place.max_age, epoch=epoch)
         self.store.log.first = first
         self.store.limit = limit
@@ -142,6 +159,8 @@ class Holding:
         self.gone(id_)
         known = Identified(state["pid"], state["connection"], state["data"])
         self._know(id_, known)
+        if state.get("late"):
+            self.late[id_] = state["late"]
         member = Membership.of_state(id_, state["member"], now)
         if member.lost is None:
             self.store.members[id_] = member
@@ -196,6 +215,7 @@ class Holding:
         """A socket does not come back, or not here."""
         self._here.remove_all(id_)
         self._forget(id_)
+        self.late.pop(id_, None)
         if id_ in self.store.saved:
             self.store.discard(id_)
         self.store.members.pop(id_, None)
@@ -246,8 +266,13 @@ class Holding:
         Raises:
             PacketError: Malformed.
         """
+        if is_late(message, self.heard):
+            return
         data, saved = message.data, self.store.saved
         options = decode_options(data)
+        late = [id_ for id_, heard in self.late.items() if is_late(message, heard)]
+        if late:
+            options = replace(options, excluded=(*options.excluded, *late))
         if message.type in (MessageType.BROADCAST, MessageType.ENCODED_BROADCAST):
             fields = {
                 **data,

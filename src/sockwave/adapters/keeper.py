@@ -17,7 +17,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.adapters.handovers import Handovers
-from sockwave.adapters.holding import entry_fields
+from sockwave.adapters.holding import entry_fields, is_late
+from sockwave.adapters.late import LateMessages
 from sockwave.adapters.messages import Message, MessageType, number_of, rooms_of, text_of
 from sockwave.adapters.mirroring import Mirroring, pieces_of_log
 from sockwave.adapters.replica import Replica
@@ -64,6 +65,7 @@ class RecoveryKeeper:
     Attributes:
         losses: How often messages of this member were lost.
         inherited: What it has inherited, by epoch.
+        late: Sockets that have the effect of messages that are not here yet.
     """
 
     def __init__(
@@ -81,6 +83,8 @@ class RecoveryKeeper:
         self._members = members
         self._send = send
         self._heard: dict[str, int] = {}
+        self._acting: Message | None = None
+        self.late = LateMessages(id_, self._heard)
         self._replicas: dict[str, Replica] = {}
         self._mirroring = Mirroring(id_, members, send, self._all_pieces, self._heard)
         self._returns = Returns(id_, host.place, send, host.wanted_rooms, make_id, host.clock)
@@ -119,11 +123,16 @@ class RecoveryKeeper:
         """
         epochs = [self._host.store.log.epoch]
         if not is_local:
-            for epoch, holding in self.inherited.items():
+            for holding in self.holdings_meant():
                 holding.append(entry._replace(packet=None))
-                epochs.append(epoch)
+                epochs.append(holding.store.log.epoch)
         if self._mirroring.is_on:
             self._tell(["entry", epochs, entry_fields(entry, self._host.clock())], entry.size)
+
+    def holdings_meant(self) -> list[Holding]:
+        """What was inherited, without what has the effect of the message that is acted on."""
+        message, holdings = self._acting, self.inherited.values()
+        return [each for each in holdings if message is None or not is_late(message, each.heard)]
 
     def _tell(self, operation: list[Any], size: int = 0) -> None:
         self._mirroring.told(operation, size, self._host.clock())
@@ -131,7 +140,8 @@ class RecoveryKeeper:
     def _state(self, store: RecoveryStore, id_: SocketId) -> dict[str, Any] | None:
         now = self._host.clock()
         if store is not self._host.store:
-            return self.inherited[store.log.epoch].state(id_, now)
+            state = self.inherited[store.log.epoch].state(id_, now)
+            return None if state is None else {**state, "late": self.late.of(id_)}
         lost = store.saved.kept(id_) if id_ in store.saved else None
         member, known = store.members.get(id_, lost), self._host.identify(id_)
         if member is None or known is None or member.is_void:
@@ -141,6 +151,7 @@ class RecoveryKeeper:
             "connection": known.connection,
             "data": known.data,
             "member": member.state(now),
+            "late": self.late.of(id_),
         }
 
     def _all_pieces(self) -> Iterator[PieceOf]:
@@ -153,7 +164,9 @@ class RecoveryKeeper:
         for store in stores:
             epoch, log = store.log.epoch, store.log
             starts[epoch] = log.next
-            yield ["store", epoch, log.next, store.limit], 0
+            holding = self.inherited.get(epoch)
+            heard = {} if holding is None else holding.heard
+            yield ["store", epoch, log.next, store.limit, heard], 0
         for store in stores:
             for id_ in [*store.members, *store.saved]:
                 state = self._state(store, id_) if self._has(store) else None
@@ -178,11 +191,13 @@ class RecoveryKeeper:
         if message.type not in ABOUT_SOCKETS or "requestId" in message.data:
             return False
         self._hear(message)
+        self._acting = message
         self._mirroring.acting()
         return True
 
     def acted(self, message: Message) -> None:
         """One of those was acted on."""
+        self._acting = None
         self._note(message)
         number = 0 if message.number is None else message.number
         self._mirroring.acted(message.sender, number, self._host.clock())
@@ -217,7 +232,8 @@ class RecoveryKeeper:
             holding.store.discard(id_)
             if is_there and data is not None:
                 missed = [entry for _, entry in member.missed]
-                return Returned(id_, pid, rooms, data, age, missed)
+                heard = self.late.heard_for(id_, holding.heard)
+                return Returned(id_, pid, rooms, data, age, missed, heard)
             return None
         return None
 
@@ -276,7 +292,7 @@ class RecoveryKeeper:
         now, member = self._host.clock(), store.saved.kept(id_)
         if not set(member.rooms) <= set(rooms):
             return {"again": True}
-        state = self._state(store, id_)
+        state, holding = self._state(store, id_), self.inherited.get(store.log.epoch)
         is_there = store.collect(member, offset, now)
         # Before anybody else has it, no copy has it any more.
         store.discard(id_)
@@ -294,7 +310,7 @@ class RecoveryKeeper:
             "data": state["data"],
             "age": now - member.lost[1],
             "missed": [entry_fields(entry, now) for entry in missed],
-            "heard": self._heard,
+            "heard": self.late.heard_for(id_, {} if holding is None else holding.heard),
         }
 
     # --- messages of keepers ----------------------------------------------------------------------
@@ -416,6 +432,7 @@ class RecoveryKeeper:
             if not holding.store.saved:
                 continue
             self.inherited[epoch] = holding
+            self.late.update(holding.late)
             holding.store.watcher = self
             self._host.wanted_rooms.watch(holding.store.saved.rooms)
             self._mirroring.more(partial(self._pieces, [holding.store]))
@@ -466,6 +483,7 @@ class RecoveryKeeper:
         for replica in self._replicas.values():
             replica.expire(now)
         self._handovers.expire(now)
+        self.late.expire(self._members)
         self._mirroring.flush()
         self._mirroring.look(now)
 

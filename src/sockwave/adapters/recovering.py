@@ -263,6 +263,8 @@ class RecoveringClusterAdapter(ClusterAdapter, RecoveryAdapter):
         store.read(member)
         if self._is_much(member):
             return None
+        if (keeper := self._keeper) is not None:
+            keeper.late.came(id_, returned.heard)
         session = SavedSession(id_, returned.pid, returned.rooms, data)
         self._come_back(session, member)
         self._sweep_later()
@@ -285,9 +287,10 @@ class RecoveringClusterAdapter(ClusterAdapter, RecoveryAdapter):
 
     def select_lost(self, options: BroadcastOptions) -> list[SocketId]:
         """Which of those a broadcast would reach."""
-        selected = super().select_lost(options)
-        for store in () if options.flags.local else self._inherited():
-            selected += store.saved.select(options.rooms, options.excluded)
+        selected, keeper = super().select_lost(options), self._keeper
+        if keeper is not None and not options.flags.local:
+            for holding in keeper.holdings_meant():
+                selected += holding.store.saved.select(options.rooms, options.excluded)
         return selected
 
     def revoke(self, id_: SocketId) -> str | None:

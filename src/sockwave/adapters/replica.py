@@ -128,8 +128,8 @@ class Replica:
             epochs, fields = rest
             self._entry(epochs, fields, now)
         elif what == "store":
-            epoch, first, limit = rest
-            self.holdings[epoch] = Holding(self._place, epoch, first, limit)
+            epoch, first, limit, heard = rest
+            self.holdings[epoch] = Holding(self._place, epoch, first, limit, heard)
         else:
             epoch, *rest = rest
             if what == "end":
@@ -171,6 +171,8 @@ class Replica:
             for message in messages:
                 if message.sender != self.owner:
                     holding.message(message, now)
+            for sender, number in self.heard.items():
+                holding.heard[sender] = max(number, holding.heard.get(sender, -1))
         return self.holdings
 
     def expire(self, now: float) -> None:

@@ -65,6 +65,7 @@ class Returned:
         data: Of the application, as msgpack.
         age: Seconds since its loss.
         missed: What its client has to get.
+        heard: Number of the latest message of each member whose effect is in it.
     """
 
     id: SocketId
@@ -73,6 +74,7 @@ class Returned:
     data: bytes
     age: float
     missed: list[LogEntry]
+    heard: dict[str, int]
 
 
 @dataclass(slots=True)
@@ -263,7 +265,7 @@ class Returns:
                     rooms.pop(room, None)
             else:
                 return None
-        return Returned(id_, arrival.pid, tuple(rooms), data["data"], data["age"], missed)
+        return Returned(id_, arrival.pid, tuple(rooms), data["data"], data["age"], missed, heard)
 
     def _leave(self, arrival: _Arrival) -> None:
         del self._arrivals[arrival.request]
