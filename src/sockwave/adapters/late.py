@@ -13,8 +13,9 @@ from sockwave.adapters.holding import is_late
 from sockwave.adapters.messages import rooms_of
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Mapping
 
+    from sockwave.adapters.members import Members
     from sockwave.adapters.messages import Message
     from sockwave.types import SocketId
 
@@ -73,7 +74,7 @@ class LateMessages:
                 heard[sender] = max(number, heard.get(sender, -1))
         return heard
 
-    def expire(self, members: Container[str]) -> None:
+    def expire(self, members: Members) -> None:
         """Forget those that are ahead no longer."""
         for id_, ahead in list(self._late.items()):
             there = [sender for sender in ahead if sender in members]

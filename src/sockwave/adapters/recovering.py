@@ -196,9 +196,11 @@ class RecoveringClusterAdapter(ClusterAdapter, RecoveryAdapter):
         """Take a session out, wherever it is."""
         life, keeper = self._alive(), self._keeper
         if life is None or keeper is None or self._store.saved.find(pid) is not None:
-            return super().restore(pid, offset)
+            with self.wanted_rooms.held():
+                return super().restore(pid, offset)
         if keeper.has_inherited(pid):
-            return self._adopt(keeper.take(pid, offset), offset)
+            with self.wanted_rooms.held():
+                return self._adopt(keeper.take(pid, offset), offset)
         if _SECRET.fullmatch(pid) is None or (offset and len(offset) > MAX_OFFSET):
             return None
         if life is not self._knows_others:

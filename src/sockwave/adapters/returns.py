@@ -300,10 +300,11 @@ class Returns:
         for arrival in list(self._arrivals.values()):
             if arrival.holder is None and arrival.mirrors.get(self._id) == owner:
                 del arrival.mirrors[self._id]
-                returned = take(arrival.pid, arrival.offset)
-                if returned is not None:
-                    self._end(arrival, returned)
-                else:
+                with self._wanted.held():
+                    returned = take(arrival.pid, arrival.offset)
+                    if returned is not None:
+                        self._end(arrival, returned)
+                if returned is None:
                     self._look(arrival)
 
     def next_deadline(self) -> float:

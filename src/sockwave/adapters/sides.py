@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from sockwave.adapters.holding import Identified, Place
     from sockwave.adapters.interest import RoomSet
@@ -115,6 +116,9 @@ class RoomsWanted(Protocol):
 
     def unwatch(self, table: RoomTable) -> None:
         """They are no longer."""
+
+    def held(self) -> AbstractContextManager[None]:
+        """Sockets move from one table to another within this: no room is dropped between."""
 
 
 class KeeperHost(Protocol):
