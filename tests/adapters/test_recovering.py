@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+from inspect import isawaitable
 from typing import Any
 
 import pytest
 
 from sockwave.socketio.core.adapter import BroadcastOptions
 from tests.adapters.fakes import run
-from tests.adapters.recovering import Client, World
+from tests.adapters.recovering import Client, ServerSocket, World
 
 
 def to(*rooms: str, excluded: tuple[str, ...] = ()) -> BroadcastOptions:
@@ -77,6 +78,86 @@ def test_what_a_process_kept_is_not_lost_with_it(how: str) -> None:
             world.check()
             world.cut(client, 0, is_noticed=True)
             world.emit(process, to("r"))
+
+    run(scenario())
+
+
+def test_who_may_have_missed_something_is_a_new_client() -> None:
+    """Messages to a process that does not read were dropped, and it finds out by their number."""
+
+    async def scenario() -> None:
+        world, client = await world_of()
+        world.cut(client, 0, is_noticed=True)
+        world.processes[2].adapter.messages_lost("a process does not read")
+        await world.settle(6.0)
+        assert not await world.come_back(client, world.processes[1])
+        # From then on all is well again.
+        await world.settle(6.0)
+        world.cut(client, 0, is_noticed=True)
+        world.emit(world.processes[2], to("r"))
+        world.processes[1].die()
+        assert await world.come_back(client, world.processes[0])
+        world.check()
+
+    run(scenario())
+
+
+def test_process_that_was_stopped_gives_no_session_away() -> None:
+    async def scenario() -> None:
+        world, client = await world_of()
+        world.cut(client, 0, is_noticed=True)
+        world.processes[0].driver.pause()
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        assert not await world.come_back(client, world.processes[1])
+        assert loop.time() - begun < 2.0, "of the loop, in which nothing else takes time"
+        world.processes[0].driver.resume()
+        await world.settle()
+        world.check()
+
+    run(scenario())
+
+
+def test_session_is_used_up_wherever_its_client_has_come_back() -> None:
+    async def scenario() -> None:
+        world, client = await world_of(4)
+        world.cut(client, 0, is_noticed=True)
+        tries = [process.restore(client) for process in world.processes[1:]]
+        assert sorted(await asyncio.gather(*tries)) == [False, False, True]
+
+    run(scenario())
+
+
+def test_data_that_cannot_be_sent_keeps_a_client_at_its_own_process() -> None:
+    async def scenario() -> None:
+        world, client = await world_of()
+        for process, is_recovered in zip(world.processes[:2], (True, False), strict=True):
+            client.socket.data["cannot be sent"] = object()
+            world.cut(client, 0, is_noticed=True)
+            found = process.adapter.restore(client.pid or "", client.offset)
+            session = await found if isawaitable(found) else found
+            assert (session is not None) is is_recovered
+            if session is not None:
+                process.adapter.replay(session.id)
+                client.socket = ServerSocket(session.id, session.pid, session.data)
+                process.sockets[session.id] = client.socket
+                process.adapter.watch(session.id, client.socket)
+
+    run(scenario())
+
+
+def test_log_that_is_longer_than_a_mirror_takes_at_once_is_copied_in_pieces() -> None:
+    async def scenario() -> None:
+        world, client = await world_of(2)
+        world.cut(client, 0, is_noticed=True)
+        names = [world.emit(world.processes[1], to("r", "x" * 10_000)) for _ in range(60)]
+        world.processes[1].close()
+        world.processes.append(world.start())
+        await world.settle(6.0)
+        world.processes[0].die()
+        assert await world.come_back(client, world.processes[2])
+        client.take()
+        assert client.got == names
 
     run(scenario())
 
