@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sockwave import ClientSocket, MsgpackParser, Server, Socket, connect
+from sockwave.socketio.client.offsets import Offsets
 from tests.client.servers import native_server
 
 if TYPE_CHECKING:
@@ -103,3 +104,16 @@ async def test_auth_of_a_handshake_does_not_show_the_secret_of_the_recovery(is_o
         await socket.wait_connected(40)
         assert socket.recovered is is_on
         assert set(map(repr, told + told_to_pattern)) == {"{'token': 1}"}
+
+
+def test_client_that_is_back_at_another_process_takes_the_offsets_of_its_log() -> None:
+    offsets = Offsets()
+    here, there = "aaaaaaaaaaaa.", "bbbbbbbbbbbb."
+    assert not offsets.accepted(here + "c" * 20)
+    assert offsets.without(["event", here + "1f"]) == ["event"]
+    assert offsets.without(["event", there + "1"]) == ["event", there + "1"], "nobody has moved"
+    assert offsets.accepted(here + "c" * 20)
+    assert offsets.without(["event", there + "1"]) == ["event"]
+    assert offsets.without(["event", there + "1"]) == ["event", there + "1"], "not the next one"
+    assert offsets.without(["event", here + "20"]) == ["event", here + "20"], "it was there before"
+    assert offsets.last == there + "1"

@@ -121,6 +121,13 @@ class Program:
         with open(path) as file:
             return [pid for pid in map(int, file.read().split()) if alive(pid)]
 
+    def wait_until_gone(self, *pids: int) -> None:
+        """Wait until none of these processes is there."""
+        deadline = time.monotonic() + DEADLINE
+        while any(map(alive, pids)):
+            assert time.monotonic() < deadline, f"{pids} are alive:\n{self.output}"
+            time.sleep(0.02)
+
     def signal(self, number: signal.Signals) -> None:
         """To the supervisor."""
         self._process.send_signal(number)

@@ -55,12 +55,6 @@ def test_adapter_of_the_program_is_the_one_that_is_used() -> None:
     assert isinstance(io.adapter, ClusterAdapter)
 
 
-@pytest.mark.usefixtures("one_of_four")
-def test_recovery_does_not_go_with_workers() -> None:
-    with pytest.raises(ValueError, match="leave out connection_state_recovery"):
-        Server(connection_state_recovery=True)
-
-
 @pytest.mark.parametrize("workers", [0, -1, 4_096, 2.5, True, "many"])
 def test_number_of_workers_must_make_sense(workers: object) -> None:
     with pytest.raises((ValueError, TypeError), match="workers"):

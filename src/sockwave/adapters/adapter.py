@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     )
     from sockwave.types import Room, SocketId
 
-__all__ = ["ClusterAdapter"]
+__all__ = ["JOIN_LOOK", "ClusterAdapter"]
 
 FIRST_RETRY: Final = 0.5
 """Seconds until a carrier that could not be reached is tried again; twice as long each time."""
@@ -111,7 +111,7 @@ class ClusterAdapter(InMemoryAdapter):
     def __init__(
         self, host: ClusterHost, driver: Driver, options: ClusterOptions | None = None
     ) -> None:
-        super().__init__(host)
+        InMemoryAdapter.__init__(self, host)
         self._namespace = host
         self._driver = driver
         self._options = ClusterOptions() if options is None else options
@@ -146,18 +146,23 @@ class ClusterAdapter(InMemoryAdapter):
         return self._life
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> _Life:
-        host, options = self._namespace, self._options
+        host = self._namespace
         self._is_closed = False
         if self._life is not None:  # its loop has ended
             self._driver.unsubscribe(host.name, self._life.cluster.id)
-        local = LocalSockets(host, self, self._table, options.max_pending)
         outlet = Outlet(self._driver, host.name)
-        cluster = Cluster(host.name, options, outlet, local)
-        for room in self._table:
-            cluster.room_added(room)
+        local, cluster = self._make_cluster(outlet)
         self._life = life = _Life(loop, cluster, local, outlet)
         life.joining = loop.create_task(self._join(life))
         return life
+
+    def _make_cluster(self, outlet: Outlet) -> tuple[LocalSockets, Cluster]:
+        host, options = self._namespace, self._options
+        local = LocalSockets(host, self, self._table, options.max_pending)
+        cluster = Cluster(host.name, options, outlet, local)
+        for room in self._table:
+            cluster.room_added(room)
+        return local, cluster
 
     async def _join(self, life: _Life) -> None:
         """Connect and subscribe, however often it takes."""
@@ -267,9 +272,13 @@ class ClusterAdapter(InMemoryAdapter):
         new = [room for room in rooms if room != id_ and room not in table]
         super().add(id_, rooms)
         if life is not None:
-            for room in new:
-                life.cluster.room_added(room)
+            self._gained(life, new)
             self._tell_later(life)
+
+    def _gained(self, life: _Life, rooms: Iterable[Room]) -> None:
+        """The first socket here has joined these rooms."""
+        for room in rooms:
+            life.cluster.room_added(room)
 
     def remove(self, id_: SocketId, room: Room) -> None:
         """Take it out of a room."""
@@ -311,6 +320,10 @@ class ClusterAdapter(InMemoryAdapter):
             if not isinstance(args, EncodedEvent):
                 args = EncodedEvent(tuple(args), self._namespace.name, self._namespace.parser)
             life.cluster.broadcast(args, options, now)
+        self.deliver_here(args, options)
+
+    def deliver_here(self, args: Sequence[Any], options: BroadcastOptions) -> None:
+        """Send an event to sockets of this process only."""
         super().broadcast(args, options)
 
     def server_side_emit(self, args: tuple[Any, ...]) -> None:

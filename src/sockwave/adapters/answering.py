@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
+from sockwave.adapters.events import read_event
 from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.messages import (
     Message,
@@ -21,16 +22,13 @@ from sockwave.adapters.messages import (
     text_of,
 )
 from sockwave.debug import shortened
-from sockwave.errors import EncodeError, PacketError, SockwaveError
-from sockwave.socketio.core.encoded_event import EncodedEvent
-from sockwave.socketio.core.parser import parser_kind
+from sockwave.errors import EncodeError, SockwaveError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sockwave.adapters.sides import LocalSide
     from sockwave.socketio.core.acks import AckResult
-    from sockwave.socketio.core.parser import Parser
     from sockwave.types import SocketId
 
 __all__ = ["Answering"]
@@ -103,11 +101,7 @@ class Answering:
     def _broadcast(self, message: Message, now: float) -> None:
         data = message.data
         options, request = decode_options(data), request_of(data)
-        event: Sequence[Any]
-        if message.type == MessageType.ENCODED_BROADCAST:
-            event = _encoded(message, self._local.parser)
-        else:
-            event = event_of(data)
+        event = read_event(data, message.namespace, self._local.parser)
         if request is None:
             self._local.deliver(event, options)
         else:
@@ -234,25 +228,3 @@ class Answering:
         for asked in self._open.values():
             asked.forget()
         self._open.clear()
-
-
-def _encoded(message: Message, parser: Parser | None) -> EncodedEvent:
-    messages = message.data.get("messages")
-    if messages is not None:
-        if not parser_kind(parser) or parser is None:
-            raise PacketError("invalid payload", "messages of another parser")
-        if (
-            not messages
-            or not isinstance(messages, list)
-            or not all(isinstance(each, (str, bytes)) for each in messages)
-        ):
-            raise PacketError("invalid payload", "messages that are neither text nor bytes")
-        return EncodedEvent.of_messages(messages, message.namespace, parser)
-    text, attachments = message.data.get("text"), message.data.get("bin", [])
-    if isinstance(text, str):
-        text = text.encode()
-    if not isinstance(text, bytes) or text[:2] != b'["' or text[-1:] != b"]":
-        raise PacketError("invalid payload", "no text of an event")
-    if not isinstance(attachments, list) or not all(type(each) is bytes for each in attachments):
-        raise PacketError("invalid payload", "attachments that are not bytes")
-    return EncodedEvent.received(text, attachments, message.namespace)

@@ -17,13 +17,14 @@ that has any effect but a line in the log.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from os import urandom
 from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.adapters.answering import Answering
+from sockwave.adapters.asking import Asking
 from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.interest import PeerInterest
+from sockwave.adapters.keeper import RecoveryKeeper
 from sockwave.adapters.members import Member, Members
 from sockwave.adapters.messages import (
     EMITTER,
@@ -33,9 +34,9 @@ from sockwave.adapters.messages import (
     number_of,
     rooms_of,
 )
-from sockwave.adapters.requests import ClientQuestion, MemberQuestion, Question, Requests
+from sockwave.adapters.requests import Requests
 from sockwave.adapters.responses import Responses
-from sockwave.adapters.routing import Router, is_for_nobody
+from sockwave.adapters.routing import Router
 from sockwave.errors import PacketError, SockwaveError
 from sockwave.socketio.core.parser import parser_kind
 
@@ -43,9 +44,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sockwave.adapters.options import ClusterOptions
-    from sockwave.adapters.sides import LocalSide, WayOut
+    from sockwave.adapters.sides import KeeperHost, LocalSide, WayOut
     from sockwave.socketio.core.adapter import BroadcastOptions
-    from sockwave.socketio.core.cluster_contract import RemoteAnswer, RemoteOutcome
     from sockwave.socketio.core.encoded_event import EncodedEvent
     from sockwave.types import Room
 
@@ -76,7 +76,7 @@ def random_id() -> str:
     return urandom(8).hex()
 
 
-class Cluster:
+class Cluster(Asking):
     """One member of a cluster.
 
     Args:
@@ -85,10 +85,12 @@ class Cluster:
         way_out: Carries messages to the others.
         local: The sockets here.
         make_id: Makes its own id, and those of requests.
+        keep: The process, where it keeps lost sockets.
 
     Attributes:
         id: Of this process in this namespace; never used again.
         dropped: Messages that were not understood.
+        keeper: Knows of lost sockets; None where there are none.
     """
 
     def __init__(
@@ -99,21 +101,23 @@ class Cluster:
         local: LocalSide,
         *,
         make_id: Callable[[], str] = random_id,
+        keep: KeeperHost | None = None,
     ) -> None:
         self.namespace = namespace
         self.id = make_id()
         self.dropped = 0
-        self._make_id = make_id
         self._options = options
-        self._out = way_out
         self._local = local
-        self._members = Members(options.max_members)
-        self._router = Router(
-            self.id, namespace, way_out, local, self._members, options.max_announced_rooms
-        )
-        self._requests = Requests(options.max_pending)
+        members = Members(options.max_members)
+        most = options.max_announced_rooms
+        router = Router(self.id, namespace, way_out, local, members, most)
+        super().__init__(router, members, Requests(options.max_pending), way_out, make_id)
         self._answering = Answering(local, self._router.respond, options.max_pending)
         self._responses = Responses(self._requests)
+        self.keeper: RecoveryKeeper | None = None
+        if keep is not None:
+            self.keeper = RecoveryKeeper(self.id, keep, self._members, self._router.send, make_id)
+            self._router.sent = self.keeper.sent
         self._sweep_interval = min(SWEEP, options.heartbeat_timeout / 4)
         self._next_beat = float("inf")
         self._next_sweep = float("inf")
@@ -139,6 +143,8 @@ class Cluster:
         """Say goodbye; questions that are open end as they are."""
         if self._is_closed:
             return
+        if self.keeper is not None:
+            self.keeper.close()
         self._is_closed = True
         self._router.send(MessageType.ADAPTER_CLOSE, {}, None)
         self._answering.close()
@@ -148,22 +154,35 @@ class Cluster:
         """When `handle_timeout` wants to be called."""
         request = self._requests.next_deadline()
         nearest = min(self._next_beat, self._next_sweep)
+        if self.keeper is not None:
+            nearest = min(nearest, self.keeper.next_deadline())
         return nearest if request is None else min(nearest, request)
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due; called early or late does no harm."""
+        self._look_at_clock(now)
         if now >= self._next_sweep:
-            # Who was stopped himself has heard nobody: the others' messages are still to be read.
-            was_away = now - self._next_sweep > self._options.heartbeat_interval
             self._next_sweep = now + self._sweep_interval
-            if was_away:
-                for member in self._members:
-                    member.seen = now
             self._sweep(now)
         if now >= self._next_beat:
             self._next_beat = now + self._options.heartbeat_interval
             self._router.send(MessageType.HEARTBEAT, self._sign_of_life(), None)
         self._requests.expire(now)
+        if self.keeper is not None:
+            self.keeper.handle_timeout()
+
+    def _look_at_clock(self, now: float) -> None:
+        """Who was stopped himself has heard nobody: the others' messages are still to be read.
+
+        But they may have taken him for gone, and have sent nothing more.
+        """
+        if now - self._next_sweep <= self._options.heartbeat_interval:
+            return
+        self._next_sweep = now
+        for member in self._members:
+            member.seen = now
+        if self.keeper is not None:
+            self.keeper.forget_all()
 
     def _sweep(self, now: float) -> None:
         for member in self._members.silent_since(now - self._options.heartbeat_timeout):
@@ -171,17 +190,25 @@ class Cluster:
         self._answering.expire(now)
         if self._has_lost:
             self._make_good(now)
+        if self.keeper is not None:
+            self.keeper.sweep()
 
     def _sign_of_life(self) -> dict[str, Any]:
         self.tell_rooms()
         parser = parser_kind(self._local.parser)
-        own = {"version": VERSION, "parser": parser, "interest": self._router.interest.version}
+        own: dict[str, Any] = {
+            "version": VERSION,
+            "parser": parser,
+            "interest": self._router.interest.version,
+        }
+        if self.keeper is not None:
+            own.update(self.keeper.signs())
         return {OWN_KEY: own}
 
     def members_ended(self, ids: Iterable[str]) -> None:
         """The carrier knows that these have ended; one that speaks again is taken back."""
         for id_ in ids:
-            self._remove(id_, for_good=False)
+            self._remove(id_, for_good=False, has_ended=True)
 
     # --- rooms of this process --------------------------------------------------------------------
 
@@ -253,107 +280,12 @@ class Cluster:
         """
         self._router.send(MessageType.SERVER_SIDE_EMIT, {"packet": list(args)}, None)
 
-    # --- questions --------------------------------------------------------------------------------
-
-    def ask(
-        self,
-        event: EncodedEvent,
-        options: BroadcastOptions,
-        now: float,
-        timeout: float,
-        answered: Callable[[RemoteAnswer], None],
-        over: Callable[[RemoteOutcome], None],
-    ) -> str:
-        """Send an event that asks clients of others for answers.
-
-        Returns:
-            Id of the question, for `cancel`.
-
-        Raises:
-            EncodeError: It cannot be sent.
-            LimitExceeded: Too many questions are open.
-        """
-        self._requests.check_room()
-        wanted, id_ = self._router.wanted(options, now), self._make_id()
-        options = replace(options, flags=replace(options.flags, timeout=timeout))
-        self._router.publish(event, options, {"requestId": id_, "ids": True}, wanted, now)
-        ids = [member.id for member in wanted]
-        is_counted = is_for_nobody(options) or not self._out.has_strangers
-        question = ClientQuestion(ids, now + timeout, answered, over, is_counted=is_counted)
-        self._open(id_, question)
-        return id_
-
-    def fetch(
-        self,
-        options: BroadcastOptions,
-        now: float,
-        timeout: float,
-        answered: Callable[[str, Any], None],
-        over: Callable[[RemoteOutcome], None],
-        *,
-        only_count: bool = False,
-    ) -> str:
-        """Ask for sockets of others, or only how many there are.
-
-        Args:
-            answered: Gets of each member a list of `RemoteDetails`, or their number; members in
-                JavaScript send the list in any case.
-
-        Raises:
-            LimitExceeded: Too many questions are open.
-        """
-        self._requests.check_room()
-        wanted, id_ = self._router.wanted(options, now), self._make_id()
-        data: dict[str, Any] = {"requestId": id_, **({"count": True} if only_count else {})}
-        self._router.send_about(MessageType.FETCH_SOCKETS, options, data, wanted, now)
-        ids = [member.id for member in wanted]
-        is_counted = is_for_nobody(options) or not self._out.has_strangers
-        question = MemberQuestion(ids, now + timeout, answered, over, is_counted=is_counted)
-        self._open(id_, question)
-        return id_
-
-    def server_ask(
-        self,
-        args: tuple[Any, ...],
-        now: float,
-        timeout: float,
-        answered: Callable[[str, Any], None],
-        over: Callable[[RemoteOutcome], None],
-    ) -> str:
-        """Send an event to the other servers, and ask each for an answer.
-
-        Raises:
-            EncodeError: It cannot be sent.
-            LimitExceeded: Too many questions are open.
-        """
-        self._requests.check_room()
-        id_ = self._make_id()
-        data = {"requestId": id_, "packet": list(args)}
-        self._router.send(MessageType.SERVER_SIDE_EMIT, data, None)
-        ids = [member.id for member in self._members]
-        is_counted = not self._out.has_strangers
-        question = MemberQuestion(ids, now + timeout, answered, over, is_counted=is_counted)
-        self._open(id_, question)
-        return id_
-
-    def _open(self, id_: str, question: Question) -> None:
-        self._requests.add(id_, question)
-        if not question.is_counted:
-
-            def counted(others: int) -> None:
-                question.counted(others)
-                self._requests.look(id_)
-
-            self._out.count_others(counted)
-
-    def cancel(self, id_: str) -> None:
-        """Forget a question: nothing is called any more."""
-        self._requests.cancel(id_)
-
     # --- the way in -------------------------------------------------------------------------------
 
     def receive(self, data: bytes, now: float) -> None:
         """A message has come; one that is malformed leaves a line in the log, and nothing else."""
+        if self.keeper is not None:
+            self._look_at_clock(now)
         try:
             message = decode_message(data)
             if (
@@ -382,7 +314,7 @@ class Cluster:
         if self._members.has_closed(sender):
             return
         if type_ == MessageType.ADAPTER_CLOSE:
-            self._remove(sender, for_good=True)
+            self._remove(sender, for_good=True, has_ended=True)
             return
         member = self._heard(message, now)
         if member is not None:
@@ -398,9 +330,17 @@ class Cluster:
             elif type_ == MessageType.INTEREST_WANTED:
                 whole = self._router.interest.whole(self._local.rooms)
                 self._router.respond(MessageType.INTEREST, whole, sender)
+            elif self.keeper is not None and self.keeper.received(message):
+                return
         if self._responses.received(message):
             return
-        self._answering.received(message, now)
+        if self.keeper is None or not self.keeper.is_about_sockets(message):
+            self._answering.received(message, now)
+        else:
+            try:
+                self._answering.received(self.keeper.late.without(message), now)
+            finally:
+                self.keeper.acted(message)
         if type_ == MessageType.SOCKETS_JOIN:
             self._believe(self._members, rooms_of(message.data.get("rooms")), now)
 
@@ -423,6 +363,8 @@ class Cluster:
             member.encodes_alike = bool(kind) and own.get("parser") == kind
             if not member.interest.is_at(number_of(own, "interest")):
                 self._ask_for_rooms(member, now)
+            if self.keeper is not None:
+                self.keeper.member_signed(member, own)
         if message.type == MessageType.INITIAL_HEARTBEAT:
             self._router.respond(MessageType.HEARTBEAT, self._sign_of_life(), member.id)
 
@@ -445,18 +387,27 @@ class Cluster:
             member.asked = now
             self._router.respond(MessageType.INTEREST_WANTED, {}, member.id)
 
-    def _remove(self, id_: str, *, for_good: bool) -> None:
+    def _remove(self, id_: str, *, for_good: bool, has_ended: bool = False) -> None:
         member = self._members.remove(id_, for_good=for_good)
-        if member is not None:
-            self._answering.member_left(id_)
-            self._requests.member_left(id_)
-            self._local.member_left(member)
+        if member is None:
+            return
+        for mirror in member.mirrors if has_ended else ():
+            heir = self._members.get(mirror)
+            if heir is not None and heir.interest is not None and member.interest is not None:
+                heir.interest.inherit(id_, member.interest)
+        if self.keeper is not None:
+            self.keeper.member_left(member, has_ended=has_ended)
+        self._answering.member_left(id_)
+        self._requests.member_left(id_)
+        self._local.member_left(member)
 
     def lost(self, what: str, now: float) -> None:
         """The carrier has lost messages: what others know of our rooms, and we of theirs, may be
         wrong.
         """
         self._local.failed(what)
+        if self.keeper is not None:
+            self.keeper.lost()
         for member in self._members:
             if member.interest is not None:
                 member.interest.forget()

@@ -25,7 +25,7 @@ from sockwave.adapters.messages import number_of, rooms_of
 from sockwave.errors import PacketError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from sockwave.types import Room
 
@@ -158,9 +158,10 @@ class OwnInterest:
 class PeerInterest:
     """The rooms of another process, as far as they are known."""
 
-    __slots__ = ("_all_until", "_assumed", "_rooms", "_version")
+    __slots__ = ("_all_until", "_assumed", "_inherited", "_rooms", "_version")
 
     def __init__(self) -> None:
+        self._inherited: dict[str, PeerInterest] = {}
         self._version: int | None = None
         self._rooms: set[Room] | RoomFilter = set()
         self._assumed: dict[Room, float] = {}
@@ -171,7 +172,7 @@ class PeerInterest:
         """Whether nothing is missing."""
         return self._version is not None
 
-    def may_have(self, rooms: Iterable[Room], now: float) -> bool:
+    def may_have(self, rooms: Collection[Room], now: float) -> bool:
         """Whether it may have one of some rooms."""
         if self._version is None or now < self._all_until:
             return True
@@ -179,7 +180,20 @@ class PeerInterest:
         return any(
             room in known or is_private(room) or (room in assumed and now < assumed[room])
             for room in rooms
-        )
+        ) or any(each.may_have(rooms, now) for each in self._inherited.values())
+
+    @property
+    def inherited(self) -> list[str]:
+        """From whom it takes over, and may not know it yet."""
+        return list(self._inherited)
+
+    def inherit(self, owner: str, interest: PeerInterest) -> None:
+        """It takes over the sockets of another process: it has their rooms, before it says so."""
+        self._inherited[owner] = interest
+
+    def has_told(self, owner: str) -> None:
+        """It has said which rooms it has taken over from there."""
+        self._inherited.pop(owner, None)
 
     def assume(self, rooms: Iterable[Room], now: float, until: float) -> None:
         """Its sockets were told to join rooms: it has them, before it says so.

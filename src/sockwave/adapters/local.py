@@ -6,22 +6,21 @@ import asyncio
 import logging
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sockwave.adapters.floods import is_worth_a_line
-from sockwave.socketio.core.adapter import InMemoryAdapter
 from sockwave.socketio.core.cluster_contract import ClusterMember
 from sockwave.socketio.core.encoded_event import EncodedEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sockwave.adapters.interest import RoomSet
     from sockwave.adapters.members import Member
     from sockwave.socketio.core.acks import AckResult
-    from sockwave.socketio.core.adapter import BroadcastOptions
+    from sockwave.socketio.core.adapter import BroadcastOptions, LocalSocket
     from sockwave.socketio.core.cluster_contract import ClusterHost
     from sockwave.socketio.core.parser import Parser
-    from sockwave.socketio.core.rooms import RoomTable
     from sockwave.types import Room, SocketId
 
 __all__ = ["LocalSockets", "as_seen"]
@@ -44,19 +43,29 @@ def as_seen(member: Member, now: float) -> ClusterMember:
     )
 
 
+class AdapterHere(Protocol):
+    """What the adapter of the namespace does for this process alone."""
+
+    def deliver_here(self, args: Sequence[Any], options: BroadcastOptions) -> None:
+        """Send an event to sockets of this process only."""
+
+    def select(self, options: BroadcastOptions) -> list[LocalSocket]:
+        """The sockets of this process that a broadcast would reach."""
+
+
 class LocalSockets:
     """What other processes ask for is done here; see `LocalSide`.
 
     Args:
         host: The namespace.
         adapter: Its adapter; only what it does for this process is used.
-        table: Its rooms.
+        table: The rooms that others are told of.
         max_tasks: Handlers for events of other servers that may run at a time; past it events of
             others are dropped, and who waits for an answer gets none.
     """
 
     def __init__(
-        self, host: ClusterHost, adapter: InMemoryAdapter, table: RoomTable, max_tasks: int
+        self, host: ClusterHost, adapter: AdapterHere, table: RoomSet, max_tasks: int
     ) -> None:
         self._host = host
         self._adapter = adapter
@@ -71,14 +80,13 @@ class LocalSockets:
         return self._host.parser
 
     @property
-    def rooms(self) -> RoomTable:
+    def rooms(self) -> RoomSet:
         """All rooms but those of sockets' own ids."""
         return self._table
 
     def deliver(self, event: Sequence[Any], options: BroadcastOptions) -> None:
         """Send an event to sockets here."""
-        # Not the adapter's own `broadcast`, which would tell the others.
-        InMemoryAdapter.broadcast(self._adapter, self._readable(event), options)
+        self._adapter.deliver_here(self._readable(event), options)
 
     def ask(
         self,

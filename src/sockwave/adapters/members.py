@@ -61,6 +61,9 @@ class Member:
         encodes_alike: Whether it has the same parser.
         asked: When it was asked for its rooms last.
         numbers: Of its messages.
+        recovers: Whether it keeps lost sockets, and copies of those of others.
+        mirrors: Ids of those who keep copies of it: they get what is sent to it.
+        losses: How often it had to drop messages, as it says.
     """
 
     id: str
@@ -72,6 +75,9 @@ class Member:
     encodes_alike: bool = False
     asked: float = float("-inf")
     numbers: SeenNumbers = field(default_factory=SeenNumbers)
+    recovers: bool = False
+    mirrors: tuple[str, ...] = ()
+    losses: int | None = None
 
 
 class Members:

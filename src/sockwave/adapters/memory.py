@@ -108,7 +108,9 @@ class MemoryBroker:
         for driver in self._drivers:
             for channel, names in addresses.items() if driver is not gone else ():
                 for _, receiver in driver.listeners(channel):
-                    self._later(0.0, partial(driver.told_gone, receiver, names))
+                    # Behind what is on its way, as far as that keeps its order.
+                    told = partial(driver.told_gone, receiver, names)
+                    self._pass(gone, driver, told, self._delay())
 
     def partition(self, *groups: Collection[MemoryDriver]) -> None:
         """Let each driver reach only those of its own group; without groups all reach all again."""
@@ -143,15 +145,22 @@ class MemoryBroker:
         if faults.loss and chance.random() < faults.loss:
             copies -= 1
         for _ in range(copies):
-            delay = chance.random() * faults.delay if faults.delay else 0.0
             arrive = partial(driver.arrived, receiver, message)
             if faults.reorders:
-                self._later(delay, arrive)
-                continue
-            link = self._links.setdefault((sender, driver), deque())
-            link.append(arrive)
-            # Whichever timer comes first, the message that was first goes first.
-            self._later(delay, partial(_next_of, link))
+                self._later(self._delay(), arrive)
+            else:
+                self._pass(sender, driver, arrive, self._delay())
+
+    def _delay(self) -> float:
+        return self._chance.random() * self.faults.delay if self.faults.delay else 0.0
+
+    def _pass(
+        self, sender: MemoryDriver, driver: MemoryDriver, arrive: Callable[[], None], delay: float
+    ) -> None:
+        link = self._links.setdefault((sender, driver), deque())
+        link.append(arrive)
+        # Whichever timer comes first, the message that was first goes first.
+        self._later(delay, partial(_next_of, link))
 
     def listening(self, channel: str) -> int:
         """How many drivers listen to a channel."""
@@ -181,7 +190,7 @@ class MemoryDriver:
         self.broker = broker
         self._listeners: dict[tuple[str, str], Receiver] = {}
         self._is_dead = False
-        self._held: deque[tuple[Receiver, bytes]] | None = None
+        self._held: deque[Callable[[], None]] | None = None
         self._held_bytes = 0
         self._has_lost: set[Receiver] = set()
         broker.connect(self)
@@ -244,8 +253,8 @@ class MemoryDriver:
         held, self._held = self._held or (), None
         lost, self._has_lost = self._has_lost, set()
         self._held_bytes = 0
-        for receiver, message in held:
-            self.arrived(receiver, message)
+        for arrive in held:
+            arrive()
         for receiver in lost:
             receiver.messages_lost("more came than is held for a process that does not read")
 
@@ -260,12 +269,16 @@ class MemoryDriver:
             self._has_lost.add(receiver)
         else:
             self._held_bytes += len(message)
-            self._held.append((receiver, message))
+            self._held.append(partial(self.arrived, receiver, message))
 
     def told_gone(self, receiver: Receiver, addresses: AbstractSet[str]) -> None:
-        """Another driver has ended; one that is paused finds out by itself."""
-        if not self._is_dead and self._held is None and receiver in self._listeners.values():
+        """Another driver has ended; one that is paused hears it when it goes on."""
+        if self._is_dead or receiver not in self._listeners.values():
+            return
+        if self._held is None:
             receiver.addresses_gone(addresses)
+        else:
+            self._held.append(partial(self.told_gone, receiver, addresses))
 
     async def aclose(self) -> None:
         """Disconnect."""

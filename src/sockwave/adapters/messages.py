@@ -80,6 +80,26 @@ class MessageType(IntEnum):
     """Answers a FETCH_SOCKETS that has `count`: `{requestId, count}`."""
     ACK_LOST = 104
     """In place of a BROADCAST_ACK, from a socket that has gone: `{requestId, id}`."""
+    REPLICA = 105
+    """What is kept for lost sockets has changed, see `mirroring.py`."""
+    REPLICA_TAKEN = 106
+    """A mirror has taken so much of that, or keeps no copy."""
+    MIRRORS = 107
+    """Who keeps copies of the sender: `{mirrors, round}`."""
+    MIRRORS_HEARD = 108
+    """What is sent to somebody goes to his mirrors from now on: `{round}`."""
+    TAKEN_OVER = 109
+    """The sender has told the rooms that it has taken over from a member: `{member}`."""
+    SESSION_WANTED = 110
+    """Who has a lost socket? See `returns.py`."""
+    SESSION_FOUND = 111
+    """Answers that."""
+    SESSION_COMING = 112
+    """The sender hears for a lost socket, too."""
+    FLUSHED = 113
+    """Whatever was sent before to whoever has it was sent before this."""
+    SESSION = 114
+    """A lost socket is handed over."""
 
 
 @dataclass(frozen=True, slots=True)

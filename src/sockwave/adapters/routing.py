@@ -15,16 +15,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sockwave.adapters.events import encoded_fields, values_of
 from sockwave.adapters.interest import OwnInterest
 from sockwave.adapters.messages import Message, MessageType, encode_options
-from sockwave.socketio.core.encoded_event import EncodedEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sockwave.adapters.members import Member, Members
     from sockwave.adapters.sides import LocalSide, WayOut
     from sockwave.socketio.core.adapter import BroadcastOptions
+    from sockwave.socketio.core.encoded_event import EncodedEvent
 
 __all__ = ["Router", "is_for_nobody"]
 
@@ -35,21 +36,6 @@ def is_for_nobody(options: BroadcastOptions) -> bool:
     Neither has a form on the wire, where an empty list is everybody.
     """
     return options.flags.local or (options.rooms is not None and not options.rooms)
-
-
-def _encoded(event: EncodedEvent, *, is_question: bool) -> dict[str, Any] | None:
-    """What clients get; None where each server has to encode it, as it puts an id into it."""
-    if event.parts is not None:
-        text, attachments = event.parts
-        return {"text": text, "bin": attachments} if attachments else {"text": text}
-    return None if is_question or event.messages is None else {"messages": event.messages}
-
-
-def _values(event: EncodedEvent) -> list[Any]:
-    """Name and arguments; with the default parser as clients get them, which can all be sent."""
-    if event.parts is None:
-        return list(event)
-    return list(EncodedEvent.received(*event.parts, "/"))
 
 
 class Router:
@@ -66,6 +52,7 @@ class Router:
     Attributes:
         interest: What was told of rooms here.
         settled_at: When everybody who is there should have been heard.
+        sent: Hears what was sent about sockets, where lost ones are kept.
     """
 
     def __init__(
@@ -79,6 +66,7 @@ class Router:
     ) -> None:
         self.interest = OwnInterest(most)
         self.settled_at = float("inf")
+        self.sent: Callable[[Message], None] | None = None
         self._id = id_
         self._namespace = namespace
         self._out = out
@@ -126,12 +114,20 @@ class Router:
         Raises:
             EncodeError: It cannot be sent.
         """
+        if "requestId" not in data:
+            wanted, data = self._and_mirrors(wanted, data, now)
         alike = [member for member in wanted if member.encodes_alike]
-        encoded = _encoded(event, is_question="requestId" in data) if alike else None
-        if encoded is None or not self._may_split(alike, now):
+        encoded = encoded_fields(event, is_question="requestId" in data) if alike else None
+        # Where lost sockets are kept, an event has one number for all who get it.
+        is_split = len(alike) < len(wanted)
+        if (
+            encoded is None
+            or not self._may_split(alike, now)
+            or (is_split and self.sent is not None)
+        ):
             self._packet(event, options, data, wanted, now)
             return
-        if len(alike) < len(wanted):
+        if is_split:
             others = [member for member in wanted if not member.encodes_alike]
             self._packet(event, options, data, others, now)
         data = {**encoded, **data}
@@ -145,7 +141,7 @@ class Router:
         to: Sequence[Member],
         now: float,
     ) -> None:
-        packet = {"type": 2, "data": _values(event)}
+        packet = {"type": 2, "data": values_of(event)}
         self.send_about(MessageType.BROADCAST, options, {"packet": packet, **data}, to, now)
 
     def _may_split(self, alike: Sequence[Member], now: float) -> bool:
@@ -170,11 +166,34 @@ class Router:
         is_settled = self._is_settled(now)
         if is_for_nobody(options) or (is_settled and not wanted):
             return
+        if "requestId" not in data and "owners" not in data:
+            wanted, data = self._and_mirrors(wanted, data, now)
         data = {**data, "opts": encode_options(options)}
         if not is_settled or len(wanted) == len(self._members):
-            self.send(type_, data, None)
+            message = self.send(type_, data, None)
         else:
-            self.send(type_, data, frozenset(member.id for member in wanted))
+            message = self.send(type_, data, frozenset(member.id for member in wanted))
+        if self.sent is not None and "requestId" not in data and not options.flags.volatile:
+            self.sent(message)
+
+    def _and_mirrors(
+        self, wanted: Sequence[Member], data: dict[str, Any], now: float
+    ) -> tuple[Sequence[Member], dict[str, Any]]:
+        """Add those who keep copies of some: they keep it until it was acted on there.
+
+        `owners` says where that will be.
+        """
+        if self.sent is None or not self._is_settled(now):
+            return wanted, data
+        owners: list[str] = []
+        mirrors: set[str] = set()
+        for member in wanted:
+            owners.append(member.id)
+            mirrors.update(member.mirrors)
+            if member.interest is not None:
+                owners += member.interest.inherited
+        added = [each for each in self._members if each.id in mirrors and each.id not in owners]
+        return [*wanted, *added], {**data, "owners": owners}
 
     # --- all others -------------------------------------------------------------------------------
 
@@ -186,7 +205,7 @@ class Router:
         """
         self.send(type_, data, frozenset({to}))
 
-    def send(self, type_: MessageType, data: dict[str, Any], to: frozenset[str] | None) -> None:
+    def send(self, type_: MessageType, data: dict[str, Any], to: frozenset[str] | None) -> Message:
         """Send to all, or to some members.
 
         Raises:
@@ -195,7 +214,9 @@ class Router:
         if type_ is not MessageType.INTEREST:
             self.tell_rooms()
         self._number += 1
-        self._out.send(Message(type_, data, self._id, self._namespace, self._number), to)
+        message = Message(type_, data, self._id, self._namespace, self._number)
+        self._out.send(message, to)
+        return message
 
     def tell_rooms(self) -> None:
         """Tell the others which rooms came and went."""

@@ -1,4 +1,5 @@
-"""What the algorithm of a cluster sees of its process: the way out, and the sockets here."""
+"""What the algorithm of a cluster sees of its process: the way out, the sockets
+here, and what is kept for lost ones."""
 
 from __future__ import annotations
 
@@ -6,16 +7,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
+    from sockwave.adapters.holding import Identified, Place
     from sockwave.adapters.interest import RoomSet
     from sockwave.adapters.members import Member
-    from sockwave.adapters.messages import Message
+    from sockwave.adapters.messages import Message, MessageType
     from sockwave.socketio.core.acks import AckResult
     from sockwave.socketio.core.adapter import BroadcastOptions
     from sockwave.socketio.core.parser import Parser
+    from sockwave.socketio.core.recovery_store import RecoveryStore
+    from sockwave.socketio.core.rooms import RoomTable
     from sockwave.types import Room, SocketId
 
-__all__ = ["LocalSide", "WayOut"]
+__all__ = ["KeeperHost", "LocalSide", "RoomsWanted", "Sender", "WayOut"]
 
 
 class WayOut(Protocol):
@@ -92,3 +97,53 @@ class LocalSide(Protocol):
 
     def failed(self, what: str) -> None:
         """Something was lost: a sentence about it."""
+
+
+class Sender(Protocol):
+    """The way to the others."""
+
+    def __call__(
+        self, type_: MessageType, data: dict[str, Any], to: frozenset[str] | None, /
+    ) -> object:
+        """Send to all, or to some members."""
+
+
+class RoomsWanted(Protocol):
+    """Which rooms are wanted here."""
+
+    def watch(self, table: RoomTable) -> None:
+        """Those of this table are from now on."""
+
+    def unwatch(self, table: RoomTable) -> None:
+        """They are no longer."""
+
+    def held(self) -> AbstractContextManager[None]:
+        """Sockets move from one table to another within this: no room is dropped between."""
+
+
+class KeeperHost(Protocol):
+    """The process whose sockets they are."""
+
+    @property
+    def place(self) -> Place:
+        """Its namespace, and bounds."""
+
+    @property
+    def store(self) -> RecoveryStore:
+        """What it keeps for its own sockets."""
+
+    @property
+    def wanted_rooms(self) -> RoomsWanted:
+        """Which rooms are wanted here."""
+
+    def clock(self) -> float:
+        """Monotonic seconds, those of the logs."""
+
+    def identify(self, id_: SocketId) -> Identified | None:
+        """What belongs to one of its own sockets."""
+
+    def supersede(self, pid: str) -> None:
+        """Its client is at another process: if its socket is still here, it is lost now."""
+
+    def left_for_good(self) -> None:
+        """A lost socket of its own is elsewhere, or will not come back."""

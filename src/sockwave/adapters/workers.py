@@ -6,8 +6,8 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Final
 
-from sockwave.adapters.adapter import ClusterAdapter
 from sockwave.adapters.options import ClusterOptions
+from sockwave.adapters.recovering import cluster_adapter
 from sockwave.adapters.unix import DEFAULT_BACKLOG, UnixDriver
 from sockwave.engine.core.option_checks import check_integer
 from sockwave.platform import check_unix_sockets
@@ -15,8 +15,9 @@ from sockwave.platform import check_unix_sockets
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
+    from sockwave.adapters.adapter import ClusterAdapter
     from sockwave.adapters.driver import Receiver
-    from sockwave.socketio.core.cluster_contract import ClusterHost
+    from sockwave.socketio.core.recovery_contract import RecoveringHost
 
 __all__ = ["WorkersAdapter"]
 
@@ -67,9 +68,9 @@ class WorkersAdapter:
         self._options = options
         self._driver = _RenewedDriver(self.directory, max_backlog)
 
-    def __call__(self, namespace: ClusterHost) -> ClusterAdapter:
+    def __call__(self, namespace: RecoveringHost) -> ClusterAdapter:
         """Make the adapter of a namespace; the server does."""
-        return ClusterAdapter(namespace, self._driver, self._options)
+        return cluster_adapter(namespace, self._driver, self._options)
 
     async def aclose(self) -> None:
         """Disconnect from the others; the server does, when it has closed its namespaces."""

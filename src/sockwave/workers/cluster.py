@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sockwave.adapters.adapter import ClusterAdapter
+from sockwave.adapters.recovering import cluster_adapter
 from sockwave.adapters.unix import UnixDriver
 from sockwave.socketio.server.server import Server
 from sockwave.socketio.server.worker_place import WorkerPlace
@@ -15,7 +16,7 @@ from sockwave.workers.identity import Identity
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sockwave.socketio.core.cluster_contract import ClusterHost
+    from sockwave.socketio.core.recovery_contract import RecoveringHost
 
 __all__ = ["close_driver", "join_workers", "joined"]
 
@@ -23,7 +24,7 @@ _drivers: dict[str, UnixDriver] = {}
 """The one of this process, by the directory of its workers."""
 
 
-def join_workers() -> tuple[WorkerPlace, Callable[[ClusterHost], ClusterAdapter]]:
+def join_workers() -> tuple[WorkerPlace, Callable[[RecoveringHost], ClusterAdapter]]:
     """For a server that is made in a worker: which it is, and what makes its adapters."""
     identity = Identity.of_this_process()
     if identity is None:
@@ -32,11 +33,11 @@ def join_workers() -> tuple[WorkerPlace, Callable[[ClusterHost], ClusterAdapter]
     return place, partial(_make_adapter, identity.directory)
 
 
-def _make_adapter(directory: str, namespace: ClusterHost) -> ClusterAdapter:
+def _make_adapter(directory: str, namespace: RecoveringHost) -> ClusterAdapter:
     driver = _drivers.get(directory)
     if driver is None:
         driver = _drivers[directory] = UnixDriver(directory)
-    return ClusterAdapter(namespace, driver)
+    return cluster_adapter(namespace, driver)
 
 
 async def joined(served: object, timeout: float) -> bool:

@@ -69,9 +69,15 @@ class Stage:
         """The offset of an event that a socket got."""
         return offset_of(self.host.sockets[id_].packets[at])
 
+    def restore(self, id_: SocketId, offset: str | None) -> SavedSession | None:
+        """A client asks for its session."""
+        session = self.adapter.restore(f"pid-{id_}", offset)
+        assert session is None or isinstance(session, SavedSession)
+        return session
+
     def back(self, offset: str | None, id_: SocketId = A) -> list[str] | None:
         """Come back; the names of the events that are replayed."""
-        if self.adapter.restore(f"pid-{id_}", offset) is None:
+        if self.restore(id_, offset) is None:
             return None
         missed = self.adapter.replay(id_)
         assert missed is not None
@@ -120,7 +126,7 @@ def test_nothing_is_logged_while_nobody_is_or_was_there() -> None:
         del stage.host.sockets[id_]
         stage.adapter.remove_all(id_)
     stage.emit("x")
-    assert len(stage.adapter._log) == 0
+    assert len(stage.adapter._store.log) == 0
 
 
 # --- what is replayed -----------------------------------------------------------------------------
@@ -219,7 +225,7 @@ def test_socket_that_was_not_let_in_may_try_again_within_the_same_time() -> None
     stage.lose()
     stage.emit("2")
     stage.clock.advance(DURATION - 1)
-    session = stage.adapter.restore("pid-a", offset)
+    session = stage.restore(A, offset)
     assert session is not None
     stage.adapter.save(session)
     stage.adapter.remove_all(A)
@@ -234,7 +240,7 @@ def test_socket_that_was_not_let_in_has_no_more_time_than_before() -> None:
     offset = stage.offset()
     stage.lose()
     stage.clock.advance(DURATION - 1)
-    session = stage.adapter.restore("pid-a", offset)
+    session = stage.restore(A, offset)
     assert session is not None
     stage.adapter.save(session)
     stage.clock.advance(2)
@@ -398,7 +404,7 @@ def test_everything_is_forgotten_in_time_and_nothing_waits_any_more() -> None:
     stage.lose(B)
     for _ in range(6):
         stage.clock.advance(60.1)
-    assert len(stage.adapter._log) == 0
+    assert len(stage.adapter._store.log) == 0
     assert not stage.adapter.has_saved
     assert stage.vacated == 1
     assert len(stage.clock.wheel) == 0
@@ -499,8 +505,10 @@ def test_what_arrives_is_what_was_sent_to_the_socket_at_that_moment(seed: int) -
                     # What is sent from now on is in the new socket; the replay arrived as a whole.
                     arrived += replay
                     if replay:
-                        offset = stage.adapter._log.offset(stage.adapter._members[A].sent)
+                        offset = stage.adapter._store.log.offset(
+                            stage.adapter._store.members[A].sent
+                        )
             case _:
                 pass
-    if stage.adapter._options.max_packets == 10_000:
+    if stage.adapter._bounds.max_packets == 10_000:
         assert failures == 0

@@ -5,8 +5,10 @@ docs/protocol/recovery.md#the-clients-part has the rule.
 Servers with connection state recovery put an offset behind the arguments of the events that they
 log, and nothing tells it from an argument: volatile events come without one, and may end in text.
 Our own servers begin their secret (`pid`) with the epoch of their log, as they do their offsets, so
-that there is no doubt. Offsets of other servers are known by their shape, which is not certain, but
-text of an unknown shape always stays an argument.
+that there is no doubt. Where several processes are one server, a client that is back may be at
+another one than before, whose log has another epoch: the first text of that form tells it. Offsets
+of other servers are known by their shape, which is not certain, but text of an unknown shape always
+stays an argument.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Offsets"]
 
 _OWN_SECRET: Final = re.compile(r"([\w-]{12}\.)[\w-]{20}", re.ASCII)
-_OWN_POSITION: Final = re.compile(r"[0-9a-f]{1,16}")
+_OWN_OFFSET: Final = re.compile(r"([\w-]{12}\.)([0-9a-f]{1,16})", re.ASCII)
 
 _STREAM_ENTRY: Final = re.compile(r"[0-9]{10,16}-[0-9]{1,10}")
 """The Redis streams adapter: the id of an entry."""
@@ -54,7 +56,7 @@ class Offsets:
         last: Offset of the last event that has come; None before the first.
     """
 
-    __slots__ = ("_clock", "_epoch", "_is_known", "_position", "last", "pid")
+    __slots__ = ("_clock", "_epoch", "_is_known", "_may_move", "_position", "last", "pid")
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.pid: str | None = None
@@ -62,12 +64,15 @@ class Offsets:
         self._clock = clock
         self._epoch: str | None = None
         self._position = -1
+        self._may_move = False
         self._is_known = False
 
     def accepted(self, pid: str | None) -> bool:
         """The server lets the socket in; returns whether it is the one of before."""
         if pid is not None and pid == self.pid:
+            self._may_move = True
             return True
+        self._may_move = False
         own = _OWN_SECRET.fullmatch(pid) if pid is not None else None
         self.pid = pid
         self.last = None
@@ -95,10 +100,15 @@ class Offsets:
 
     def _is_next(self, text: str, epoch: str) -> bool:
         """Whether it is an offset of ours: events come in the order of their positions."""
-        if not text.startswith(epoch) or not _OWN_POSITION.fullmatch(text, len(epoch)):
+        own = _OWN_OFFSET.fullmatch(text)
+        if own is None:
             return False
-        position = int(text[len(epoch) :], 16)
-        if position <= self._position:
+        position = int(own[2], 16)
+        if own[1] != epoch:
+            if not self._may_move:
+                return False
+            self._epoch, self._may_move = own[1], False
+        elif position <= self._position:
             return False
         self._position = position
         return True

@@ -96,6 +96,13 @@ class EncodedEvent(Sequence[Any]):
         """The JSON of its name and arguments, and attachments; None with a parser of one's own."""
         return None if self._parser is not None else (self._json, self._attachments)
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        if self._parser is not None:
+            return sum(map(len, self._messages))
+        return len(self._json) + sum(map(len, self._attachments))
+
     def frozen(self) -> Self:
         """The same, whose values do not change with the caller's either; it belongs to nobody else.
 

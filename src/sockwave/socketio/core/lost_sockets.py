@@ -44,6 +44,19 @@ class LostSockets(Generic[M]):
     def __contains__(self, id_: SocketId) -> bool:
         return id_ in self._pids
 
+    @property
+    def rooms(self) -> RoomTable:
+        """Who of them is in which room."""
+        return self._rooms
+
+    def select(
+        self, rooms: tuple[Room, ...] | None, excluded: tuple[Room, ...]
+    ) -> Iterator[SocketId]:
+        """Those that a broadcast would reach, each once."""
+        ids = self if rooms is None else dict.fromkeys(self.in_rooms(rooms))
+        left_out = set(self.in_rooms(excluded))
+        return (id_ for id_ in ids if id_ not in left_out)
+
     def add(self, session: SavedSession, kept: M) -> None:
         """A socket is lost."""
         self._by_pid[session.pid] = session, kept
@@ -51,6 +64,14 @@ class LostSockets(Generic[M]):
         self._rooms.add(session.id, session.rooms)
         if session.connection:
             self._connections.add(session.id, (session.connection,))
+
+    def find(self, pid: str) -> tuple[SavedSession, M] | None:
+        """One by its secret, without taking it out; its rooms are those of its loss."""
+        return self._by_pid.get(pid)
+
+    def session(self, id_: SocketId) -> SavedSession:
+        """One that is there; its rooms are those of its loss."""
+        return self._by_pid[self._pids[id_]][0]
 
     def kept(self, id_: SocketId) -> M:
         """What is kept of one that is there."""

@@ -16,12 +16,11 @@ Three things may be true of the client's side of the log at once:
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sockwave.socketio.core.outgoing import EncodedPacket
     from sockwave.socketio.core.packet_log import LogEntry
     from sockwave.types import Room, SocketId
 
@@ -43,6 +42,8 @@ class Membership:
         read: See `missed`.
         is_void: It must not come back: the client may have taken another text for an offset, or was
             disconnected while it was away.
+        foreign: The offset with which its client has come from another process. It stands for what
+            that one had sent, until the client has seen an offset of this log.
     """
 
     __slots__ = (
@@ -51,6 +52,7 @@ class Membership:
         "_id",
         "_past",
         "_rooms",
+        "foreign",
         "is_void",
         "lost",
         "missed",
@@ -63,9 +65,10 @@ class Membership:
         self.start = start
         self.sent = start - 1
         self.lost: tuple[int, float] | None = None
-        self.missed: list[tuple[int, EncodedPacket]] = []
+        self.missed: list[tuple[int, LogEntry]] = []
         self.read = start
         self.is_void = False
+        self.foreign: str | None = None
         self._id = id_
         self._rooms = dict.fromkeys(rooms, start)
         # Stays that are over, of each room in order: from, until.
@@ -73,6 +76,41 @@ class Membership:
         self._count = 0
         # Position before which nothing is known of its rooms any more.
         self._floor = start
+
+    @property
+    def rooms(self) -> tuple[Room, ...]:
+        """Those that it is in, without the one of its own id."""
+        return tuple(room for room in self._rooms if room != self._id)
+
+    def state(self, now: float) -> dict[str, Any]:
+        """All of it, as plain values for another process; `of_state` reads them."""
+        return {
+            "start": self.start,
+            "sent": self.sent,
+            "lost": None if self.lost is None else [self.lost[0], now - self.lost[1]],
+            "foreign": self.foreign,
+            "rooms": self._rooms,
+            "past": self._past,
+            "floor": self._floor,
+        }
+
+    @classmethod
+    def of_state(cls, id_: SocketId, state: dict[str, Any], now: float) -> Self:
+        """One that another process has told."""
+        member = cls(id_, (), state["start"])
+        member.sent, member.foreign = state["sent"], state["foreign"]
+        if state["lost"] is not None:
+            position, age = state["lost"]
+            member.lost = position, now - age
+        member._rooms = dict(state["rooms"])
+        if state["past"] is not None:
+            member._past = {
+                room: [(since, until) for since, until in stays]
+                for room, stays in state["past"].items()
+            }
+            member._count = sum(map(len, member._past.values()))
+        member._floor = state["floor"]
+        return member
 
     def join(self, rooms: Iterable[Room], position: int) -> None:
         """It is in these rooms from a position on."""

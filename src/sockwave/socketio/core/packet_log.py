@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sockwave.socketio.core.encoded_event import EncodedEvent
     from sockwave.socketio.core.outgoing import EncodedPacket
     from sockwave.types import Room
 
@@ -32,17 +33,27 @@ class LogEntry(NamedTuple):
 
     Attributes:
         time: Monotonic seconds at which it was sent.
-        packet: As it was sent, offset included: a replay sends the same bytes.
-        size: Bytes that it counts in the log.
+        packet: As it was sent, offset included: a replay sends the same bytes. None in the log of
+            another process, which does not replay from it.
         rooms: Of its broadcast; None for everybody.
         excluded: Of its broadcast.
+        event: Without an offset, where other processes may have to log it.
+        compress: Whether transports may compress it.
     """
 
     time: float
-    packet: EncodedPacket
-    size: int
+    packet: EncodedPacket | None
     rooms: tuple[Room, ...] | None
     excluded: tuple[Room, ...]
+    event: EncodedEvent | None = None
+    compress: bool = True
+
+    @property
+    def size(self) -> int:
+        """Bytes that it counts in the log."""
+        # Text and frame for WebSocket are kept, so the packet counts twice.
+        size = 0 if self.packet is None else 2 * self.packet.size
+        return ENTRY_BYTES + size + (0 if self.event is None else self.event.size)
 
 
 class PacketLog:
@@ -51,6 +62,7 @@ class PacketLog:
     Args:
         max_packets: Bound of their number.
         max_bytes: Bound of their size.
+        epoch: That of the log in another process which this one continues.
 
     Attributes:
         epoch: What all offsets begin with.
@@ -59,13 +71,13 @@ class PacketLog:
 
     __slots__ = ("_bytes", "_entries", "_max_bytes", "_max_packets", "epoch", "first")
 
-    def __init__(self, max_packets: int, max_bytes: int) -> None:
+    def __init__(self, max_packets: int, max_bytes: int, epoch: str = "") -> None:
         self.first = 0
         self._entries: deque[LogEntry] = deque()
         self._bytes = 0
         self._max_packets = max_packets
         self._max_bytes = max_bytes
-        self.epoch = secrets.token_urlsafe(9) + "."
+        self.epoch = epoch or secrets.token_urlsafe(9) + "."
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -92,20 +104,26 @@ class PacketLog:
             return None
         return position
 
-    def append(
-        self,
-        packet: EncodedPacket,
-        rooms: tuple[Room, ...] | None,
-        excluded: tuple[Room, ...],
-        now: float,
-    ) -> None:
+    def append(self, entry: LogEntry) -> None:
         """Keep an event; those that are too many or too large together go."""
-        # Text and frame for WebSocket are kept, so the packet counts twice.
-        size = 2 * packet.size + ENTRY_BYTES
-        self._entries.append(LogEntry(now, packet, size, rooms, excluded))
-        self._bytes += size
+        self._entries.append(entry)
+        self._bytes += entry.size
         while len(self._entries) > self._max_packets or self._bytes > self._max_bytes:
             self._drop()
+
+    def prepend(self, entry: LogEntry) -> bool:
+        """Keep the event before the oldest one, if there is room for it."""
+        size = entry.size
+        if (
+            not self.first
+            or len(self._entries) >= self._max_packets
+            or self._bytes + size > self._max_bytes
+        ):
+            return False
+        self._entries.appendleft(entry)
+        self._bytes += size
+        self.first -= 1
+        return True
 
     def expire(self, before: float) -> None:
         """Drop what is as old as that."""
@@ -115,6 +133,11 @@ class PacketLog:
     def _drop(self) -> None:
         self._bytes -= self._entries.popleft().size
         self.first += 1
+
+    def at(self, position: int) -> LogEntry | None:
+        """The event at a position, if it is there."""
+        at = position - self.first
+        return self._entries[at] if 0 <= at < len(self._entries) else None
 
     def since(self, position: int) -> Iterable[tuple[int, LogEntry]]:
         """Events from a position on, which must not be before `first`."""

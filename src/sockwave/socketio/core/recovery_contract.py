@@ -7,17 +7,79 @@ once more if it was lost before that. Between `restore` and `replay` the middlew
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from sockwave.socketio.core.cluster_contract import ClusterHost
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
+    from sockwave.socketio.core.acks import AckClock
     from sockwave.socketio.core.adapter import BroadcastOptions
     from sockwave.socketio.core.outgoing import EncodedPacket
+    from sockwave.socketio.core.recovery_options import Recovery
     from sockwave.socketio.core.saved_session import SavedSession
     from sockwave.types import SocketId
 
-__all__ = ["SupportsRecovery", "SupportsRevocation"]
+__all__ = [
+    "MirroredSocket",
+    "RecoveringHost",
+    "RecoveryMeans",
+    "SupportsMirrors",
+    "SupportsRecovery",
+    "SupportsRevocation",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryMeans:
+    """What an adapter that recovers needs of its server.
+
+    Attributes:
+        clock: Monotonic time and deadlines.
+        options: Bounds.
+        grace: Seconds that events are kept beyond `max_disconnection_duration`.
+        max_replay: Bytes that may be sent to one client at once.
+        vacated: To be called when the last session that was kept has expired.
+    """
+
+    clock: AckClock
+    options: Recovery
+    grace: float
+    max_replay: int
+    vacated: Callable[[], None]
+
+
+class RecoveringHost(ClusterHost, Protocol):
+    """A namespace of a cluster whose sockets may be recovered."""
+
+    @property
+    def recovery_means(self) -> RecoveryMeans | None:
+        """None where nobody is recovered."""
+
+
+class MirroredConnection(Protocol):
+    """The connection of such a socket."""
+
+    @property
+    def id(self) -> str:
+        """Of its session."""
+
+
+class MirroredSocket(Protocol):
+    """A socket of which other processes have a copy."""
+
+    pid: str | None
+    """Its secret."""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the application keeps with it."""
+
+    @property
+    def conn(self) -> MirroredConnection:
+        """The connection that it is on."""
 
 
 @runtime_checkable
@@ -78,3 +140,21 @@ class SupportsRevocation(Protocol):
 
     def lost_with(self, connection: str) -> list[SocketId]:
         """Those that were lost with a connection and are not back."""
+
+
+@runtime_checkable
+class SupportsMirrors(Protocol):
+    """What an adapter offers beyond `SupportsRecovery` where several processes are one server:
+    what is kept for a socket is kept by another process, too."""
+
+    def when_wanted(self, wanted: Callable[[str], None]) -> None:
+        """Call back with the secret of a client that has come to another process."""
+
+    def is_here(self, id_: SocketId) -> bool:
+        """Whether a socket is here, or was lost here and is not elsewhere."""
+
+    def watch(self, id_: SocketId, socket: MirroredSocket) -> None:
+        """A socket was let in, after `begin` or `replay`: its secret and data are kept, too."""
+
+    def touched(self, id_: SocketId) -> None:
+        """The application was given the data of a socket, and may change it."""

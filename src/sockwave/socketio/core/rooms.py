@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sockwave.types import Room, SocketId
 
@@ -36,11 +36,15 @@ class RoomTable:
 
     A socket's own id is a room that holds only it; that room is implied and takes no space. Rooms
     come with their first member and go with their last.
+
+    Attributes:
+        watch: Called when a room has come (True) or gone; None for nobody.
     """
 
-    __slots__ = ("_members", "_rooms")
+    __slots__ = ("_members", "_rooms", "watch")
 
     def __init__(self) -> None:
+        self.watch: Callable[[Room, bool], None] | None = None
         # A single member stands for itself: most rooms are one user's, and a dict takes 200 bytes.
         self._members: dict[Room, SocketId | dict[SocketId, None]] = {}
         self._rooms: dict[SocketId, dict[Room, None]] = {}
@@ -66,6 +70,8 @@ class RoomTable:
             members = self._members.get(room)
             if members is None:
                 self._members[room] = id_
+                if self.watch is not None:
+                    self.watch(room, True)
             elif isinstance(members, dict):
                 members[id_] = None
             elif members != id_:
@@ -93,6 +99,8 @@ class RoomTable:
             if members:
                 return
         del self._members[room]
+        if self.watch is not None:
+            self.watch(room, False)
 
     def of(self, id_: SocketId) -> set[Room]:
         """The rooms of a socket, its own included."""

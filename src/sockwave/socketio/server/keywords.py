@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sockwave.socketio.core.adapter import Adapter
-    from sockwave.socketio.core.cluster_contract import ClusterHost
     from sockwave.socketio.core.order import Order
     from sockwave.socketio.core.parser import Parser
     from sockwave.socketio.core.recovery import Recovery
+    from sockwave.socketio.core.recovery_contract import RecoveringHost
 
 __all__ = ["ServerOptionsDict"]
 
@@ -85,6 +85,6 @@ class ServerOptionsDict(EngineOptionsDict, total=False):
     """How packets are encoded; None is JSON, as clients have it unless told otherwise. Default:
     `None`."""
 
-    adapter: Callable[[ClusterHost], Adapter] | None
+    adapter: Callable[[RecoveringHost], Adapter] | None
     """Class or function that makes the adapter of each namespace, called with it; None is the one
     in memory. With connection state recovery it must offer that. Default: `None`."""

@@ -32,7 +32,7 @@ from sockwave.socketio.core.cluster_contract import SupportsCluster, SupportsSta
 from sockwave.socketio.core.encoded_event import EncodedEvent, copied
 from sockwave.socketio.core.order import Lane, Order, check_order
 from sockwave.socketio.core.recovery import RecoveryAdapter
-from sockwave.socketio.core.recovery_contract import SupportsRecovery
+from sockwave.socketio.core.recovery_contract import RecoveryMeans, SupportsRecovery
 from sockwave.socketio.server.cluster import CLUSTER_EVENTS
 from sockwave.socketio.server.collecting import AnswerCollector
 from sockwave.socketio.server.reached import ReachedSockets
@@ -115,13 +115,27 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
         return self._adapter_in_memory(options) if make is None else make(self)
 
     def _adapter_in_memory(self, options: Recovery | None) -> Adapter:
-        if options is None:
+        means = self.recovery_means
+        if options is None or means is None:
             return InMemoryAdapter(self)
-        engine = self.server.engine
         return RecoveryAdapter(
             self,
-            engine.driver,
+            means.clock,
             options,
+            grace=means.grace,
+            max_replay=means.max_replay,
+            vacated=means.vacated,
+        )
+
+    @property
+    def recovery_means(self) -> RecoveryMeans | None:
+        """What an adapter that recovers needs; None while the server's option is off."""
+        options, engine = self.server.options.recovery, self.server.engine
+        if options is None:
+            return None
+        return RecoveryMeans(
+            clock=engine.driver,
+            options=options,
             grace=engine.options.ping_interval + engine.options.ping_timeout,
             max_replay=engine.options.max_backlog // 2,
             vacated=self.vacated,

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sockwave.socketio.core.adapter import Adapter
-    from sockwave.socketio.core.cluster_contract import ClusterHost
     from sockwave.socketio.core.parser import Parser
+    from sockwave.socketio.core.recovery_contract import RecoveringHost
 
 __all__ = ["ServerOptions"]
 
@@ -81,7 +81,7 @@ class ServerOptions:
     cleanup_empty_child_namespaces: bool = True
     order: Order | None = None
     parser: Parser | None = None
-    adapter: Callable[[ClusterHost], Adapter] | None = None
+    adapter: Callable[[RecoveringHost], Adapter] | None = None
 
     def __post_init__(self) -> None:
         for name in ("connect_timeout", "ack_timeout"):

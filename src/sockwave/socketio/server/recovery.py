@@ -9,7 +9,7 @@ from sockwave.engine.core.states import State
 from sockwave.engine.core.transport import SLICE
 from sockwave.engine.server.sessions.ids import generate_id
 from sockwave.socketio.core.adapter import BroadcastOptions
-from sockwave.socketio.core.recovery_contract import SupportsRevocation
+from sockwave.socketio.core.recovery_contract import SupportsMirrors, SupportsRevocation
 from sockwave.socketio.core.saved_session import SavedSession
 from sockwave.types import DisconnectReason
 
@@ -122,6 +122,10 @@ class NamespaceRecovery:
         self._namespace = namespace
         self._adapter = adapter
         self._live: dict[str, RecoverableSocket] = {}
+        # The same adapter, where other processes keep copies of what it keeps.
+        self._mirrors = adapter if isinstance(adapter, SupportsMirrors) else None
+        if self._mirrors is not None:
+            self._mirrors.when_wanted(self._supersede)
 
     def restore(
         self, auth: Mapping[str, Any] | None
@@ -132,14 +136,17 @@ class NamespaceRecovery:
         pid, offset = auth.get("pid"), auth.get("offset")
         if pid.__class__ is not str or (offset is not None and offset.__class__ is not str):
             return None
-        if (socket := self._live.get(pid)) is not None:
-            # The client knows of a loss that has not been noticed here.
-            socket.superseded()
+        self._supersede(pid)
         try:
             return self._adapter.restore(pid, offset)
         except Exception:
             self._namespace.server.logger.exception("a session could not be restored")
             return None
+
+    def _supersede(self, pid: str) -> None:
+        if (socket := self._live.get(pid)) is not None:
+            # The client knows of a loss that has not been noticed here.
+            socket.superseded()
 
     def let_in(self, socket: RecoverableSocket) -> list[EncodedPacket] | None:
         """Begin to log for a socket; middlewares are done with it.
@@ -155,7 +162,14 @@ class NamespaceRecovery:
             self._adapter.begin(socket.id)
         if missed is not None and socket.pid is not None:
             self._live[socket.pid] = socket
+            if self._mirrors is not None:
+                self._mirrors.watch(socket.id, socket)
         return missed
+
+    def touched(self, socket: RecoverableSocket) -> None:
+        """The application may change its data."""
+        if self._mirrors is not None:
+            self._mirrors.touched(socket.id)
 
     def left(self, socket: RecoverableSocket, reason: DisconnectReason) -> None:
         """A socket leaves; its rooms are still known."""
@@ -176,6 +190,7 @@ class NamespaceRecovery:
         """A client has gone before what was saved of it was found: it may try once more."""
         rooms = tuple(self._namespace.adapter.rooms_of(session.id) - {session.id})
         self._adapter.save(replace(session, rooms=rooms, connection=connection.id))
+        self._namespace.adapter.remove_all(session.id)
 
     def _save(self, socket: RecoverableSocket, pid: str) -> None:
         rooms = self._namespace.adapter.rooms_of(socket.id) - {socket.id}
@@ -230,5 +245,7 @@ class NamespaceRecovery:
 
     def emit(self, id_: SocketId, args: Sequence[Any], flags: BroadcastFlags) -> None:
         """Send an event to one socket through the log, also to one that may come back."""
+        if self._mirrors is not None and self._mirrors.is_here(id_):
+            flags = replace(flags, local=True)
         options = BroadcastOptions(rooms=(id_,), flags=flags)
         self._namespace.adapter.broadcast(args, options)

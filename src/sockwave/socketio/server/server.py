@@ -203,11 +203,6 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
 
     def _be_worker(self) -> None:
         """Reach the sockets of the other workers, and take a part of the memory only."""
-        if self.options.recovery is not None and self.options.adapter is None:
-            raise ValueError(
-                "workers of one port cannot bring clients of one another back yet:"
-                " leave out connection_state_recovery, or run one process"
-            )
         self._worker, make_adapter = reach("join_workers")()
         self.adapter_maker = self.adapter_maker or make_adapter
         self._engine.driver.share_memory(self._worker.count)

@@ -81,6 +81,8 @@ class Socket(OutgoingEvents["Namespace"]):
         """Anything the application wants to keep with the socket."""
         if self._data is None:
             self._data = {}
+        if (recovery := self.namespace.recovery) is not None:
+            recovery.touched(self)
         return self._data
 
     @property

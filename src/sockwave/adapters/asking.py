@@ -1,0 +1,143 @@
+"""What a member of a cluster asks the others: for answers of clients, for sockets, for answers of
+servers. The questions that are open are kept in `requests.py`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sockwave.adapters.messages import MessageType
+from sockwave.adapters.requests import ClientQuestion, MemberQuestion, Question, Requests
+from sockwave.adapters.routing import Router, is_for_nobody
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sockwave.adapters.members import Members
+    from sockwave.adapters.sides import WayOut
+    from sockwave.socketio.core.adapter import BroadcastOptions
+    from sockwave.socketio.core.cluster_contract import RemoteAnswer, RemoteOutcome
+    from sockwave.socketio.core.encoded_event import EncodedEvent
+
+__all__ = ["Asking"]
+
+
+class Asking:
+    """The base of a member, which can ask.
+
+    Args:
+        router: Sends what is asked.
+        members: The others.
+        requests: Keeps what is open.
+        out: The way out.
+        make_id: Makes ids of questions.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        members: Members,
+        requests: Requests,
+        out: WayOut,
+        make_id: Callable[[], str],
+    ) -> None:
+        self._router = router
+        self._members = members
+        self._requests = requests
+        self._out = out
+        self._make_id = make_id
+
+    def ask(
+        self,
+        event: EncodedEvent,
+        options: BroadcastOptions,
+        now: float,
+        timeout: float,
+        answered: Callable[[RemoteAnswer], None],
+        over: Callable[[RemoteOutcome], None],
+    ) -> str:
+        """Send an event that asks clients of others for answers.
+
+        Returns:
+            Id of the question, for `cancel`.
+
+        Raises:
+            EncodeError: It cannot be sent.
+            LimitExceeded: Too many questions are open.
+        """
+        self._requests.check_room()
+        wanted, id_ = self._router.wanted(options, now), self._make_id()
+        options = replace(options, flags=replace(options.flags, timeout=timeout))
+        self._router.publish(event, options, {"requestId": id_, "ids": True}, wanted, now)
+        ids = [member.id for member in wanted]
+        is_counted = is_for_nobody(options) or not self._out.has_strangers
+        question = ClientQuestion(ids, now + timeout, answered, over, is_counted=is_counted)
+        self._open(id_, question)
+        return id_
+
+    def fetch(
+        self,
+        options: BroadcastOptions,
+        now: float,
+        timeout: float,
+        answered: Callable[[str, Any], None],
+        over: Callable[[RemoteOutcome], None],
+        *,
+        only_count: bool = False,
+    ) -> str:
+        """Ask for sockets of others, or only how many there are.
+
+        Args:
+            answered: Gets of each member a list of `RemoteDetails`, or their number; members in
+                JavaScript send the list in any case.
+
+        Raises:
+            LimitExceeded: Too many questions are open.
+        """
+        self._requests.check_room()
+        wanted, id_ = self._router.wanted(options, now), self._make_id()
+        data: dict[str, Any] = {"requestId": id_, **({"count": True} if only_count else {})}
+        self._router.send_about(MessageType.FETCH_SOCKETS, options, data, wanted, now)
+        ids = [member.id for member in wanted]
+        is_counted = is_for_nobody(options) or not self._out.has_strangers
+        question = MemberQuestion(ids, now + timeout, answered, over, is_counted=is_counted)
+        self._open(id_, question)
+        return id_
+
+    def server_ask(
+        self,
+        args: tuple[Any, ...],
+        now: float,
+        timeout: float,
+        answered: Callable[[str, Any], None],
+        over: Callable[[RemoteOutcome], None],
+    ) -> str:
+        """Send an event to the other servers, and ask each for an answer.
+
+        Raises:
+            EncodeError: It cannot be sent.
+            LimitExceeded: Too many questions are open.
+        """
+        self._requests.check_room()
+        id_ = self._make_id()
+        data = {"requestId": id_, "packet": list(args)}
+        self._router.send(MessageType.SERVER_SIDE_EMIT, data, None)
+        ids = [member.id for member in self._members]
+        is_counted = not self._out.has_strangers
+        question = MemberQuestion(ids, now + timeout, answered, over, is_counted=is_counted)
+        self._open(id_, question)
+        return id_
+
+    def _open(self, id_: str, question: Question) -> None:
+        self._requests.add(id_, question)
+        if not question.is_counted:
+
+            def counted(others: int) -> None:
+                question.counted(others)
+                self._requests.look(id_)
+
+            self._out.count_others(counted)
+
+    def cancel(self, id_: str) -> None:
+        """Forget a question: nothing is called any more."""
+        self._requests.cancel(id_)
