@@ -77,7 +77,7 @@ async def test_old_clients_have_the_same_limit(front: Front) -> None:
 
 
 async def test_auth_takes_no_more_than_it_came_with_whoever_looks_at_it(native: Front) -> None:
-    io = Server(max_namespaces=30)
+    io = Server(max_namespaces=30, block_warning=None)  # tracing makes all of it slow
     names = [f"/{number}" for number in range(20)]
     for name in names:
         io.of(name).use(lambda socket: socket.data.update(keys=len(socket.handshake.auth)))

@@ -85,7 +85,7 @@ def test_limit_of_connections_is_that_of_each_worker(tmp_path: Path) -> None:
                 sock.close()
             else:
                 visitor.open(sock)
-                taken[visitor.ask("pid", sock)] += 1
+                taken[visitor.ask("pid", connection=sock)] += 1
             assert refusals < 10_000
         assert sorted(taken.values()) == [10, 10]
         assert "this process takes limits.connections=10" in program.output

@@ -39,9 +39,6 @@ TRANSPORTS: Final[tuple[tuple[TransportName, ...], ...]] = (
     ("polling", "websocket"),
 )
 
-RECOVERY: Final = ""
-"""Option of the server that brings back what a client has missed: none across workers yet."""
-
 
 class Reloading:
     """One run.
@@ -117,9 +114,7 @@ class Reloading:
 @pytest.mark.timeout(RELOADS * 4 * DEADLINE + 2 * LIMIT)
 def test_reloads_refuse_nobody_and_lose_nothing_that_is_tried_again(tmp_path: Path) -> None:
     """Sessions of workers that are replaced end within a second here."""
-    with Program(
-        tmp_path, "3", more=NOTING, arguments="drain_period=1.0", options=RECOVERY
-    ) as program:
+    with Program(tmp_path, "3", more=NOTING, arguments="drain_period=1.0") as program:
         before = set(program.workers())
         reloading = Reloading(program)
         asyncio.run(reloading.run(RELOADS))

@@ -227,10 +227,10 @@ def test_new_client_on_a_connection_of_a_replaced_worker_is_its_successors(
             program.signal(signal.SIGHUP)
             program.wait_for("all workers are new")
             program.wait_for("closing 2 sessions over 600 s")
-            assert old.ask("pid", kept) == before
+            assert old.ask("pid", connection=kept) == before
             new.open(kept)
-            assert new.ask("pid", kept) != before
-            assert old.ask("pid", kept) == before
+            assert new.ask("pid", connection=kept) != before
+            assert old.ask("pid", connection=kept) == before
 
 
 def test_reload_to_a_program_that_cannot_start_leaves_the_old_one(tmp_path: Path) -> None:
