@@ -350,7 +350,7 @@ def opened(program: Program) -> Visitor:
 def join(visitor: Visitor, sock: socket.socket) -> None:
     """Be one of those who are flooded."""
     assert visitor.request(b'42["join","flooded"]', sock) == (200, b"ok")
-    assert visitor.ask("pid", sock)
+    assert visitor.ask("pid", connection=sock)
 
 
 def until_it_hears(
@@ -361,7 +361,7 @@ def until_it_hears(
     deadline = time.monotonic() + 5 * DEADLINE
     while True:
         assert speaking.request(b'42["shout","again"]', other) == (200, b"ok")
-        assert speaking.ask("pid", other)
+        assert speaking.ask("pid", connection=other)
         assert hearing.request(b'421["pid"]', its) == (200, b"ok")
         read = b""
         while b"431[" not in read:
