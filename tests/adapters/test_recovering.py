@@ -110,7 +110,7 @@ def test_process_that_was_stopped_gives_no_session_away() -> None:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         assert not await world.come_back(client, world.processes[1])
-        assert loop.time() - begun < 2.0, "of the loop, in which nothing else takes time"
+        assert loop.time() - begun < 6.0, "of the loop, in which nothing else takes time"
         world.processes[0].driver.resume()
         await world.settle()
         world.check()

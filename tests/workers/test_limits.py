@@ -65,8 +65,14 @@ def test_one_worker_for_each_core() -> None:
     assert worker_count("auto") >= 1
 
 
-def test_system_that_cannot_pass_connections_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sockwave.platform.name", "win32")
+@pytest.mark.parametrize("system", ["Windows", "macOS"])
+def test_system_that_cannot_pass_connections_says_so(
+    monkeypatch: pytest.MonkeyPatch, system: str
+) -> None:
+    if system == "Windows":
+        monkeypatch.setattr("sockwave.platform.name", "win32")
+    else:
+        monkeypatch.delattr("socket.SOCK_SEQPACKET")
     with pytest.raises(ValueError, match="cannot pass connections between processes"):
         Server().run(workers=2)
 

@@ -118,6 +118,7 @@ def test_clients_of_replaced_workers_are_recovered_and_miss_nothing(tmp_path: Pa
     returns = [each.returns for each in listeners]
     print(len(published), "published,", sum(map(len, returns)) - LISTENERS, "returns")
     assert sum(map(len, returns)) > LISTENERS
-    assert all(first is False and all(later) for first, *later in returns)
+    assert not any(first for first, *_ in returns)
+    assert [later for _, *later in returns if not all(later)] == [], "told that they are new"
     for each in listeners:
         assert sorted(each.heard) == published

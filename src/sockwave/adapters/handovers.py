@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Handovers", "Keeping"]
 
-PATIENCE: Final = 3.0
+PATIENCE: Final = 10.0
 """Seconds that others may take: whoever asks has given up before."""
 
 MAX_OPEN: Final = 20_000

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RecoveringClusterAdapter", "cluster_adapter"]
 
-JOIN_PATIENCE: Final = 1.0
+JOIN_PATIENCE: Final = 5.0
 """Seconds that a client waits for a namespace that is new here, until the others are known."""
 
 _SECRET: Final = re.compile(r"[\w-]{12}\.[\w-]{20}", re.ASCII)

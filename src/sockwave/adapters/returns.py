@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Returned", "Returns"]
 
-PATIENCE: Final = 1.5
+PATIENCE: Final = 5.0
 """Seconds that a client waits for its session, at most: longer than a busy process takes."""
 
 MAX_OPEN: Final = 10_000

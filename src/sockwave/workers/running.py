@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sockwave.engine.core.option_checks import check_integer
 from sockwave.engine.server.fronts.ports import Listener, exit_for
-from sockwave.platform import is_windows, keep_freed_memory
+from sockwave.platform import has_unix_packets, is_windows, keep_freed_memory
 from sockwave.workers.identity import MAX_NUMBER, Identity
 from sockwave.workers.ports import inherited_socket, open_port
 from sockwave.workers.supervisor import RELOAD_DRAIN, Supervisor, command_of_this_process
@@ -35,7 +35,7 @@ def worker_count(workers: int | Literal["auto"]) -> int:
     Raises:
         ValueError: None, or too many, or this system cannot do it.
     """
-    if is_windows():
+    if is_windows() or not has_unix_packets():
         raise ValueError(
             "workers: this system cannot pass connections between processes; run one process, or"
             " several on ports of their own behind a balancer that keeps clients with their process"
