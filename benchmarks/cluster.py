@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from benchmarks.load import PollingClient, WebSocketClient
+from benchmarks.load import PollingClient, WebSocketClient, leave_all
 from benchmarks.programs import (
     Program,
     processor_time,
@@ -104,7 +104,14 @@ class Row(NamedTuple):
 def run(work: Coroutine[None, None, float]) -> float:
     """Do a slice of work on a fresh loop."""
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(work)
+        return runner.run(_and_leave(work))
+
+
+async def _and_leave(work: Coroutine[None, None, float]) -> float:
+    try:
+        return await work
+    finally:
+        await leave_all()
 
 
 def meter_of(served: Program, size: Size) -> Meter:
@@ -327,6 +334,10 @@ def four_workers(size: Size, kinds: Sequence[str]) -> Iterator[Callable[[str], f
         yield lambda _: run(part_of_others(served, size))
 
 
+REST: Final = 0.3
+"""Seconds after which what clients did before does not count."""
+
+
 async def part_of_others(served: Program, size: Size) -> float:
     """Broadcasts by one worker to a room of another one: processor time of the rest, beside theirs.
 
@@ -344,9 +355,11 @@ async def part_of_others(served: Program, size: Size) -> float:
         looks.append(Look(time.monotonic(), concerned, others))
         return concerned
 
-    meter = Meter(look, size.seconds)
-    await meter.rate(lambda: 0)
-    await fanout_of(senders[0], packet(b"tell"), members, meter)
+    await asyncio.sleep(REST)
+    await look()
+    await asyncio.sleep(size.seconds)
+    await look()
+    await fanout_of(senders[0], packet(b"tell"), members, Meter(look, size.seconds))
     await leave(clients)
     quiet, sending = looks[1].since(looks[0]), looks[3].since(looks[2])
     at_rest = quiet.others * sending.at / quiet.at

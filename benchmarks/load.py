@@ -6,21 +6,26 @@ Their own cost does not matter: what is measured is the processor time of the se
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.codec.websocket import encode_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BareClient", "PollingClient", "WebSocketClient"]
+__all__ = ["BareClient", "PollingClient", "WebSocketClient", "leave_all"]
 
 UPGRADE = (
     b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\n"
     b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     b"Sec-WebSocket-Version: 13\r\n\r\n"
 )
+
+
+_open: Final[set[WebSocketClient | PollingClient]] = set()
+"""All that have not left."""
 
 
 class WebSocketClient(asyncio.Protocol):
@@ -31,6 +36,7 @@ class WebSocketClient(asyncio.Protocol):
     def __init__(self) -> None:
         self.ready = asyncio.get_running_loop().create_future()
         self._ended = asyncio.Event()
+        _open.add(self)
         self.on_messages: Callable[[int], None] | None = None
         self.answers: list[asyncio.Future[Any]] = []
         self._buffer = b""
@@ -88,6 +94,12 @@ class WebSocketClient(asyncio.Protocol):
         if not self.ready.done():
             self.ready.set_exception(ConnectionError("closed by the server"))
         self._ended.set()
+        _open.discard(self)
+
+    @property
+    def has_connection(self) -> bool:
+        """Whether it was connected ever."""
+        return hasattr(self, "transport")
 
     async def leave(self) -> None:
         """Cut the connection, and wait until it is gone."""
@@ -113,6 +125,7 @@ class PollingClient:
         self._reader, self._writer = reader, writer
         self._query = b"EIO=4&transport=polling"
         self.sid = ""
+        _open.add(self)
 
     @classmethod
     async def connect(cls, port: int, **options: Any) -> PollingClient:
@@ -162,8 +175,18 @@ class PollingClient:
 
     async def leave(self) -> None:
         """Drop the connection, and wait until it is gone."""
+        _open.discard(self)
         self._writer.close()
-        await self._writer.wait_closed()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()
+
+
+async def leave_all() -> None:
+    """End what a piece of work that was broken off has left: loops wait for open connections."""
+    for client in list(_open):
+        if isinstance(client, PollingClient) or client.has_connection:
+            await client.leave()
+    _open.clear()
 
 
 class BareClient(asyncio.Protocol):
