@@ -452,6 +452,22 @@ def test_adapter_begins_with_the_first_socket() -> None:
     run(scenario())
 
 
+def test_first_question_of_all_waits_until_the_others_are_known() -> None:
+    """A namespace that was made by a name that fits has its adapter from that moment on."""
+
+    async def scenario() -> None:
+        broker = MemoryBroker()
+        a, b = Process(broker.driver(), "A1"), Process(broker.driver())
+        a.adapter.add(SocketId("A1"), ["r"])
+        await asyncio.sleep(0.1)
+        count, outcome = await b.adapter.count_remote(ALL, 5.0)
+        assert (count, outcome.is_complete) == (1, True)
+        assert await b.adapter.server_side_emit_with_ack(("hi",), 5.0) == ["yes"]
+        close(a, b)
+
+    run(scenario())
+
+
 def test_without_an_event_loop_it_is_an_adapter_of_one_process() -> None:
     process = Process(MemoryBroker().driver(), "A1")
     process.adapter.add(SocketId("A1"), ["r"])

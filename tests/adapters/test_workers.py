@@ -47,6 +47,8 @@ def test_directory_is_made_absolute_and_not_before_the_loop(
 def test_path_that_no_socket_can_have_is_refused() -> None:
     with pytest.raises(ValueError, match="more than 80 bytes"):
         WorkersAdapter("/" + "x" * 80)
+    with pytest.raises(ValueError, match="empty"):
+        WorkersAdapter("")
 
 
 @pytest.mark.parametrize(

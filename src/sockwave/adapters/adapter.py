@@ -54,6 +54,9 @@ LAST_RETRY: Final = 30.0
 JOIN_LOOK: Final = 0.01
 """Seconds between two looks whether the others are known."""
 
+FIRST_WAIT: Final = 2.0
+"""Seconds that the first question waits until the others are known."""
+
 NOBODY: Final = RemoteOutcome(is_complete=True)
 """How a question ends that there is nobody to ask."""
 
@@ -365,6 +368,8 @@ class ClusterAdapter(InMemoryAdapter):
         """Ask, and wait for the end of it."""
         if (life := self._alive()) is None:
             return NOBODY
+        if life.joining is not None and not life.joining.done():
+            await self.wait_joined(FIRST_WAIT)  # who asks first of all would hear of nobody
         ended: asyncio.Future[RemoteOutcome] = life.loop.create_future()
 
         def over(outcome: RemoteOutcome) -> None:

@@ -62,6 +62,8 @@ class WorkersAdapter:
         check_integer("max_backlog", max_backlog, 0)
         if options is not None and not isinstance(options, ClusterOptions):
             raise TypeError(f"options must be ClusterOptions, not {type(options).__name__}")
+        if not os.fspath(directory):
+            raise ValueError("directory: the path is empty")
         self.directory = os.path.abspath(os.fspath(directory))
         if len(os.fsencode(self.directory)) > LONGEST_DIRECTORY:
             raise ValueError(f"directory: the path has more than {LONGEST_DIRECTORY} bytes")
