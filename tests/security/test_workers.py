@@ -307,17 +307,17 @@ def test_f23_worker_that_does_not_read_costs_the_others_a_bound(program: Program
     stopped, sending, reading = visitors
     ours = {pid: visitors[pid].connection() for pid in visitors}
     for pid, visitor in visitors.items():
-        assert visitor.ask("pid", ours[pid]) == pid
+        assert visitor.ask("pid", connection=ours[pid]) == pid
     join(visitors[reading], ours[reading])
     while (flooded := opened(program)).ask("pid") != stopped:
         pass
     flooded.emit("join", "flooded")
     assert flooded.ask("pid") == stopped
-    assert visitors[sending].ask("servers", ours[sending]) == 3
+    assert visitors[sending].ask("servers", connection=ours[sending]) == 3
 
     os.kill(stopped, signal.SIGSTOP)
     try:
-        memory = visitors[sending].ask("memory", ours[sending])
+        memory = visitors[sending].ask("memory", connection=ours[sending])
         for _ in range(scaled(100, 25)):
             visitors[sending].request(b'42["flood",4]', ours[sending])
             heard = 0
@@ -325,16 +325,18 @@ def test_f23_worker_that_does_not_read_costs_the_others_a_bound(program: Program
                 status, body = visitors[reading].request(connection=ours[reading])
                 assert status == 200
                 heard += body.count(b'42["flood","xxx')
-        assert visitors[sending].ask("memory", ours[sending]) - memory < 40_000, "in kilobytes"
-        lost = visitors[sending].ask("lost", ours[sending])
+        assert visitors[sending].ask("memory", connection=ours[sending]) - memory < 40_000, (
+            "in kilobytes"
+        )
+        lost = visitors[sending].ask("lost", connection=ours[sending])
         (told,) = set(lost)
         assert "does not read: messages to it were dropped" in told
-        assert visitors[reading].ask("lost", ours[reading]) == []
+        assert visitors[reading].ask("lost", connection=ours[reading]) == []
     finally:
         os.kill(stopped, signal.SIGCONT)
     until_it_hears(visitors[stopped], ours[stopped], visitors[sending], ours[sending])
     for pid in (sending, reading):
-        assert visitors[pid].ask("servers", ours[pid]) == 3
+        assert visitors[pid].ask("servers", connection=ours[pid]) == 3
     for sock in ours.values():
         sock.close()
     assert "Traceback" not in program.output
@@ -390,8 +392,8 @@ def test_f24_stopped_worker_holds_up_its_own_clients_only_and_is_taken_back(
     stopped, *others = visitors
     ours = {pid: visitors[pid].connection() for pid in visitors}
     for pid, visitor in visitors.items():
-        assert visitor.ask("pid", ours[pid]) == pid
-        assert visitor.ask("servers", ours[pid]) == 3
+        assert visitor.ask("pid", connection=ours[pid]) == pid
+        assert visitor.ask("servers", connection=ours[pid]) == 3
     while (sacrificed := opened(program)).ask("pid") != stopped:
         pass
     before = {pid: descriptors(pid) for pid in visitors}
@@ -401,7 +403,7 @@ def test_f24_stopped_worker_holds_up_its_own_clients_only_and_is_taken_back(
             begin = time.monotonic()
             ours[stopped].sendall(head(visitors[stopped], b'421["pid"]'))
             for pid in others:
-                assert visitors[pid].ask("pid", ours[pid]) == pid
+                assert visitors[pid].ask("pid", connection=ours[pid]) == pid
                 until(
                     partial(says, visitors[pid], ours[pid], "others", 1),
                     "a question ends with the answers that there are",
@@ -419,7 +421,7 @@ def test_f24_stopped_worker_holds_up_its_own_clients_only_and_is_taken_back(
                 )
             while time.monotonic() < begin + STOP:
                 for pid in others:
-                    assert visitors[pid].ask("pid", ours[pid]) == pid
+                    assert visitors[pid].ask("pid", connection=ours[pid]) == pid
         finally:
             os.kill(stopped, signal.SIGCONT)
         assert read_answer(ours[stopped]) == (200, b"ok")
@@ -440,7 +442,7 @@ def test_f24_stopped_worker_holds_up_its_own_clients_only_and_is_taken_back(
 
 def says(visitor: Visitor, sock: socket.socket, event: str, wanted: object) -> bool:
     """Whether this is the answer to a question."""
-    return bool(visitor.ask(event, sock) == wanted)
+    return bool(visitor.ask(event, connection=sock) == wanted)
 
 
 def has_at_most(pid: int, most: int, waiting: list[socket.socket]) -> bool:
