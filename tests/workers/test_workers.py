@@ -184,6 +184,11 @@ def test_worker_that_dies_is_replaced_and_its_clients_are_told(tmp_path: Path) -
         assert victim not in visit(program, 20)
 
 
+BURST = """
+@io.on("connection")
+def bursting(socket):
+    socket.on("burst", lambda: [socket.emit("tick", number) for number in range(3)] and None)
+"""
 NEW_CODE = 'io.on("connection")(lambda socket: socket.on("new", lambda: "code"))'
 
 
@@ -231,6 +236,19 @@ def test_new_client_on_a_connection_of_a_replaced_worker_is_its_successors(
             new.open(kept)
             assert new.ask("pid", connection=kept) != before
             assert old.ask("pid", connection=kept) == before
+
+
+def test_last_events_of_a_replaced_worker_have_a_poll_of_their_own(tmp_path: Path) -> None:
+    """JavaScript clients that get the goodbye along with events handle these once more when they
+    come back."""
+    with Program(tmp_path, "2", more=BURST, arguments="drain_period=0.0") as program:
+        visitor = Visitor(program.port)
+        visitor.open()
+        visitor.emit("burst")
+        program.signal(signal.SIGHUP)
+        program.wait_for("closing 1 sessions")
+        assert visitor.events() == [["tick", number] for number in range(3)]
+        assert visitor.request() == (200, b"6\x1e1"), "no event beside the goodbye"
 
 
 def test_reload_to_a_program_that_cannot_start_leaves_the_old_one(tmp_path: Path) -> None:

@@ -65,6 +65,11 @@ class WorkerRouter:
         """Take nothing more."""
         self._hand_overs.close()
 
+    @property
+    def is_replaced(self) -> bool:
+        """Whether another worker has taken this one's place."""
+        return self.successor is not None
+
     def is_elsewhere(self, sid: bytes) -> bool:
         """Whether this id begins with the number of another worker, alive or not.
 

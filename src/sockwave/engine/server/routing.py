@@ -81,6 +81,11 @@ class Router(Protocol):
     """What takes requests that are not the engine's, of connections that were handed over; None
     where nothing does."""
 
+    @property
+    def is_replaced(self) -> bool:
+        """Whether another process has taken this one's place, and hands requests for its sessions
+        over until they have ended."""
+
     def is_elsewhere(self, sid: bytes) -> bool:
         """Whether this id, or its beginning, is one of another process.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sockwave.engine.server.driver import Driver
+    from sockwave.engine.server.routing import Router
     from sockwave.engine.server.sessions.session import ServerSession
 
 __all__ = ["Shutdown", "check_times"]
@@ -62,6 +63,7 @@ class ShutdownHost(Protocol):
     """What is needed of the engine."""
 
     driver: Driver
+    router: Router | None
     session_closer: Callable[[ServerSession], None]
 
     @property
@@ -172,7 +174,10 @@ class Shutdown:
     def _close(self, session: ServerSession) -> None:
         if not session.is_open:
             return
-        if isinstance(session.transport, PollingTransport):
+        # JavaScript clients hear a goodbye before the events in front of it, and keep these over a
+        # return: where they come back as who they were, they would get them twice.
+        can_poll_again = self._host.router is not None and self._host.router.is_replaced
+        if isinstance(session.transport, PollingTransport) and not can_poll_again:
             session.transport.end_with_next_answer()
         try:
             self._host.session_closer(session)
