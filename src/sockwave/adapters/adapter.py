@@ -22,6 +22,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sockwave.adapters.cluster import Cluster
+from sockwave.adapters.life import Life
 from sockwave.adapters.local import LocalSockets, as_seen
 from sockwave.adapters.options import ClusterOptions
 from sockwave.adapters.outlet import Outlet
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from sockwave.adapters.driver import Driver
+    from sockwave.adapters.message_driver import MessageDriver
+    from sockwave.adapters.messages import Message
     from sockwave.socketio.core.adapter import BroadcastOptions
     from sockwave.socketio.core.cluster_contract import (
         ClusterHost,
@@ -76,26 +79,6 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-class _Life:
-    """The adapter in one event loop."""
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        cluster: Cluster,
-        local: LocalSockets,
-        outlet: Outlet,
-    ) -> None:
-        self.loop = loop
-        self.cluster = cluster
-        self.local = local
-        self.outlet = outlet
-        self.joining: asyncio.Task[None] | None = None
-        self.timer: asyncio.TimerHandle | None = None
-        self.timer_at = 0.0  # uvloop's handles of what is due at once do not tell
-        self.is_telling = False
-
-
 class ClusterAdapter(InMemoryAdapter):
     """Reaches the sockets of all processes of a cluster.
 
@@ -112,13 +95,16 @@ class ClusterAdapter(InMemoryAdapter):
     """
 
     def __init__(
-        self, host: ClusterHost, driver: Driver, options: ClusterOptions | None = None
+        self,
+        host: ClusterHost,
+        driver: Driver | MessageDriver,
+        options: ClusterOptions | None = None,
     ) -> None:
         InMemoryAdapter.__init__(self, host)
         self._namespace = host
         self._driver = driver
         self._options = ClusterOptions() if options is None else options
-        self._life: _Life | None = None
+        self._life: Life | None = None
         self._is_closed = False
 
     @property
@@ -138,7 +124,7 @@ class ClusterAdapter(InMemoryAdapter):
         if self._life is None or self._life.loop is not loop:
             self._begin(loop)
 
-    def _alive(self) -> _Life | None:
+    def _alive(self) -> Life | None:
         """Life in the running loop; None outside of loops, where nobody else can be reached, and
         after the end."""
         loop = _running_loop()
@@ -148,14 +134,14 @@ class ClusterAdapter(InMemoryAdapter):
             return None if self._is_closed else self._begin(loop)
         return self._life
 
-    def _begin(self, loop: asyncio.AbstractEventLoop) -> _Life:
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> Life:
         host = self._namespace
         self._is_closed = False
         if self._life is not None:  # its loop has ended
             self._driver.unsubscribe(host.name, self._life.cluster.id)
         outlet = Outlet(self._driver, host.name)
         local, cluster = self._make_cluster(outlet)
-        self._life = life = _Life(loop, cluster, local, outlet)
+        self._life = life = Life(loop, cluster, local, outlet)
         life.joining = loop.create_task(self._join(life))
         return life
 
@@ -167,7 +153,7 @@ class ClusterAdapter(InMemoryAdapter):
             cluster.room_added(room)
         return local, cluster
 
-    async def _join(self, life: _Life) -> None:
+    async def _join(self, life: Life) -> None:
         """Connect and subscribe, however often it takes."""
         cluster, retry = life.cluster, FIRST_RETRY
         while True:
@@ -228,7 +214,7 @@ class ClusterAdapter(InMemoryAdapter):
 
     # --- time -------------------------------------------------------------------------------------
 
-    def _arm(self, life: _Life) -> None:
+    def _arm(self, life: Life) -> None:
         """Set the timer for what is due next."""
         deadline = life.cluster.next_deadline()
         if life.timer is not None:
@@ -239,7 +225,7 @@ class ClusterAdapter(InMemoryAdapter):
             life.timer = life.loop.call_at(deadline, self._due, life)
             life.timer_at = deadline
 
-    def _due(self, life: _Life) -> None:
+    def _due(self, life: Life) -> None:
         life.timer = None
         try:
             life.cluster.handle_timeout(life.loop.time())
@@ -254,6 +240,26 @@ class ClusterAdapter(InMemoryAdapter):
         """Take a message of the carrier."""
         if (life := self._life) is not None:
             life.cluster.receive(message, life.loop.time())
+
+    def decoded(self, message: Message) -> None:
+        """Take a message that the driver has decoded."""
+        if (life := self._life) is not None:
+            life.cluster.take(message, life.loop.time())
+
+    def refused(self, why: str) -> None:
+        """The driver has read something that is no message."""
+        if (life := self._life) is not None:
+            life.cluster.refused(why)
+
+    def has_room(self, room: Room) -> bool:
+        """Whether any socket here is in a room, or has it as its id."""
+        return room in self._table or room in self._namespace.sockets
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether this process does not hear what it sends itself, and so nobody else either."""
+        hearing = None if self._life is None else self._life.cluster.hearing
+        return hearing is not None and hearing.is_deaf
 
     def messages_lost(self, what: str) -> None:
         """Messages were lost."""
@@ -278,7 +284,7 @@ class ClusterAdapter(InMemoryAdapter):
             self._gained(life, new)
             self._tell_later(life)
 
-    def _gained(self, life: _Life, rooms: Iterable[Room]) -> None:
+    def _gained(self, life: Life, rooms: Iterable[Room]) -> None:
         """The first socket here has joined these rooms."""
         for room in rooms:
             life.cluster.room_added(room)
@@ -304,12 +310,12 @@ class ClusterAdapter(InMemoryAdapter):
                     life.cluster.room_dropped(room)
             self._tell_later(life)
 
-    def _tell_later(self, life: _Life) -> None:
+    def _tell_later(self, life: Life) -> None:
         if not life.is_telling and life.cluster.has_news and not life.loop.is_closed():
             life.is_telling = True
             life.loop.call_soon(self._tell_rooms, life)
 
-    def _tell_rooms(self, life: _Life) -> None:
+    def _tell_rooms(self, life: Life) -> None:
         life.is_telling = False
         if self._life is life:
             life.cluster.tell_rooms()
@@ -356,7 +362,7 @@ class ClusterAdapter(InMemoryAdapter):
         def answered(member: str, value: Any) -> None:
             answers.append(value)
 
-        def ask(life: _Life, over: _Over) -> str:
+        def ask(life: Life, over: _Over) -> str:
             return life.cluster.server_ask(args, life.loop.time(), timeout, answered, over)
 
         outcome = await self._outcome(ask)
@@ -364,7 +370,7 @@ class ClusterAdapter(InMemoryAdapter):
             raise AckTimeout(answers, missing_servers=(*outcome.gone, *outcome.silent))
         return answers
 
-    async def _outcome(self, ask: Callable[[_Life, _Over], str]) -> RemoteOutcome:
+    async def _outcome(self, ask: Callable[[Life, _Over], str]) -> RemoteOutcome:
         """Ask, and wait for the end of it."""
         if (life := self._alive()) is None:
             return NOBODY
@@ -454,7 +460,7 @@ class ClusterAdapter(InMemoryAdapter):
             if isinstance(sockets, list):
                 found.extend(sockets)
 
-        def ask(life: _Life, over: _Over) -> str:
+        def ask(life: Life, over: _Over) -> str:
             return life.cluster.fetch(options, life.loop.time(), timeout, answered, over)
 
         outcome = await self._outcome(ask)
@@ -473,7 +479,7 @@ class ClusterAdapter(InMemoryAdapter):
         def answered(member: str, count: Any) -> None:
             counts.append(len(count) if isinstance(count, list) else count)
 
-        def ask(life: _Life, over: _Over) -> str:
+        def ask(life: Life, over: _Over) -> str:
             now = life.loop.time()
             return life.cluster.fetch(options, now, timeout, answered, over, only_count=True)
 

@@ -11,9 +11,9 @@ from sockwave.adapters.requests import ClientQuestion, MemberQuestion, Question,
 from sockwave.adapters.routing import Router, is_for_nobody
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from sockwave.adapters.members import Members
+    from sockwave.adapters.members import Member, Members
     from sockwave.adapters.sides import WayOut
     from sockwave.socketio.core.adapter import BroadcastOptions
     from sockwave.socketio.core.cluster_contract import RemoteAnswer, RemoteOutcome
@@ -69,8 +69,7 @@ class Asking:
         wanted, id_ = self._router.wanted(options, now), self._make_id()
         options = replace(options, flags=replace(options.flags, timeout=timeout))
         self._router.publish(event, options, {"requestId": id_, "ids": True}, wanted, now)
-        ids = [member.id for member in wanted]
-        is_counted = is_for_nobody(options) or not self._out.has_strangers
+        ids, is_counted = self._asked(wanted, options)
         question = ClientQuestion(ids, now + timeout, answered, over, is_counted=is_counted)
         self._open(id_, question)
         return id_
@@ -98,11 +97,16 @@ class Asking:
         wanted, id_ = self._router.wanted(options, now), self._make_id()
         data: dict[str, Any] = {"requestId": id_, **({"count": True} if only_count else {})}
         self._router.send_about(MessageType.FETCH_SOCKETS, options, data, wanted, now)
-        ids = [member.id for member in wanted]
-        is_counted = is_for_nobody(options) or not self._out.has_strangers
+        ids, is_counted = self._asked(wanted, options)
         question = MemberQuestion(ids, now + timeout, answered, over, is_counted=is_counted)
         self._open(id_, question)
         return id_
+
+    def _asked(self, wanted: Sequence[Member], options: BroadcastOptions) -> tuple[list[str], bool]:
+        """From whom answers come, and whether that is all; with strangers everybody is asked."""
+        if is_for_nobody(options) or not self._out.has_strangers:
+            return [member.id for member in wanted], True
+        return [member.id for member in self._members], False
 
     def server_ask(
         self,

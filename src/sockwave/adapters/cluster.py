@@ -23,10 +23,12 @@ from typing import TYPE_CHECKING, Any, Final
 from sockwave.adapters.answering import Answering
 from sockwave.adapters.asking import Asking
 from sockwave.adapters.floods import is_worth_a_line
+from sockwave.adapters.hearing import Hearing
 from sockwave.adapters.interest import PeerInterest
 from sockwave.adapters.keeper import RecoveryKeeper
 from sockwave.adapters.members import Member, Members
 from sockwave.adapters.messages import (
+    ANONYMOUS,
     EMITTER,
     Message,
     MessageType,
@@ -71,6 +73,11 @@ _BEATS: Final = frozenset({1, 2, 7, 9})
 _logger: Final = logging.getLogger("sockwave.adapters")
 
 
+def _is_sign(message: Message) -> bool:
+    """Whether it is a heartbeat of a member of ours."""
+    return message.type <= MessageType.HEARTBEAT and isinstance(message.data.get(OWN_KEY), dict)
+
+
 def random_id() -> str:
     """An id of a member or a request, in the form of the reference."""
     return urandom(8).hex()
@@ -91,6 +98,7 @@ class Cluster(Asking):
         id: Of this process in this namespace; never used again.
         dropped: Messages that were not understood.
         keeper: Knows of lost sockets; None where there are none.
+        hearing: Whether it hears what it sends; None where it never does.
     """
 
     def __init__(
@@ -118,6 +126,7 @@ class Cluster(Asking):
         if keep is not None:
             self.keeper = RecoveryKeeper(self.id, keep, self._members, self._router.send, make_id)
             self._router.sent = self.keeper.sent
+        self.hearing = Hearing(self._ask_for_echo, local) if way_out.echoes else None
         self._sweep_interval = min(SWEEP, options.heartbeat_timeout / 4)
         self._next_beat = float("inf")
         self._next_sweep = float("inf")
@@ -137,6 +146,8 @@ class Cluster(Asking):
         self._router.settled_at = now + self._options.heartbeat_interval
         self._next_beat = now + self._options.heartbeat_interval
         self._next_sweep = now + self._sweep_interval
+        if self.hearing is not None:
+            self.hearing.start(now)
         self._router.send(MessageType.INITIAL_HEARTBEAT, self._sign_of_life(), None)
 
     def close(self) -> None:
@@ -156,6 +167,8 @@ class Cluster(Asking):
         nearest = min(self._next_beat, self._next_sweep)
         if self.keeper is not None:
             nearest = min(nearest, self.keeper.next_deadline())
+        if self.hearing is not None:
+            nearest = min(nearest, self.hearing.deadline)
         return nearest if request is None else min(nearest, request)
 
     def handle_timeout(self, now: float) -> None:
@@ -168,6 +181,8 @@ class Cluster(Asking):
             self._next_beat = now + self._options.heartbeat_interval
             self._router.send(MessageType.HEARTBEAT, self._sign_of_life(), None)
         self._requests.expire(now)
+        if self.hearing is not None:
+            self.hearing.handle_timeout(now)
         if self.keeper is not None:
             self.keeper.handle_timeout()
 
@@ -205,6 +220,9 @@ class Cluster(Asking):
             own.update(self.keeper.signs())
         return {OWN_KEY: own}
 
+    def _ask_for_echo(self) -> None:
+        self._router.respond(MessageType.ECHO, {}, self.id)
+
     def members_ended(self, ids: Iterable[str]) -> None:
         """The carrier knows that these have ended; one that speaks again is taken back."""
         for id_ in ids:
@@ -215,10 +233,12 @@ class Cluster(Asking):
     def room_added(self, room: Room) -> None:
         """A room has got its first socket here; tell the others, at `tell_rooms` at the latest."""
         self._router.interest.added(room)
+        self._out.room_added(room)
 
     def room_dropped(self, room: Room) -> None:
         """A room has lost its last socket here."""
         self._router.interest.dropped(room)
+        self._out.room_dropped(room)
 
     @property
     def has_news(self) -> bool:
@@ -284,24 +304,34 @@ class Cluster(Asking):
 
     def receive(self, data: bytes, now: float) -> None:
         """A message has come; one that is malformed leaves a line in the log, and nothing else."""
+        try:
+            message = decode_message(data, self.namespace)
+        except PacketError as error:
+            self.refused(error.detail or str(error))
+        else:
+            self.take(message, now)
+
+    def take(self, message: Message, now: float) -> None:
+        """A message has come that is decoded; see `receive`."""
         if self.keeper is not None:
             self._look_at_clock(now)
+        if message.namespace != self.namespace or self._is_closed:
+            return
+        if message.sender == self.id:
+            if self.hearing is not None and message.type == MessageType.ECHO:
+                self.hearing.heard(now)
+            return
         try:
-            message = decode_message(data)
-            if (
-                message.sender != self.id
-                and message.namespace == self.namespace
-                and not self._is_closed
-            ):
-                self._received(message, now)
+            self._received(message, now)
         except PacketError as error:
-            self._dropped(error.detail or str(error))
+            self.refused(error.detail or str(error))
         except SockwaveError as error:  # it has values that no client can be sent
-            self._dropped(str(error))
+            self.refused(str(error))
         except Exception:
             _logger.exception("internal error at a message of another server")
 
-    def _dropped(self, why: str) -> None:
+    def refused(self, why: str) -> None:
+        """Something has come that is no message."""
         self.dropped += 1
         if is_worth_a_line(self.dropped):
             _logger.warning("message %d of other servers is dropped: %s", self.dropped, why)
@@ -310,6 +340,9 @@ class Cluster(Asking):
         type_, sender = message.type, message.sender
         if sender == EMITTER:
             self._answering.received(message, now)
+            return
+        if sender == ANONYMOUS:
+            self._responses.received(message)
             return
         if self._members.has_closed(sender):
             return
@@ -347,7 +380,9 @@ class Cluster(Asking):
     def _heard(self, message: Message, now: float) -> Member | None:
         member = self._members.get(message.sender)
         if member is None:
-            if self._members.is_full:
+            # Who sends no heartbeats is no member: nobody could tell when it is gone. It is counted
+            # by the carrier.
+            if self._members.is_full or (self._out.has_strangers and not _is_sign(message)):
                 return None
             member = self._members.add(message.sender, now)
             self._local.member_joined(member)

@@ -25,6 +25,8 @@ class Capabilities:
         is_ordered: Messages of one process arrive in the order in which they were published.
         has_strangers: Processes may listen that send no heartbeats, such as servers in JavaScript
             on some carriers. Then everything goes to all.
+        echoes: A process that subscribes hears what it publishes itself, too. Then it notices when
+            it does not hear any more.
         counts: `Driver.count` knows how many listen.
         notices_ends: `Receiver.addresses_gone` is called when a process has ended without a
             goodbye; else others count it until its heartbeats are missed.
@@ -35,6 +37,7 @@ class Capabilities:
     is_selective: bool = False
     is_ordered: bool = True
     has_strangers: bool = False
+    echoes: bool = False
     counts: bool = False
     notices_ends: bool = False
     is_text: bool = False

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sockwave.types import Room
 
 __all__ = [
+    "ANONYMOUS",
     "EMITTER",
     "Message",
     "MessageType",
@@ -45,6 +46,9 @@ __all__ = [
 
 EMITTER: Final = "emitter"
 """Sender of messages from processes that serve nobody: not a member of the cluster."""
+
+ANONYMOUS: Final = ""
+"""Sender of answers that do not say whose they are, as on the classic Redis carrier."""
 
 MAX_NAME: Final = 256
 """Characters of the id of a member or of a request; those in use have 16."""
@@ -100,6 +104,8 @@ class MessageType(IntEnum):
     """Whatever was sent before to whoever has it was sent before this."""
     SESSION = 114
     """A lost socket is handed over."""
+    ECHO = 115
+    """To oneself: what comes back was heard, see `hearing.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +175,12 @@ def _encode_other(value: Any) -> Any:
 _encoder: Final = msgspec.msgpack.Encoder(enc_hook=_encode_other)
 
 
-def decode_message(data: bytes) -> Message:
+def decode_message(data: bytes, namespace: str | None = None) -> Message:
     """Decode a message: JSON if it begins like that, else msgpack.
+
+    Args:
+        namespace: Of the channel it came by, for one that does not say where it belongs, as those
+            of `@socket.io/postgres-emitter`.
 
     Raises:
         PacketError: It is no message.
@@ -194,7 +204,8 @@ def decode_message(data: bytes) -> Message:
         fields = {}
     if not isinstance(fields, dict):
         raise PacketError("invalid payload", "data is no map")
-    return Message(type_, fields, text_of(value, "uid"), _text(value.get("nsp"), "nsp"), number)
+    where = _text(value.get("nsp", namespace), "nsp")
+    return Message(type_, fields, text_of(value, "uid"), where, number)
 
 
 class _FromNotepack(Exception):

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
+from sockwave.adapters.message_driver import MessageDriver
 from sockwave.adapters.messages import encode_message
 
 if TYPE_CHECKING:
@@ -13,10 +14,23 @@ if TYPE_CHECKING:
 
     from sockwave.adapters.driver import Driver
     from sockwave.adapters.messages import Message
+    from sockwave.types import Room
 
 __all__ = ["Outlet"]
 
 _logger: Final = logging.getLogger("sockwave.adapters")
+
+
+def _publisher(
+    driver: Driver | MessageDriver, channel: str
+) -> Callable[[Message, frozenset[str] | None], None]:
+    """How a message gets to a driver: as it is, or as bytes."""
+    if isinstance(driver, MessageDriver):
+        return lambda message, to: driver.publish_message(channel, message, to=to)
+    as_text = driver.capabilities.is_text
+    return lambda message, to: driver.publish(
+        channel, encode_message(message, as_text=as_text), to=to
+    )
 
 
 class Outlet:
@@ -27,18 +41,29 @@ class Outlet:
         channel: Of the namespace.
     """
 
-    def __init__(self, driver: Driver, channel: str) -> None:
+    def __init__(self, driver: Driver | MessageDriver, channel: str) -> None:
         self._driver = driver
         self._channel = channel
         self._tasks: set[asyncio.Task[None]] = set()
         can = driver.capabilities
         self.is_selective = can.is_selective
         self.has_strangers = can.has_strangers
-        self._is_text = can.is_text
+        self.echoes = can.echoes
+        self._publish = _publisher(driver, channel)
 
     def send(self, message: Message, to: frozenset[str] | None) -> None:
         """Send to all, or to these at least."""
-        self._driver.publish(self._channel, encode_message(message, as_text=self._is_text), to=to)
+        self._publish(message, to)
+
+    def room_added(self, room: Room) -> None:
+        """Tell a carrier that has a channel for each room."""
+        if isinstance(self._driver, MessageDriver):
+            self._driver.room_added(self._channel, room)
+
+    def room_dropped(self, room: Room) -> None:
+        """Tell it that nobody is there any more."""
+        if isinstance(self._driver, MessageDriver):
+            self._driver.room_dropped(self._channel, room)
 
     def count_others(self, counted: Callable[[int], None]) -> None:
         """Find out how many others there are; where the carrier cannot say, those that are known

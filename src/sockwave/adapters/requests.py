@@ -7,6 +7,8 @@ nobody had heard of when the question went out count too.
 
 Where processes may listen that nobody hears of (`Capabilities.has_strangers`), the carrier is asked
 how many there are; until it has said so the question stays open, and then for as many strangers.
+Those whose answers do not say whose they are (`ANONYMOUS`) are one to a number: what all of them
+have asked is one count.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from sockwave.adapters.messages import ANONYMOUS
 from sockwave.errors import LimitExceeded
 from sockwave.socketio.core.cluster_contract import RemoteAnswer, RemoteOutcome
 
@@ -115,10 +118,12 @@ class MemberQuestion(Question):
 
     def answer(self, member: str, value: Any) -> None:
         """One has answered; a second time changes nothing."""
-        if member not in self._heard:
+        if member in self._heard:
+            return
+        if member != ANONYMOUS:
             self._heard.add(member)
-            self._answered(member)
-            self._tell(member, value)
+        self._answered(member)
+        self._tell(member, value)
 
 
 @dataclass(slots=True)
@@ -166,9 +171,19 @@ class ClientQuestion(Question):
         self._tell = answered
         self._clients: dict[str, _Clients] = {id_: _Clients() for id_ in self._waiting}
         self._done: set[str] = set()
+        self._nameless = 0  # clients of processes without a name that have not answered yet
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody is waited for."""
+        return super().is_over and self._nameless <= 0
 
     def asked(self, member: str, count: int, ids: frozenset[SocketId]) -> None:
         """A process has asked so many clients; which, if it tells."""
+        if member == ANONYMOUS:
+            self._strangers -= 1
+            self._nameless += count
+            return
         clients = self._of(member)
         if clients.count is None:
             clients.count = count
@@ -177,6 +192,10 @@ class ClientQuestion(Question):
 
     def answer(self, member: str, socket: SocketId | None, value: Any) -> None:
         """A client has answered."""
+        if member == ANONYMOUS:
+            self._nameless -= 1
+            self._tell(RemoteAnswer(member=member, socket=None, value=value))
+            return
         clients = self._of(member)
         if clients.is_done or socket in clients.answered:
             return

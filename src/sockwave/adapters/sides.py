@@ -34,12 +34,22 @@ class WayOut(Protocol):
     def has_strangers(self) -> bool:
         """Whether processes may listen that send no heartbeats."""
 
+    @property
+    def echoes(self) -> bool:
+        """Whether what is sent comes back to the sender, too."""
+
     def send(self, message: Message, to: frozenset[str] | None) -> None:
         """Send to all, or to these at least; it never waits.
 
         Raises:
             EncodeError: Something in it cannot go on the wire.
         """
+
+    def room_added(self, room: Room) -> None:
+        """A room has got its first socket here, for carriers that have a channel for each."""
+
+    def room_dropped(self, room: Room) -> None:
+        """It has lost its last one."""
 
     def count_others(self, counted: Callable[[int], None]) -> None:
         """Find out how many processes there are besides this one, strangers included."""

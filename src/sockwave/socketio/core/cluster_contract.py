@@ -28,6 +28,7 @@ __all__ = [
     "RemoteOutcome",
     "SharesSessions",
     "SupportsCluster",
+    "SupportsHearing",
     "SupportsOwnId",
     "SupportsStart",
 ]
@@ -186,6 +187,15 @@ class SupportsOwnId(Protocol):
     @property
     def id(self) -> str | None:
         """That of this process; None before it has begun."""
+
+
+@runtime_checkable
+class SupportsHearing(Protocol):
+    """An adapter that notices when nothing comes any more."""
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether this process does not hear what it sends itself."""
 
 
 class ClusterHost(AdapterHost, Protocol):

@@ -9,7 +9,12 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from sockwave.debug import shortened
-from sockwave.socketio.core.cluster_contract import ClusterMember, SupportsCluster, SupportsOwnId
+from sockwave.socketio.core.cluster_contract import (
+    ClusterMember,
+    SupportsCluster,
+    SupportsHearing,
+    SupportsOwnId,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +54,7 @@ class Cluster:
     def __init__(self, adapter: object, clock: Callable[[], float] = time.monotonic) -> None:
         self._others = adapter if isinstance(adapter, SupportsCluster) else None
         self._named = adapter if isinstance(adapter, SupportsOwnId) else None
+        self._hearing = adapter if isinstance(adapter, SupportsHearing) else None
         self._id = secrets.token_hex(8)
         self._since = time.time()
         self._clock = clock
@@ -75,9 +81,12 @@ class Cluster:
         """Whether all goes well, as far as is known here.
 
         No heartbeat of another process was late by more than a second, and nothing was lost, and
-        nothing failed, in the last ten seconds; that is, there was no `cluster_error`. A process
-        that is gone does no harm to the health of the others.
+        nothing failed, in the last ten seconds; that is, there was no `cluster_error`. On a carrier
+        that brings a process its own messages back, it hears them. A process that is gone does no
+        harm to the health of the others.
         """
+        if self._hearing is not None and self._hearing.is_deaf:
+            return False
         failed_at = self._failed_at
         if failed_at is not None and self._clock() - failed_at < TROUBLED:
             return False
