@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sockwave.adapters.memory import MemoryDriver
     from sockwave.socketio.core.acks import AckResult
     from sockwave.socketio.core.cluster_contract import RemoteAnswer, RemoteOutcome
+    from sockwave.types import Room
 
 ALL = BroadcastOptions()
 
@@ -141,6 +142,7 @@ class Node:
         answer_delay: Seconds that clients, and handlers of server events, take.
         server_answer: What the handlers of server events give; None for those that do not end.
         sent: Types of the messages that it has published, and to how many.
+        channels: Rooms that a carrier with a channel for each would listen to.
     """
 
     def __init__(self, network: Network, name: str, options: ClusterOptions) -> None:
@@ -159,6 +161,7 @@ class Node:
         self.left: list[str] = []
         self.failures: list[str] = []
         self.sent: list[tuple[int, int | None]] = []
+        self.channels: set[Room] = set()
         self.is_running = True
         ids = itertools.count()
         self.cluster = Cluster(
@@ -316,6 +319,16 @@ class Node:
     @property
     def has_strangers(self) -> bool:
         return self.network.broker.capabilities.has_strangers
+
+    @property
+    def echoes(self) -> bool:
+        return self.network.broker.capabilities.echoes
+
+    def room_added(self, room: Room) -> None:
+        self.channels.add(room)
+
+    def room_dropped(self, room: Room) -> None:
+        self.channels.discard(room)
 
     def send(self, message: Message, to: frozenset[str] | None) -> None:
         self.sent.append((int(message.type), None if to is None else len(to)))

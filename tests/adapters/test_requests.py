@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sockwave.adapters.messages import ANONYMOUS
 from sockwave.adapters.requests import ClientQuestion, MemberQuestion, Requests
 from sockwave.errors import LimitExceeded
 from sockwave.types import SocketId
@@ -44,9 +45,11 @@ def of_members(*members: str, is_counted: bool = True) -> tuple[Requests, Member
     return requests, question, heard
 
 
-def of_clients(*members: str) -> tuple[Requests, ClientQuestion, Heard]:
+def of_clients(*members: str, is_counted: bool = True) -> tuple[Requests, ClientQuestion, Heard]:
     requests, heard = Requests(10), Heard()
-    question = ClientQuestion(members, 10.0, heard.client, heard.outcomes.append)
+    question = ClientQuestion(
+        members, 10.0, heard.client, heard.outcomes.append, is_counted=is_counted
+    )
     requests.add("q", question)
     return requests, question, heard
 
@@ -108,6 +111,33 @@ def test_more_answers_than_clients_do_not_count() -> None:
     assert heard.answers == [("A", None)]
     requests.expire(10.0)
     assert heard.outcome.silent == ("B",)
+
+
+def test_answers_without_a_name_are_counted() -> None:
+    requests, question, heard = of_members(is_counted=False)
+    question.answer(ANONYMOUS, 1)
+    question.counted(2)
+    requests.look("q")
+    assert heard.outcomes == []
+    question.answer(ANONYMOUS, 1)
+    requests.look("q")
+    assert (heard.answers, heard.outcome.is_complete) == ([(ANONYMOUS, 1)] * 2, True)
+
+
+def test_clients_of_servers_without_a_name_are_one_count() -> None:
+    requests, question, heard = of_clients(is_counted=False)
+    question.counted(2)
+    question.answer(ANONYMOUS, None, 1)
+    question.asked(ANONYMOUS, 1, ids())
+    requests.look("q")
+    assert heard.outcomes == []
+    question.asked(ANONYMOUS, 2, ids())
+    question.answer(ANONYMOUS, None, 1)
+    requests.look("q")
+    assert heard.outcomes == []
+    question.answer(ANONYMOUS, None, 1)
+    requests.look("q")
+    assert (heard.answers, heard.outcome.is_complete) == ([(ANONYMOUS, None)] * 3, True)
 
 
 def test_client_that_answers_twice_is_heard_once() -> None:

@@ -127,7 +127,8 @@ class MemoryBroker:
         if not self.capabilities.is_selective:
             to = None
         for driver in self._drivers:
-            if driver is not sender and self._is_linked(sender, driver):
+            is_meant = driver is not sender or self.capabilities.echoes
+            if is_meant and self._is_linked(sender, driver):
                 for address, receiver in driver.listeners(channel):
                     if to is None or address in to:
                         self._carry(sender, driver, receiver, message)

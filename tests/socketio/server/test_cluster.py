@@ -19,6 +19,7 @@ class FakeAdapter:
 
     def __init__(self, *lateness: float) -> None:
         self.id: str | None = "here"
+        self.is_deaf = False
         self.members: Sequence[ClusterMember] = [
             ClusterMember(id=f"n{number}", since=1, last_seen=2, lateness=late)
             for number, late in enumerate(lateness)
@@ -60,6 +61,15 @@ def test_node_that_is_alone_has_an_id_too() -> None:
 )
 def test_late_heartbeats_are_not_healthy(lateness: tuple[float, ...], is_healthy: bool) -> None:
     assert Cluster(FakeAdapter(*lateness)).is_healthy is is_healthy
+
+
+def test_deaf_process_is_not_healthy_until_it_hears_again() -> None:
+    adapter = FakeAdapter()
+    cluster = Cluster(adapter)
+    adapter.is_deaf = True
+    seen = [cluster.is_healthy]
+    adapter.is_deaf = False
+    assert [*seen, cluster.is_healthy] == [False, True]
 
 
 def test_error_counts_for_a_while() -> None:
