@@ -321,6 +321,10 @@ class Node:
         return self.network.broker.capabilities.has_strangers
 
     @property
+    def is_ordered(self) -> bool:
+        return self.network.broker.capabilities.is_ordered
+
+    @property
     def echoes(self) -> bool:
         return self.network.broker.capabilities.echoes
 

@@ -8,6 +8,7 @@ import pytest
 
 from sockwave.adapters.cluster import Cluster
 from sockwave.adapters.driver import Capabilities
+from sockwave.adapters.memory import Faults
 from sockwave.adapters.messages import Message, MessageType, decode_message, encode_message
 from sockwave.adapters.options import ClusterOptions
 from sockwave.errors import LimitExceeded
@@ -825,3 +826,51 @@ def test_short_heartbeats_find_the_dead_soon(network: Network) -> None:
     b.die()
     network.run(0.6)
     assert a.sees == []
+
+
+# --- messages that do not come --------------------------------------------------------------------
+
+
+def lose(network: Network, node: Node, count: int) -> None:
+    """Let a node send to everybody what reaches nobody."""
+    network.broker.faults = Faults(loss=1.0)
+    for _ in range(count):
+        node.emit("lost")
+    network.broker.faults = Faults()
+
+
+def test_messages_that_do_not_come_are_missed_at_the_next_one(network: Network) -> None:
+    a, b, c = network.cluster_of("A", "B", "C")
+    for node in (a, b, c):
+        node.connect(f"{node.name}1")
+    network.run(1)
+    lose(network, a, 3)
+    a.emit("found")
+    network.run(2)
+    said = "3 messages of node A have not come"
+    assert (a.failures, b.failures, c.failures) == ([], [said], [said])
+    assert (b.cluster.missed, b.events("B1")) == (3, ["found"])
+
+
+def test_loss_of_many_messages_is_told_once_a_second(network: Network) -> None:
+    a, b = network.cluster_of("A", "B")
+    b.connect("B1")
+    network.run(1)
+    for _ in range(100):
+        lose(network, a, 1)
+        a.emit("found")
+        network.run(0.001)
+    network.run(2)
+    assert b.cluster.missed == 100
+    assert 1 <= len(b.failures) <= 2
+
+
+def test_carrier_that_mixes_messages_up_loses_none(network: Network) -> None:
+    network.broker.capabilities = Capabilities(is_ordered=False)
+    network.broker.faults = Faults(delay=0.5, reorders=True)
+    a, b = network.cluster_of("A", "B")
+    b.connect("B1")
+    for _ in range(20):
+        a.emit("mixed")
+    network.run(5)
+    assert (b.failures, len(b.events("B1"))) == ([], 20)

@@ -97,6 +97,7 @@ class Cluster(Asking):
     Attributes:
         id: Of this process in this namespace; never used again.
         dropped: Messages that were not understood.
+        missed: Messages of others that have not come, as the next ones showed.
         keeper: Knows of lost sockets; None where there are none.
         hearing: Whether it hears what it sends; None where it never does.
     """
@@ -114,6 +115,7 @@ class Cluster(Asking):
         self.namespace = namespace
         self.id = make_id()
         self.dropped = 0
+        self.missed = 0
         self._options = options
         self._local = local
         members = Members(options.max_members)
@@ -202,6 +204,10 @@ class Cluster(Asking):
     def _sweep(self, now: float) -> None:
         for member in self._members.silent_since(now - self._options.heartbeat_timeout):
             self._remove(member.id, for_good=False)
+        for member in self._members:
+            if member.untold:
+                self._local.failed(f"{member.untold} messages of node {member.id} have not come")
+                member.untold = 0
         self._answering.expire(now)
         if self._has_lost:
             self._make_good(now)
@@ -353,6 +359,8 @@ class Cluster(Asking):
         if member is not None:
             if message.number is not None and not member.numbers.is_new(message.number):
                 return
+            if message.sequence is not None and self._out.is_ordered:
+                self._follow(member, message.sequence, now)
             if type_ in (_BEATS if member.interest is None else _OWN_BEATS):
                 member.lateness = max(now - member.beat - self._options.heartbeat_interval, 0.0)
                 member.beat = now
@@ -388,6 +396,17 @@ class Cluster(Asking):
             self._local.member_joined(member)
         member.seen = now
         return member
+
+    def _follow(self, member: Member, sequence: int, now: float) -> None:
+        """See whether messages of a member are missing, nobody knows which."""
+        missed = member.missed(sequence)
+        if not missed:
+            return
+        self.missed += missed
+        member.untold += missed
+        if self.keeper is not None:
+            self.keeper.lost()
+        self._ask_for_rooms(member, now)
 
     def _sign_received(self, member: Member, message: Message, now: float) -> None:
         own = message.data.get(OWN_KEY)

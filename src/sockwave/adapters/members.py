@@ -64,6 +64,8 @@ class Member:
         recovers: Whether it keeps lost sockets, and copies of those of others.
         mirrors: Ids of those who keep copies of it: they get what is sent to it.
         losses: How often it had to drop messages, as it says.
+        sequence: Of its last message to everybody; None before the first.
+        untold: How many of them have not come, and nobody was told yet.
     """
 
     id: str
@@ -78,6 +80,13 @@ class Member:
     recovers: bool = False
     mirrors: tuple[str, ...] = ()
     losses: int | None = None
+    sequence: int | None = None
+    untold: int = 0
+
+    def missed(self, sequence: int) -> int:
+        """How many of its messages to everybody should have come before this one, and have not."""
+        last, self.sequence = self.sequence, max(sequence, self.sequence or 0)
+        return 0 if last is None else max(sequence - last - 1, 0)
 
 
 class Members:

@@ -119,6 +119,8 @@ class Message:
         namespace: Where it belongs.
         number: Counts the messages of a sender, so that one that comes twice is told from the next;
             None from members in JavaScript.
+        sequence: Counts those that go to everybody, so that one that does not come is missed; None
+            of others.
     """
 
     type: int
@@ -126,6 +128,7 @@ class Message:
     sender: str
     namespace: str
     number: int | None = None
+    sequence: int | None = None
 
 
 # --- bytes ----------------------------------------------------------------------------------------
@@ -150,6 +153,8 @@ def encode_message(message: Message, *, as_text: bool = False) -> bytes:
     envelope["nsp"] = message.namespace
     if message.number is not None:
         envelope["n"] = message.number
+    if message.sequence is not None:
+        envelope["s"] = message.sequence
     if as_text:
         text, attachments = encode_json(envelope)
         if not attachments:
@@ -196,16 +201,20 @@ def decode_message(data: bytes, namespace: str | None = None) -> Message:
             check_depth(value, _DEPTH)
     if not isinstance(value, dict):
         raise PacketError("invalid payload", "not a map")
-    type_, number = value.get("type"), value.get("n")
-    if type(type_) is not int or (number is not None and (type(number) is not int or number < 0)):
-        raise PacketError("invalid payload", "type or n is no number")
+    type_, number, sequence = value.get("type"), value.get("n"), value.get("s")
+    if type(type_) is not int or not _may_count(number) or not _may_count(sequence):
+        raise PacketError("invalid payload", "type, n or s is no number")
     fields = value.get("data")
     if fields is None:
         fields = {}
     if not isinstance(fields, dict):
         raise PacketError("invalid payload", "data is no map")
     where = _text(value.get("nsp", namespace), "nsp")
-    return Message(type_, fields, text_of(value, "uid"), where, number)
+    return Message(type_, fields, text_of(value, "uid"), where, number, sequence)
+
+
+def _may_count(number: Any) -> bool:
+    return number is None or (type(number) is int and number >= 0)
 
 
 class _FromNotepack(Exception):

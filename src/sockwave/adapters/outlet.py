@@ -49,6 +49,7 @@ class Outlet:
         self.is_selective = can.is_selective
         self.has_strangers = can.has_strangers
         self.echoes = can.echoes
+        self.is_ordered = can.is_ordered
         self._publish = _publisher(driver, channel)
 
     def send(self, message: Message, to: frozenset[str] | None) -> None:

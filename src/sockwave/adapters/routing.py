@@ -73,6 +73,7 @@ class Router:
         self._local = local
         self._members = members
         self._number = 0
+        self._sequence = 0
 
     def is_wanted(self, options: BroadcastOptions, now: float) -> bool:
         """Whether anything is to be sent at all."""
@@ -214,7 +215,11 @@ class Router:
         if type_ is not MessageType.INTEREST:
             self.tell_rooms()
         self._number += 1
-        message = Message(type_, data, self._id, self._namespace, self._number)
+        sequence = None
+        if to is None:
+            self._sequence += 1
+            sequence = self._sequence
+        message = Message(type_, data, self._id, self._namespace, self._number, sequence)
         self._out.send(message, to)
         return message
 

@@ -35,6 +35,10 @@ class WayOut(Protocol):
         """Whether processes may listen that send no heartbeats."""
 
     @property
+    def is_ordered(self) -> bool:
+        """Whether the others' messages come in the order in which they were sent."""
+
+    @property
     def echoes(self) -> bool:
         """Whether what is sent comes back to the sender, too."""
 
