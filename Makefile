@@ -13,12 +13,14 @@ FUZZ := $(VENV)/.fuzz-installed
 CODE = $(shell git ls-files -co --exclude-standard "*.py" | cut -d/ -f1 | sort -u)
 # Tests that do not disturb each other wait much: more of them at a time than there are cores.
 TOGETHER := -n 3 --dist worksteal
+# Those that start engines share them within a file, and mostly wait.
+APART := -n 2 --dist loadfile
 INPUTS := pyproject.toml requirements/constraints.txt scripts/install.py
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all long test-elsewhere check lint types fmt interop bench bench-cluster fuzz fuzz-ci soak soak-ci reliability docs client-bundle node peers lock clean
+.PHONY: help demo test test-all long test-live test-elsewhere check lint types fmt interop bench bench-cluster fuzz fuzz-ci soak soak-ci reliability docs client-bundle node peers engines lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,19 +31,23 @@ demo: $(RUNTIME) ## Start the demo in a browser (needs only the runtime dependen
 	@$(BIN)/sockwave demo $(ARGS)
 
 test: $(DEV) node ## Run the test suite: minutes
-	@$(BIN)/pytest $(TOGETHER) -m "not slow" $(ARGS)
+	@$(BIN)/pytest $(TOGETHER) -m "not slow and not live" $(ARGS)
 
 test-all: $(DEV) peers ## The same with attacks, faults and browsers, as CI does
-	@failed=0; $(BIN)/pytest $(TOGETHER) -m "not slow" || failed=1; $(BIN)/pytest -m slow || failed=1; exit $$failed
+	@failed=0; $(BIN)/pytest $(TOGETHER) -m "not slow and not live" || failed=1; $(BIN)/pytest -m "slow and not live" || failed=1; exit $$failed
 
-long: $(FUZZ) peers ## What CI runs a part of, at its full size: hours
+long: $(FUZZ) peers engines ## What CI runs a part of, at its full size: hours
 	@SOCKWAVE_CATALOGUE=full $(BIN)/pytest -m slow tests/security tests/workers
 	@SOCKWAVE_HISTORY=20x600 $(BIN)/pytest tests/history
-	@SOCKWAVE_FUZZ=1 $(BIN)/pytest $(TOGETHER) -m "not slow"
+	@SOCKWAVE_FUZZ=1 $(BIN)/pytest $(TOGETHER) -m "not slow and not live"
 	@$(PY) -m fuzz.run --seconds 300
 	@$(PY) -m interop.beside --scripts 20000 --seed 1
 	@$(PY) -m soak.run
+	@$(MAKE) test-live
 	@$(MAKE) test-elsewhere
+
+test-live: $(DEV) node engines ## Run the tests that need Redis, PostgreSQL, NATS, which it starts itself
+	@$(BIN)/pytest $(APART) -m live tests/live interop/cluster $(ARGS)
 
 test-elsewhere: $(DEV) peers ## Run those of the package where what Windows lacks is taken away
 	@PYTHONPATH=tests/elsewhere $(BIN)/pytest $(TOGETHER) -p no:anyio $(ARGS) \
@@ -72,7 +78,7 @@ fmt: $(DEV) ## Format the code, sort the imports, write the texts of options whe
 	@$(BIN)/ruff format
 
 interop: $(DEV) peers ## Run the tests against the clients of others, and in browsers
-	@$(BIN)/pytest interop $(ARGS)
+	@$(BIN)/pytest interop -m "not live" $(ARGS)
 
 bench: $(DEV) ## Run the benchmarks
 	@$(PY) -m benchmarks.run $(ARGS)
@@ -113,6 +119,9 @@ node: $(VENV_MADE) ## Install Node.js and its packages for the tests, where they
 peers: node ## Install browsers and old Pythons for the tests too
 	@$(PY) -m scripts.browsers
 	@$(PY) -m scripts.python39
+
+engines: $(VENV_MADE) ## Install Redis, PostgreSQL, NATS, nginx and HAProxy for the tests, where they are missing
+	@$(PY) -m scripts.engines
 
 $(VENV_MADE): scripts/venv.sh
 	@sh scripts/venv.sh $(VENV) $(PYTHON)

@@ -1,6 +1,6 @@
 """Hypothesis profiles: the same examples on every run, and many more when SOCKWAVE_FUZZ is set.
 
-And which tests are slow, and which are about what only one kind of system has.
+And which tests are slow or need engines, and which are about what only one kind of system has.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from sockwave.platform import is_windows
 SLOW: Final = {"browser", "history", "security", "test_frozen.py"}
 """Tests that take minutes, or all of a core: `make test` does without."""
 
+LIVE: Final = "live"
+"""The folder of tests that start Redis, PostgreSQL or NATS: `make test-live` runs them."""
+
 HERE: Final = Path(__file__).parent
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100)
@@ -25,13 +28,18 @@ settings.load_profile("fuzz" if os.environ.get("SOCKWAVE_FUZZ") else "ci")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what is slow, and leave out what is about Windows elsewhere, or about Unix there.
+    """Mark what is slow or needs engines; leave out what is about Windows elsewhere, or Unix there.
 
     Windows may be pretended, see `tests/elsewhere`.
     """
     for item in items:
-        if item.path.is_relative_to(HERE) and item.path.relative_to(HERE).parts[0] in SLOW:
+        if not item.path.is_relative_to(HERE):
+            continue
+        folder = item.path.relative_to(HERE).parts[0]
+        if folder in SLOW:
             item.add_marker(pytest.mark.slow)
+        elif folder == LIVE:
+            item.add_marker(pytest.mark.live)
     other = "unix" if is_windows() else "windows"
     left_out = [item for item in items if item.get_closest_marker(other) is not None]
     if left_out:

@@ -13,6 +13,15 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 import pytest
 
 from scripts.browsers import Chromium, find_chromium, find_firefox
+from scripts.engines import (
+    PostgresPrograms,
+    RedisPrograms,
+    find_haproxy,
+    find_nats,
+    find_nginx,
+    find_postgres,
+    find_redis,
+)
 from scripts.node import INTEROP, NODE_MODULES, Node, find_node, has_packages
 from scripts.python39 import find_environment as find_environment39
 from scripts.python39 import find_python as find_python39
@@ -27,9 +36,14 @@ __all__ = [
     "NodePeer",
     "browser",
     "firefox",
+    "haproxy",
+    "nats",
+    "nginx",
     "node",
     "package",
+    "postgres",
     "python39",
+    "redis",
     "unavailable",
 ]
 
@@ -81,6 +95,31 @@ def python39() -> Path:
             pytest.skip("no Python 3.9 is at hand")
         unavailable("python-socketio 4 is not installed for Python 3.9: `make peers`")
     return found
+
+
+def redis() -> RedisPrograms:
+    """Redis, or skip."""
+    return find_redis() or unavailable("Redis is not installed: `make engines`")
+
+
+def postgres() -> PostgresPrograms:
+    """PostgreSQL, or skip."""
+    return find_postgres() or unavailable("PostgreSQL is not installed: `make engines`")
+
+
+def nats() -> Path:
+    """NATS, or skip."""
+    return find_nats() or unavailable("NATS is not installed: `make engines`")
+
+
+def nginx() -> Path:
+    """nginx, or skip."""
+    return find_nginx() or unavailable("nginx is not installed: `make engines`")
+
+
+def haproxy() -> Path:
+    """HAProxy, or skip."""
+    return find_haproxy() or unavailable("HAProxy is not installed: `make engines`")
 
 
 def package(name: str) -> None:
