@@ -12,6 +12,7 @@ from sockwave.adapters import (
     Capabilities,
     ClusterAdapter,
     ClusterOptions,
+    Faults,
     MemoryBroker,
     MemoryDriver,
 )
@@ -463,6 +464,46 @@ def test_first_question_of_all_waits_until_the_others_are_known() -> None:
         count, outcome = await b.adapter.count_remote(ALL, 5.0)
         assert (count, outcome.is_complete) == (1, True)
         assert await b.adapter.server_side_emit_with_ack(("hi",), 5.0) == ["yes"]
+        close(a, b)
+
+    run(scenario())
+
+
+def test_first_question_waits_for_the_others_also_when_the_carrier_stands() -> None:
+    """A namespace that a client has just made, in a process that is connected for long."""
+
+    async def scenario() -> None:
+        broker = MemoryBroker()
+        broker.faults = Faults(delay=0.1)
+        a, b, c = (Process(broker.driver(), name) for name in ("A1", "B1", "C1"))
+        a.adapter.add(SocketId("A1"), ["r"])
+        await asyncio.sleep(1)
+        b.adapter.start()
+        await asyncio.sleep(0.001)
+        assert not b.adapter.members
+        count, outcome = await b.adapter.count_remote(ALL, 5.0)
+        assert (count, outcome.is_complete) == (1, True)
+        c.adapter.start()
+        await asyncio.sleep(0.001)
+        await c.adapter.meet(5.0)
+        assert len(c.adapter.members) == 2
+        close(a, b, c)
+
+    run(scenario())
+
+
+def test_nobody_is_waited_for_longer_than_2_seconds() -> None:
+    async def scenario() -> None:
+        broker = MemoryBroker()
+        a, b = Process(broker.driver(), "A1"), Process(broker.driver())
+        a.adapter.start()
+        await asyncio.sleep(1)
+        a.driver.pause()
+        before = asyncio.get_running_loop().time()
+        await b.adapter.meet(0.5)
+        assert asyncio.get_running_loop().time() - before == pytest.approx(0.5, abs=0.1)
+        await b.adapter.meet(5.0)
+        assert asyncio.get_running_loop().time() - before < 0.6, "once is enough"
         close(a, b)
 
     run(scenario())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sockwave import AckTimeout, MsgpackParser, Server, Socket
-from sockwave.adapters import ClusterAdapter, MemoryBroker
+from sockwave.adapters import ClusterAdapter, Faults, MemoryBroker
 from sockwave.testing import LinkedClient
 from tests.support.raw import UNIT
 
@@ -81,6 +82,44 @@ def test_servers_are_one() -> None:
                 assert len(await a.local.fetch_sockets()) == 1
                 b.disconnect_sockets()
                 await ada.disconnected()
+
+    run(scenario())
+
+
+def test_first_question_to_a_namespace_of_a_moment_reaches_the_others() -> None:
+    async def scenario() -> None:
+        broker = MemoryBroker()
+        a, b = clustered(broker, "A"), clustered(broker, "B")
+        for io in (a, b):
+            io.of(re.compile(r"/room-\d"))
+        async with LinkedClient(a) as ada, LinkedClient(b) as grace:
+            await settled([a, b])
+            broker.faults = Faults(delay=0.05)
+            async with ada.of("/room-1") as there:
+                there.on("question", lambda: "here")
+                await asyncio.sleep(0.2)
+                async with grace.of("/room-1"):
+                    room = b.of("/room-1")
+                    answers = await room.except_(*room.sockets).timeout(5).emit_with_ack("question")
+                    assert answers == ["here"]
+        await a.close()
+        await b.close()
+
+    run(scenario())
+
+
+def test_answer_that_cannot_be_sent_is_told_once_in_a_while(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        async with servers("A", "B") as (a, b):
+            await a.server_count()
+            await settled([a, b])
+            b.on("hi", object)
+            for _ in range(10):
+                assert await a.server_side_emit_with_ack("hi", timeout=5) == [None]
+        lines = [line for line in caplog.messages if "the answer to 'hi'" in line]
+        assert len(lines) == 4, "the first, second, fourth and eighth"
 
     run(scenario())
 

@@ -265,3 +265,28 @@ def test_text_of_a_peer_in_a_traceback_does_nothing_to_the_terminal(tmp_path: Pa
         os.close(terminal)
     assert r"no room \u001b]0;owned\u0007\u009b2J\u202etxt.exe" in output
     assert output.isprintable(), ascii(output)
+
+
+@pytest.mark.parametrize("value", ["abc", "0", "-1", "1.5", "", "Auto", "9" * 5_000])
+def test_number_of_workers_that_is_none_is_told_with_what_may_stand_there(
+    project: Path, value: str
+) -> None:
+    result = run("sw_example:io", "--workers", value)
+    assert result.exit_code == 2
+    assert f"{value!r} is neither a number from 1 on nor auto" in " ".join(result.output.split())
+
+
+@pytest.mark.unix
+def test_more_workers_than_there_are_numbers_are_a_line(project: Path) -> None:
+    result = run("sw_example:io", "--workers", "5000")
+    assert (result.exit_code, result.output) == (
+        1,
+        "Error: workers must be between 1 and 4095, not 5000\n",
+    )
+
+
+def test_time_of_workers_needs_a_server(project: Path) -> None:
+    result = run("sw_example:web", "--unresponsive-timeout", "5")
+    assert result.output == (
+        "Error: sw_example:web is not a sockwave.Server, as --unresponsive-timeout needs\n"
+    )

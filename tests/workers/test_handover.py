@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -165,6 +167,70 @@ async def test_what_is_no_hand_over_ends_its_connection_only(
         stranger.setblocking(False)
         await until(lambda: not stranger.recv(10))
     assert len(caplog.records) == 1
+    assert workers.one.send(2, pair[1].fileno(), b"x", None, is_secure=False) is HandOver.DONE
+    await until(lambda: workers.arrivals.all)
+    workers.arrivals.all[0].sock.close()
+
+
+class Descriptors:
+    """Those of this process: all can be taken."""
+
+    def __init__(self) -> None:
+        self._limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._taken: list[int] = []
+
+    def take_all(self) -> None:
+        """Leave none."""
+        highest = max(map(int, os.listdir("/proc/self/fd")))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, self._limits[1]))
+        with suppress(OSError):
+            while True:
+                self._taken.append(os.dup(0))
+
+    def give_back(self) -> None:
+        """As before."""
+        while self._taken:
+            os.close(self._taken.pop())
+        resource.setrlimit(resource.RLIMIT_NOFILE, self._limits)
+
+
+@pytest.fixture
+def descriptors() -> Iterator[Descriptors]:
+    descriptors = Descriptors()
+    yield descriptors
+    descriptors.give_back()
+
+
+async def test_table_of_descriptors_that_is_full_is_looked_at_again_a_moment_later(
+    workers: TwoWorkers,
+    pair: tuple[socket.socket, socket.socket],
+    descriptors: Descriptors,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sockwave.workers.handover.ACCEPT_PAUSE", 0.1)
+    workers.start()
+    assert workers.one.send(2, pair[1].fileno(), b"x", None, is_secure=False) is HandOver.DONE
+    descriptors.take_all()
+    for _ in range(100):
+        await asyncio.sleep(0)
+    descriptors.give_back()
+    assert len(caplog.messages) == 1, "not one in each turn of the loop"
+    assert "a worker could not connect: " in caplog.text
+    await until(lambda: workers.arrivals.all)
+    workers.arrivals.all[0].sock.close()
+
+
+async def test_connection_waits_at_its_client_where_there_is_no_descriptor_to_pass_it(
+    workers: TwoWorkers,
+    pair: tuple[socket.socket, socket.socket],
+    descriptors: Descriptors,
+) -> None:
+    workers.start()
+    descriptors.take_all()
+    first = workers.one.send(2, pair[1].fileno(), b"x", None, is_secure=False)
+    descriptors.give_back()
+    assert first is HandOver.BUSY
     assert workers.one.send(2, pair[1].fileno(), b"x", None, is_secure=False) is HandOver.DONE
     await until(lambda: workers.arrivals.all)
     workers.arrivals.all[0].sock.close()

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from sockwave.engine.server.routing import session_in, session_of
+from sockwave.engine.server.routing import begin_worker, is_worker, session_in, session_of
 from sockwave.engine.server.sessions.ids import generate_id
 from sockwave.workers.identity import MAX_NUMBER, Identity, number_of, prefix_of
 
@@ -36,12 +36,16 @@ def test_what_begins_with_no_number_is_nobodys(sid: bytes) -> None:
 
 def test_identity_goes_through_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Identity.of_this_process() is None
+    assert not is_worker()
     identity = Identity(number=4_095, index=1, count=4, directory="/tmp/ä", listening=7, control=0)
     for name, value in identity.environment().items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sockwave.engine.server.routing._begun", set())
     assert Identity.of_this_process() == identity
-    Identity.forget()
+    assert is_worker()
+    begin_worker()
     assert Identity.of_this_process() is None
+    assert is_worker(), "still, though nobody who is started from here is told so"
 
 
 def test_program_that_a_worker_starts_is_no_worker() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import ssl
+import tempfile
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -323,9 +324,111 @@ def test_command_serves_by_workers(tmp_path: Path) -> None:
     arguments = ("-m", "sockwave", "run", "chat:io", "--workers", "2", "--port", str(port))
     with ServerProcess(*arguments, directory=tmp_path, port=port) as process:
         process.wait_for(r"chat:io.* on .*http")
+        process.wait_for(r"sockwave.workers: \[worker 1, pid \d+\] worker 1 of 2 serves")
         visitors = [Visitor(port) for _ in range(8)]
         for visitor in visitors:
             visitor.open()
         assert len({visitor.ask("pid") for visitor in visitors}) <= 2
         assert process.interrupt() == 0
         assert process.output.count("Goodbye.") == 1
+
+
+ADDRESS = """
+def say(listener):
+    print("url", listener.url, flush=True)
+    print("port", listener.port, flush=True)
+"""
+
+
+@pytest.mark.parametrize("beside", ["app", "nothing"])
+def test_address_is_told_as_clients_need_it(tmp_path: Path, beside: str) -> None:
+    file = str(write_certificate(tmp_path / "certificate.pem"))
+    more, arguments = ADDRESS + TLS.format(file=file), "ssl=tls"
+    if beside == "app":
+        files = {"ssl_certfile": file, "ssl_keyfile": file}
+        more, arguments = ADDRESS + HOSTED, f"app=app, uvicorn_options={files!r}"
+    with Program(tmp_path, "1", more=more, arguments=arguments) as program:
+        assert f"url https://127.0.0.1:{program.port}\n" in program.output
+        assert f"listening on https://127.0.0.1:{program.port}, with 1 workers" in program.output
+        context = ssl.create_default_context(cafile=file)
+        context.check_hostname = False
+        assert visit(program, 1, context) == set(program.workers())
+
+
+@pytest.mark.parametrize("is_encrypted", [False, True])
+def test_connection_that_the_application_has_had_goes_on_at_the_successor(
+    tmp_path: Path, is_encrypted: bool
+) -> None:
+    file = str(write_certificate(tmp_path / "certificate.pem"))
+    tls = None
+    arguments = "app=app, drain_period=600.0"
+    if is_encrypted:
+        tls = ssl.create_default_context(cafile=file)
+        tls.check_hostname = False
+        arguments += f", uvicorn_options={ {'ssl_certfile': file, 'ssl_keyfile': file}!r}"
+    more = HOSTED.replace('b"app"', 'b"%10d" % os.getpid()').replace('b"3"', 'b"10"')
+    page = b"GET /page HTTP/1.1\r\nHost: a\r\n\r\n"
+    with Program(tmp_path, "1", more=more, arguments=arguments) as program:
+        (before,) = program.workers()
+        oldest, old, new = (Visitor(program.port, tls) for _ in range(3))
+        oldest.open()  # its session is the first to end, and does so at once
+        with closing(old.connection()) as kept:
+            old.open(kept)
+            kept.sendall(page)
+            assert read_answer(kept) == (200, b"%10d" % before)
+            program.signal(signal.SIGHUP)
+            program.wait_for("all workers are new")
+            program.wait_for("closing 2 sessions over 600 s")
+            kept.sendall(page)
+            status, body = read_answer(kept)
+            assert status == 200
+            assert (int(body) == before) is is_encrypted, "it would end with this process"
+            new.open(kept)
+            assert new.ask("pid", connection=kept) != before
+            assert old.ask("pid", connection=kept) == before
+            kept.sendall(page)
+            assert read_answer(kept)[0] == 200
+
+
+def test_log_has_a_line_for_each_worker_and_not_for_each_pair_of_them(tmp_path: Path) -> None:
+    with Program(tmp_path, "4") as program:
+        assert len(program.output.splitlines()) == 4 + 1 + 1, "the workers, the port, ours"
+        numbers = program.wait_for(r"worker (\d) of 4 serves \(pid \d+\)", 4)
+        assert sorted(numbers) == ["0", "1", "2", "3"]
+        victim = program.workers()[0]
+        os.kill(victim, signal.SIGKILL)
+        program.wait_for(r"worker \d of 4 serves", 5)
+        visit(program, 8)
+        assert len(program.output.splitlines()) == 6 + 2, "one has died, another one serves"
+
+
+def test_log_tells_an_old_worker_from_the_new_one_of_its_number(tmp_path: Path) -> None:
+    with Program(tmp_path, "1", arguments="drain_period=600.0") as program:
+        (before,) = program.workers()
+        visitor = Visitor(program.port)
+        visitor.open()
+        program.signal(signal.SIGHUP)
+        program.wait_for(rf"worker 0 \(pid {before}\) is replaced, and ends with its sessions")
+        old, new = program.wait_for(r"worker 0 of 1 serves \(pid (\d+)\)", 2)
+        assert int(old) == before != int(new)
+
+
+def test_adapter_for_other_hosts_does_no_harm_and_leaves_nothing(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o700)
+        more = (
+            'io.on("connection")(lambda socket: socket.on("tell", lambda: io.emit("all") and None))'
+        )
+        maker = f"__import__('sockwave.adapters').adapters.WorkersAdapter({directory!r})"
+        with Program(tmp_path, "2", more=more, options=f"adapter={maker}") as program:
+            visitors: dict[int, Visitor] = {}
+            while len(visitors) < 2:
+                visitor = Visitor(program.port)
+                visitor.open()
+                visitors[visitor.ask("pid")] = visitor
+            one, other = visitors.values()
+            one.emit("tell")
+            assert other.events() == [["all"]]
+            program.signal(signal.SIGTERM)
+            assert program.wait() == 0
+        assert os.listdir(directory) == []

@@ -188,10 +188,19 @@ class ClusterAdapter(InMemoryAdapter):
             return False
         return True
 
+    async def meet(self, timeout: float) -> None:
+        """Wait until the others are known, once in a life, and 2 seconds at most."""
+        life = self._alive()
+        if life is not None and not life.has_met:
+            await self.wait_joined(min(timeout, FIRST_WAIT))
+            life.has_met = True
+
     async def _has_joined(self) -> bool:
         life = self._life
         if life is None or life.joining is None or not life.joining.done():
             return False
+        if self._driver.capabilities.has_strangers:  # which are counted, and never known
+            return True
         there = await self._driver.count(self._namespace.name)
         return there is None or len(life.cluster.members) + 1 >= there
 
@@ -365,17 +374,16 @@ class ClusterAdapter(InMemoryAdapter):
         def ask(life: Life, over: _Over) -> str:
             return life.cluster.server_ask(args, life.loop.time(), timeout, answered, over)
 
-        outcome = await self._outcome(ask)
+        outcome = await self._outcome(timeout, ask)
         if not outcome.is_complete:
             raise AckTimeout(answers, missing_servers=(*outcome.gone, *outcome.silent))
         return answers
 
-    async def _outcome(self, ask: Callable[[Life, _Over], str]) -> RemoteOutcome:
+    async def _outcome(self, timeout: float, ask: Callable[[Life, _Over], str]) -> RemoteOutcome:
         """Ask, and wait for the end of it."""
         if (life := self._alive()) is None:
             return NOBODY
-        if life.joining is not None and not life.joining.done():
-            await self.wait_joined(FIRST_WAIT)  # who asks first of all would hear of nobody
+        await self.meet(timeout)
         ended: asyncio.Future[RemoteOutcome] = life.loop.create_future()
 
         def over(outcome: RemoteOutcome) -> None:
@@ -463,7 +471,7 @@ class ClusterAdapter(InMemoryAdapter):
         def ask(life: Life, over: _Over) -> str:
             return life.cluster.fetch(options, life.loop.time(), timeout, answered, over)
 
-        outcome = await self._outcome(ask)
+        outcome = await self._outcome(timeout, ask)
         return found, outcome
 
     async def count_remote(
@@ -483,5 +491,5 @@ class ClusterAdapter(InMemoryAdapter):
             now = life.loop.time()
             return life.cluster.fetch(options, now, timeout, answered, over, only_count=True)
 
-        outcome = await self._outcome(ask)
+        outcome = await self._outcome(timeout, ask)
         return sum(counts), outcome

@@ -75,6 +75,7 @@ class Answering:
         self._most = most
         self._open: dict[tuple[str, str], _Asked] = {}
         self._refused = 0
+        self._unsendable = 0
         self._acts: dict[int, Callable[[Message, float], None]] = {
             MessageType.BROADCAST: self._broadcast,
             MessageType.ENCODED_BROADCAST: self._broadcast,
@@ -159,7 +160,7 @@ class Answering:
         try:
             self._respond(MessageType.BROADCAST_ACK, data, sender)
         except EncodeError as error:
-            _logger.warning("an acknowledgement of %s: %s", id_, error)
+            self._warn_unsendable("an acknowledgement of %s: %s", id_, error)
 
     def _look(self, key: tuple[str, str]) -> None:
         asked = self._open.get(key)
@@ -187,7 +188,8 @@ class Answering:
         try:
             self._respond(MessageType.FETCH_SOCKETS_RESPONSE, data, message.sender)
         except EncodeError as error:
-            _logger.warning("`data` of a socket cannot be sent, so others get it empty: %s", error)
+            text = "`data` of a socket cannot be sent, so others get it empty: %s"
+            self._warn_unsendable(text, error)
             data["sockets"] = [{**socket, "data": {}} for socket in described]
             self._respond(MessageType.FETCH_SOCKETS_RESPONSE, data, message.sender)
 
@@ -202,10 +204,16 @@ class Answering:
             try:
                 self._respond(response, {"requestId": request, "packet": value}, sender)
             except EncodeError as error:
-                _logger.warning("the answer to %r of another server: %s", shortened(args[0]), error)
+                text = "the answer to %r of another server: %s"
+                self._warn_unsendable(text, shortened(args[0]), error)
                 self._respond(response, {"requestId": request, "packet": None}, sender)
 
         self._local.server_event(args, reply)
+
+    def _warn_unsendable(self, text: str, *args: object) -> None:
+        self._unsendable += 1
+        if is_worth_a_line(self._unsendable):
+            _logger.warning(text, *args)
 
     # --- their ends -------------------------------------------------------------------------------
 

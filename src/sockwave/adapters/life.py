@@ -32,3 +32,4 @@ class Life:
         self.timer: asyncio.TimerHandle | None = None
         self.timer_at = 0.0  # uvloop's handles of what is due at once do not tell
         self.is_telling = False
+        self.has_met = False

@@ -65,8 +65,13 @@ def log_level_option(default: str) -> Callable[[Command], Command]:
     )
 
 
-def show_logs(level: str) -> None:
-    """Print log records of this level and above to stderr: coloured for people, plain for files."""
+def show_logs(level: str, process: str = "") -> None:
+    """Print log records of this level and above to stderr: coloured for people, plain for files.
+
+    Args:
+        process: What to call this one in each line, where others print beside it.
+    """
+    who = f"[{process}] " if process else ""
     if has_terminal():
         from rich.logging import RichHandler
 
@@ -76,10 +81,10 @@ def show_logs(level: str) -> None:
             rich_tracebacks=False,  # they go past the formatter, with text of peers as it is
             log_time_format="[%X]",
         )
-        layout = "%(message)s"
+        layout = f"{who}%(message)s"
     else:
         handler = logging.StreamHandler()
-        layout = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+        layout = f"%(asctime)s %(levelname)s %(name)s: {who}%(message)s"
     handler.setFormatter(_Printable(layout))
     logging.basicConfig(level=level.upper(), handlers=[handler])
 

@@ -36,8 +36,9 @@ def worker_count(context: click.Context, parameter: click.Parameter, value: str 
     """Read a number of processes, or `auto`; how many there may be, the server says."""
     if value is None or value == "auto":
         return value
-    number: Any = click.IntRange(1)
-    return number.convert(value, parameter, context)
+    if not (value.isascii() and value.isdigit() and len(value) < 10 and int(value)):
+        raise click.BadParameter(f"{value!r} is neither a number from 1 on nor auto.")
+    return int(value)
 
 
 _OUR_FILE: Final = (lambda: None).__code__.co_filename
@@ -73,6 +74,12 @@ MAX_SECONDS: Final = 86_400
     help="Cut what clients have not taken this long after that.",
 )
 @click.option(
+    "--unresponsive-timeout",
+    type=click.FloatRange(0, MAX_SECONDS),
+    metavar="SECONDS",
+    help="Replace a worker that does not answer for so long. 0: never.  [default: 60]",
+)
+@click.option(
     "--pid-file", "pid_path", metavar="FILE", help="Keep the process id there, for sockwave reload."
 )
 @log_level_option("info")
@@ -84,6 +91,7 @@ def run(
     workers: int | Literal["auto"] | None,
     drain_period: float | None,
     shutdown_timeout: float | None,
+    unresponsive_timeout: float | None,
     pid_path: str | None,
     log_level: str,
 ) -> None:
@@ -101,15 +109,18 @@ def run(
 
     # As `python -m` does: the user's own module is next to where they stand.
     sys.path.insert(0, os.getcwd())
-    show_logs(log_level)
+    show_logs(log_level, worker_name())
     served = load(target)
     web = None if app is None else as_asgi(app, load(app))
     if isinstance(served, Server):
+        if workers is not None:
+            check_workers(workers)
         run_it = functools.partial(
             served.run,
             workers=workers,
             drain_period=drain_period,
             shutdown_timeout=shutdown_timeout,
+            **given(unresponsive_timeout=unresponsive_timeout),
         )
         serve = functools.partial(serve_socketio, target, run_it, web, host, port, log_level)
     elif web is None:
@@ -117,6 +128,7 @@ def run(
             "--workers": workers,
             "--drain-period": drain_period,
             "--shutdown-timeout": shutdown_timeout,
+            "--unresponsive-timeout": unresponsive_timeout,
         }
         for option in (name for name, value in wanted.items() if value is not None):
             raise Failure(f"{target} is not a sockwave.Server, as {option} needs")
@@ -130,6 +142,35 @@ def run(
     ensure_port_is_free(host, port)
     with pid_file(pid_path), serving():
         serve()
+
+
+def check_workers(workers: int | Literal["auto"]) -> None:
+    """Refuse what `run` of the server would, in one line.
+
+    Raises:
+        Failure: Too many, or this system cannot do it.
+    """
+    from sockwave.workers.running import worker_count as checked
+
+    try:
+        checked(workers)
+    except ValueError as error:
+        raise Failure(str(error)) from error
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Those that have a value; the server has its own for the others."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def worker_name() -> str:
+    """What the log calls this process, in a worker; empty in any other."""
+    if told_worker() is None:
+        return ""
+    from sockwave.workers.identity import Identity
+
+    identity = Identity.of_this_process()
+    return "" if identity is None else f"worker {identity.index}, pid {os.getpid()}"
 
 
 def load(target: str) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,25 +19,32 @@ if TYPE_CHECKING:
 
     from sockwave.socketio.core.recovery_contract import RecoveringHost
 
-__all__ = ["close_driver", "join_workers", "joined"]
+__all__ = ["close_drivers", "join_workers", "joined"]
 
-_drivers: dict[str, UnixDriver] = {}
-"""The one of this process, by the directory of its workers."""
+_drivers: list[UnixDriver | None] = []
+"""Those of this process, in the order in which its servers were made; None where there is none
+yet. Each server has one of its own: they have namespaces of the same names."""
 
 
 def join_workers() -> tuple[WorkerPlace, Callable[[RecoveringHost], ClusterAdapter]]:
-    """For a server that is made in a worker: which it is, and what makes its adapters."""
+    """For a server that is made in a worker: which it is, and what makes its adapters.
+
+    It is one with the server that the other workers make at the same place of the order.
+    """
     identity = Identity.of_this_process()
     if identity is None:
         raise RuntimeError("this process is no worker")
     place = WorkerPlace(number=identity.index, count=identity.count)
-    return place, partial(_make_adapter, identity.directory)
+    at = len(_drivers)
+    _drivers.append(None)
+    directory = os.path.join(identity.directory, f"server{at}") if at else identity.directory
+    return place, partial(_make_adapter, at, directory)
 
 
-def _make_adapter(directory: str, namespace: RecoveringHost) -> ClusterAdapter:
-    driver = _drivers.get(directory)
+def _make_adapter(at: int, directory: str, namespace: RecoveringHost) -> ClusterAdapter:
+    driver = _drivers[at]
     if driver is None:
-        driver = _drivers[directory] = UnixDriver(directory)
+        driver = _drivers[at] = UnixDriver(directory)
     return cluster_adapter(namespace, driver)
 
 
@@ -49,8 +57,8 @@ async def joined(served: object, timeout: float) -> bool:
     return all(await asyncio.gather(*waits))
 
 
-async def close_driver(directory: str) -> None:
+async def close_drivers() -> None:
     """The worker ends."""
-    driver = _drivers.pop(directory, None)
-    if driver is not None:
-        await driver.aclose()
+    for driver in _drivers:
+        if driver is not None:
+            await driver.aclose()

@@ -1,8 +1,9 @@
 """What a supervisor and its workers tell each other: lines on a pair of sockets.
 
-From the worker: `ready`, once. From the supervisor: `drain SECONDS NUMBER`, when another worker is
-there in its place, which has that number. The end of the pair says that the other side is
-gone, however that came.
+From the worker: `ready`, once, and `here` as the answer to `ask`, with which the supervisor finds
+out whether it stands still. From the supervisor also: `drain SECONDS NUMBER`, when another worker
+is there in its place, which has that number. The end of the pair says that the other side is gone,
+however that came.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import socket
 from typing import Final, Protocol
 
 __all__ = [
+    "ASK",
+    "HERE",
     "READY",
     "ControlLine",
     "connect_control",
@@ -22,6 +25,8 @@ __all__ = [
 ]
 
 READY: Final = "ready"
+ASK: Final = "ask"
+HERE: Final = "here"
 _DRAIN: Final = "drain "
 _LONGEST_LINE: Final = 256
 

@@ -53,6 +53,9 @@ MOST_READ: Final = 4 * 1024 * 1024
 
 BACKLOG: Final = 128
 
+ACCEPT_PAUSE: Final = 1.0
+"""Seconds until it is tried again to accept, when that has failed: descriptors are short."""
+
 _HEAD: Final = struct.Struct("!H")
 
 
@@ -109,6 +112,7 @@ class HandOvers:
         self._receiver = receiver
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listening: socket.socket | None = None
+        self._retry: asyncio.TimerHandle | None = None
         self._incoming: set[_Incoming] = set()
         self._outgoing: dict[int, _Outgoing] = {}
 
@@ -126,13 +130,19 @@ class HandOvers:
             os.unlink(path)
         listening.bind(path)
         listening.listen(BACKLOG)
-        loop.add_reader(listening.fileno(), self._accept)
+        self._take()
+
+    def _take(self) -> None:
+        assert self._loop is not None
+        assert self._listening is not None
+        self._retry = None
+        self._loop.add_reader(self._listening.fileno(), self._accept)
 
     def close(self) -> None:
         """Take nothing more; what waits to be sent is dropped, and its connections with it."""
         loop = self._loop
         if loop is not None and self._listening is not None:
-            loop.remove_reader(self._listening.fileno())
+            self._pause()
             self._listening.close()
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path(self._number))
@@ -156,16 +166,19 @@ class HandOvers:
         Args:
             descriptor: Of its socket; the caller closes it, whatever comes of this.
         """
-        outgoing = self._outgoing.get(number)
-        if outgoing is None:
-            outgoing = self._connect(number)
+        try:
+            outgoing = self._outgoing.get(number) or self._connect(number)
             if outgoing is None:
                 return HandOver.GONE
-        if not outgoing.has_room(len(data)):
+            if not outgoing.has_room(len(data)):
+                return HandOver.BUSY
+            copy = os.dup(descriptor)
+        except OSError as error:  # descriptors are short
+            _logger.debug("a connection cannot be handed over: %s", error)
             return HandOver.BUSY
         header = msgspec.msgpack.encode(_Header(len(data), client, is_secure))
         first = b"%b%b%b" % (_HEAD.pack(len(header)), header, data[:PIECE])
-        packets = [_Packet(first, os.dup(descriptor))]
+        packets = [_Packet(first, copy)]
         packets += [_Packet(data[at : at + PIECE]) for at in range(PIECE, len(data), PIECE)]
         return HandOver.DONE if outgoing.send(packets) else HandOver.GONE
 
@@ -187,6 +200,13 @@ class HandOvers:
         outgoing.ended = lambda: self._outgoing.pop(number, None)
         return outgoing
 
+    def _pause(self) -> None:
+        assert self._loop is not None
+        assert self._listening is not None
+        self._loop.remove_reader(self._listening.fileno())
+        if self._retry is not None:
+            self._retry.cancel()
+
     def _accept(self) -> None:
         assert self._listening is not None
         assert self._loop is not None
@@ -196,6 +216,8 @@ class HandOvers:
             return
         except OSError as error:
             _logger.warning("a worker could not connect: %s", error)
+            self._pause()
+            self._retry = self._loop.call_later(ACCEPT_PAUSE, self._take)
             return
         if not is_same_user(sock):
             _logger.warning("refused: a process of another user has connected to a worker's socket")

@@ -51,11 +51,6 @@ class Identity:
         told = told_worker()
         return None if told is None else msgspec.json.decode(told, type=cls)
 
-    @staticmethod
-    def forget() -> None:
-        """Let no process that is started from here take itself for this worker."""
-        os.environ.pop(WORKER_VARIABLE, None)
-
 
 def prefix_of(number: int) -> str:
     """The number as sessions' ids begin with it."""

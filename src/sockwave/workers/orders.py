@@ -13,18 +13,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
-import tempfile
 from typing import TYPE_CHECKING, Final
 
 from sockwave.platform import check_unix_sockets, is_same_user, reason_of
+from sockwave.workers.directories import directories
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["OrderFailed", "OrderTaker", "directory_prefix", "order_reload", "supervisors"]
+__all__ = ["OrderFailed", "OrderTaker", "order_reload", "supervisors"]
 
-_DIRECTORY: Final = re.compile(r"sockwave-(\d+)-\w+")
 _SOCKET: Final = "supervisor"
 _RELOAD: Final = b"reload\n"
 _BEGUN: Final = b"begun\n"
@@ -38,11 +36,6 @@ ANSWER_TIMEOUT: Final = 10.0
 
 class OrderFailed(Exception):
     """What was asked was not done; the text says why."""
-
-
-def directory_prefix() -> str:
-    """How the name of this supervisor's directory begins."""
-    return f"sockwave-{os.getpid()}-"
 
 
 class OrderTaker:
@@ -102,15 +95,10 @@ def supervisors(pid: int | None = None) -> dict[int, str]:
         pid: Look for this one only.
     """
     found = {}
-    top = tempfile.gettempdir()
-    for name in os.listdir(top):
-        match = _DIRECTORY.fullmatch(name)
-        if match is None or (pid is not None and int(match[1]) != pid):
-            continue
-        path = os.path.join(top, name, _SOCKET)
-        with contextlib.suppress(OSError):  # it ends just now, or is another user's
-            if os.stat(path).st_uid == os.getuid():
-                found[int(match[1])] = path
+    for each, directory in directories():
+        path = os.path.join(directory, _SOCKET)
+        if pid in (None, each) and os.path.lexists(path):
+            found[each] = path
     return found
 
 

@@ -114,7 +114,11 @@ class WorkerRouter:
     def _send_pair(
         self, number: int, tcp: asyncio.Transport, data: bytes, client: tuple[str, int] | None
     ) -> HandOver:
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:  # descriptors are short
+            _logger.debug("a connection cannot be handed over: %s", error)
+            return HandOver.BUSY
         outcome = self._hand_overs.send(number, theirs.fileno(), data, client, is_secure=True)
         theirs.close()
         if outcome is not HandOver.DONE:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import logging
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sockwave.engine.core.option_checks import check_integer
 from sockwave.engine.server.fronts.ports import Listener, exit_for
+from sockwave.engine.server.routing import begin_worker, is_worker
 from sockwave.platform import has_unix_packets, is_windows, keep_freed_memory
 from sockwave.workers.identity import MAX_NUMBER, Identity
 from sockwave.workers.ports import inherited_socket, open_port
@@ -25,8 +29,16 @@ if TYPE_CHECKING:
 
 __all__ = ["run_workers", "worker_count"]
 
+_logger: Final = logging.getLogger("sockwave.workers")
+
 _PATIENCE: Final = 5.0
 """Seconds for what a program does at its end beside ending its sessions."""
+
+_TLS_OPTIONS: Final = ("ssl_keyfile", "ssl_certfile", "ssl_context_factory")
+"""With which uvicorn serves HTTPS."""
+
+_begun: Final[set[int]] = set()
+"""This process, once it is a supervisor or a worker; one that is forked from it is neither."""
 
 
 def worker_count(workers: int | Literal["auto"]) -> int:
@@ -58,11 +70,19 @@ def run_workers(
     uvicorn_options: dict[str, Any] | None,
     drain_period: float | None,
     shutdown_timeout: float | None,
+    unresponsive_timeout: float,
 ) -> None:
-    """Serve until SIGINT or SIGTERM: blocks; see `run` of the server."""
+    """Serve until SIGINT or SIGTERM: blocks; see `run` of the server.
+
+    Raises:
+        RuntimeError: The program has another server with workers, or cannot be run again.
+        ValueError: See `worker_count`.
+    """
+    _check_is_alone()
     identity = Identity.of_this_process()
     if identity is not None:
-        identity.forget()
+        begin_worker()
+        _begun.add(os.getpid())
         keep_freed_memory()
         worker = Worker(
             served, identity, drain_period=drain_period, shutdown_timeout=shutdown_timeout
@@ -70,20 +90,24 @@ def run_workers(
         worker.run(app, ssl, uvicorn_options)
         return
     count = worker_count(1 if workers is None else workers)
+    command = command_of_this_process()
     try:
         sockets = _sockets(host, port, count)
     except OSError as error:
         exit_for(error, host, port)
-    listener = Listener.of(sockets[0], is_secure=ssl is not None)
+    _begun.add(os.getpid())
+    is_secure = ssl is not None or _is_secure(uvicorn_options or {})
+    listener = Listener.of(sockets[0], is_secure=is_secure)
     options = served.engine.options
     drain = options.drain_period if drain_period is None else drain_period
     timeout = options.shutdown_timeout if shutdown_timeout is None else shutdown_timeout
     supervisor = Supervisor(
-        command_of_this_process(),
+        command,
         sockets,
         patience=drain + timeout + _PATIENCE,
-        on_ready=lambda: listener.announce(on_listening),
+        on_ready=functools.partial(_all_serve, listener, count, on_listening),
         reload_drain=RELOAD_DRAIN if drain_period is None else drain_period,
+        unresponsive_timeout=unresponsive_timeout,
     )
     status = asyncio.run(supervisor.run())
     if status:
@@ -96,3 +120,37 @@ def _sockets(host: str, port: int, count: int) -> list[socket.socket]:
     if inherited is None:
         return open_port(host, port, count)
     return [inherited, *(inherited.dup() for _ in range(count - 1))]
+
+
+def _check_is_alone() -> None:
+    """Refuse a second server: each worker runs the program from its start, and could not tell for
+    which of them it is.
+
+    Raises:
+        RuntimeError: There is another one, or there may be.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        if is_worker():
+            what = "this process is a worker of another server of this program"
+        else:
+            what = "run(workers=...) needs the main thread, which hears signals"
+    elif os.getpid() in _begun:
+        what = "this process has served with workers before"
+    else:
+        return
+    raise RuntimeError(
+        f"workers: {what}. A program runs one server with workers: use namespaces for more on its"
+        " port, and commands of their own for others"
+    )
+
+
+def _is_secure(uvicorn_options: dict[str, Any]) -> bool:
+    """Whether uvicorn will encrypt the port, which only the workers ask it for."""
+    return any(uvicorn_options.get(name) for name in _TLS_OPTIONS)
+
+
+def _all_serve(
+    listener: Listener, count: int, on_listening: Callable[[Listener], None] | None
+) -> None:
+    _logger.info("listening on %s, with %d workers", listener.url, count)
+    listener.announce(on_listening)

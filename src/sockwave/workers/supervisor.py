@@ -7,7 +7,8 @@ So new code is new with each worker, and nothing of the supervisor's own state i
 A worker that dies is replaced, after a delay that doubles while its successors die young. One that
 has never served, when none has, is the end of it all: the program cannot start. A reload starts the
 next worker of a place, waits until that serves, and only then tells the one before to go; the port
-of the place is open all the time.
+of the place is open all the time. One that serves and does not answer any more, since its event
+loop is blocked or its process is stopped, is killed, and replaced as if it had died.
 
 Who ends what: a worker ends by itself when it was told to, within its own time-outs, and is killed
 `GRACE` after these. It ends when the supervisor does, however that died, since their line breaks.
@@ -21,19 +22,19 @@ import contextlib
 import logging
 import os
 import secrets
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sockwave.platform import reason_of, supervising_signals
-from sockwave.workers.control import READY, connect_control, drain_line
+from sockwave.workers.control import ASK, HERE, READY, connect_control, drain_line
+from sockwave.workers.directories import OwnDirectory
 from sockwave.workers.identity import MAX_NUMBER, Identity
 from sockwave.workers.notify import notify
-from sockwave.workers.orders import OrderTaker, directory_prefix
+from sockwave.workers.orders import OrderTaker
+from sockwave.workers.pulse import until_silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -63,6 +64,9 @@ START_TIMEOUT: Final = 60.0
 GRACE: Final = 5.0
 """Seconds beyond its own time-outs after which a worker is killed."""
 
+DEATH_THROES: Final = 1.0
+"""Seconds that a worker gets which is told to die, to say where it was: `PYTHONFAULTHANDLER`."""
+
 
 @dataclass(slots=True, eq=False)
 class _Process:
@@ -72,6 +76,7 @@ class _Process:
     index: int
     process: asyncio.subprocess.Process
     line: ControlLine | None = None
+    has_answered: bool = False
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     since: float = 0.0
@@ -80,10 +85,17 @@ class _Process:
         """The worker says something."""
         if line == READY:
             self.is_ready.set()
+        elif line == HERE:
+            self.has_answered = True
 
     def other_gone(self) -> None:
         """It has ended, or is about to."""
         self.line = None
+
+    def ask(self) -> None:
+        """Let it say whether it is there."""
+        if self.line is not None:
+            self.line.say(ASK)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, if it is there still."""
@@ -100,6 +112,8 @@ class Supervisor:
         patience: Seconds that a worker may take to end when it is told to.
         on_ready: Called once, when all serve.
         reload_drain: Seconds, see `RELOAD_DRAIN`.
+        unresponsive_timeout: Seconds without an answer after which a worker is replaced; 0 for
+            never.
     """
 
     def __init__(
@@ -110,13 +124,15 @@ class Supervisor:
         patience: float,
         on_ready: Callable[[], None],
         reload_drain: float = RELOAD_DRAIN,
+        unresponsive_timeout: float = 0.0,
     ) -> None:
         self._command = command
         self._sockets = sockets
         self._patience = patience
         self._on_ready = on_ready
         self._reload_drain = reload_drain
-        self._directory = ""
+        self._unresponsive_timeout = unresponsive_timeout
+        self._directory: OwnDirectory | None = None
         self._next_number = secrets.randbelow(MAX_NUMBER + 1)
         self._workers: list[_Process | None] = [None] * len(sockets)
         self._all: set[_Process] = set()
@@ -132,8 +148,8 @@ class Supervisor:
         Returns:
             The exit code: 0 unless no worker could start.
         """
-        self._directory = tempfile.mkdtemp(prefix=directory_prefix())  # mode 0700
-        orders = OrderTaker(self._directory, self.reload)
+        self._directory = directory = OwnDirectory()
+        orders = OrderTaker(directory.path, self.reload)
         try:
             await orders.start()
             with supervising_signals(self._stop_asked, self._reload_asked):
@@ -151,7 +167,7 @@ class Supervisor:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             for sock in self._sockets:
                 sock.close()
-            shutil.rmtree(self._directory, ignore_errors=True)
+            directory.remove()
         return self._status
 
     # --- signals ----------------------------------------------------------------------------------
@@ -160,7 +176,8 @@ class Supervisor:
         if self._stopping.is_set():  # the second time: at once
             for worker in self._all:
                 worker.signal(signal.SIGKILL)
-            shutil.rmtree(self._directory, ignore_errors=True)
+            if self._directory is not None:
+                self._directory.remove()
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         _logger.info("%s: all workers stop", number.name)
@@ -234,6 +251,7 @@ class Supervisor:
 
     async def _start(self, index: int) -> _Process | None:
         """Start a worker for a place; None where the system has no process left for it."""
+        assert self._directory is not None
         number = self._new_number()
         ours, theirs = socket.socketpair()
         listening = self._sockets[index].fileno()
@@ -241,7 +259,7 @@ class Supervisor:
             number=number,
             index=index,
             count=len(self._sockets),
-            directory=self._directory,
+            directory=self._directory.path,
             listening=listening,
             control=theirs.fileno(),
         )
@@ -262,7 +280,7 @@ class Supervisor:
         self._all.add(worker)
         worker.line = await connect_control(ours, worker)
         self._keep(self._watch(worker))
-        _logger.info("worker %d: pid %d", index, process.pid)
+        _logger.debug("worker %d begins (pid %d)", index, process.pid)
         return worker
 
     def _new_number(self) -> int:
@@ -279,8 +297,9 @@ class Supervisor:
         worker.ended.set()
         if worker.line is not None:
             worker.line.close()
-        with contextlib.suppress(OSError):
-            os.unlink(os.path.join(self._directory, f"{worker.number}.handover"))
+        if self._directory is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(self._directory.path, f"{worker.number}.handover"))
 
     async def _until_ready(self, worker: _Process) -> None:
         await self._wait_ready(worker)
@@ -298,12 +317,26 @@ class Supervisor:
                 wait.cancel()
         if worker.is_ready.is_set():
             self._has_served = True
+            if self._unresponsive_timeout:
+                self._keep(self._watch_pulse(worker))
             return True
         if not worker.ended.is_set():
             _logger.error("worker %d does not serve after %g s", worker.index, START_TIMEOUT)
             worker.signal(signal.SIGKILL)
             await worker.ended.wait()
         return False
+
+    async def _watch_pulse(self, worker: _Process) -> None:
+        """End a worker that stands still; whoever waits for its end replaces it."""
+        await until_silent(worker, self._unresponsive_timeout)
+        if worker.ended.is_set() or self._stopping.is_set():
+            return
+        what = "worker %d (pid %d) has not answered for %g s, and is killed"
+        _logger.error(what, worker.index, worker.process.pid, self._unresponsive_timeout)
+        worker.signal(signal.SIGABRT)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(worker.ended.wait(), DEATH_THROES)
+        worker.signal(signal.SIGKILL)
 
     # --- reload -----------------------------------------------------------------------------------
 
@@ -387,5 +420,21 @@ def _how(code: int | None) -> str:
 
 
 def command_of_this_process() -> list[str]:
-    """What has started this interpreter, to be started again."""
+    """What has started this interpreter, to be started again.
+
+    Raises:
+        RuntimeError: Its program cannot be read a second time, or is a part of another one.
+    """
+    source = getattr(sys.modules["__main__"], "__file__", None) or ""
+    if hasattr(sys, "ps1") or source.startswith(("<stdin>", "/dev/")):
+        raise RuntimeError(
+            "workers: each worker runs this program again, which came from standard input or a"
+            " terminal: put it into a file or a module"
+        )
+    multiprocessing = sys.modules.get("multiprocessing")  # there, if it has started this one
+    if multiprocessing is not None and multiprocessing.parent_process() is not None:
+        raise RuntimeError(
+            "workers: each worker runs this program again, and this process was started by"
+            " multiprocessing: run with workers in the main process"
+        )
     return [sys.executable, *sys.orig_argv[1:]]

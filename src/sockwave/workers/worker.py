@@ -14,8 +14,8 @@ from sockwave.engine.server.fronts.hosting import hosted_server
 from sockwave.engine.server.fronts.listener import HttpConnection
 from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG
 from sockwave.platform import new_event_loop, stopping_on_signals
-from sockwave.workers.cluster import close_driver, joined
-from sockwave.workers.control import READY, connect_control, control_socket, drain_of
+from sockwave.workers.cluster import close_drivers, joined
+from sockwave.workers.control import ASK, HERE, READY, connect_control, control_socket, drain_of
 from sockwave.workers.router import WorkerRouter
 
 if TYPE_CHECKING:
@@ -84,9 +84,14 @@ class Worker:
 
     def line_received(self, line: str) -> None:
         """The supervisor wants something."""
+        if line == ASK:
+            if self._control is not None:
+                self._control.say(HERE)
+            return
         drain = drain_of(line)
         if drain is not None:
             self._drain_period, self._successor = drain
+            _logger.info("%s is replaced, and ends with its sessions", self._name)
             if self._router is not None:
                 self._router.successor = self._successor
             self._stop.set()
@@ -95,12 +100,17 @@ class Worker:
         """There is no supervisor any more: a worker without one would be in nobody's hands."""
         if self._is_over:
             return
-        _logger.error("the supervisor has ended: worker %d stops", self._identity.index)
+        _logger.error("the supervisor has ended: %s stops", self._name)
         self._drain_period = 0.0
         if not self._stop.is_set():
             self._stop.set()
         elif self._closing is not None:
             self._closing.cancel()  # which cuts everything off
+
+    @property
+    def _name(self) -> str:
+        """In the log: while a worker is replaced there are two with its number."""
+        return f"worker {self._identity.index} (pid {os.getpid()})"
 
     # --- serving ----------------------------------------------------------------------------------
 
@@ -113,10 +123,11 @@ class Worker:
         self._router.successor = self._successor
         self._router.start()
         if not await joined(self._served, JOIN_TIMEOUT):
-            _logger.warning("worker %d serves, but not all others answer", self._identity.index)
+            _logger.warning("%s serves, but not all others answer", self._name)
 
     def _is_serving(self) -> None:
-        _logger.info("worker %d of %d serves", self._identity.index, self._identity.count)
+        identity, pid = self._identity, os.getpid()
+        _logger.info("worker %d of %d serves (pid %d)", identity.index, identity.count, pid)
         if self._control is not None:
             self._control.say(READY)
 
@@ -131,7 +142,7 @@ class Worker:
 
     async def _end(self) -> None:
         self._is_over = True
-        await close_driver(self._identity.directory)
+        await close_drivers()
         if self._router is not None:
             self._router.close()
         if self._control is not None:

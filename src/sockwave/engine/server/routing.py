@@ -28,6 +28,8 @@ __all__ = [
     "HandOver",
     "Relay",
     "Router",
+    "begin_worker",
+    "is_worker",
     "session_in",
     "session_of",
     "told_worker",
@@ -35,6 +37,9 @@ __all__ = [
 
 WORKER_VARIABLE: Final = "SOCKWAVE_WORKER"
 """In the environment of a process that is one of several: `descriptor:inode:what it is told`."""
+
+_begun: Final[set[int]] = set()
+"""This process, once it serves as a worker; one that is forked from it is none."""
 
 _SESSION: Final = re.compile(rb"[!-~]+ [!-~]*?[?&]sid=([A-Za-z0-9_~.-]+)")
 """The session in a request line. An id that a user's own function has made may be of other
@@ -58,6 +63,20 @@ def told_worker() -> str | None:
         return told if os.fstat(int(descriptor)).st_ino == int(inode) else None
     except (OSError, ValueError):
         return None
+
+
+def begin_worker() -> None:
+    """This process serves from now on as the worker that it was told to be.
+
+    Nothing is told any more, so that no program that is started from here takes itself for it.
+    """
+    os.environ.pop(WORKER_VARIABLE, None)
+    _begun.add(os.getpid())
+
+
+def is_worker() -> bool:
+    """Whether this process is a worker, whether it serves already or not."""
+    return os.getpid() in _begun or told_worker() is not None
 
 
 class HandOver(Enum):

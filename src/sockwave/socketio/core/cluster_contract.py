@@ -29,6 +29,7 @@ __all__ = [
     "SharesSessions",
     "SupportsCluster",
     "SupportsHearing",
+    "SupportsMeeting",
     "SupportsOwnId",
     "SupportsStart",
 ]
@@ -187,6 +188,20 @@ class SupportsOwnId(Protocol):
     @property
     def id(self) -> str | None:
         """That of this process; None before it has begun."""
+
+
+@runtime_checkable
+class SupportsMeeting(Protocol):
+    """An adapter whose namespace may begin while others have had it for long."""
+
+    async def meet(self, timeout: float) -> None:
+        """Wait until those who are there are known: whoever asked before would hear of nobody.
+
+        It is over at once when it was done before, and after a moment in any case.
+
+        Args:
+            timeout: Seconds that it may take at most.
+        """
 
 
 @runtime_checkable

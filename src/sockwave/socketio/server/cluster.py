@@ -49,9 +49,18 @@ class Cluster:
     Args:
         adapter: Of the main namespace.
         clock: Monotonic seconds.
+        is_supervised: Whether somebody tells of all these processes already: the log need not say
+            in each of them what has become of each other one.
     """
 
-    def __init__(self, adapter: object, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        adapter: object,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        is_supervised: bool = False,
+    ) -> None:
+        self._level = logging.DEBUG if is_supervised else logging.INFO
         self._others = adapter if isinstance(adapter, SupportsCluster) else None
         self._named = adapter if isinstance(adapter, SupportsOwnId) else None
         self._hearing = adapter if isinstance(adapter, SupportsHearing) else None
@@ -99,15 +108,15 @@ class Cluster:
 
     def joined(self, node: ClusterMember) -> None:
         """Another process is there."""
-        _logger.info(
-            "node %s has joined the cluster, which has %d now", shortened(node.id), len(self.nodes)
-        )
+        self._log("joined", node)
 
     def left(self, node: ClusterMember) -> None:
         """It is gone."""
-        _logger.info(
-            "node %s has left the cluster, which has %d now", shortened(node.id), len(self.nodes)
-        )
+        self._log("left", node)
+
+    def _log(self, what: str, node: ClusterMember) -> None:
+        text = "node %s has %s the cluster, which has %d now"
+        _logger.log(self._level, text, shortened(node.id), what, len(self.nodes))
 
     def failed(self, what: str, namespace: str) -> None:
         """Something was lost, or does not work."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.errors import AckTimeout, SockwaveError
 from sockwave.socketio.core.acks import AckResult, ack_value
+from sockwave.socketio.core.cluster_contract import SupportsMeeting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,9 +62,14 @@ class AnswerCollector:
     ) -> None:
         """Send, and collect until all have answered or the time is over.
 
+        The first question of all waits before that until the others are known.
+
         Raises:
             AckTimeout: Somebody did not answer, or left.
         """
+        others: object = self._others
+        if isinstance(others, SupportsMeeting):
+            await others.meet(timeout)
         forget: Callable[[], object] = _nothing
         try:
             if self._others is not None:

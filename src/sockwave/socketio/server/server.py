@@ -99,6 +99,7 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         self.parser = guarded(self.options.parser, self._engine.options.max_backlog)
         self.adapter_maker = self.options.adapter
         self._worker = WorkerPlace()
+        self._is_supervised = False
         self._neighbours: Neighbours | None = None
         if told_worker() is not None:
             self._be_worker()
@@ -114,7 +115,7 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         self._error_handlers: tuple[Handler, ...] = ()
         self.pending = Account(self._most_pending())
         self._main = self._namespaces["/"] = Namespace(self, "/")
-        self._cluster = Cluster(self._main.adapter)
+        self._cluster = Cluster(self._main.adapter, is_supervised=self._is_supervised)
         NamespaceRegistration.__init__(self, self._main.registered)
         Broadcasting.__init__(self, self._main)
 
@@ -195,6 +196,8 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
                 namespace.close(DisconnectReason.SERVER_SHUTTING_DOWN)
             if self._neighbours is not None:
                 await self._neighbours.aclose()
+            elif isinstance(self.adapter_maker, SharesSessions):  # in a worker
+                await self.adapter_maker.aclose()
 
     def _run_workers(
         self, workers: int | Literal["auto"] | None, host: str, port: int, **how: Any
@@ -204,6 +207,7 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
     def _be_worker(self) -> None:
         """Reach the sockets of the other workers, and take a part of the memory only."""
         self._worker, make_adapter = reach("join_workers")()
+        self._is_supervised = self.adapter_maker is None
         self.adapter_maker = self.adapter_maker or make_adapter
         self._engine.driver.share_memory(self._worker.count)
 

@@ -19,6 +19,7 @@ from sockwave.engine.io.tcp import close_once, end_writing
 from sockwave.engine.server.fronts.answers import encode_refusal
 from sockwave.engine.server.fronts.http1 import END_OF_HEAD, unreadable
 from sockwave.engine.server.fronts.ignored_upgrades import parser_after_upgrade
+from sockwave.engine.server.fronts.targets import Owner, owner_of
 from sockwave.engine.server.fronts.tcp_connection import LINGER, LINGER_BYTES
 from sockwave.engine.server.invalid_request import InvalidRequest, head_too_late
 from sockwave.engine.server.routing import HandOver, session_of
@@ -99,14 +100,20 @@ class HostedHttp(HttpToolsProtocol):
         driver.lent_connection_moved(self, self.transport.get_protocol())
 
     def _passed_on(self, router: Router, data: bytes) -> bool:
-        """Whether the next request is for a session of another worker, which has it now.
+        """Whether the next request is another worker's, which has it now.
+
+        That is one for a session there, and when another one has taken this one's place, one for no
+        session too.
 
         A request line that comes in pieces is not known for one: then the session is not found.
         """
         if self._is_in_head or self._held or self.pipeline or not self._is_quiet:
             return False
         sid = session_of(data)
-        if sid is None or not router.is_elsewhere(sid):
+        if sid is None and not (router.is_replaced and self._can_move(data)):
+            return False
+        sid = sid or b""
+        if not router.is_elsewhere(sid):
             return False
         is_secure = self.scheme == "https"
         outcome = router.hand_over(sid, self.transport, data, self.client, is_secure=is_secure)
@@ -117,6 +124,23 @@ class HostedHttp(HttpToolsProtocol):
         self._engine.driver.cancel(self)
         self._engine.driver.connection_lost(self)
         return True
+
+    def _can_move(self, data: bytes) -> bool:
+        """Whether it is well to have a request of no session answered by our successor.
+
+        An encrypted connection would end with this process still: only a new session, which we
+        would refuse, has more of that.
+        """
+        cycle: RequestResponseCycle | None = self.cycle
+        has_more = cycle is not None and cycle.more_body  # though it is answered
+        if has_more or self.transport.get_write_buffer_size():
+            return False
+        if self.transport.get_extra_info("sslcontext") is None:
+            return True
+        try:
+            return owner_of(data, self._limits, self._engine.is_ours) is Owner.ENGINE
+        except InvalidRequest:
+            return False
 
     # --- reading ----------------------------------------------------------------------------------
 

@@ -237,7 +237,9 @@ def hosted_server(
 
     def opened() -> None:
         listener = Listener.of(sock, is_secure=config.is_ssl)
-        _logger.info("listening on %s", listener.url)
+        # Of several workers the supervisor says so, once.
+        level = logging.INFO if opening is None else logging.DEBUG
+        _logger.log(level, "listening on %s", listener.url)
         listener.announce(on_listening)
 
     return _Server(config, served, opened, close or served.close, opening)

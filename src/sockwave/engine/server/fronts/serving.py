@@ -9,12 +9,12 @@ from abc import ABC, abstractmethod
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from sockwave.engine.core.option_checks import check_integer
+from sockwave.engine.core.option_checks import MAX_TIMEOUT, check_integer, check_number
 from sockwave.engine.core.option_names import strict_keywords
 from sockwave.engine.server.fronts.asgi_apps import is_asgi, what_it_is
 from sockwave.engine.server.fronts.listener import HttpConnection
 from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG, Listener, exit_for
-from sockwave.engine.server.routing import told_worker
+from sockwave.engine.server.routing import is_worker
 from sockwave.engine.server.shutdown import check_times
 from sockwave.platform import (
     check_unix_sockets,
@@ -35,6 +35,10 @@ __all__ = ["Listener", "Servable"]
 
 MAX_PORT: Final = 65_535
 """Of TCP."""
+
+UNRESPONSIVE_TIMEOUT: Final = 60.0
+"""Seconds after which a worker that does not answer is replaced. Others go on without it after ten
+seconds; a program that is stopped for half a minute, or computes for so long, is left alone."""
 
 _logger: Final = logging.getLogger("sockwave.engine")
 
@@ -127,6 +131,7 @@ class Servable(ABC):
         workers: int | Literal["auto"] | None = None,
         drain_period: float | None = None,
         shutdown_timeout: float | None = None,
+        unresponsive_timeout: float = UNRESPONSIVE_TIMEOUT,
     ) -> None:
         """Serve until SIGINT or SIGTERM: blocks.
 
@@ -146,13 +151,18 @@ class Servable(ABC):
             workers: Serve by so many processes on this one port, each of which runs the command
                 that has started this one; "auto" for one on each core. None serves in this process.
             drain_period, shutdown_timeout: See `EngineServer.close`.
+            unresponsive_timeout: Seconds without an answer after which a worker is killed and
+                replaced: its event loop is blocked, or its process stopped. 0 stands for never.
 
         Raises:
-            RuntimeError: An event loop runs in this thread: there use `listen`.
+            RuntimeError: An event loop runs in this thread: there use `listen`. With workers also:
+                the program has another server with them, or this is not its main thread, or it
+                came from standard input.
             TypeError, ValueError: No such port, or what is no ASGI application.
         """
         check_integer("port", port, 0, MAX_PORT)
         check_times(drain_period, shutdown_timeout)
+        check_number("unresponsive_timeout", unresponsive_timeout, 0, MAX_TIMEOUT)
         if app is not None:
             if not is_asgi(app):
                 raise TypeError(f"app must be an ASGI application, not {what_it_is(app)}")
@@ -163,7 +173,7 @@ class Servable(ABC):
         elif uvicorn_options:
             raise ValueError("uvicorn_options go with app")
         _check_no_loop(app)
-        if workers is not None or told_worker() is not None:
+        if workers is not None or is_worker():
             self._run_workers(
                 workers,
                 host,
@@ -174,6 +184,7 @@ class Servable(ABC):
                 uvicorn_options=uvicorn_options,
                 drain_period=drain_period,
                 shutdown_timeout=shutdown_timeout,
+                unresponsive_timeout=unresponsive_timeout,
             )
             return
         keep_freed_memory()
@@ -196,6 +207,8 @@ class Servable(ABC):
         self, workers: int | Literal["auto"] | None, host: str, port: int, **how: Any
     ) -> None:
         """Be a supervisor of workers, or one of them."""
+        if workers is None:
+            raise RuntimeError("this process is a worker of another server, and serves only that")
         raise ValueError("workers: this needs a sockwave.Server")
 
     async def _serve(
