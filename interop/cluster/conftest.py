@@ -1,0 +1,129 @@
+"""Engines and clusters for the tests."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from interop.cluster.cluster import CARRIERS, Cluster
+from interop.cluster.emitters import EmitterMatrix, NodeEmitter, PythonEmitter
+from interop.cluster.matrix import Matrix
+from tests.live.engines import Postgres, Redis
+from tests.support import peers
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterator
+
+    from interop.cluster.cluster import Carrier
+    from interop.cluster.emitters import Emitter
+    from interop.cluster.servers import ClusterServer
+    from interop.node import NodeDriver
+
+TABLE = """CREATE TABLE socket_io_attachments (
+    id bigserial UNIQUE, created_at timestamptz DEFAULT NOW(), payload bytea
+)"""
+"""What servers in JavaScript want to be there."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test of a matrix from a server of each kind, or from each emitter."""
+    cls = metafunc.cls
+    if cls is None or not issubclass(cls, (Matrix, EmitterMatrix)):
+        return
+    if "sender" in metafunc.fixturenames:
+        metafunc.parametrize("sender", list(dict.fromkeys(cls.kinds)), indirect=True)
+    if "emitter" in metafunc.fixturenames and "emitter" not in vars(cls):
+        carrier = CARRIERS[cls.carrier]
+        kinds = ["node"] if carrier.emitter_heard_by else []
+        metafunc.parametrize("emitter", [*kinds, "python"], indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what has an adapter or an emitter of ours that is not written yet."""
+    left_out = [item for item in items if not _can_run(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _can_run(item: pytest.Item) -> bool:
+    cls = getattr(item, "cls", None)
+    if cls is None or not issubclass(cls, (Matrix, EmitterMatrix)):
+        return True
+    carrier = CARRIERS[cls.carrier]
+    if "python" in cls.kinds and not carrier.is_ours:
+        return False
+    params = getattr(item, "callspec", None)
+    has_ours = params is not None and params.params.get("emitter") == "python"
+    return not has_ours or importlib.util.find_spec("sockwave.emitters") is not None
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[Redis]:
+    """A Redis that all tests share."""
+    with Redis() as redis:
+        yield redis
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL that all tests share."""
+    with Postgres() as postgres:
+        postgres.sql(TABLE)
+        yield postgres
+
+
+def address_of(carrier: Carrier, request: pytest.FixtureRequest) -> str:
+    """Where its engine is."""
+    engine: Any = request.getfixturevalue(carrier.engine)
+    address: str = engine.dsn if carrier.engine == "postgres" else engine.url
+    return address
+
+
+@pytest.fixture(scope="class")
+def running(
+    request: pytest.FixtureRequest, driver: NodeDriver, runner: asyncio.Runner
+) -> Iterator[Cluster]:
+    """The cluster of a class."""
+    cls = request.cls
+    assert issubclass(cls, (Matrix, EmitterMatrix))
+    carrier = CARRIERS[cls.carrier]
+    cluster = Cluster(carrier, cls.kinds, address_of(carrier, request), peers.node(), driver)
+    runner.run(cluster.__aenter__())
+    yield cluster
+    runner.run(cluster.__aexit__())
+
+
+@pytest.fixture
+def cluster(running: Cluster, runner: asyncio.Runner) -> Iterator[Cluster]:
+    """The same, with a client on each server."""
+    runner.run(running.connect())
+    yield running
+    runner.run(running.close_clients())
+
+
+@pytest.fixture
+def sender(request: pytest.FixtureRequest, running: Cluster) -> ClusterServer:
+    """The first server of a kind."""
+    return next(server for server in running.servers if server.kind == request.param)
+
+
+@pytest.fixture
+def emitter(
+    request: pytest.FixtureRequest, running: Cluster, runner: asyncio.Runner
+) -> Iterator[Emitter]:
+    """One of JavaScript, or of ours."""
+    carrier = running.carrier
+    if request.param == "node":
+        yield NodeEmitter(running.servers[0], carrier.emitter_heard_by)
+        return
+    ours = getattr(importlib.import_module("sockwave.emitters"), carrier.emitter)(
+        address_of(carrier, request)
+    )
+    runner.run(ours.__aenter__())
+    yield PythonEmitter(ours)
+    runner.run(ours.__aexit__(None, None, None))
