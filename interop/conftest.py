@@ -18,6 +18,9 @@ from tests.support import peers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+# Tests that others inherit: what they compare is shown.
+pytest.register_assert_rewrite("interop.cluster.matrix", "interop.cluster.emitters")
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:

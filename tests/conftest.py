@@ -22,6 +22,9 @@ LIVE: Final = "live"
 
 HERE: Final = Path(__file__).parent
 
+# Tests that others inherit: what they compare is shown.
+pytest.register_assert_rewrite("sockwave.testing")
+
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100)
 settings.register_profile("fuzz", deadline=None, max_examples=2_000)
 settings.load_profile("fuzz" if os.environ.get("SOCKWAVE_FUZZ") else "ci")

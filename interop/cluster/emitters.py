@@ -122,7 +122,7 @@ class EmitterMatrix:
             "exception": to(excluded=("odd",)),
             "id": to(cluster.ids[last]),
             "nobody": to("empty"),
-            "volatile": to(volatile=True, compress=False),
+            "not compressed": to(compress=False),
             "end": to(),
         }
         for name, target in targets.items():
@@ -137,6 +137,9 @@ class EmitterMatrix:
                 if (not target["rooms"] or mine & set(target["rooms"]))
                 and not mine & set(target["except"])
             ]
+        await emitter.do("emit", to(volatile=True), event="volatile", args=[])
+        for number in hearing:
+            assert await cluster.clients[number].received("volatile") == []
 
     async def test_sockets_join_leave_and_are_disconnected(
         self, cluster: Cluster, emitter: Emitter

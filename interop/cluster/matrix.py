@@ -94,7 +94,6 @@ class Matrix:
             "last id": to(ids[-1]),
             "but two ids": to(excluded=(ids[1], ids[-1])),
             "nobody": to("empty"),
-            "volatile": to(volatile=True),
             "not compressed": to("odd", "even", compress=False),
         }
         for name, target in targets.items():
@@ -109,6 +108,9 @@ class Matrix:
             for mine in rooms
         ]
         assert await cluster.heard(sender) == expected
+        await sender.emit(to(volatile=True), "volatile")  # nothing else is on its way to clients
+        for client in cluster.clients:
+            assert await client.received("volatile") == []
 
     async def test_local_broadcast_stays(self, cluster: Cluster, sender: ClusterServer) -> None:
         """On the server that sends."""

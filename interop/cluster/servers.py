@@ -8,6 +8,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from contextlib import AsyncExitStack
+from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -246,7 +247,7 @@ class PythonServer(ClusterServer):
             socket.data.update({"name": auth["name"], "nested": [None, {}]})
             socket.join(auth.get("rooms", []))
 
-        namespace.on("note", lambda *args: self._notes[namespace.name].put_nowait(list(args)))
+        namespace.on("note", lambda *args: self._notes[namespace.name].put_nowait(_packed(args)))
         namespace.on("question", lambda *args: {"name": self.name, "args": list(args)})
 
         namespace.on("silence", self._end.wait)
@@ -259,6 +260,15 @@ class PythonServer(ClusterServer):
             return None
         async with asyncio.timeout(PATIENCE):
             return await _OPERATIONS[op](here, fields)
+
+
+def _packed(value: Any) -> Any:
+    """What came, with dates as `server.cjs` tells them."""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, dict):
+        return {key: _packed(item) for key, item in value.items()}
+    return [_packed(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def without_dates(value: Any) -> Any:
