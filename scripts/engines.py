@@ -28,6 +28,7 @@ __all__ = [
     "find_nginx",
     "find_postgres",
     "find_redis",
+    "no_services",
     "set_up",
 ]
 
@@ -108,7 +109,7 @@ def set_up() -> str | None:
         env = {"DEBIAN_FRONTEND": "noninteractive"}
         # A stale third-party source fails the update; the install may succeed all the same.
         succeeds((*apt, "update"), env=env, show_failure=False)
-        with _no_services():
+        with no_services():
             succeeds((*apt, "install", "-y", "--no-install-recommends", *wanted.values()), env=env)
     if wanted := _missing():
         return f"No {_listed(wanted)}: apt install {' '.join(wanted.values())}"
@@ -132,19 +133,19 @@ def _listed(wanted: dict[str, str]) -> str:
 
 
 @contextmanager
-def _no_services() -> Iterator[None]:
+def no_services(policy: Path = POLICY) -> Iterator[None]:
     """Let packages that are installed meanwhile start no services: tests start their own."""
     try:
-        with POLICY.open("x") as policy:
-            policy.write(NO_SERVICES)
+        with policy.open("x") as file:
+            file.write(NO_SERVICES)
     except FileExistsError:  # whoever runs this machine has said what may start
         yield
         return
     try:
-        POLICY.chmod(0o755)
+        policy.chmod(0o755)
         yield
     finally:
-        POLICY.unlink(missing_ok=True)
+        policy.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
