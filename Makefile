@@ -43,7 +43,7 @@ long: $(FUZZ) peers engines ## What CI runs a part of, at its full size: hours
 	@$(PY) -m fuzz.run --seconds 300
 	@$(PY) -m interop.beside --scripts 20000 --seed 1
 	@$(PY) -m soak.run
-	@$(MAKE) test-live
+	@SOCKWAVE_KILLS=30 $(MAKE) test-live
 	@$(MAKE) test-elsewhere
 
 test-live: $(DEV) node engines ## Run the tests that need Redis, PostgreSQL, NATS, which it starts itself

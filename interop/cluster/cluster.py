@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from interop.cluster.servers import ClusterServer, NodeServer, PythonServer, to
+from interop.cluster.servers import ClusterServer, PythonServer, node_server, to
 from interop.node import PATIENCE
 from sockwave import adapters
 
@@ -111,7 +111,7 @@ class Cluster:
         for number, kind in enumerate(kinds):
             name = f"{kind}{number}"
             if kind == "node":
-                node = NodeServer(name, peer, carrier.name, address, recovers=recovers)
+                node = node_server(name, peer, carrier.name, address, recovers=recovers)
                 self.servers.append(node)
             else:
                 options: dict[str, Any] = {"connection_state_recovery": True} if recovers else {}

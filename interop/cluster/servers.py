@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from abc import ABC, abstractmethod
 from collections import defaultdict
@@ -17,7 +18,8 @@ from sockwave import AckTimeout, Server, Socket
 from tests.support.peers import INTEROP, NodePeer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from sockwave import Namespace
@@ -25,10 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ClusterServer",
-    "NodeServer",
+    "ProcessServer",
     "PythonServer",
     "Target",
     "choose",
+    "node_server",
+    "python_server",
     "to",
     "without_dates",
 ]
@@ -122,23 +126,33 @@ class ClusterServer(ABC):
         return sum(queue.qsize() for queue in self._notes.values())
 
 
-class NodeServer(ClusterServer):
-    """`server.cjs` in a process.
+class ProcessServer(ClusterServer):
+    """A server in a process, asked for each operation on its standard input.
 
     Args:
+        kind: `node` or `python`.
+        command: Runs it.
+        env: Its environment; it is told the rest there.
         carrier: Which adapter it has.
         engine: Address of its Redis or PostgreSQL.
         recovers: Whether it has connection state recovery.
     """
 
-    kind = "node"
-
     def __init__(
-        self, name: str, peer: NodePeer, carrier: str, engine: str, *, recovers: bool = False
+        self,
+        name: str,
+        kind: str,
+        command: Sequence[str | Path],
+        env: dict[str, str],
+        carrier: str,
+        engine: str,
+        *,
+        recovers: bool = False,
     ) -> None:
         super().__init__(name)
-        self._peer = peer
-        self._env = {"CARRIER": carrier, "ENGINE": engine, "NAME": name}
+        self.kind = kind
+        self._command = command
+        self._env = {**env, "CARRIER": carrier, "ENGINE": engine, "NAME": name}
         if recovers:
             self._env["RECOVERY"] = "1"
         self._ids = count(1)
@@ -146,11 +160,10 @@ class NodeServer(ClusterServer):
 
     async def __aenter__(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(
-            self._peer.executable,
-            INTEROP / "cluster" / "server.cjs",
+            *self._command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env={**self._peer.env, **self._env},
+            env=self._env,
             limit=LINE_LIMIT,
         )
         assert self._process.stdin is not None and self._process.stdout is not None
@@ -164,9 +177,9 @@ class NodeServer(ClusterServer):
 
     async def __aexit__(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        frames: TracebackType | None,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        frames: TracebackType | None = None,
     ) -> None:
         self._stdin.close()
         try:
@@ -208,12 +221,30 @@ class NodeServer(ClusterServer):
                 answer.set_exception(JsError(f"{self.name} has ended"))
 
 
+def node_server(
+    name: str, peer: NodePeer, carrier: str, engine: str, *, recovers: bool = False
+) -> ProcessServer:
+    """`server.cjs`; see `ProcessServer`."""
+    command = (peer.executable, INTEROP / "cluster" / "server.cjs")
+    return ProcessServer(name, "node", command, peer.env, carrier, engine, recovers=recovers)
+
+
+def python_server(name: str, carrier: str, engine: str, *, recovers: bool = False) -> ProcessServer:
+    """A server of ours in a process; see `ProcessServer`."""
+    command = (sys.executable, "-m", "interop.cluster.serve")
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return ProcessServer(name, "python", command, env, carrier, engine, recovers=recovers)
+
+
 class PythonServer(ClusterServer):
     """A server of ours, in this event loop; it does what `server.cjs` does, line by line.
 
     Args:
         make_adapter: Its adapter.
         options: More options of the server.
+
+    Attributes:
+        noting: Gets namespace and arguments of each `note` of another server.
     """
 
     kind = "python"
@@ -223,6 +254,7 @@ class PythonServer(ClusterServer):
         self.io = Server(adapter=make_adapter, **options)
         self._stack = AsyncExitStack()
         self._end = asyncio.Event()
+        self.noting: Callable[[str, list[Any]], None] = self._note
         self._serve(self.io.of("/"))
         self._serve(self.io.of("/chat"))
 
@@ -240,6 +272,9 @@ class PythonServer(ClusterServer):
         self._end.set()
         await self._stack.aclose()
 
+    def _note(self, namespace: str, args: list[Any]) -> None:
+        self._notes[namespace].put_nowait(args)
+
     def _serve(self, namespace: Namespace) -> None:
         @namespace.on("connection")
         def connection(socket: Socket) -> None:
@@ -247,7 +282,7 @@ class PythonServer(ClusterServer):
             socket.data.update({"name": auth["name"], "nested": [None, {}]})
             socket.join(auth.get("rooms", []))
 
-        namespace.on("note", lambda *args: self._notes[namespace.name].put_nowait(_packed(args)))
+        namespace.on("note", lambda *args: self.noting(namespace.name, _packed(args)))
         namespace.on("question", lambda *args: {"name": self.name, "args": list(args)})
 
         namespace.on("silence", self._end.wait)

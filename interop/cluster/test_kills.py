@@ -1,0 +1,132 @@
+"""Servers of either kind are killed while others broadcast and ask: no hang, and nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from interop.cluster.cluster import CARRIERS
+from interop.cluster.conftest import address_of
+from interop.cluster.servers import node_server, python_server, to
+from interop.node import PATIENCE
+from tests.support import peers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from interop.cluster.servers import ProcessServer
+    from interop.node import JsClient, NodeDriver
+
+pytestmark = [pytest.mark.live, pytest.mark.interop]
+
+KILLS: Final = int(os.environ.get("SOCKWAVE_KILLS", "6"))
+"""How many, of each kind of server in turn."""
+
+SETTLED: Final = 40.0
+"""Seconds until those who are gone must not be waited for any more: heartbeats take ten."""
+
+
+class Traffic:
+    """One server that broadcasts and asks, and counts what comes of it.
+
+    Attributes:
+        sent: Broadcasts so far.
+        asked: Questions that are over.
+    """
+
+    def __init__(self, server: ProcessServer) -> None:
+        self.server = server
+        self.sent = 0
+        self.asked = 0
+        self._is_over = False
+
+    async def run(self) -> None:
+        """Go on until `stop`: a question that does not end is an error of `do`."""
+        while not self._is_over:
+            await self.server.emit(to(), "n", self.server.name, self.sent)
+            self.sent += 1
+            outcome = await self.server.do(
+                "ask", target=to("stays", timeout=1), event="who", args=[]
+            )
+            assert len(set(outcome["answers"])) == len(outcome["answers"]), outcome
+            self.asked += 1
+
+    def stop(self) -> None:
+        """Let it end."""
+        self._is_over = True
+
+
+async def answers_all(server: ProcessServer, names: set[str]) -> bool:
+    """Whether all clients answer a server, in time."""
+    outcome = await server.do("ask", target=to(timeout=1), event="who", args=[])
+    return "error" not in outcome and set(outcome["answers"]) == names
+
+
+async def _open(driver: NodeDriver, server: ProcessServer, *rooms: str) -> JsClient:
+    client = driver.client(server.url, transports=["websocket"], auth={"rooms": rooms, "name": ""})
+    client.answers["who"] = (server.name,)
+    return await client.connected()
+
+
+@pytest.mark.timeout(120 + 10 * KILLS)
+@pytest.mark.parametrize("name", [name for name, each in CARRIERS.items() if each.is_ours])
+async def test_kills_of_servers_neither_hang_nor_double_anything(
+    name: str, request: pytest.FixtureRequest, driver: NodeDriver
+) -> None:
+    carrier, peer = CARRIERS[name], peers.node()
+    address = address_of(carrier, request)
+    makers: list[Callable[[str], ProcessServer]] = [
+        partial(node_server, peer=peer, carrier=name, engine=address),
+        partial(python_server, carrier=name, engine=address),
+    ]
+    async with AsyncExitStack() as stack:
+        stay, victims = [
+            [await stack.enter_async_context(make(f"{what}{n}")) for n, make in enumerate(makers)]
+            for what in ("stays", "victim")
+        ]
+        clients = [await _open(driver, server, "stays") for server in stay]
+        for server in victims:
+            await _open(driver, server)
+        for server in stay:
+            await _until_answered(server, {"stays0", "stays1", "victim0", "victim1"})
+        traffic = [Traffic(server) for server in stay]
+        async with asyncio.TaskGroup() as tasks:
+            for each in traffic:
+                tasks.create_task(each.run())
+            for kill in range(KILLS):
+                kind = kill % 2
+                victims[kind].kill()
+                await victims[kind].__aexit__()
+                victims[kind] = await stack.enter_async_context(makers[kind](f"victim{kind}"))
+                newcomer = await _open(driver, victims[kind])
+                await newcomer.received("n")
+            for each in traffic:
+                each.stop()
+        for server in (*stay, *victims):
+            await _until_answered(server, {"stays0", "stays1", "victim0", "victim1"})
+        for client in clients:
+            await _has_all_once(client, traffic)
+        await driver.close_clients()
+
+
+async def _until_answered(server: ProcessServer, names: set[str]) -> None:
+    async with asyncio.timeout(SETTLED):
+        while not await answers_all(server, names):
+            await asyncio.sleep(0.05)
+
+
+async def _has_all_once(client: JsClient, traffic: list[Traffic]) -> None:
+    """Each broadcast came once, in order; the last ones have had time while all were asked."""
+    got: dict[str, list[int]] = {each.server.name: [] for each in traffic}
+    async with asyncio.timeout(PATIENCE):
+        for _ in range(sum(each.sent for each in traffic)):
+            server, number = await client.received("n")
+            got[server].append(number)
+    assert got == {each.server.name: list(range(each.sent)) for each in traffic}
+    assert client.log.count("on n") == sum(each.sent for each in traffic)
+    assert all(each.asked == each.sent > 0 for each in traffic)
