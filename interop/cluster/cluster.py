@@ -6,7 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from interop.cluster.servers import ClusterServer, PythonServer, node_server, to
 from interop.node import PATIENCE
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from sockwave.testing import AdapterMaker
     from tests.support.peers import NodePeer
 
-__all__ = ["CARRIERS", "Carrier", "Cluster", "Kind"]
+__all__ = ["CARRIERS", "MIXED", "NODE_ALONE", "Carrier", "Cluster", "Clustered", "Kind"]
 
 Kind = Literal["node", "python"]
+
+MIXED: Final[tuple[Kind, ...]] = ("node", "node", "python", "python")
+NODE_ALONE: Final[tuple[Kind, ...]] = ("node", "node", "node")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,20 @@ CARRIERS: Final = {
         ),
     )
 }
+
+
+class Clustered:
+    """A class of tests that share a cluster.
+
+    Attributes:
+        carrier: Its name.
+        kinds: Of the servers.
+        recovers: Whether they have connection state recovery.
+    """
+
+    carrier: ClassVar[str]
+    kinds: ClassVar[Sequence[Kind]] = MIXED
+    recovers: ClassVar[bool] = False
 
 
 class Cluster:

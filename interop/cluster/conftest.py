@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interop.cluster.cluster import CARRIERS, Cluster
-from interop.cluster.emitters import EmitterMatrix, NodeEmitter, PythonEmitter
-from interop.cluster.matrix import Matrix
+from interop.cluster.cluster import CARRIERS, Cluster, Clustered
+from interop.cluster.emitters import NodeEmitter, PythonEmitter
 from tests.live.engines import Postgres, Redis
 from tests.support import peers
 
@@ -32,7 +31,7 @@ TABLE = """CREATE TABLE socket_io_attachments (
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test of a matrix from a server of each kind, or from each emitter."""
     cls = metafunc.cls
-    if cls is None or not issubclass(cls, (Matrix, EmitterMatrix)):
+    if cls is None or not issubclass(cls, Clustered):
         return
     if "sender" in metafunc.fixturenames:
         metafunc.parametrize("sender", list(dict.fromkeys(cls.kinds)), indirect=True)
@@ -52,7 +51,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _can_run(item: pytest.Item) -> bool:
     cls = getattr(item, "cls", None)
-    if cls is None or not issubclass(cls, (Matrix, EmitterMatrix)):
+    if cls is None or not issubclass(cls, Clustered):
         return True
     carrier = CARRIERS[cls.carrier]
     if "python" in cls.kinds and not carrier.is_ours:
@@ -90,9 +89,16 @@ def running(
 ) -> Iterator[Cluster]:
     """The cluster of a class."""
     cls = request.cls
-    assert issubclass(cls, (Matrix, EmitterMatrix))
+    assert issubclass(cls, Clustered)
     carrier = CARRIERS[cls.carrier]
-    cluster = Cluster(carrier, cls.kinds, address_of(carrier, request), peers.node(), driver)
+    cluster = Cluster(
+        carrier,
+        cls.kinds,
+        address_of(carrier, request),
+        peers.node(),
+        driver,
+        recovers=cls.recovers,
+    )
     runner.run(cluster.__aenter__())
     yield cluster
     runner.run(cluster.__aexit__())

@@ -6,9 +6,10 @@ class TestEmitters(EmitterMatrix):
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from interop.cluster.matrix import MIXED, as_received
+from interop.cluster.cluster import MIXED, Clustered
+from interop.cluster.matrix import as_received
 from interop.cluster.servers import Target, choose, to, without_dates
 
 if TYPE_CHECKING:
@@ -86,16 +87,8 @@ class PythonEmitter:
                 await here.server_side_emit(fields["event"], *args)
 
 
-class EmitterMatrix:
-    """The tests; each class that inherits them has a cluster.
-
-    Attributes:
-        carrier: Its name.
-        kinds: Of the servers.
-    """
-
-    carrier: ClassVar[str]
-    kinds: ClassVar[Sequence[Kind]] = MIXED
+class EmitterMatrix(Clustered):
+    """The tests; each class that inherits them has a cluster."""
 
     def _hearing(self, cluster: Cluster, emitter: Emitter) -> list[int]:
         """Numbers of the servers that hear it."""

@@ -11,20 +11,16 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from interop.cluster.cluster import Clustered
 from interop.cluster.servers import to
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from interop.cluster.cluster import Cluster, Kind
+    from interop.cluster.cluster import Cluster
     from interop.cluster.servers import ClusterServer
 
-__all__ = ["MIXED", "NODE_ALONE", "Matrix"]
-
-MIXED: Final[tuple[Kind, ...]] = ("node", "node", "python", "python")
-NODE_ALONE: Final[tuple[Kind, ...]] = ("node", "node", "node")
+__all__ = ["Matrix"]
 
 DATE: Final = "2023-11-14T22:13:20.123Z"
 
@@ -63,16 +59,8 @@ def as_received(value: Any) -> Any:
     return [as_received(item) for item in value] if isinstance(value, list) else value
 
 
-class Matrix:
-    """The tests; each class that inherits them has a cluster.
-
-    Attributes:
-        carrier: Its name.
-        kinds: Of the servers.
-    """
-
-    carrier: ClassVar[str]
-    kinds: ClassVar[Sequence[Kind]] = MIXED
+class Matrix(Clustered):
+    """The tests; each class that inherits them has a cluster."""
 
     # --- broadcasts -------------------------------------------------------------------------------
 

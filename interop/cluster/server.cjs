@@ -41,9 +41,9 @@ async function redisClient() {
   return client;
 }
 
-// One connection to listen, one to publish: with more of them its events overtake each other.
-const postgresPool = () => {
-  const pool = new (require("pg").Pool)({ connectionString: ENGINE, max: 2 });
+// With more connections than are needed events overtake each other.
+const postgresPool = (max) => {
+  const pool = new (require("pg").Pool)({ connectionString: ENGINE, max });
   pool.on("error", () => {});
   return pool;
 };
@@ -62,8 +62,8 @@ const carriers = {
     adapter: async () => require("@socket.io/redis-streams-adapter").createAdapter(await redisClient()),
   },
   postgres: {
-    adapter: async () => require("@socket.io/postgres-adapter").createAdapter(postgresPool()),
-    emitter: async () => new (require("@socket.io/postgres-emitter").Emitter)(postgresPool()),
+    adapter: async () => require("@socket.io/postgres-adapter").createAdapter(postgresPool(2)), // one listens
+    emitter: async () => new (require("@socket.io/postgres-emitter").Emitter)(postgresPool(1)),
   },
 };
 

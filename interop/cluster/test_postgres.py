@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from interop.cluster.cluster import NODE_ALONE
 from interop.cluster.emitters import EmitterMatrix
-from interop.cluster.matrix import NODE_ALONE, Matrix
+from interop.cluster.matrix import Matrix
 
 pytestmark = [pytest.mark.live, pytest.mark.interop]
 

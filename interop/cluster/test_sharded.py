@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from interop.cluster.matrix import NODE_ALONE, Matrix
+from interop.cluster.cluster import NODE_ALONE
+from interop.cluster.matrix import Matrix
 
 pytestmark = [pytest.mark.live, pytest.mark.interop]
 

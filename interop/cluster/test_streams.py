@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import pytest
 
+from interop.cluster.cluster import MIXED, NODE_ALONE
 from interop.cluster.emitters import EmitterMatrix
-from interop.cluster.matrix import MIXED, NODE_ALONE, Matrix
+from interop.cluster.matrix import Matrix
 from interop.cluster.servers import without_dates
 
 if TYPE_CHECKING:
