@@ -71,8 +71,8 @@ class Outlet:
     def count_others(self, counted: Callable[[int], None]) -> None:
         """Find out how many others there are.
 
-        Where the carrier cannot count, those that are known are all. Where it can, and does not now,
-        nothing is called: nobody knows then whether all have answered.
+        Where the carrier cannot count, those that are known are all. Where it can, and does not
+        now, nothing is called: nobody knows then whether all have answered.
         """
         task = asyncio.get_running_loop().create_task(self._count_others(counted))
         self._tasks.add(task)

@@ -5,7 +5,7 @@ of requests; by the listeners of that one servers are counted. We do the same. A
 room has a channel of its own: where nobody is in that room, its message is thrown away unread.
 
 Our own copies come back, too, and are thrown away by their sender, since what they say was done
-here at once. (In JavaScript joins, leaves and disconnects are done when they come back, not before.)
+here at once. (In JavaScript joins, leaves and disconnects are done when they come back.)
 
 What members of ours say to each other alone goes over channels beside it, in the form of
 `messages.py`. Answers to a member that was heard there go there, too, under its own name; to all

@@ -1,5 +1,5 @@
-"""What all messages on Redis have in common: how they are taken, so that a bad one has no effect but
-a line in the log, and what is left out of them."""
+"""What all messages on Redis have in common: how they are taken, so that a bad one has no effect
+but a line in the log, and what is left out of them."""
 
 from __future__ import annotations
 
@@ -37,8 +37,9 @@ def careful(take: Callable[[bytes], None], receiver: MessageReceiver) -> Ear:
 
 
 def encode_own(message: Message, *, as_text: bool = False) -> bytes:
-    """Encode a message in the form of `messages.py`, without the count of those to everybody: not
-    everybody is sent all broadcasts here, or reads them, so there are gaps where nothing is missing.
+    """Encode a message in the form of `messages.py`, without the count of those to everybody.
+
+    Not everybody is sent all broadcasts here, or reads them: there are gaps where nothing is lost.
 
     Raises:
         EncodeError: Something in it cannot go on the wire.
