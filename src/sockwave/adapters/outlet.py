@@ -71,8 +71,8 @@ class Outlet:
     def count_others(self, counted: Callable[[int], None]) -> None:
         """Find out how many others there are.
 
-        Where the carrier cannot count, those that are known are all. Where it can, and does not
-        now, nothing is called: nobody knows then whether all have answered.
+        Where the carrier cannot count, or fails, those that are known are all. Where it can, and
+        says that it does not know now, nothing is called: nobody knows whether all have answered.
         """
         task = asyncio.get_running_loop().create_task(self._count_others(counted))
         self._tasks.add(task)
@@ -86,6 +86,7 @@ class Outlet:
             self._uncounted += 1
             if is_worth_a_line(self._uncounted):
                 _logger.warning("the carrier does not say how many servers there are: %r", error)
+            counted(0)
             return
         if count is not None:
             counted(max(count - 1, 0))
