@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FOREIGN: Final[dict[str, str]] = {
     "asyncio._get_running_loop": "None instead of an exception, on the path of each emit",
+    "connection._writer": "redis-py shows the transport of its connection to nobody",
     "connector._acquired": "aiohttp has no other name for connections in use",
     "sys._current_frames": "documented; the underscore says that it is for debuggers",
     "zlib._Compress": "so the stubs name a type that zlib has no name for",

@@ -141,7 +141,7 @@ ROOMS: Final = (
         *(20, 100, 400, 318),
         SOCKETIO_SERVER,
     ),
-    Room("adapters/", "several processes", ("adapters",), 450, 236, 160),
+    Room("adapters/", "several processes", ("adapters", "adapters.redis"), 450, 236, 160),
     Room(
         "socketio/client/",
         "namespaces, reconnection",

@@ -41,3 +41,16 @@ def test_carrier_that_brings_nothing_back_is_not_asked(network: Network) -> None
     (node,) = network.cluster_of("A")
     network.run(60)
     assert (node.cluster.hearing, node.failures) == (None, [])
+
+
+def test_deafness_is_no_news_right_after_other_trouble(network: Network) -> None:
+    deaf, other = network.cluster_of("A", "B")
+    network.run(10)
+    network.broker.partition([other.driver])
+    deaf.messages_lost("the carrier is away")
+    network.run(30)
+    assert deaf.cluster.hearing is not None
+    assert deaf.cluster.hearing.is_deaf
+    assert [what for what in deaf.failures if "deaf" in what or "away" in what] == [
+        "the carrier is away"
+    ]

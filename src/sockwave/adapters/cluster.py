@@ -460,6 +460,8 @@ class Cluster(Asking):
         wrong.
         """
         self._local.failed(what)
+        if self.hearing is not None:
+            self.hearing.told(now)
         if self.keeper is not None:
             self.keeper.lost()
         for member in self._members:

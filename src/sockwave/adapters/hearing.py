@@ -44,6 +44,7 @@ class Hearing:
         self.deadline = float("inf")
         self._next = float("inf")
         self._waits_until = float("inf")
+        self._told_until = float("-inf")
 
     def start(self, now: float) -> None:
         """The carrier is there."""
@@ -55,7 +56,9 @@ class Hearing:
             self._waits_until = float("inf")
             if not self.is_deaf:
                 self.is_deaf = True
-                self._local.failed("this process does not hear what it sends: the carrier is deaf")
+                if now >= self._told_until:
+                    what = "this process does not hear what it sends: the carrier is deaf"
+                    self._local.failed(what)
         if now >= self._next:
             self._next = now + INTERVAL
             if self._waits_until == float("inf"):
@@ -67,3 +70,7 @@ class Hearing:
         """A message to oneself has come back."""
         self._waits_until = float("inf")
         self.is_deaf = False
+
+    def told(self, now: float) -> None:
+        """Trouble of the carrier was told: that nothing comes because of it is no news."""
+        self._told_until = now + INTERVAL + PATIENCE + 1

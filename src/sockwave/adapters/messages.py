@@ -35,8 +35,10 @@ __all__ = [
     "MessageType",
     "decode_message",
     "decode_options",
+    "decode_value",
     "encode_message",
     "encode_options",
+    "encode_value",
     "event_of",
     "number_of",
     "request_of",
@@ -155,15 +157,27 @@ def encode_message(message: Message, *, as_text: bool = False) -> bytes:
         envelope["n"] = message.number
     if message.sequence is not None:
         envelope["s"] = message.sequence
+    return encode_value(envelope, as_text=as_text)
+
+
+def encode_value(value: Any, *, as_text: bool = False) -> bytes:
+    """Encode anything that goes between processes.
+
+    Args:
+        as_text: As JSON if nothing in it is binary; else always as msgpack.
+
+    Raises:
+        EncodeError: Something in it cannot go on the wire.
+    """
     if as_text:
-        text, attachments = encode_json(envelope)
+        text, attachments = encode_json(value)
         if not attachments:
             return text
     try:
         try:
-            return _encoder.encode(envelope)
+            return _encoder.encode(value)
         except BufferError:  # a strided view; a copy has its bytes
-            return _encoder.encode(copied((envelope,))[0])
+            return _encoder.encode(copied((value,))[0])
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise EncodeError(f"cannot be sent to other servers: {error}") from None
 
@@ -190,15 +204,7 @@ def decode_message(data: bytes, namespace: str | None = None) -> Message:
     Raises:
         PacketError: It is no message.
     """
-    if data[:1] == b"{":
-        value = decode_json(data, max_depth=_DEPTH)
-    else:
-        try:
-            value = _decoder.decode(data)
-        except (msgspec.MsgspecError, _FromNotepack, RecursionError, OverflowError, ValueError):
-            value = _defined(decode_notepack(data))  # a slower one, which knows more, or why not
-        if len(data) > _DEPTH:  # each level takes a byte
-            check_depth(value, _DEPTH)
+    value = decode_value(data)
     if not isinstance(value, dict):
         raise PacketError("invalid payload", "not a map")
     type_, number, sequence = value.get("type"), value.get("n"), value.get("s")
@@ -215,6 +221,23 @@ def decode_message(data: bytes, namespace: str | None = None) -> Message:
 
 def _may_count(number: Any) -> bool:
     return number is None or (type(number) is int and number >= 0)
+
+
+def decode_value(data: bytes) -> Any:
+    """Decode anything that came from another process: JSON if it begins like that, else msgpack.
+
+    Raises:
+        PacketError: It is neither, or nested too deep.
+    """
+    if data[:1] == b"{":
+        return decode_json(data, max_depth=_DEPTH)
+    try:
+        value = _decoder.decode(data)
+    except (msgspec.MsgspecError, _FromNotepack, RecursionError, OverflowError, ValueError):
+        value = _defined(decode_notepack(data))  # a slower one, which knows more, or why not
+    if len(data) > _DEPTH:  # each level takes a byte
+        check_depth(value, _DEPTH)
+    return value
 
 
 class _FromNotepack(Exception):

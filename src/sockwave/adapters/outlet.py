@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
+from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.message_driver import MessageDriver
 from sockwave.adapters.messages import encode_message
 
@@ -50,6 +51,7 @@ class Outlet:
         self.has_strangers = can.has_strangers
         self.echoes = can.echoes
         self.is_ordered = can.is_ordered
+        self._uncounted = 0
         self._publish = _publisher(driver, channel)
 
     def send(self, message: Message, to: frozenset[str] | None) -> None:
@@ -67,19 +69,29 @@ class Outlet:
             self._driver.room_dropped(self._channel, room)
 
     def count_others(self, counted: Callable[[int], None]) -> None:
-        """Find out how many others there are; where the carrier cannot say, those that are known
-        are all."""
+        """Find out how many others there are.
+
+        Where the carrier cannot count, or fails, those that are known are all. Where it can, and
+        says that it does not know now, nothing is called: nobody knows whether all have answered.
+        """
         task = asyncio.get_running_loop().create_task(self._count_others(counted))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _count_others(self, counted: Callable[[int], None]) -> None:
+        driver = self._driver
         try:
-            count = await self._driver.count(self._channel)
+            count = await driver.count(self._channel)
         except Exception as error:
-            _logger.warning("the carrier does not say how many servers there are: %r", error)
-            count = None
-        counted(0 if count is None else max(count - 1, 0))
+            self._uncounted += 1
+            if is_worth_a_line(self._uncounted):
+                _logger.warning("the carrier does not say how many servers there are: %r", error)
+            counted(0)
+            return
+        if count is not None:
+            counted(max(count - 1, 0))
+        elif not driver.capabilities.counts:
+            counted(0)
 
     def close(self) -> None:
         """Nobody wants to know any more."""

@@ -27,6 +27,8 @@ __all__ = [
     "RemoteDetails",
     "RemoteOutcome",
     "SharesSessions",
+    "SupportsClients",
+    "SupportsClosing",
     "SupportsCluster",
     "SupportsHearing",
     "SupportsMeeting",
@@ -179,6 +181,25 @@ class SharesSessions(Protocol):
 
     async def aclose(self) -> None:
         """The server is closed, and its adapters."""
+
+
+@runtime_checkable
+class SupportsClosing(Protocol):
+    """What makes adapters, and has something that they share, such as a connection."""
+
+    def __call__(self, namespace: ClusterHost) -> Adapter:
+        """Make the adapter of a namespace."""
+
+    async def aclose(self) -> None:
+        """The server is closed, and its adapters."""
+
+
+@runtime_checkable
+class SupportsClients(Protocol):
+    """An adapter that wants to know of each client, and not only of rooms that it joins."""
+
+    def client_came(self, id_: SocketId) -> None:
+        """A socket of this process is in its namespace from now on; `remove_all` is the end."""
 
 
 @runtime_checkable

@@ -28,7 +28,11 @@ from sockwave.errors import AckTimeout, Disconnected
 from sockwave.socketio.core.adapter import InMemoryAdapter, SupportsServerEvents
 from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
 from sockwave.socketio.core.broadcasting import Broadcasting
-from sockwave.socketio.core.cluster_contract import SupportsCluster, SupportsStart
+from sockwave.socketio.core.cluster_contract import (
+    SupportsClients,
+    SupportsCluster,
+    SupportsStart,
+)
 from sockwave.socketio.core.encoded_event import EncodedEvent, copied
 from sockwave.socketio.core.order import Lane, Order, check_order
 from sockwave.socketio.core.recovery import RecoveryAdapter
@@ -101,6 +105,7 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
         options = server.options.recovery
         self.adapter = adapter = self._make_adapter(options)
         self.others: SupportsCluster | None = None
+        self._telling = adapter if isinstance(adapter, SupportsClients) else None
         if server.adapter_maker is not None:
             self.others = adapter if isinstance(adapter, SupportsCluster) else None
             if isinstance(adapter, SupportsStart):
@@ -349,6 +354,8 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
     def admitted(self, id_: SocketId) -> None:
         """A socket is in."""
         self._sockets[id_] = self._connecting.pop(id_)
+        if self._telling is not None:
+            self._telling.client_came(id_)
 
     def turned_away(self, id_: SocketId) -> None:
         """A socket was refused, or its client has gone first."""

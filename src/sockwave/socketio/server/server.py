@@ -22,7 +22,7 @@ from sockwave.engine.server.peer_log import PeerLog
 from sockwave.engine.server.routing import told_worker
 from sockwave.engine.server.sessions.ids import generate_id
 from sockwave.socketio.core.broadcasting import Broadcasting
-from sockwave.socketio.core.cluster_contract import SharesSessions
+from sockwave.socketio.core.cluster_contract import SharesSessions, SupportsClosing
 from sockwave.socketio.core.intake import Account, Intake
 from sockwave.socketio.core.parser import guarded
 from sockwave.socketio.core.remote_socket import RemoteSocket
@@ -194,10 +194,11 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         finally:
             for namespace in list(self._namespaces.values()):
                 namespace.close(DisconnectReason.SERVER_SHUTTING_DOWN)
+            maker = self.adapter_maker
             if self._neighbours is not None:
                 await self._neighbours.aclose()
-            elif isinstance(self.adapter_maker, SharesSessions):  # in a worker
-                await self.adapter_maker.aclose()
+            elif isinstance(maker, SupportsClosing) and not isinstance(maker, type):
+                await maker.aclose()
 
     def _run_workers(
         self, workers: int | Literal["auto"] | None, host: str, port: int, **how: Any

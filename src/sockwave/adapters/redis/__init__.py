@@ -1,0 +1,1 @@
+"""Carriers on Redis: connections, and the messages of JavaScript's adapters on them."""

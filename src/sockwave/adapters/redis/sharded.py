@@ -1,0 +1,220 @@
+"""The driver of Redis' sharded pub/sub, on the channels of `createShardedAdapter` in
+`@socket.io/redis-adapter`.
+
+Theory. Messages are those of `messages.py`, as JSON unless something in them is binary. A channel
+is common to all servers of a namespace, and by its listeners they are counted; each server has one
+of its own, for answers. In the dynamic modes a broadcast to one room goes to a channel of that
+room, to which only servers listen that have it: the others are not even sent it.
+
+What members of ours say to all of each other has a channel beside these; what is for one of them
+goes to that one's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from sockwave.adapters.driver import Capabilities
+from sockwave.adapters.messages import Message, MessageType, decode_message
+from sockwave.adapters.redis.carrier import Carrier
+from sockwave.adapters.redis.dates import with_dates_as_text
+from sockwave.adapters.redis.ears import careful, encode_own
+from sockwave.adapters.redis.places import ClusterPlace
+from sockwave.adapters.redis.shards import ShardCarriers
+from sockwave.adapters.redis.subscriber import SHARD
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from sockwave.adapters.message_driver import MessageReceiver
+    from sockwave.adapters.redis.places import Place
+    from sockwave.adapters.redis.subscriber import Ear
+    from sockwave.types import Room
+
+__all__ = ["ShardedDriver", "SubscriptionMode", "has_channel"]
+
+SubscriptionMode: TypeAlias = Literal["dynamic", "static", "dynamic-private"]
+"""Which rooms have channels of their own; the same at all servers."""
+
+_SIGNS: Final = frozenset(
+    {MessageType.INITIAL_HEARTBEAT, MessageType.HEARTBEAT, MessageType.ADAPTER_CLOSE}
+)
+_FLEETING: Final = frozenset({MessageType.HEARTBEAT, MessageType.ECHO})
+"""Of now only: they are not kept while Redis is away."""
+
+_ID_LENGTH: Final = 20
+"""Of socket ids in JavaScript, whose length is counted in units of UTF-16."""
+
+
+def has_channel(room: Room, mode: SubscriptionMode) -> bool:
+    """Whether a room has a channel of its own."""
+    if mode == "dynamic":
+        return len(room.encode("utf-16-le", "surrogatepass")) != 2 * _ID_LENGTH
+    return mode == "dynamic-private"
+
+
+def _is_ours(message: Message) -> bool:
+    """Whether only members of ours understand it."""
+    return message.type >= MessageType.ENCODED_BROADCAST or message.type in _SIGNS
+
+
+class ShardedDriver:
+    """Reaches servers on the same Redis with the same prefix; see `MessageDriver`.
+
+    Args:
+        place: Where Redis is.
+        prefix: What channels begin with.
+        mode: Which rooms have channels of their own.
+        max_backlog: Bytes that are kept while they cannot be sent.
+    """
+
+    capabilities: Final = Capabilities(has_strangers=True, echoes=True, counts=True, is_text=True)
+
+    def __init__(
+        self, place: Place, *, prefix: str, mode: SubscriptionMode, max_backlog: int
+    ) -> None:
+        self._prefix = prefix
+        self._mode: SubscriptionMode = mode
+        self._listeners: dict[str, _Listener] = {}
+        self._rooms: dict[str, dict[Room, None]] = {}  # wanted, maybe before anybody listens
+        self._carrier: Carrier | ShardCarriers
+        if isinstance(place, ClusterPlace):
+            self._carrier = ShardCarriers(place, max_backlog, self._lost)
+        else:
+            self._carrier = Carrier(place, "SPUBLISH", max_backlog, self._lost)
+
+    def _common(self, channel: str) -> str:
+        return f"{self._prefix}#{channel}#"
+
+    def _own(self, channel: str) -> str:
+        return f"{self._prefix}-sockwave#{channel}#"
+
+    async def start(self) -> None:
+        """Connect, for ever; the first failure is raised."""
+        await self._carrier.start()
+
+    async def subscribe(self, channel: str, address: str, receiver: MessageReceiver) -> None:
+        """Listen."""
+        listener = _Listener(self._carrier, channel, address, receiver)
+        self._listeners[channel] = listener
+        common, carrier = self._common(channel), self._carrier
+        for name in (common, f"{common}{address}#", self._own(channel)):
+            carrier.listen(SHARD, name, listener.ear)
+        for room in self._rooms.get(channel, ()):
+            carrier.listen(SHARD, f"{common}{room}#", listener.ear)
+        await carrier.settle()
+
+    def unsubscribe(self, channel: str, address: str) -> None:
+        """Listen no longer."""
+        listener = self._listeners.get(channel)
+        if listener is None or listener.address != address:
+            return
+        del self._listeners[channel]
+        common, carrier = self._common(channel), self._carrier
+        for name in (common, f"{common}{address}#", self._own(channel)):
+            carrier.leave(SHARD, name)
+        for room in self._rooms.pop(channel, ()):
+            carrier.leave(SHARD, f"{common}{room}#")
+
+    async def count(self, channel: str) -> int | None:
+        """How many servers listen, those in JavaScript included; None if it is not known now."""
+        return await self._carrier.count("SHARDNUMSUB", self._common(channel))
+
+    async def aclose(self) -> None:
+        """Send what is kept, and disconnect."""
+        await self._carrier.aclose()
+
+    def _lost(self, what: str) -> None:
+        loop = asyncio.get_running_loop()
+        for listener in self._listeners.values():  # later: this may be within a call
+            loop.call_soon(listener.receiver.messages_lost, what)
+
+    # --- rooms ------------------------------------------------------------------------------------
+
+    def room_added(self, channel: str, room: Room) -> None:
+        """Somebody here is in it: its channel is wanted, if it has one."""
+        if not has_channel(room, self._mode):
+            return
+        self._rooms.setdefault(channel, {})[room] = None
+        if (listener := self._listeners.get(channel)) is not None:
+            name = f"{self._common(channel)}{room}#"
+            self._carrier.listen(SHARD, name, listener.ear)
+
+    def room_dropped(self, channel: str, room: Room) -> None:
+        """Nobody is there any more."""
+        rooms = self._rooms.get(channel)
+        if rooms is None or room not in rooms:
+            return
+        del rooms[room]
+        if not rooms:
+            del self._rooms[channel]
+        if channel in self._listeners:
+            name = f"{self._common(channel)}{room}#"
+            self._carrier.leave(SHARD, name)
+
+    # --- the way out ------------------------------------------------------------------------------
+
+    def publish_message(
+        self, channel: str, message: Message, *, to: AbstractSet[str] | None = None
+    ) -> None:
+        """Send a message, in the order of the calls.
+
+        Raises:
+            EncodeError: Something in it cannot go on the wire.
+        """
+        carrier = self._carrier
+        if message.type in _FLEETING and not carrier.is_there:
+            return
+        if message.type == MessageType.ECHO:
+            carrier.echo_sent()
+        name = self._name_of(channel, message, to)
+        carrier.publish(name, encode_own(message, as_text=True))
+
+    def _name_of(self, channel: str, message: Message, to: AbstractSet[str] | None) -> str:
+        if to is not None and len(to) == 1:
+            return f"{self._common(channel)}{next(iter(to))}#"
+        if _is_ours(message):
+            return self._own(channel)
+        common = self._common(channel)
+        if message.type == MessageType.BROADCAST and "requestId" not in message.data:
+            rooms = message.data["opts"]["rooms"]
+            if len(rooms) == 1 and has_channel(rooms[0], self._mode):
+                return f"{common}{rooms[0]}#"
+        return common
+
+
+class _Listener:
+    """A namespace of this process.
+
+    Args:
+        carrier: Through which it hears itself.
+        channel: Its name.
+        address: Of this process in it.
+        receiver: Gets the messages.
+
+    Attributes:
+        ear: Takes messages of any channel.
+    """
+
+    def __init__(
+        self,
+        carrier: Carrier | ShardCarriers,
+        channel: str,
+        address: str,
+        receiver: MessageReceiver,
+    ) -> None:
+        self.address = address
+        self.receiver = receiver
+        self.ear: Ear = careful(self._heard, receiver)
+        self._carrier = carrier
+        self._channel = channel
+
+    def _heard(self, data: bytes) -> None:
+        message = decode_message(data, self._channel)
+        if message.sender == self.address:
+            self._carrier.echo_heard()
+        packet = message.data.get("packet")
+        if message.type == MessageType.BROADCAST and isinstance(packet, dict):
+            packet["data"] = with_dates_as_text(packet.get("data"), data)
+        self.receiver.decoded(message)
