@@ -1,0 +1,60 @@
+"""Servers on each of the carriers do what servers of a cluster must."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+
+from sockwave import adapters
+from sockwave.testing import AdapterSuite
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sockwave.testing import AdapterMaker
+
+
+class LiveSuite(AdapterSuite):
+    """Finds the address of the engine in a fixture."""
+
+    adapter: ClassVar[str]
+    engine: ClassVar[str]
+    options: ClassVar[Mapping[str, Any]] = {}
+
+    @pytest.fixture(autouse=True)
+    def find_address(self, request: pytest.FixtureRequest) -> None:
+        self.address = request.getfixturevalue(self.engine)
+
+    async def make_adapter(self) -> AdapterMaker:
+        made: AdapterMaker = getattr(adapters, self.adapter)(self.address, **self.options)
+        return made
+
+
+class TestRedis(LiveSuite):
+    adapter = "RedisAdapter"
+    engine = "redis_url"
+
+
+class TestShardedRedis(LiveSuite):
+    adapter = "ShardedRedisAdapter"
+    engine = "redis_url"
+
+
+class TestStaticShardedRedis(TestShardedRedis):
+    options: ClassVar[Mapping[str, Any]] = {"subscription_mode": "static"}
+
+
+class TestRedisStreams(LiveSuite):
+    adapter = "RedisStreamsAdapter"
+    engine = "redis_url"
+
+
+class TestPostgres(LiveSuite):
+    adapter = "PostgresAdapter"
+    engine = "postgres_dsn"
+
+
+class TestNats(LiveSuite):
+    adapter = "NatsAdapter"
+    engine = "nats_url"
