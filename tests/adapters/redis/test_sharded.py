@@ -74,6 +74,21 @@ def test_broadcast_goes_to_the_channel_of_its_room_where_it_has_one(
     run(scenario())
 
 
+def test_room_that_others_were_told_to_join_has_no_channel_until_they_listen_there() -> None:
+    async def scenario() -> None:
+        async with small_redis() as redis:
+            driver = sharded(redis.url)
+            async with listening(driver, "A"):
+                opts = {"rooms": ["here"], "except": [], "flags": {}}
+                driver.publish_message("/", message(4, opts=opts, rooms=["r"]))
+                for rooms in (("r",), ("here",)):
+                    driver.publish_message("/", event(1, rooms=rooms))
+                names = [name for name, _ in await sent(redis, 3)]
+                assert names == ["key#/#", "key#/#", "key#/#here#"]
+
+    run(scenario())
+
+
 def test_what_is_for_one_server_goes_to_its_channel_and_ours_go_beside() -> None:
     async def scenario() -> None:
         async with small_redis() as redis:

@@ -25,6 +25,7 @@ from sockwave.adapters.redis.shards import ShardCarriers
 from sockwave.adapters.redis.subscriber import SHARD
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
     from sockwave.adapters.message_driver import MessageReceiver
@@ -45,6 +46,12 @@ _FLEETING: Final = frozenset({MessageType.HEARTBEAT, MessageType.ECHO})
 
 _ID_LENGTH: Final = 20
 """Of socket ids in JavaScript, whose length is counted in units of UTF-16."""
+
+_JOINING: Final = 5.0
+"""Seconds within which a server listens to the channel of a room that it was told to join."""
+
+_MOST_JOINING: Final = 10_000
+"""Rooms that are remembered for so long; of more, the first are forgotten."""
 
 
 def has_channel(room: Room, mode: SubscriptionMode) -> bool:
@@ -78,6 +85,7 @@ class ShardedDriver:
         self._mode: SubscriptionMode = mode
         self._listeners: dict[str, _Listener] = {}
         self._rooms: dict[str, dict[Room, None]] = {}  # wanted, maybe before anybody listens
+        self._joining: dict[tuple[str, Room], float] = {}  # until when, the first one first
         self._carrier: Carrier | ShardCarriers
         if isinstance(place, ClusterPlace):
             self._carrier = ShardCarriers(place, max_backlog, self._lost)
@@ -170,6 +178,8 @@ class ShardedDriver:
             carrier.echo_sent()
         name = self._name_of(channel, message, to)
         carrier.publish(name, encode_own(message, as_text=True))
+        if message.type == MessageType.SOCKETS_JOIN:
+            self._will_join(channel, message.data["rooms"])
 
     def _name_of(self, channel: str, message: Message, to: AbstractSet[str] | None) -> str:
         if to is not None and len(to) == 1:
@@ -180,8 +190,24 @@ class ShardedDriver:
         if message.type == MessageType.BROADCAST and "requestId" not in message.data:
             rooms = message.data["opts"]["rooms"]
             if len(rooms) == 1 and has_channel(rooms[0], self._mode):
-                return f"{common}{rooms[0]}#"
+                if not self._joining or not self._is_joining(channel, rooms[0]):
+                    return f"{common}{rooms[0]}#"
         return common
+
+    def _will_join(self, channel: str, rooms: Sequence[Room]) -> None:
+        joining, until = self._joining, asyncio.get_running_loop().time() + _JOINING
+        for room in rooms:
+            if has_channel(room, self._mode):
+                joining.pop((channel, room), None)  # so that the first one stays the first
+                joining[channel, room] = until
+        while len(joining) > _MOST_JOINING:
+            del joining[next(iter(joining))]
+
+    def _is_joining(self, channel: str, room: Room) -> bool:
+        joining, now = self._joining, asyncio.get_running_loop().time()
+        while joining and joining[first := next(iter(joining))] <= now:
+            del joining[first]
+        return (channel, room) in joining
 
 
 class _Listener:
