@@ -182,11 +182,15 @@ def test_undefined_members_are_missing() -> None:
     assert request_of(message.data) is None
 
 
-def test_dates_of_javascript_are_dates() -> None:
-    when = datetime(2023, 11, 14, 22, 13, 20, 123000, UTC)
+def test_dates_of_javascript_are_dates_and_text_in_broadcasts() -> None:
     date = bytes.fromhex("d7ff1d5353006553f100")
-    data = b"\x84\xa4type\x03\xa3uid\xa1A\xa3nsp\xa1/\xa4data\x81\xa1d" + date
-    assert decode_message(data).data == {"d": when}
+    data = b"\x84\xa4type\x09\xa3uid\xa1A\xa3nsp\xa1/\xa4data\x81\xa6packet\x92\xa1e" + date
+    when = datetime(2023, 11, 14, 22, 13, 20, 123000, UTC)
+    assert decode_message(data).data == {"packet": ["e", when]}
+    event = b"\x81\xa4data\x92\xa1e\x81\xa1d" + date
+    data = b"\x84\xa4type\x03\xa3uid\xa1A\xa3nsp\xa1/\xa4data\x81\xa6packet" + event
+    text = "2023-11-14T22:13:20.123Z"  # as `Date.toJSON` has it, for clients
+    assert decode_message(data).data == {"packet": {"data": ["e", {"d": text}]}}
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from sockwave.adapters.dates import with_dates_as_text
 from sockwave.codec.json import MAX_DEPTH, check_depth, decode_json, encode_json
 from sockwave.codec.notepack import UNDEFINED, decode_notepack
 from sockwave.engine.core.option_checks import MAX_TIMEOUT
@@ -197,6 +198,8 @@ _encoder: Final = msgspec.msgpack.Encoder(enc_hook=_encode_other)
 def decode_message(data: bytes, namespace: str | None = None) -> Message:
     """Decode a message: JSON if it begins like that, else msgpack.
 
+    A date in a broadcast is the text that clients get; elsewhere it is a date.
+
     Args:
         namespace: Of the channel it came by, for one that does not say where it belongs, as those
             of `@socket.io/postgres-emitter`.
@@ -215,6 +218,8 @@ def decode_message(data: bytes, namespace: str | None = None) -> Message:
         fields = {}
     if not isinstance(fields, dict):
         raise PacketError("invalid payload", "data is no map")
+    if type_ == MessageType.BROADCAST and isinstance(packet := fields.get("packet"), dict):
+        packet["data"] = with_dates_as_text(packet.get("data"), data)
     where = _text(value.get("nsp", namespace), "nsp")
     return Message(type_, fields, text_of(value, "uid"), where, number, sequence)
 

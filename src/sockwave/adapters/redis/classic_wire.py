@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from sockwave.adapters.dates import with_dates_as_text
 from sockwave.adapters.messages import (
     ANONYMOUS,
     EMITTER,
@@ -25,7 +26,6 @@ from sockwave.adapters.messages import (
     encode_value,
     text_of,
 )
-from sockwave.adapters.redis.dates import with_dates_as_text
 from sockwave.errors import PacketError
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from sockwave.adapters.driver import Capabilities
 from sockwave.adapters.messages import Message, MessageType, decode_message
 from sockwave.adapters.redis.carrier import Carrier
-from sockwave.adapters.redis.dates import with_dates_as_text
 from sockwave.adapters.redis.ears import careful, encode_own
 from sockwave.adapters.redis.places import ClusterPlace
 from sockwave.adapters.redis.shards import ShardCarriers
@@ -240,7 +239,4 @@ class _Listener:
         message = decode_message(data, self._channel)
         if message.sender == self.address:
             self._carrier.echo_heard()
-        packet = message.data.get("packet")
-        if message.type == MessageType.BROADCAST and isinstance(packet, dict):
-            packet["data"] = with_dates_as_text(packet.get("data"), data)
         self.receiver.decoded(message)
