@@ -14,7 +14,7 @@ CODE = $(shell git ls-files -co --exclude-standard "*.py" | cut -d/ -f1 | sort -
 # Tests that do not disturb each other wait much: more of them at a time than there are cores.
 TOGETHER := -n 3 --dist worksteal
 # Those that start engines share them within a file, and mostly wait.
-APART := -n 2 --dist loadfile
+APART := -n 3 --dist loadfile
 INPUTS := pyproject.toml requirements/constraints.txt scripts/install.py
 
 MAKEFLAGS += --no-print-directory
