@@ -492,6 +492,26 @@ def test_first_question_waits_for_the_others_also_when_the_carrier_stands() -> N
     run(scenario())
 
 
+class CannotCount(MemoryDriver):
+    """Has lost its connection when it is asked how many there are."""
+
+    async def count(self, channel: str) -> int | None:
+        raise ConnectionResetError("lost")
+
+
+def test_carrier_that_fails_to_count_fails_no_question() -> None:
+    async def scenario() -> None:
+        broker = MemoryBroker()
+        a, b = Process(broker.driver(), "A1"), Process(CannotCount(broker))
+        a.adapter.start()
+        await asyncio.sleep(1)
+        count, outcome = await b.adapter.count_remote(ALL, 5.0)
+        assert (count, outcome.is_complete) == (1, True)
+        close(a, b)
+
+    run(scenario())
+
+
 def test_nobody_is_waited_for_longer_than_2_seconds() -> None:
     async def scenario() -> None:
         broker = MemoryBroker()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -170,3 +171,47 @@ def test_worker_that_has_died_is_asked_and_counted_no_more(tmp_path: Path) -> No
         for pid in others:
             assert len(crowd.visitors[pid][0].ask("everybody")) == left
             assert crowd.visitors[pid][0].ask("count") == left
+
+
+ROOMS = """
+import re
+@io.of(re.compile(r"/room-\\d")).on("connection")
+def in_a_room(socket):
+    socket.on("count", lambda: socket.namespace.count())
+    @socket.on("fetch")
+    async def fetch():
+        return len(await socket.namespace.fetch_sockets())
+    @socket.on("names")
+    async def names():
+        return list(await socket.namespace.except_(socket.id).emit_with_ack("name"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"), [("count", b"2"), ("fetch", b"2"), ("names", b'["Ada"]')]
+)
+def test_first_question_in_a_namespace_of_a_moment_reaches_other_workers(
+    tmp_path: Path, question: str, answer: bytes
+) -> None:
+    """It comes with the client whose name has just made the namespace in its worker."""
+    with Program(tmp_path, "2", more=ROOMS) as program:
+        visitors: dict[int, Visitor] = {}
+        while len(visitors) < 2:
+            visitor = Visitor(program.port)
+            visitor.open()
+            visitors[visitor.ask("pid")] = visitor
+        ada, grace = visitors.values()
+        for room in (b"/room-%d," % number for number in range(5)):
+            assert ada.request(b"40" + room) == (200, b"ok")
+            assert ada.request()[1].startswith(b"40" + room)
+            both = b'40%b\x1e42%b7["%b"]' % (room, room, question.encode())
+            assert grace.request(both) == (200, b"ok")
+            if question == "names":
+                asked = ada.request()[1]
+                found = re.fullmatch(rb'42%b(\d+)\["name"\]' % room, asked)
+                assert found is not None, asked
+                assert ada.request(b'43%b%b["Ada"]' % (room, found[1])) == (200, b"ok")
+            read = b""
+            while b"43" + room not in read:
+                read += grace.request()[1]
+            assert read.endswith(b"43%b7[%b]" % (room, answer))

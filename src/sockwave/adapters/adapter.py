@@ -201,7 +201,10 @@ class ClusterAdapter(InMemoryAdapter):
             return False
         if self._driver.capabilities.has_strangers:  # which are counted, and never known
             return True
-        there = await self._driver.count(self._namespace.name)
+        try:
+            there = await self._driver.count(self._namespace.name)
+        except Exception:  # the carrier cannot say so just now
+            return False
         return there is None or len(life.cluster.members) + 1 >= there
 
     def close(self) -> None:
