@@ -13,7 +13,12 @@ import redis.asyncio
 
 import sockwave.sync
 from sockwave import TransportError
-from sockwave.emitters import PostgresEmitter, RedisEmitter, RedisStreamsEmitter
+from sockwave.emitters import (
+    PostgresEmitter,
+    RedisEmitter,
+    RedisStreamsEmitter,
+    redis_engine,
+)
 from tests.live.engines import Redis
 from tests.support.process import free_port
 
@@ -107,13 +112,16 @@ async def test_engine_that_is_away_is_an_error_at_once(make: Callable[[str], Any
     assert "secret" not in str(raised.value)
 
 
-async def test_emitter_goes_on_after_a_restart() -> None:
-    with Redis() as engine:
+async def test_emitters_go_on_after_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_engine, "IDLE", 0.0)
+    with Redis() as engine, sockwave.sync.RedisStreamsEmitter(engine.url) as blocking:
         async with RedisStreamsEmitter(engine.url) as emitter:
             await emitter.emit("a")
+            blocking.emit("b")
             await asyncio.to_thread(engine.restart)
-            await emitter.emit("b")
-            assert engine.cli("XLEN", "socket.io").strip() == "1"
+            await emitter.emit("c")
+            blocking.emit("d")
+            assert engine.cli("XLEN", "socket.io").strip() == "2"
 
 
 # --- blocking -------------------------------------------------------------------------------------

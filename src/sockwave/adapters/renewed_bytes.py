@@ -1,4 +1,4 @@
-"""A driver that is made in the event loop, and anew in the next one."""
+"""A driver of bytes that is made in the event loop, and anew in the next one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,12 @@
-"""How emitters reach servers at a Redis."""
+"""How emitters reach servers at a Redis.
+
+A command is sent once: after a connection that ended in the middle nobody knows whether it arrived.
+So a connection that was not used for a while, which may have ended unnoticed, is asked first.
+"""
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +30,10 @@ _TIMEOUTS: Final = {"socket_connect_timeout": 10.0, "socket_timeout": 10.0}
 """Seconds; what stands in the URL holds instead."""
 
 
+IDLE: Final = 1.0
+"""Seconds without a command after which connections are asked."""
+
+
 class RedisEngine:
     """A client of Redis; see `Engine`.
 
@@ -41,6 +50,7 @@ class RedisEngine:
             # A command that is tried again may arrive twice.
             retry = AsyncRetry(NoBackoff(), 0)
             self._client = redis.asyncio.from_url(url_or_client, retry=retry, **_TIMEOUTS)
+            self._used = time.monotonic()
         elif isinstance(url_or_client, (redis.Redis, redis.RedisCluster)):
             raise TypeError("a client of redis.asyncio is wanted, not one that blocks")
         else:
@@ -49,7 +59,17 @@ class RedisEngine:
     async def send(self, encoded: Command) -> None:
         """Send a command."""
         with _as_our_errors():
+            if self._is_own:
+                await self._look()
             await self._client.execute_command(*encoded)
+
+    async def _look(self) -> None:
+        used, self._used = self._used, time.monotonic()
+        if self._used - used > IDLE:
+            try:
+                await self._client.ping()
+            except (redis.RedisError, OSError):
+                await self._client.connection_pool.disconnect(inuse_connections=False)
 
     async def aclose(self) -> None:
         """Disconnect, unless the client is the user's."""
@@ -72,6 +92,7 @@ class BlockingRedisEngine:
         if self._is_own:
             retry = Retry(NoBackoff(), 0)
             self._client = redis.Redis.from_url(url_or_client, retry=retry, **_TIMEOUTS)
+            self._used = time.monotonic()
         elif isinstance(url_or_client, (redis.asyncio.Redis, redis.asyncio.RedisCluster)):
             raise TypeError("a client that blocks is wanted, not one of redis.asyncio")
         else:
@@ -84,7 +105,17 @@ class BlockingRedisEngine:
             TransportError: Redis did not take it, or nobody knows whether it did.
         """
         with _as_our_errors():
+            if self._is_own:
+                self._look()
             self._client.execute_command(*encoded)
+
+    def _look(self) -> None:
+        used, self._used = self._used, time.monotonic()
+        if self._used - used > IDLE:
+            try:
+                self._client.ping()
+            except (redis.RedisError, OSError):
+                self._client.connection_pool.disconnect(inuse_connections=False)
 
     def close(self) -> None:
         """Disconnect, unless the client is the user's."""
