@@ -15,7 +15,7 @@ from sockwave.adapters import ClusterOptions, PostgresAdapter
 from sockwave.adapters.postgres.driver import PostgresDriver
 from sockwave.adapters.postgres.source import source_of
 from sockwave.emitters import PostgresEmitter
-from sockwave.testing import AdapterSuite, DriverSuite
+from sockwave.testing import AdapterSuite, DriverSuite, LinkedClient
 from tests.live.engines import Postgres
 
 if TYPE_CHECKING:
@@ -224,6 +224,25 @@ async def test_table_that_may_not_be_made_is_named(
     with caplog.at_level(logging.WARNING, "sockwave.adapters"):
         async with Server(adapter=adapter).listen("127.0.0.1", 0):
             await until(lambda: "CREATE TABLE IF NOT EXISTS other_table" in caplog.text)
+
+
+async def test_clients_come_back_to_another_server(postgres_dsn: str) -> None:
+    def adapter() -> PostgresAdapter:
+        return PostgresAdapter(postgres_dsn, options=QUICK)
+
+    async with cluster(adapter, connection_state_recovery=True) as [a, b]:
+        async with LinkedClient(a.io) as client:
+            a.io.to("0").emit("x", 1)
+            name, args = await client.received()
+            assert (name, args[0]) == ("x", 1)
+            id_ = client.sid
+        a.io.to("0").emit("x", 2, b"\x01")
+        b.io.to("0").emit("x", 3)
+        auth = {"pid": client.pid, "offset": args[-1]}
+        async with LinkedClient(b.io, auth=auth) as back:
+            got = [await back.received() for _ in range(2)]
+            assert back.sid == id_
+            assert [args[0] for _, args in got] == [2, 3]
 
 
 async def test_names_and_texts_of_all_kinds_pass(postgres_dsn: str) -> None:
