@@ -37,6 +37,9 @@ DEAF: Final = 4.0
 SECOND_LOOK: Final = 1.0
 """Seconds that are added once: a process that was stopped itself has not read yet."""
 
+LAST_WORDS: Final = 1.0
+"""Seconds that statements under way may take at the end."""
+
 MAX_ROWS: Final = 32
 """Rows of the table that are read at once."""
 
@@ -147,6 +150,8 @@ class Listener:
         if self._watch is not None:
             self._watch.cancel()
         self._receivers.clear()
+        if self._tasks:  # a statement that is cancelled costs PostgreSQL another connection
+            await asyncio.wait(self._tasks, timeout=LAST_WORDS)
         tasks = [task for task in (self._keeper, self._reading, *self._tasks) if task is not None]
         for task in tasks:
             task.cancel()
