@@ -15,14 +15,13 @@ from sockwave.adapters import ClusterOptions, PostgresAdapter
 from sockwave.adapters.postgres.driver import PostgresDriver
 from sockwave.adapters.postgres.source import source_of
 from sockwave.emitters import PostgresEmitter
-from sockwave.testing import AdapterSuite, DriverSuite, LinkedClient
+from sockwave.testing import DriverSuite, LinkedClient
 from tests.live.engines import Postgres
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from sockwave.adapters import Driver
-    from sockwave.testing.cluster_stage import AdapterMaker
 
 pytestmark = pytest.mark.live
 
@@ -53,17 +52,6 @@ class TestPostgresDriver(DriverSuite):
 
     async def make_driver(self) -> Driver:
         return PostgresDriver(source_of(self.dsn), "socket.io", TABLE, 2**24, 30.0)
-
-
-class TestPostgresAdapter(AdapterSuite):
-    """What every adapter must do."""
-
-    @pytest.fixture(autouse=True)
-    def _server(self, postgres_dsn: str) -> None:
-        self.dsn = postgres_dsn
-
-    async def make_adapter(self) -> AdapterMaker:
-        return PostgresAdapter(self.dsn)
 
 
 class Node:
