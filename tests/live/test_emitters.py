@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ from sockwave.emitters import (
     redis_engine,
 )
 from tests.live.engines import Redis
-from tests.support.process import free_port
+from tests.support.process import DEADLINE, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -184,3 +186,37 @@ def test_blocking_emitter_of_postgresql_works_in_threads_and_forks(postgres_dsn:
     is_over.set()
     listener.join()
     assert len(got) == 25
+
+
+FORKING = """
+import os, sys
+import sockwave.sync
+
+kind, url = sys.argv[1:]
+emitter = getattr(sockwave.sync, kind)(url)
+emitter.emit("parent")
+for _ in range(3):
+    if not (child := os.fork()):
+        emitter.emit("child")
+        sys.exit()
+    assert os.waitpid(child, 0)[1] == 0
+    emitter.emit("parent")
+"""
+"""Processes that end as programs do, without closing anything."""
+
+
+@pytest.mark.parametrize("kind", ["RedisEmitter", "RedisStreamsEmitter", "PostgresEmitter"])
+def test_end_of_a_forked_process_does_not_touch_the_connection_of_its_parent(
+    kind: str, redis_url: str, postgres_dsn: str
+) -> None:
+    url = postgres_dsn if kind == "PostgresEmitter" else redis_url
+    command = (sys.executable, "-W", "ignore", "-c", FORKING, kind, url)
+    subprocess.run(command, check=True, timeout=DEADLINE)
+
+
+def test_command_emits(redis_url: str, client: Any) -> None:
+    arguments = ("--streams", "--prefix", "chat", "--to", "a", "news", '"It rains"')
+    command = (sys.executable, "-m", "sockwave", "emit", "--url", redis_url, *arguments)
+    subprocess.run(command, check=True, timeout=DEADLINE)
+    ((_, entry),) = client.xrange("chat")
+    assert entry[b"data"].startswith(b'{"packet":{"type":2,"data":["news","It rains"]')

@@ -159,7 +159,7 @@ def test_full_backlog_drops_what_comes_and_says_so_once() -> None:
             await until(lambda: len(ear.got) == kept + 1)
             assert ear.numbers == [*range(kept), 100]
             (told,) = ear.lost
-            assert told == "1 messages are lost, or may be: PostgreSQL does not take what is sent"
+            assert told == "a message is lost, or may be: PostgreSQL does not take what is sent"
 
     run(test)
 
@@ -279,7 +279,7 @@ def test_row_that_is_gone_is_a_lost_message() -> None:
             await until(lambda: ear.got and ear.lost)
             assert ear.numbers == [1]
             assert ear.lost == [
-                "1 messages are lost, or may be: one was not in the table any more when it was read"
+                "a message is lost, or may be: one was not in the table any more when it was read"
             ]
 
     run(test)

@@ -45,7 +45,8 @@ class Losses:
         untold, self._untold = self._untold, {}
         self._timer = asyncio.get_running_loop().call_later(PAUSE, self._flush)
         for channel, (count, why) in untold.items():
-            self._tell(channel, f"{count} messages are lost, or may be: {why}")
+            what = "a message is" if count == 1 else f"{count} messages are"
+            self._tell(channel, f"{what} lost, or may be: {why}")
 
     def close(self) -> None:
         """Nobody wants to know any more."""
