@@ -268,6 +268,43 @@ async def test_bad_notifications_disturb_nobody(
     assert "internal error" not in caplog.text
 
 
+async def test_liars_are_told_from_those_who_belong(
+    adapter: Callable[[], PostgresAdapter], postgres: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with cluster(adapter) as [a, b]:
+        uid = a.io.cluster.nodes[0].id
+        opts = '"opts":{"rooms":["1"],"except":[],"flags":{}}'
+        event = f'"data":{{"packet":{{"type":2,"data":["x","forged"]}},{opts}}}'
+        lies = (
+            # Of a's own id: b takes it, as nothing is signed; a does not.
+            f'{{"type":3,{event},"uid":"{uid}","nsp":"/"}}',
+            # Answers that nobody has asked for, and counts that cannot be.
+            '{"type":11,"data":{"requestId":"none","clientCount":1000000000},"uid":"l","nsp":"/"}',
+            '{"type":8,"data":{"requestId":"none","sockets":7},"uid":"l","nsp":"/"}',
+            '{"type":11,"data":{"requestId":"none","clientCount":-1},"uid":"l","nsp":"/"}',
+            # The last of two keys counts.
+            f'{{"type":7,"type":3,{event},"uid":"emitter","nsp":"/no","nsp":"/"}}',
+            '{"type":13,"uid":"l","nsp":"/"}',
+        )
+        for lie in lies:
+            await asyncio.to_thread(
+                postgres.sql, f"SELECT pg_notify('socket.io#/', $lie${lie}$lie$)"
+            )
+        large = (
+            f"WITH made AS (INSERT INTO {TABLE} (payload)"
+            " VALUES (convert_to(repeat('x', 100000000), 'UTF8')) RETURNING id)"
+            " SELECT pg_notify('socket.io#/',"
+            " json_build_object('uid', 'l', 'attachmentId', id::text)::text) FROM made"
+        )
+        await asyncio.to_thread(postgres.sql, large)
+        a.io.to("1").emit("x", "good")
+        await until(lambda: b.numbers()[-1:] == ["good"])
+        assert b.numbers() == ["forged", "forged", "good"]
+        assert await a.io.count() == 2
+        assert len([each for each in b.errors if "one has 100000000 bytes" in each]) == 1
+    assert "internal error" not in caplog.text
+
+
 # --- emitters -------------------------------------------------------------------------------------
 
 
