@@ -133,7 +133,7 @@ ROOMS: Final = (
     Room("workers/", "processes of one port", ("workers",), 118, 20, 174),
     Room("testing/", "clients without a port", ("testing",), 304, 20, 174),
     Room("cli/", "the command", ("cli", "cli.demo"), 490, 20, 174),
-    Room("sync/", "the client, blocking", ("sync",), 676, 20, 164),
+    Room("sync/", "the same, blocking", ("sync",), 676, 20, 164),
     Room(
         "socketio/server/",
         "the Socket.IO server",
@@ -141,7 +141,13 @@ ROOMS: Final = (
         *(20, 100, 400, 318),
         SOCKETIO_SERVER,
     ),
-    Room("adapters/", "several processes", ("adapters", "adapters.redis"), 450, 236, 160),
+    Room("emitters/", "events of others", ("emitters",), 484, 130, 126),
+    Room(
+        "adapters/",
+        "several processes",
+        ("adapters", "adapters.postgres", "adapters.redis"),
+        *(450, 236, 160),
+    ),
     Room(
         "socketio/client/",
         "namespaces, reconnection",

@@ -12,6 +12,7 @@ import pytest
 
 import sockwave
 import sockwave.adapters
+import sockwave.emitters
 import sockwave.engine
 import sockwave.testing
 from sockwave.adapters import ClusterOptions
@@ -20,7 +21,13 @@ from sockwave.engine.core.options import EngineOptions
 from sockwave.socketio.server.keywords import ServerOptionsDict
 from sockwave.socketio.server.options import ServerOptions
 
-PACKAGES = [sockwave, sockwave.adapters, sockwave.engine, sockwave.testing]
+PACKAGES = [
+    sockwave,
+    sockwave.adapters,
+    sockwave.emitters,
+    sockwave.engine,
+    sockwave.testing,
+]
 NAMES = [(package, name) for package in PACKAGES for name in package.__all__]
 TYPES_WITHOUT_DOCSTRING = {"Room"}
 """Aliases of built-in types; their text is beside them in `types.py`."""

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 import sockwave
+import sockwave.emitters
 import sockwave.engine
 import sockwave.sync
 import sockwave.testing
 
-PACKAGES = [sockwave, sockwave.engine, sockwave.sync, sockwave.testing]
+PACKAGES = [sockwave, sockwave.emitters, sockwave.engine, sockwave.sync, sockwave.testing]
 CLASSES = [
     (package, name)
     for package in PACKAGES

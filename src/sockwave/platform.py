@@ -29,6 +29,7 @@ __all__ = [
     "has_unix_packets",
     "is_same_user",
     "is_windows",
+    "keep_for_ever",
     "keep_freed_memory",
     "keep_port_after_restart",
     "memory_limit",
@@ -421,3 +422,14 @@ def after_fork_in_child(function: Callable[[], object]) -> None:
 def has_terminal() -> bool:
     """Whether a person reads what goes to standard error; a program without a window has none."""
     return sys.stderr is not None and sys.stderr.isatty()
+
+
+def keep_for_ever(value: object) -> None:
+    """Never collect an object, not at the end of the interpreter either.
+
+    For what a forked process has inherited: the end of an event loop's connection there would
+    change what the parent's loop waits for, since the two share that with the kernel.
+    """
+    import ctypes
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))

@@ -4,6 +4,7 @@ from sockwave.adapters.adapter import ClusterAdapter
 from sockwave.adapters.driver import Capabilities, Driver, Receiver
 from sockwave.adapters.memory import Faults, MemoryBroker, MemoryDriver
 from sockwave.adapters.options import ClusterOptions
+from sockwave.adapters.postgres.adapter import PostgresAdapter
 from sockwave.adapters.redis.adapters import RedisAdapter, ShardedRedisAdapter
 from sockwave.adapters.unix import UnixDriver
 from sockwave.adapters.workers import WorkersAdapter
@@ -16,6 +17,7 @@ __all__ = [
     "Faults",
     "MemoryBroker",
     "MemoryDriver",
+    "PostgresAdapter",
     "Receiver",
     "RedisAdapter",
     "ShardedRedisAdapter",

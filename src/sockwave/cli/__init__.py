@@ -12,6 +12,7 @@ import click
 
 from sockwave.cli.connect import connect
 from sockwave.cli.demo.command import demo
+from sockwave.cli.emit import emit
 from sockwave.cli.reload import reload
 from sockwave.cli.run import run
 
@@ -28,3 +29,4 @@ main.add_command(run)
 main.add_command(reload)
 main.add_command(demo)
 main.add_command(connect)
+main.add_command(emit)

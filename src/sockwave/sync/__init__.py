@@ -1,4 +1,4 @@
-"""The client for scripts and threads: the asyncio client behind calls that block.
+"""The client, and emitters, for scripts and threads: asyncio's behind calls that block.
 
 import sockwave.sync
 
@@ -6,8 +6,22 @@ with sockwave.sync.connect("http://localhost:3000") as socket:
     socket.emit("hello")
     print(socket.emit_with_ack("echo", "hi", timeout=5.0))
     for (text,) in socket.events("message", timeout=60.0): ...
+
+with sockwave.sync.RedisEmitter("redis://localhost:6379") as emitter:
+    emitter.to("lobby").emit("news", 1)
 """
 
 from sockwave.sync.client import EndOfEvents, Events, Manager, Operator, Socket, connect
+from sockwave.sync.emitters import PostgresEmitter, RedisEmitter, RedisStreamsEmitter
 
-__all__ = ["EndOfEvents", "Events", "Manager", "Operator", "Socket", "connect"]
+__all__ = [
+    "EndOfEvents",
+    "Events",
+    "Manager",
+    "Operator",
+    "PostgresEmitter",
+    "RedisEmitter",
+    "RedisStreamsEmitter",
+    "Socket",
+    "connect",
+]

@@ -19,6 +19,7 @@ from sockwave import (
     Socket,
     TransportError,
 )
+from sockwave.socketio.core.adapter import InMemoryAdapter
 from sockwave.testing import LinkedClient
 from tests.socketio.server.helpers import Log, settle, socket_of
 
@@ -47,6 +48,32 @@ async def test_pattern_must_match_the_whole_name(io: Server, name: str) -> None:
     io.of(re.compile(r"/dynamic-\d+"))
     with pytest.raises(ConnectError, match="Invalid namespace"):
         await LinkedClient(io, name).connect()
+
+
+@pytest.mark.parametrize("match", [re.compile("/.*"), lambda name, auth: _true()])
+async def test_name_that_the_adapter_cannot_carry_is_no_namespace(
+    match: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def make_adapter(namespace: Any) -> InMemoryAdapter:
+        if len(namespace.name) > 10:
+            raise ValueError("the name of a namespace has at most 10 bytes")
+        return InMemoryAdapter(namespace)
+
+    io = Server(adapter=make_adapter)
+    parent = io.of(match)
+    with caplog.at_level(logging.WARNING, "sockwave"):
+        for _ in range(3):
+            with pytest.raises(ConnectError, match="Invalid namespace"):
+                await LinkedClient(io, "/" + "x" * 10).connect()
+    assert len([each for each in caplog.messages if "at most 10 bytes" in each]) == 2
+    assert isinstance(parent, ParentNamespace)
+    assert parent.children == []
+    async with LinkedClient(io, "/short"):
+        assert [child.name for child in parent.children] == ["/short"]
+
+
+async def _true() -> bool:
+    return True
 
 
 async def test_d37_pattern_is_asked_about_255_bytes_at_most(io: Server) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Unpack, overload
 
+from sockwave.debug import shortened
 from sockwave.engine.core.handlers import Handler, check_handler, did_not_fit, is_closed
 from sockwave.engine.core.option_names import check_names
 from sockwave.engine.core.option_signature import names_options
@@ -112,6 +113,7 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
             self._engine.file_handler = self._find_client_file
         self._namespaces: dict[NamespaceName, Namespace] = {}
         self._parents: tuple[ParentNamespace, ...] = ()
+        self._unmade = 0
         self._error_handlers: tuple[Handler, ...] = ()
         self.pending = Account(self._most_pending())
         self._main = self._namespaces["/"] = Namespace(self, "/")
@@ -289,7 +291,7 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
             if inspect.isawaitable(fits):
                 return self._make_later(name, auth, parent, fits, self._parents[at + 1 :])
             if fits:
-                return self._make(name, parent)
+                return self._make_child(name, parent)
         return None
 
     async def _make_later(
@@ -309,8 +311,19 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
                 _logger.exception("the function of %r failed", candidate)
                 continue
             if answer:  # it may have been made meanwhile
-                return self._namespaces.get(name) or self._make(name, candidate)
+                return self._namespaces.get(name) or self._make_child(name, candidate)
         return self._namespaces.get(name)
+
+    def _make_child(self, name: NamespaceName, parent: ParentNamespace) -> Namespace | None:
+        """Make what a client asks for, unless the adapter cannot carry such a name."""
+        try:
+            return self._make(name, parent)
+        except ValueError as error:
+            self._unmade += 1
+            if not self._unmade & (self._unmade - 1):  # the 1st, the 2nd, the 4th, the 8th, ...
+                text = "namespace %s, which a client wants, is not made (%d such so far): %s"
+                _logger.warning(text, shortened(name), self._unmade, error)
+            return None
 
     def _make(self, name: NamespaceName, parent: ParentNamespace | None) -> Namespace:
         namespace = Namespace(self, name) if parent is None else parent.make_child(name)

@@ -1,0 +1,1 @@
+"""Clusters on PostgreSQL, together with servers in JavaScript."""

@@ -1,0 +1,184 @@
+"""Where connections to PostgreSQL come from: an address, or a pool of the user's own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import asyncpg
+
+from sockwave.adapters.floods import is_worth_a_line
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+__all__ = [
+    "FAILURES",
+    "STATEMENT_TIMEOUT",
+    "Connection",
+    "DsnSource",
+    "PoolSource",
+    "Source",
+    "reopened",
+    "source_of",
+]
+
+CONNECT_TIMEOUT: Final = 10.0
+"""Seconds that a connection may take."""
+
+STATEMENT_TIMEOUT: Final = 10.0
+"""Seconds that a statement may take: after that its connection is taken for dead."""
+
+FIRST_RETRY: Final = 0.1
+"""Seconds until a connection that was lost is made again; twice as long each time."""
+
+LAST_RETRY: Final = 0.8
+"""Seconds; short, as clients of other servers get nothing meanwhile."""
+
+FAILURES: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What goes wrong with PostgreSQL, and not with us."""
+
+QUIET_TRIES: Final = 8
+"""Attempts to connect again, some ten seconds of them, of which the log does not tell."""
+
+_APPLICATION: Final = "application_name"
+
+_logger: Final = logging.getLogger("sockwave.adapters")
+
+
+class Connection(Protocol):
+    """What is used of a connection of asyncpg."""
+
+    async def fetch(self, query: str, *args: Any, timeout: float | None = None) -> Sequence[Any]:
+        """Run a statement and get its rows."""
+
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
+        """Run a statement."""
+
+    async def add_listener(self, channel: str, callback: Callable[..., None]) -> None:
+        """Listen to a channel."""
+
+    async def remove_listener(self, channel: str, callback: Callable[..., None]) -> None:
+        """Listen no longer."""
+
+    def add_termination_listener(self, callback: Callable[..., None]) -> None:
+        """Call back when the connection has ended."""
+
+    def remove_termination_listener(self, callback: Callable[..., None]) -> None:
+        """Do not."""
+
+    def get_settings(self) -> Any:
+        """What the server has said of itself."""
+
+    def is_closed(self) -> bool:
+        """Whether it has ended."""
+
+    def terminate(self) -> None:
+        """Cut it."""
+
+
+class Source(Protocol):
+    """Makes connections, and takes them back."""
+
+    async def open(self) -> Connection:
+        """A connection for whoever asks alone.
+
+        Raises:
+            OSError, PostgresError: There is none to be had.
+        """
+
+    async def close(self, connection: Connection) -> None:
+        """It is not needed any more; this does not raise."""
+
+
+class DsnSource:
+    """Connects to an address.
+
+    Args:
+        dsn: `postgresql://user:password@host:5432/database`, with any of the parameters of libpq.
+    """
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._settings = None if _APPLICATION in dsn else {_APPLICATION: "sockwave"}
+
+    async def open(self) -> Connection:
+        """Connect."""
+        connection: Connection = await asyncpg.connect(
+            self._dsn, timeout=CONNECT_TIMEOUT, server_settings=self._settings
+        )
+        return connection
+
+    async def close(self, connection: Any) -> None:
+        """Disconnect."""
+        with contextlib.suppress(*FAILURES):
+            await connection.close(timeout=1.0)
+
+
+class PoolSource:
+    """Takes connections out of a pool of asyncpg, for as long as they are used."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool: Any = pool
+
+    async def open(self) -> Connection:
+        """Take one out; the pool is initialized, if nobody has done so."""
+        await self._pool
+        connection: Connection = await self._pool.acquire(timeout=CONNECT_TIMEOUT)
+        return connection
+
+    async def close(self, connection: Any) -> None:
+        """Put it back; one that is broken the pool replaces."""
+        with contextlib.suppress(*FAILURES):
+            await self._pool.release(connection, timeout=1.0)
+
+
+def source_of(dsn_or_pool: object) -> Source:
+    """Where connections come from.
+
+    Raises:
+        TypeError, ValueError: Neither an address nor a pool.
+    """
+    if isinstance(dsn_or_pool, str):
+        if not dsn_or_pool.startswith(("postgres://", "postgresql://")):
+            raise ValueError("the address of PostgreSQL must begin with postgresql://")
+        return DsnSource(dsn_or_pool)
+    if isinstance(dsn_or_pool, asyncpg.Pool):
+        return PoolSource(dsn_or_pool)
+    raise TypeError(f"an address or an asyncpg.Pool is wanted, not {type(dsn_or_pool).__name__}")
+
+
+async def reopened(
+    source: Source, ready: Callable[[Connection], Awaitable[None]] | None = None
+) -> tuple[Connection, int]:
+    """Connect again, however often it takes, with pauses that grow and differ between processes.
+
+    Args:
+        ready: Does with a connection what must be done before it is one.
+
+    Returns:
+        It, and how many attempts have failed.
+    """
+    pause, times = FIRST_RETRY, 0
+    while True:
+        await asyncio.sleep(pause * (0.5 + random.random() / 2))
+        pause = min(pause * 2, LAST_RETRY)
+        connection: Connection | None = None
+        try:
+            connection = await source.open()
+            if ready is not None:
+                await ready(connection)
+        except BaseException as error:
+            if connection is not None:
+                connection.terminate()
+                await source.close(connection)
+            if not isinstance(error, FAILURES):
+                raise
+            times += 1
+            if times >= QUIET_TRIES and is_worth_a_line(times):
+                _logger.warning("PostgreSQL cannot be reached, %d times now: %s", times, error)
+        else:
+            return connection, times

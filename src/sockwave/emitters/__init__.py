@@ -1,0 +1,20 @@
+"""Emitting from processes that serve nobody: jobs, web applications, scripts.
+
+    async with RedisEmitter("redis://localhost:6379") as emitter:
+        await emitter.to("lobby").emit("news", 1)
+
+The servers have the adapter that fits. `sockwave.sync` has the same emitters for code without
+asyncio.
+"""
+
+from sockwave.emitters.operators import EmitterOperator, NamespaceEmitter
+from sockwave.emitters.postgres import PostgresEmitter
+from sockwave.emitters.redis import RedisEmitter, RedisStreamsEmitter
+
+__all__ = [
+    "EmitterOperator",
+    "NamespaceEmitter",
+    "PostgresEmitter",
+    "RedisEmitter",
+    "RedisStreamsEmitter",
+]

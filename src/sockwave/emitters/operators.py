@@ -1,0 +1,257 @@
+"""Whom an emitter reaches and how, built up step by step; each step is a new value.
+
+Names and meaning are those of the server's broadcast operators. What a call gives is the carrier's
+business: of the asyncio emitters something to be awaited, of the blocking ones nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar
+
+from sockwave.adapters.messages import EMITTER, Message, MessageType, encode_options
+from sockwave.socketio.core.adapter import BroadcastOptions
+from sockwave.socketio.core.outgoing import check_event_name
+from sockwave.socketio.core.rooms import as_rooms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sockwave.types import Json, NamespaceName, Room
+
+__all__ = ["Carrier", "EmitterOperator", "NamespaceEmitter", "namespace_name"]
+
+R = TypeVar("R", covariant=True)
+
+_OF_SERVERS: Final = frozenset(
+    {"connect", "connection", "new_namespace", "node_joined", "node_left", "cluster_error"}
+)
+"""Events that servers have of their own: from an emitter they would pass for these."""
+
+
+class Carrier(Protocol[R]):
+    """Brings messages to the servers."""
+
+    def carry(self, message: Message) -> R:
+        """Encode now, and send.
+
+        Raises:
+            EncodeError: Something in it cannot be sent.
+        """
+
+    def carry_nothing(self) -> R:
+        """There is nothing to be sent, since nobody is meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmitterOperator(Generic[R]):
+    """Reaches sockets of a namespace on all servers; made by `to`, `except_`, `volatile`, ...
+
+    Immutable: keep one and use it again. A socket in several of the rooms is reached once.
+    """
+
+    _carrier: Carrier[R]
+    _namespace: NamespaceName
+    _options: BroadcastOptions = field(default_factory=BroadcastOptions)
+
+    def to(self, *rooms: Room | Iterable[Room]) -> Self:
+        """Reach the sockets of these rooms too; a socket's id is a room.
+
+        Without any room it reaches nobody: a list that happens to be empty is not everybody.
+        """
+        options = self._options
+        return self._with(replace(options, rooms=(options.rooms or ()) + as_rooms(rooms)))
+
+    def in_(self, *rooms: Room | Iterable[Room]) -> Self:
+        """Reach the sockets of rooms: another name of `to`."""
+        return self.to(*rooms)
+
+    def except_(self, *rooms: Room | Iterable[Room]) -> Self:
+        """Leave out the sockets of these rooms."""
+        options = self._options
+        return self._with(replace(options, excluded=options.excluded + as_rooms(rooms)))
+
+    @property
+    def volatile(self) -> Self:
+        """Drop the event for sockets that cannot take it at once: nothing is queued."""
+        return self._flag(volatile=True)
+
+    def compress(self, compress: bool) -> Self:
+        """Let transports compress the event, or not."""
+        return self._flag(compress=compress)
+
+    def emit(self, event: str, *args: Json) -> R:
+        """Send an event; it is encoded at the call.
+
+        It is over when the engine has taken it, which says nothing of the clients. Delivery: at
+        most once.
+
+        Args:
+            args: JSON values; `bytes` anywhere inside become attachments.
+
+        Raises:
+            ValueError: The name is reserved.
+            EncodeError: An argument cannot be sent.
+            TransportError: The engine did not take it, or nobody knows whether it did.
+        """
+        check_event_name(event)
+        packet = {"type": 2, "data": [event, *args], "nsp": self._namespace}
+        opts = encode_options(self._options)
+        opts["except"] = opts.pop("except")  # to the end, as the reference has it
+        return self._send(MessageType.BROADCAST, {"packet": packet, "opts": opts})
+
+    def sockets_join(self, *rooms: Room | Iterable[Room]) -> R:
+        """Put the sockets that an event would reach into rooms.
+
+        Raises:
+            TransportError: The engine did not take it, or nobody knows whether it did.
+        """
+        return self._about(MessageType.SOCKETS_JOIN, {"rooms": list(as_rooms(rooms))})
+
+    def sockets_leave(self, *rooms: Room | Iterable[Room]) -> R:
+        """Take the sockets that an event would reach out of rooms.
+
+        Raises:
+            TransportError: The engine did not take it, or nobody knows whether it did.
+        """
+        return self._about(MessageType.SOCKETS_LEAVE, {"rooms": list(as_rooms(rooms))})
+
+    def disconnect_sockets(self, *, close: bool = False) -> R:
+        """Disconnect the sockets that an event would reach.
+
+        Args:
+            close: End their whole connections, with the sockets of other namespaces on them.
+
+        Raises:
+            TransportError: The engine did not take it, or nobody knows whether it did.
+        """
+        return self._about(MessageType.DISCONNECT_SOCKETS, {"close": close})
+
+    def _about(self, type_: MessageType, data: dict[str, Any]) -> R:
+        return self._send(type_, {"opts": encode_options(self._options), **data})
+
+    def _send(self, type_: MessageType, data: dict[str, Any]) -> R:
+        if self._options.rooms == ():
+            return self._carrier.carry_nothing()
+        return self._carrier.carry(Message(type_, data, EMITTER, self._namespace))
+
+    def _flag(self, **changes: Any) -> Self:
+        options = self._options
+        return self._with(replace(options, flags=replace(options.flags, **changes)))
+
+    def _with(self, options: BroadcastOptions) -> Self:
+        return replace(self, _options=options)
+
+
+def namespace_name(name: NamespaceName) -> NamespaceName:
+    """A name with the slash in front, which may be left out.
+
+    Raises:
+        TypeError: It is no text.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"a namespace must be text, not {type(name).__name__}")
+    return name if name.startswith("/") else f"/{name}"
+
+
+class NamespaceEmitter(Generic[R]):
+    """Reaches all sockets of a namespace on all servers, or begins to choose some.
+
+    Attributes:
+        namespace: Its name.
+    """
+
+    def __init__(self, carrier: Carrier[R], namespace: NamespaceName) -> None:
+        self.namespace = namespace
+        self._carrier = carrier
+        self._everybody = EmitterOperator(carrier, namespace)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.namespace}>"
+
+    def of(self, namespace: NamespaceName) -> NamespaceEmitter[R]:
+        """Reach another namespace; the slash in front of its name may be left out."""
+        return NamespaceEmitter(self._carrier, namespace_name(namespace))
+
+    def to(self, *rooms: Room | Iterable[Room]) -> EmitterOperator[R]:
+        """Reach the sockets of rooms; a socket's id is a room."""
+        return self._everybody.to(*rooms)
+
+    def in_(self, *rooms: Room | Iterable[Room]) -> EmitterOperator[R]:
+        """Reach the sockets of rooms: another name of `to`."""
+        return self._everybody.to(*rooms)
+
+    def except_(self, *rooms: Room | Iterable[Room]) -> EmitterOperator[R]:
+        """Reach all but the sockets of rooms."""
+        return self._everybody.except_(*rooms)
+
+    @property
+    def volatile(self) -> EmitterOperator[R]:
+        """Drop the event for sockets that cannot take it at once."""
+        return self._everybody.volatile
+
+    def compress(self, compress: bool) -> EmitterOperator[R]:
+        """Let transports compress the event, or not."""
+        return self._everybody.compress(compress)
+
+    def emit(self, event: str, *args: Json) -> R:
+        """Send an event to all sockets of the namespace; it is encoded at the call.
+
+        It is over when the engine has taken it, which says nothing of the clients. Delivery: at
+        most once.
+
+        Args:
+            args: JSON values; `bytes` anywhere inside become attachments.
+
+        Raises:
+            ValueError: The name is reserved.
+            EncodeError: An argument cannot be sent.
+            TransportError: The engine did not take it, or nobody knows whether it did.
+        """
+        return self._everybody.emit(event, *args)
+
+    def sockets_join(self, *rooms: Room | Iterable[Room]) -> R:
+        """Put all sockets of the namespace into rooms.
+
+        Raises:
+            TransportError: The engine did not take it, or nobody knows whether it did.
+        """
+        return self._everybody.sockets_join(*rooms)
+
+    def sockets_leave(self, *rooms: Room | Iterable[Room]) -> R:
+        """Take all sockets of the namespace out of rooms.
+
+        Raises:
+            TransportError: The engine did not take it, or nobody knows whether it did.
+        """
+        return self._everybody.sockets_leave(*rooms)
+
+    def disconnect_sockets(self, *, close: bool = False) -> R:
+        """Disconnect all sockets of the namespace.
+
+        Args:
+            close: End their whole connections, with the sockets of other namespaces on them.
+
+        Raises:
+            TransportError: The engine did not take it, or nobody knows whether it did.
+        """
+        return self._everybody.disconnect_sockets(close=close)
+
+    def server_side_emit(self, event: str, *args: Json) -> R:
+        """Send an event to all servers, for their handlers of `on`; no answer is to be had.
+
+        Raises:
+            ValueError: The name is reserved.
+            TypeError: There is a function among the arguments: nobody would call it.
+            EncodeError: An argument cannot be sent.
+            TransportError: The engine did not take it, or nobody knows whether it did.
+        """
+        if not isinstance(event, str):
+            raise TypeError(f"the name of an event must be text, not {type(event).__name__}")
+        if event in _OF_SERVERS:
+            raise ValueError(f'"{event}" is a reserved event name')
+        if any(map(callable, args)):
+            raise TypeError("Acknowledgements are not supported")
+        data = {"packet": [event, *args]}
+        message = Message(MessageType.SERVER_SIDE_EMIT, data, EMITTER, self.namespace)
+        return self._carrier.carry(message)

@@ -1,0 +1,157 @@
+"""The blocking twins of `sockwave.emitters`: for Celery, Django's views, cron.
+
+    with sockwave.sync.RedisEmitter("redis://localhost:6379") as emitter:
+        emitter.to("lobby").emit("news", 1)
+
+The same names, options and errors, without `await`. An emitter may be made where a program is
+imported, used by many threads, and in processes that are forked later.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+from sockwave.adapters.postgres.wire import DEFAULT_PREFIX, DEFAULT_TABLE
+from sockwave.emitters.operators import NamespaceEmitter, namespace_name
+from sockwave.emitters.postgres import postgres_engine
+from sockwave.emitters.redis import DEFAULT_KEY, DEFAULT_LENGTH, check_streams, needs_redis
+from sockwave.emitters.redis_wire import classic_encoder, streams_encoder
+from sockwave.engine.core.option_checks import check_text
+from sockwave.sync.engines import PortalEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from sockwave.adapters.messages import Message
+    from sockwave.emitters.redis_wire import Command
+    from sockwave.sync.engines import BlockingEngine
+
+__all__ = ["BlockingEmitter", "PostgresEmitter", "RedisEmitter", "RedisStreamsEmitter"]
+
+E = TypeVar("E")
+
+
+class _Carrier(Generic[E]):
+    def __init__(self, engine: BlockingEngine[E]) -> None:
+        self._engine = engine
+
+    def carry(self, message: Message) -> None:
+        self._engine.send(self._engine.encode(message))
+
+    def carry_nothing(self) -> None: ...
+
+
+class BlockingEmitter(NamespaceEmitter[None], Generic[E]):
+    """An emitter whose calls block until the engine has taken what they send.
+
+    Args:
+        engine: Which carries.
+        namespace: That is reached without `of`.
+    """
+
+    def __init__(self, engine: BlockingEngine[E], namespace: str) -> None:
+        super().__init__(_Carrier(engine), namespace_name(namespace))
+        self._engine = engine
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Disconnect; nothing is emitted afterwards."""
+        self._engine.close()
+
+
+class PostgresEmitter(BlockingEmitter[Any]):
+    """Emits to the clients of servers with a `PostgresAdapter`, or with that of JavaScript.
+
+    It has one connection in each process that emits, made with its first event. Events of one
+    thread arrive in the order of the calls.
+
+    Args:
+        dsn: An address, `postgresql://user:password@host:5432/database?sslmode=require`.
+        namespace: That is reached without `of`.
+        channel_prefix: As the servers have it.
+        table_name: As the servers have it.
+
+    Raises:
+        ModuleNotFoundError: asyncpg is missing: `pip install "sockwave[postgres]"`.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        namespace: str = "/",
+        channel_prefix: str = DEFAULT_PREFIX,
+        table_name: str = DEFAULT_TABLE,
+    ) -> None:
+        check_text("dsn", dsn)  # a pool belongs to one event loop, and to one process
+        make = partial(postgres_engine, dsn, channel_prefix, table_name)
+        super().__init__(PortalEngine(make(), make, "PostgresEmitter"), namespace)
+
+
+class RedisEmitter(BlockingEmitter[Any]):
+    """Emits to the clients of servers with a `RedisAdapter`, or with the classic one of JavaScript.
+
+    Servers with a sharded adapter do not hear it.
+
+    Args:
+        url_or_client: An address (`redis://`, `rediss://`, `unix://`), or a client of `redis` that
+            blocks, one of a cluster or of Sentinel too, which is not closed.
+        namespace: That is reached without `of`.
+        key: As the servers have it.
+
+    Raises:
+        ModuleNotFoundError: redis is missing: `pip install "sockwave[redis]"`.
+    """
+
+    def __init__(self, url_or_client: Any, *, namespace: str = "/", key: str = DEFAULT_KEY) -> None:
+        check_text("key", key)
+        super().__init__(_redis(url_or_client, classic_encoder(key), "RedisEmitter"), namespace)
+
+
+class RedisStreamsEmitter(BlockingEmitter[Any]):
+    """Emits to the clients of servers with a `RedisStreamsAdapter`, or with that of JavaScript.
+
+    Args:
+        url_or_client: An address (`redis://`, `rediss://`, `unix://`), or a client of `redis` that
+            blocks, one of a cluster or of Sentinel too, which is not closed.
+        namespace: That is reached without `of`.
+        stream_name: As the servers have it; where they have several streams, that of the namespace.
+        max_length: About how many entries stay in the stream, as the servers have it.
+
+    Raises:
+        ModuleNotFoundError: redis is missing: `pip install "sockwave[redis]"`.
+    """
+
+    def __init__(
+        self,
+        url_or_client: Any,
+        *,
+        namespace: str = "/",
+        stream_name: str = DEFAULT_KEY,
+        max_length: int = DEFAULT_LENGTH,
+    ) -> None:
+        check_streams(stream_name, max_length)
+        encode = streams_encoder(stream_name, max_length)
+        super().__init__(_redis(url_or_client, encode, "RedisStreamsEmitter"), namespace)
+
+
+def _redis(
+    url_or_client: Any, encode: Callable[[Message], Command], who: str
+) -> BlockingEngine[Command]:
+    try:
+        from sockwave.emitters.redis_engine import BlockingRedisEngine
+    except ModuleNotFoundError as error:
+        raise needs_redis(who, error) from error
+    return BlockingRedisEngine(url_or_client, encode)

@@ -1,0 +1,127 @@
+"""Commands of Redis, beside those that the emitters of JavaScript were seen to send."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sockwave.emitters import NamespaceEmitter
+from sockwave.emitters.redis_wire import classic_encoder, streams_encoder
+from sockwave.errors import EncodeError
+
+if TYPE_CHECKING:
+    from sockwave.adapters.messages import Message
+    from sockwave.emitters.redis_wire import Command
+
+EMIT = (
+    "93a7656d697474657283a47479706502a46461746193a568656c6c6f01a178a36e7370a12f83a5726f6f6d7390"
+    "a5666c61677380a665786365707490"
+)
+TO_ROOM = (
+    "93a7656d697474657283a47479706502a46461746191a568656c6c6fa36e7370a12f83a5726f6f6d7391a27231"
+    "a5666c61677380a665786365707490"
+)
+BINARY = "gqZwYWNrZXSDpHR5cGUCpGRhdGGSoWLEAgECo25zcKEvpG9wdHODpXJvb21zkKVmbGFnc4CmZXhjZXB0kA=="
+
+
+class Sent:
+    """Encodes, and keeps the commands."""
+
+    def __init__(self, encode: Any) -> None:
+        self._encode = encode
+        self.commands: list[Command] = []
+
+    def carry(self, message: Message) -> None:
+        self.commands.append(self._encode(message))
+
+    def carry_nothing(self) -> None: ...
+
+
+@pytest.fixture
+def classic() -> Sent:
+    return Sent(classic_encoder("socket.io"))
+
+
+@pytest.fixture
+def streams() -> Sent:
+    return Sent(streams_encoder("socket.io", 10_000))
+
+
+def test_events_of_the_classic_emitter(classic: Sent) -> None:
+    emitter = NamespaceEmitter(classic, "/")
+    emitter.emit("hello", 1, "x")
+    emitter.to("r1").emit("hello")
+    emitter.of("/admin").to("r1", "r2").emit("hello")
+    (all_, one, two) = classic.commands
+    assert all_ == ("PUBLISH", "socket.io#/#", bytes.fromhex(EMIT))
+    assert one == ("PUBLISH", "socket.io#/#r1#", bytes.fromhex(TO_ROOM))
+    assert two[1] == "socket.io#/admin#"
+
+
+def test_requests_of_the_classic_emitter(classic: Sent) -> None:
+    emitter = NamespaceEmitter(classic, "/")
+    emitter.in_("r1").sockets_join("r5")
+    emitter.sockets_leave(["r5"])
+    emitter.in_("r1").except_("r2").disconnect_sockets(close=True)
+    emitter.server_side_emit("hi", 1)
+    assert {(command[0], command[1]) for command in classic.commands} == {
+        ("PUBLISH", "socket.io-request#/#")
+    }
+    assert [command[2] for command in classic.commands] == [
+        b'{"type":2,"opts":{"rooms":["r1"],"except":[]},"rooms":["r5"]}',
+        b'{"type":3,"opts":{"rooms":[],"except":[]},"rooms":["r5"]}',
+        b'{"type":4,"opts":{"rooms":["r1"],"except":["r2"]},"close":true}',
+        b'{"uid":"emitter","type":6,"data":["hi",1]}',
+    ]
+
+
+def test_binary_event_for_servers_is_msgpack_which_classic_servers_read(classic: Sent) -> None:
+    NamespaceEmitter(classic, "/").server_side_emit("hi", b"\x01")
+    (command,) = classic.commands
+    assert command[2] == bytes.fromhex(
+        "83a3756964a7656d6974746572a47479706506a46461746192a26869c40101"
+    )
+
+
+def test_events_of_the_streams_emitter(streams: Sent) -> None:
+    emitter = NamespaceEmitter(streams, "/")
+    emitter.emit("hello", 1, "x")
+    emitter.emit("b", b"\x01\x02")
+    head = ("XADD", "socket.io", "MAXLEN", "~", 10_000, "*", "uid", "emitter", "nsp", "/")
+    plain, binary = streams.commands
+    assert plain == (
+        *(*head, "type", "3", "data"),
+        (
+            b'{"packet":{"type":2,"data":["hello",1,"x"],"nsp":"/"},'
+            b'"opts":{"rooms":[],"flags":{},"except":[]}}'
+        ),
+    )
+    assert binary == (*head, "type", "3", "data", BINARY.encode())
+    assert base64.b64decode(BINARY)
+
+
+def test_requests_of_the_streams_emitter(streams: Sent) -> None:
+    emitter = NamespaceEmitter(streams, "/")
+    emitter.in_("r1").sockets_join("r5")
+    emitter.server_side_emit("hi", 1)
+    join, event = (
+        (command[11], json.loads(str(command[13], "utf-8")))  # type: ignore[arg-type] # it is bytes
+        for command in streams.commands
+    )
+    assert join == ("4", {"opts": {"rooms": ["r1"], "except": [], "flags": {}}, "rooms": ["r5"]})
+    assert event == ("9", {"packet": ["hi", 1]})
+
+
+def test_what_cannot_be_sent_is_refused_at_the_call(classic: Sent, streams: Sent) -> None:
+    for sent in (classic, streams):
+        for wrong in (object(), {1: object()}, b"\x00", 1):
+            emitter = NamespaceEmitter(sent, "/")
+            if isinstance(wrong, (bytes, int)):
+                emitter.emit("x", wrong)
+            else:
+                with pytest.raises(EncodeError):
+                    emitter.emit("x", wrong)
+        assert len(sent.commands) == 2

@@ -1,0 +1,222 @@
+"""Emitters on real engines: what goes out, threads, forks, engines that are away."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+import redis.asyncio
+
+import sockwave.sync
+from sockwave import TransportError
+from sockwave.emitters import (
+    PostgresEmitter,
+    RedisEmitter,
+    RedisStreamsEmitter,
+    redis_engine,
+)
+from tests.live.engines import Redis
+from tests.support.process import DEADLINE, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[Any]:
+    """A client that blocks, with an empty database."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+        yield client
+
+
+def heard(subscription: Any, count: int) -> list[tuple[bytes, bytes]]:
+    """The next messages of a subscription."""
+    found: list[tuple[bytes, bytes]] = []
+    while len(found) < count:
+        message = subscription.get_message(ignore_subscribe_messages=True, timeout=20)
+        if message is not None:
+            found.append((message["channel"], message["data"]))
+    return found
+
+
+HELLO = bytes.fromhex(
+    "93a7656d697474657283a47479706502a46461746191a568656c6c6fa36e7370a12f83a5726f6f6d7391a27231"
+    "a5666c61677380a665786365707490"
+)
+"""Of `@socket.io/redis-emitter`: `to("r1").emit("hello")`."""
+
+
+async def test_redis_gets_what_servers_listen_to(redis_url: str, client: Any) -> None:
+    subscription = client.pubsub()
+    subscription.psubscribe("socket.io*")
+    async with RedisEmitter(redis_url) as emitter:
+        await emitter.to("r1").emit("hello")
+        await emitter.server_side_emit("hi", 1)
+    assert await asyncio.to_thread(heard, subscription, 2) == [
+        (b"socket.io#/#r1#", HELLO),
+        (b"socket.io-request#/#", b'{"uid":"emitter","type":6,"data":["hi",1]}'),
+    ]
+    subscription.close()
+
+
+async def test_stream_gets_what_servers_read(redis_url: str, client: Any) -> None:
+    async with RedisStreamsEmitter(redis_url, stream_name="chat", max_length=100) as emitter:
+        for number in range(1_000):
+            await emitter.to("r1").emit("hello", number)
+    entries = client.xrange("chat")
+    assert 100 <= len(entries) < 400  # about
+    assert entries[-1][1] == {
+        b"uid": b"emitter",
+        b"nsp": b"/",
+        b"type": b"3",
+        b"data": b'{"packet":{"type":2,"data":["hello",999],"nsp":"/"},'
+        b'"opts":{"rooms":["r1"],"flags":{},"except":[]}}',
+    }
+
+
+async def test_client_of_the_users_own_is_used_and_left_open(redis_url: str, client: Any) -> None:
+    own = redis.asyncio.Redis.from_url(redis_url)
+    async with RedisStreamsEmitter(own) as emitter:
+        await emitter.emit("a")
+    await own.ping()
+    with pytest.raises(TypeError, match=r"a client of redis\.asyncio is wanted"):
+        RedisEmitter(client)
+    with pytest.raises(TypeError, match="a client that blocks is wanted"):
+        sockwave.sync.RedisEmitter(own)
+    await own.aclose()
+    with sockwave.sync.RedisStreamsEmitter(client) as blocking:
+        blocking.emit("b")
+    assert client.ping()
+    assert client.xlen("socket.io") == 2
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda url: RedisEmitter(f"redis://{url}"),
+        lambda url: RedisStreamsEmitter(f"redis://{url}"),
+        lambda url: PostgresEmitter(f"postgresql://a:secret@{url}/b"),
+    ],
+)
+async def test_engine_that_is_away_is_an_error_at_once(make: Callable[[str], Any]) -> None:
+    async with make(f"127.0.0.1:{free_port()}") as emitter:
+        with pytest.raises(TransportError) as raised:
+            await emitter.emit("a")
+    assert "secret" not in str(raised.value)
+
+
+async def test_emitters_go_on_after_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_engine, "IDLE", 0.0)
+    with Redis() as engine, sockwave.sync.RedisStreamsEmitter(engine.url) as blocking:
+        async with RedisStreamsEmitter(engine.url) as emitter:
+            await emitter.emit("a")
+            blocking.emit("b")
+            await asyncio.to_thread(engine.restart)
+            await emitter.emit("c")
+            blocking.emit("d")
+            assert engine.cli("XLEN", "socket.io").strip() == "2"
+
+
+# --- blocking -------------------------------------------------------------------------------------
+
+
+def emit_in_a_child(emitter: Any) -> int:
+    """Fork, emit there, and return the exit code."""
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            emitter.emit("child")
+            emitter.close()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitpid(child, 0)[1]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_blocking_emitter_of_redis_works_in_threads_and_forks(redis_url: str, client: Any) -> None:
+    with sockwave.sync.RedisStreamsEmitter(redis_url) as emitter:
+        threads = [threading.Thread(target=emitter.emit, args=("x", n)) for n in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [emit_in_a_child(emitter) for _ in range(3)] == [0, 0, 0]
+        emitter.emit("parent")
+    assert client.xlen("socket.io") == 24
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_blocking_emitter_of_postgresql_works_in_threads_and_forks(postgres_dsn: str) -> None:
+    import asyncpg
+
+    got: list[str] = []
+    is_listening, is_over = threading.Event(), threading.Event()
+
+    async def listen() -> None:
+        connection = await asyncpg.connect(postgres_dsn)
+        await connection.add_listener("forks#/", lambda *args: got.append(args[3]))
+        is_listening.set()
+        while not (is_over.is_set() and len(got) >= 25):
+            await asyncio.sleep(0.01)
+        await connection.close()
+
+    listener = threading.Thread(target=lambda: asyncio.run(asyncio.wait_for(listen(), 60)))
+    listener.start()
+    is_listening.wait()
+    with sockwave.sync.PostgresEmitter(postgres_dsn, channel_prefix="forks") as emitter:
+        threads = [threading.Thread(target=emitter.emit, args=("x", n)) for n in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [emit_in_a_child(emitter) for _ in range(3)] == [0, 0, 0]
+        emitter.emit("parent")
+        emitter.emit("large", "y" * 10_000)
+    is_over.set()
+    listener.join()
+    assert len(got) == 25
+
+
+FORKING = """
+import os, sys
+import sockwave.sync
+
+kind, url = sys.argv[1:]
+emitter = getattr(sockwave.sync, kind)(url)
+emitter.emit("parent")
+for _ in range(3):
+    if not (child := os.fork()):
+        emitter.emit("child")
+        sys.exit()
+    assert os.waitpid(child, 0)[1] == 0
+    emitter.emit("parent")
+"""
+"""Processes that end as programs do, without closing anything."""
+
+
+@pytest.mark.parametrize("kind", ["RedisEmitter", "RedisStreamsEmitter", "PostgresEmitter"])
+def test_end_of_a_forked_process_does_not_touch_the_connection_of_its_parent(
+    kind: str, redis_url: str, postgres_dsn: str
+) -> None:
+    url = postgres_dsn if kind == "PostgresEmitter" else redis_url
+    command = (sys.executable, "-W", "ignore", "-c", FORKING, kind, url)
+    subprocess.run(command, check=True, timeout=DEADLINE)
+
+
+def test_command_emits(redis_url: str, client: Any) -> None:
+    arguments = ("--streams", "--prefix", "chat", "--to", "a", "news", '"It rains"')
+    command = (sys.executable, "-m", "sockwave", "emit", "--url", redis_url, *arguments)
+    subprocess.run(command, check=True, timeout=DEADLINE)
+    ((_, entry),) = client.xrange("chat")
+    assert entry[b"data"].startswith(b'{"packet":{"type":2,"data":["news","It rains"]')
