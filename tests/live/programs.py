@@ -182,7 +182,8 @@ class Program(ABC):
     def _has_stopped(self) -> bool:
         processes = family(self.pid)  # anew: it may have started one meanwhile
         _signal(processes, signal.SIGSTOP)
-        return all(_state(pid)[:1] in (["T"], []) for pid in processes)
+        # One that has ended stays as it is: whoever would look after it stands still.
+        return all(_state(pid)[:1] == ["T"] or not _is_there(pid) for pid in processes)
 
     def resume(self) -> None:
         """Let it go on."""

@@ -42,7 +42,7 @@ def test_paused_engine_answers_nothing_and_then_goes_on(
 ) -> None:
     with kind() as engine:
         engine.pause()
-        assert _states(engine) == {"T"}
+        assert _states(engine) - {"Z"} == {"T"}
         with pytest.raises(TimeoutError):
             engine.is_ready()
         engine.resume()
