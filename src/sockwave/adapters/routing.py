@@ -82,7 +82,7 @@ class Router:
         return not self._is_settled(now) or bool(self.wanted(options, now))
 
     def wanted(self, options: BroadcastOptions, now: float) -> list[Member]:
-        """Members that may have somebody who is meant; none where all is sent to all in any case."""
+        """Members that may have somebody who is meant; none where all goes to all in any case."""
         rooms = options.rooms
         if self._out.has_strangers or is_for_nobody(options):
             return []
