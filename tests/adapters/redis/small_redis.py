@@ -94,6 +94,11 @@ class SmallRedis:
     def has_clients(self) -> bool:
         return bool(self._clients)
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether connections are on their way out."""
+        return len(self._tasks) > len(self._clients)
+
     def say(self, data: bytes) -> None:
         """Send something to all, as it is."""
         for client in self._clients:
