@@ -36,6 +36,10 @@ class TestRedis(LiveSuite):
     engine = "redis_url"
 
 
+class TestSpecificRedis(TestRedis):
+    options: ClassVar[Mapping[str, Any]] = {"publish_on_specific_response_channel": True}
+
+
 class TestShardedRedis(LiveSuite):
     adapter = "ShardedRedisAdapter"
     engine = "redis_url"
@@ -43,6 +47,10 @@ class TestShardedRedis(LiveSuite):
 
 class TestStaticShardedRedis(TestShardedRedis):
     options: ClassVar[Mapping[str, Any]] = {"subscription_mode": "static"}
+
+
+class TestPrivateShardedRedis(TestShardedRedis):
+    options: ClassVar[Mapping[str, Any]] = {"subscription_mode": "dynamic-private"}
 
 
 class TestRedisStreams(LiveSuite):

@@ -15,13 +15,17 @@ from sockwave.adapters import RedisAdapter, ShardedRedisAdapter
 from sockwave.adapters.redis.classic import ClassicDriver
 from sockwave.adapters.redis.places import find_place
 from sockwave.adapters.redis.sharded import ShardedDriver
+from sockwave.platform import new_event_loop
 from sockwave.testing import LinkedClient
 from tests.live.engines import Redis, RedisCluster, Sentinel
 from tests.live.suites import MessageDriverSuite
+from tests.support.certificate import write_certificate
+from tests.support.process import free_port
 from tests.support.raw import UNIT, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from sockwave.adapters.message_driver import MessageDriver
 
@@ -398,3 +402,31 @@ async def test_sentinels_lead_to_the_next_master(kind: str) -> None:
             await master.aclose()
         for each in sentinel.sentinels:
             await each.aclose()
+
+
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, new_event_loop])
+def test_connections_may_be_encrypted(
+    tmp_path: Path, make_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    both, port = write_certificate(tmp_path / "both.pem"), free_port()
+    options = (f"tls-port {port}", f"tls-cert-file {both}", f"tls-key-file {both}")
+    with Redis(*options, f"tls-ca-cert-file {both}", "tls-auth-clients no") as engine:
+        url = f"rediss://127.0.0.1:{port}?ssl_ca_certs={both}"
+
+        async def scenario() -> None:
+            async with servers(lambda: RedisAdapter(url), "A", "B") as (a, b):
+                async with LinkedClient(b) as client:
+                    a.emit("large", "x" * 1_000_000)
+                    assert len((await client.received())[1][0]) == 1_000_000
+                    await asyncio.to_thread(engine.cli, "CLIENT", "KILL", "TYPE", "pubsub")
+                    await delivered(a, client, 5)
+
+        with asyncio.Runner(loop_factory=make_loop) as runner:
+            runner.run(scenario())
+
+
+async def test_unix_socket_will_do(tmp_path: Path) -> None:
+    with Redis(f"unixsocket {tmp_path}/redis.sock"):
+        async with servers(lambda: RedisAdapter(f"unix://{tmp_path}/redis.sock"), "A", "B") as ours:
+            async with LinkedClient(ours[1]) as client:
+                await delivered(ours[0], client, 5)

@@ -30,7 +30,7 @@ def values_of(event: EncodedEvent) -> list[Any]:
     """Name and arguments; with the default parser as clients get them, which can all be sent."""
     if event.parts is None:
         return list(event)
-    return list(EncodedEvent.received(*event.parts, "/"))
+    return event.plain() or list(EncodedEvent.received(*event.parts, "/"))
 
 
 def read_event(

@@ -82,9 +82,9 @@ class Router:
         return not self._is_settled(now) or bool(self.wanted(options, now))
 
     def wanted(self, options: BroadcastOptions, now: float) -> list[Member]:
-        """Members that may have somebody who is meant."""
+        """Members that may have somebody who is meant; none where all goes to all in any case."""
         rooms = options.rooms
-        if is_for_nobody(options):
+        if self._out.has_strangers or is_for_nobody(options):
             return []
         if rooms is None:
             return list(self._members)
@@ -115,6 +115,9 @@ class Router:
         Raises:
             EncodeError: It cannot be sent.
         """
+        if self._out.has_strangers:  # who read packets only
+            self._packet(event, options, data, (), now)
+            return
         if "requestId" not in data:
             wanted, data = self._and_mirrors(wanted, data, now)
         alike = [member for member in wanted if member.encodes_alike]

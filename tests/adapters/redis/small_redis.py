@@ -94,6 +94,18 @@ class SmallRedis:
     def has_clients(self) -> bool:
         return bool(self._clients)
 
+    def drop(self, name: bytes) -> None:
+        """Have a sharded channel no longer, as when its slot moves to another node."""
+        for client in self._clients:
+            if (b"SSUBSCRIBE", name) in client.wants:
+                client.wants.discard((b"SSUBSCRIBE", name))
+                client.writer.write(array(b"sunsubscribe", name, len(client.wants)))
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether connections are on their way out."""
+        return len(self._tasks) > len(self._clients)
+
     def say(self, data: bytes) -> None:
         """Send something to all, as it is."""
         for client in self._clients:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -252,5 +253,29 @@ def test_end_does_not_wait_for_a_redis_that_answers_nothing(
                 driver.publish_message("/", number(1))
                 await driver.aclose()
                 redis.resume()
+
+    run(scenario())
+
+
+def test_connections_that_are_lost_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FIRST_RETRY", "LAST_RETRY"):
+        monkeypatch.setattr(link, name, 0.001)
+    monkeypatch.setattr(publisher, "CUT", 0.0)
+
+    async def scenario() -> None:
+        async with small_redis() as redis:
+            driver = classic(redis.url)
+            async with listening(driver, "A") as ear:
+
+                async def cut(times: int) -> tuple[int, int]:
+                    for _ in range(times):
+                        lost = len(ear.lost)
+                        redis.cut()
+                        await until(lambda: len(ear.lost) > lost)  # noqa: B023
+                        await driver.start()
+                        await until(lambda: not redis.is_closing)
+                    return len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd"))
+
+                assert await cut(10) == await cut(200)
 
     run(scenario())

@@ -102,7 +102,8 @@ class ShardedRedisAdapter:
 
     Rooms have channels of their own, so a broadcast to a room goes to the servers that have it, and
     to no others. A room is known to Redis one trip after its first client here has joined it: an
-    event that another server sends to it before that misses that client. For the rest see
+    event that another server sends to it before that misses that client, unless that server has
+    told it to join. For the rest see
     `RedisAdapter`.
 
     Args:

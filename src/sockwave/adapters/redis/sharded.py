@@ -6,6 +6,10 @@ is common to all servers of a namespace, and by its listeners they are counted; 
 of its own, for answers. In the dynamic modes a broadcast to one room goes to a channel of that
 room, to which only servers listen that have it: the others are not even sent it.
 
+Whoever tells others to put sockets into a room, and then sends something there, is heard: for some
+seconds his broadcasts to that room go to the common channel, as those who are told have to listen
+to the room's own first.
+
 What members of ours say to all of each other has a channel beside these; what is for one of them
 goes to that one's own.
 """

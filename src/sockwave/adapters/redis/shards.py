@@ -52,6 +52,7 @@ class ShardCarriers:
         self._repeats = False
         self._early: list[tuple[str, bytes]] = []
         self._early_bytes = 0
+        self._is_losing = False
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
@@ -184,6 +185,9 @@ class ShardCarriers:
         self._early_bytes += len(message) + len(channel)
         if self._early_bytes <= self._max_backlog:
             self._early.append((channel, message))
+        elif not self._is_losing:
+            self._is_losing = True
+            self._lost("more waits for the cluster than max_backlog: messages are dropped")
 
     def listen(self, kind: Kind, channel: str, ear: Ear) -> None:
         """Want what comes by a channel."""

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["EncodedEvent", "copied"]
 
+_EXACT: Final = 2**53
+"""Up to there JavaScript has all integers."""
+
 _PLAIN: Final = (str, int, float, bool, type(None), bytes)
 
 
@@ -85,6 +88,24 @@ class EncodedEvent(Sequence[Any]):
         event._id = None
         event._messages = messages
         return event
+
+    def plain(self) -> list[Any] | None:
+        """Name and arguments, if they are known to arrive as they are: flat, and of the plainest
+        kinds. None of all others, which is no word about them."""
+        args = self._args
+        if args is None:
+            return None
+        for arg in args:
+            kind = arg.__class__
+            if kind is str:
+                if not arg.isascii():  # it may have halves of surrogate pairs
+                    return None
+            elif kind is int:
+                if not -_EXACT <= arg <= _EXACT:
+                    return None
+            elif kind is not bool and arg is not None:
+                return None
+        return list(args)
 
     @property
     def messages(self) -> list[str | bytes] | None:
