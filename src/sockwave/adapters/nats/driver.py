@@ -143,6 +143,7 @@ class NatsDriver:
         self._starting = asyncio.Lock()
         self._client: Client | None = None
         self._serving: asyncio.Task[None] | None = None
+        self._was_away = False
         self._is_closed = False
 
     # --- life -------------------------------------------------------------------------------------
@@ -168,6 +169,7 @@ class NatsDriver:
             why = await self._use(connection)
             if loop.time() - began > STEADY:
                 retry = FIRST_RETRY
+            self._was_away = True
             self._tell_all(f"the connection to NATS is lost: {why}")
             connected: Connection | None = None
             while connected is None:
@@ -175,7 +177,6 @@ class NatsDriver:
                 retry = min(retry * 2, LAST_RETRY)
                 connected = await self._try_to_connect()
             connection = connected
-            self._tell_all("NATS is there again: what others have sent meanwhile is lost")
 
     async def _try_to_connect(self) -> Connection | None:
         try:
@@ -328,6 +329,10 @@ class NatsDriver:
         """Listen on a new connection, and bring what is kept to it."""
         for listener in list(self._listeners.values()):
             await self._open_inboxes(client, listener)
+        if self._was_away:
+            await client.flush()  # from here on nothing is missed
+            self._was_away = False
+            self._tell_all("NATS is there again: what others have sent meanwhile is lost")
         self._client = client
         self._is_connected.set()
         while True:
