@@ -32,10 +32,10 @@ FIRST_RETRY: Final = 0.1
 
 LAST_RETRY: Final = 1.5
 
-LOOK: Final = 2.0
+LOOK: Final = 1.5
 """Seconds of silence after which Redis is asked whether it is there."""
 
-PATIENCE: Final = 3
+PATIENCE: Final = 2
 """How many of these times may pass without an answer."""
 
 MAX_BATCH: Final = 1_000
