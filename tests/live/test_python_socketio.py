@@ -13,11 +13,11 @@ import pytest
 import socketio
 import uvicorn
 from redis.asyncio import Redis as Client
-from tests.live.engines import Redis
 
 from sockwave import Server, connect
 from sockwave.adapters import PythonSocketIOAdapter
 from sockwave.socketio.core.cluster_contract import SupportsHearing
+from tests.live.engines import Redis
 from tests.support.raw import until
 
 if TYPE_CHECKING:

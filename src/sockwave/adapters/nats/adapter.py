@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
-from sockwave.adapters.nats.contract import CAPABILITIES, DEFAULT_BACKLOG
+from sockwave.adapters.nats.contract import (
+    CAPABILITIES,
+    DEFAULT_BACKLOG,
+    DEFAULT_PREFIX,
+    DEFAULT_SERVER,
+)
+from sockwave.adapters.nats.sources import make_source
 from sockwave.adapters.nats.subjects import Subjects, check_prefix
 from sockwave.adapters.options import ClusterOptions
 from sockwave.adapters.recovering import cluster_adapter
@@ -20,15 +25,9 @@ if TYPE_CHECKING:
 
     from sockwave.adapters.adapter import ClusterAdapter
     from sockwave.adapters.driver import Driver
-    from sockwave.adapters.nats.connection import Source
     from sockwave.socketio.core.recovery_contract import RecoveringHost
 
 __all__ = ["NatsAdapter"]
-
-DEFAULT_PORT: Final = 4222
-
-_WITH_PORT: Final = frozenset({"nats", "tls"})
-_SCHEMES: Final = frozenset({*_WITH_PORT, "ws", "wss"})
 
 
 class NatsAdapter:
@@ -64,9 +63,9 @@ class NatsAdapter:
 
     def __init__(
         self,
-        servers: str | Sequence[str] | Client = "nats://localhost:4222",
+        servers: str | Sequence[str] | Client = DEFAULT_SERVER,
         *,
-        prefix: str = "sockwave",
+        prefix: str = DEFAULT_PREFIX,
         tls: ssl.SSLContext | None = None,
         credentials: str | None = None,
         nkeys_seed: str | None = None,
@@ -78,7 +77,7 @@ class NatsAdapter:
         if options is not None and not isinstance(options, ClusterOptions):
             raise TypeError(f"options must be ClusterOptions, not {type(options).__name__}")
         self._options = options
-        source = _source(servers, tls, credentials, nkeys_seed)
+        source = make_source("NatsAdapter", servers, tls, credentials, nkeys_seed)
         subjects = Subjects(prefix)
 
         def make() -> Driver:
@@ -95,55 +94,3 @@ class NatsAdapter:
     async def aclose(self) -> None:
         """Disconnect from the others; the server does, when it has closed its namespaces."""
         await self._driver.aclose()
-
-
-def _source(
-    servers: str | Sequence[str] | Client,
-    tls: ssl.SSLContext | None,
-    credentials: str | None,
-    nkeys_seed: str | None,
-) -> Source:
-    """What makes the connections.
-
-    Raises:
-        ModuleNotFoundError: nats-py is not installed.
-        TypeError, ValueError: It is neither URLs nor a client, or a URL is none.
-    """
-    try:
-        from nats.aio.client import Client
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            'NatsAdapter needs nats-py: pip install "sockwave[nats]"', name=error.name
-        ) from error
-    from sockwave.adapters.nats.connection import GivenClient, OwnClients
-
-    if isinstance(servers, Client):
-        if tls is not None or credentials is not None or nkeys_seed is not None:
-            raise ValueError("tls, credentials and nkeys_seed are for URLs: a client has its own")
-        return GivenClient(servers)
-    urls = [servers] if isinstance(servers, str) else list(servers)
-    if not urls:
-        raise ValueError("servers: there is none")
-    urls = [_checked_url(url) for url in urls]
-    return OwnClients(urls, tls=tls, credentials=credentials, nkeys_seed=nkeys_seed)
-
-
-def _checked_url(url: str) -> str:
-    """A URL with its port; what is wrong with one does not come into the text, for its password.
-
-    Raises:
-        TypeError, ValueError: It is none.
-    """
-    if not isinstance(url, str):
-        raise TypeError(f"servers must be URLs or a client of nats-py, not {type(url).__name__}")
-    wanted = "servers: a URL of NATS has the form nats://host:4222 or tls://host:4222"
-    try:
-        parts = urlsplit(url)
-        has_port = parts.port is not None
-    except ValueError:
-        raise ValueError(wanted) from None
-    if parts.scheme not in _SCHEMES or not parts.hostname:
-        raise ValueError(wanted)
-    if has_port or parts.scheme not in _WITH_PORT:
-        return url
-    return parts._replace(netloc=f"{parts.netloc.rstrip(':')}:{DEFAULT_PORT}").geturl()
