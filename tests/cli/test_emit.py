@@ -44,7 +44,7 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> Kept:
         made.append((url, options))
         return AsyncEmitter(kept, "/")
 
-    for name in ("RedisEmitter", "RedisStreamsEmitter", "PostgresEmitter"):
+    for name in ("NatsEmitter", "RedisEmitter", "RedisStreamsEmitter", "PostgresEmitter"):
         monkeypatch.setattr(emitters, name, make)
     return kept
 

@@ -3,8 +3,10 @@
 from sockwave.adapters.adapter import ClusterAdapter
 from sockwave.adapters.driver import Capabilities, Driver, Receiver
 from sockwave.adapters.memory import Faults, MemoryBroker, MemoryDriver
+from sockwave.adapters.nats.adapter import NatsAdapter
 from sockwave.adapters.options import ClusterOptions
 from sockwave.adapters.postgres.adapter import PostgresAdapter
+from sockwave.adapters.python_socketio.adapter import PythonSocketIOAdapter
 from sockwave.adapters.redis.adapters import RedisAdapter, ShardedRedisAdapter
 from sockwave.adapters.unix import UnixDriver
 from sockwave.adapters.workers import WorkersAdapter
@@ -17,7 +19,9 @@ __all__ = [
     "Faults",
     "MemoryBroker",
     "MemoryDriver",
+    "NatsAdapter",
     "PostgresAdapter",
+    "PythonSocketIOAdapter",
     "Receiver",
     "RedisAdapter",
     "ShardedRedisAdapter",

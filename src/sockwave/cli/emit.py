@@ -21,6 +21,12 @@ MOST_REPEATED: Final = 60
 
 REDIS: Final = frozenset({"redis", "rediss", "unix"})
 POSTGRES: Final = frozenset({"postgres", "postgresql"})
+NATS: Final = frozenset({"nats", "tls", "ws", "wss"})
+
+PREFIX: Final = "socket.io"
+"""Of what is shared with servers in JavaScript."""
+
+NATS_PREFIX: Final = "sockwave"
 
 
 @click.command()
@@ -31,7 +37,7 @@ POSTGRES: Final = frozenset({"postgres", "postgresql"})
     envvar="SOCKWAVE_URL",
     required=True,
     show_envvar=True,
-    help="Of what the servers share: redis://, rediss://, unix:// or postgresql://.",
+    help="Of what the servers share: redis://, rediss://, unix://, postgresql://, nats:// or tls://.",
 )
 @click.option("--to", "rooms", metavar="ROOM", multiple=True, help="Only to this room; or several.")
 @click.option("--except", "excluded", metavar="ROOM", multiple=True, help="Not to this room.")
@@ -42,9 +48,8 @@ POSTGRES: Final = frozenset({"postgres", "postgresql"})
 )
 @click.option(
     "--prefix",
-    default="socket.io",
-    show_default=True,
-    help="What the adapter of the servers has as key, stream_name or channel_prefix.",
+    show_default="socket.io; sockwave on NATS",
+    help="What the adapter of the servers has as key, stream_name, channel_prefix or prefix.",
 )
 def emit(
     event: str,
@@ -55,14 +60,14 @@ def emit(
     namespace: str,
     volatile: bool,
     streams: bool,
-    prefix: str,
+    prefix: str | None,
 ) -> None:
     """Send EVENT, with arguments in JSON, to the clients of all servers.
 
     \b
     sockwave emit --url redis://localhost --to lobby news '"It rains"' '{"n": 1}'
 
-    It is done when Redis or PostgreSQL has taken it: nobody says who hears it.
+    It is done when Redis, PostgreSQL or NATS has taken it: nobody says who hears it.
     """
     values = [_value(argument) for argument in arguments]
     try:
@@ -80,20 +85,24 @@ def _value(text: str) -> Any:
         raise Failure(f"not JSON: {start} (text needs quotes: '\"...\"')") from None
 
 
-def _emitter(url: str, prefix: str, *, streams: bool) -> AsyncEmitter[Any]:
+def _emitter(url: str, prefix: str | None, *, streams: bool) -> AsyncEmitter[Any]:
     """Choose by the scheme of the URL, of which nothing is repeated: it has a password."""
     from sockwave import emitters
 
     scheme = urlsplit(url).scheme
     if scheme in REDIS:
         if streams:
-            return emitters.RedisStreamsEmitter(url, stream_name=prefix)
-        return emitters.RedisEmitter(url, key=prefix)
+            return emitters.RedisStreamsEmitter(url, stream_name=prefix or PREFIX)
+        return emitters.RedisEmitter(url, key=prefix or PREFIX)
     if streams:
         raise Failure("--streams is about Redis, and --url is not")
     if scheme in POSTGRES:
-        return emitters.PostgresEmitter(url, channel_prefix=prefix)
-    raise Failure("--url must begin with redis://, rediss://, unix:// or postgresql://")
+        return emitters.PostgresEmitter(url, channel_prefix=prefix or PREFIX)
+    if scheme in NATS:
+        return emitters.NatsEmitter(url, prefix=prefix or NATS_PREFIX)
+    raise Failure(
+        "--url must begin with redis://, rediss://, unix://, postgresql://, nats:// or tls://"
+    )
 
 
 async def _emit(

@@ -7,6 +7,7 @@ The servers have the adapter that fits. `sockwave.sync` has the same emitters fo
 asyncio.
 """
 
+from sockwave.emitters.nats import NatsEmitter
 from sockwave.emitters.operators import EmitterOperator, NamespaceEmitter
 from sockwave.emitters.postgres import PostgresEmitter
 from sockwave.emitters.redis import RedisEmitter, RedisStreamsEmitter
@@ -14,6 +15,7 @@ from sockwave.emitters.redis import RedisEmitter, RedisStreamsEmitter
 __all__ = [
     "EmitterOperator",
     "NamespaceEmitter",
+    "NatsEmitter",
     "PostgresEmitter",
     "RedisEmitter",
     "RedisStreamsEmitter",

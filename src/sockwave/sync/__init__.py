@@ -12,12 +12,13 @@ with sockwave.sync.RedisEmitter("redis://localhost:6379") as emitter:
 """
 
 from sockwave.sync.client import EndOfEvents, Events, Manager, Operator, Socket, connect
-from sockwave.sync.emitters import PostgresEmitter, RedisEmitter, RedisStreamsEmitter
+from sockwave.sync.emitters import NatsEmitter, PostgresEmitter, RedisEmitter, RedisStreamsEmitter
 
 __all__ = [
     "EndOfEvents",
     "Events",
     "Manager",
+    "NatsEmitter",
     "Operator",
     "PostgresEmitter",
     "RedisEmitter",

@@ -12,7 +12,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+from sockwave.adapters.nats.contract import DEFAULT_PREFIX as NATS_PREFIX
+from sockwave.adapters.nats.contract import DEFAULT_SERVER
 from sockwave.adapters.postgres.wire import DEFAULT_PREFIX, DEFAULT_TABLE
+from sockwave.emitters.nats import nats_engine
 from sockwave.emitters.operators import NamespaceEmitter, namespace_name
 from sockwave.emitters.postgres import postgres_engine
 from sockwave.emitters.redis import DEFAULT_KEY, DEFAULT_LENGTH, check_streams, needs_redis
@@ -21,14 +24,21 @@ from sockwave.engine.core.option_checks import check_text
 from sockwave.sync.engines import PortalEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import ssl
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from sockwave.adapters.messages import Message
     from sockwave.emitters.redis_wire import Command
     from sockwave.sync.engines import BlockingEngine
 
-__all__ = ["BlockingEmitter", "PostgresEmitter", "RedisEmitter", "RedisStreamsEmitter"]
+__all__ = [
+    "BlockingEmitter",
+    "NatsEmitter",
+    "PostgresEmitter",
+    "RedisEmitter",
+    "RedisStreamsEmitter",
+]
 
 E = TypeVar("E")
 
@@ -69,6 +79,42 @@ class BlockingEmitter(NamespaceEmitter[None], Generic[E]):
     def close(self) -> None:
         """Disconnect; nothing is emitted afterwards."""
         self._engine.close()
+
+
+class NatsEmitter(BlockingEmitter[Any]):
+    """Emits to the clients of servers with a `NatsAdapter`.
+
+    It has one connection in each process that emits, made with its first event. Events of one
+    thread arrive in the order of the calls.
+
+    Args:
+        servers: A URL, `nats://user:password@host:4222` or `tls://...`, or several of one cluster
+            of NATS.
+        namespace: That is reached without `of`.
+        prefix: As the servers have it.
+        tls: For TLS with settings of your own.
+        credentials: Path of a credentials file (JWT and seed).
+        nkeys_seed: Path of a file with a seed.
+
+    Raises:
+        ModuleNotFoundError: nats-py is missing: `pip install "sockwave[nats]"`.
+        ValueError: A URL is none, or the prefix cannot begin a subject.
+    """
+
+    def __init__(
+        self,
+        servers: str | Sequence[str] = DEFAULT_SERVER,
+        *,
+        namespace: str = "/",
+        prefix: str = NATS_PREFIX,
+        tls: ssl.SSLContext | None = None,
+        credentials: str | None = None,
+        nkeys_seed: str | None = None,
+    ) -> None:
+        # A client of nats-py belongs to one event loop, and to one process.
+        urls = [servers] if isinstance(servers, str) else list(servers)
+        make = partial(nats_engine, urls, prefix, tls, credentials, nkeys_seed)
+        super().__init__(PortalEngine(make(), make, "NatsEmitter"), namespace)
 
 
 class PostgresEmitter(BlockingEmitter[Any]):

@@ -1,0 +1,96 @@
+"""The adapter of processes anywhere that share a NATS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sockwave.adapters.nats.contract import (
+    CAPABILITIES,
+    DEFAULT_BACKLOG,
+    DEFAULT_PREFIX,
+    DEFAULT_SERVER,
+)
+from sockwave.adapters.nats.sources import make_source
+from sockwave.adapters.nats.subjects import Subjects, check_prefix
+from sockwave.adapters.options import ClusterOptions
+from sockwave.adapters.recovering import cluster_adapter
+from sockwave.adapters.renewed_bytes import RenewedBytesDriver
+from sockwave.engine.core.option_checks import check_integer
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Sequence
+
+    from nats.aio.client import Client
+
+    from sockwave.adapters.adapter import ClusterAdapter
+    from sockwave.adapters.driver import Driver
+    from sockwave.socketio.core.recovery_contract import RecoveringHost
+
+__all__ = ["NatsAdapter"]
+
+
+class NatsAdapter:
+    """Makes one server of processes on any machines, by way of NATS.
+
+        io = Server(adapter=NatsAdapter("nats://localhost:4222"))
+
+    Broadcasts, rooms and questions reach the clients of all processes with the same prefix. What
+    one process sends arrives at each other one in the order of the calls, at most once. While NATS
+    is away each process serves its own clients and keeps what it sends; it connects again for ever.
+    What others send to it meanwhile is lost, and `cluster_error` says so. A client that polls must
+    reach the same process every time.
+
+    It connects in the event loop of each process. Each server of a process needs one of its own.
+
+    Args:
+        servers: A URL, `nats://user:password@host:4222` or `tls://...`, or several of one cluster
+            of NATS; or a client of nats-py that you connect and close yourself. Messages that it
+            keeps while it has no connection are its own affair.
+        prefix: What all subjects begin with: letters, digits, `-`, `_`, and points between them.
+            Servers with different ones know nothing of each other.
+        tls: For TLS with settings of your own; only with URLs.
+        credentials: Path of a credentials file (JWT and seed); only with URLs.
+        nkeys_seed: Path of a file with a seed; only with URLs.
+        options: Times and bounds of the cluster.
+        max_backlog: Bytes kept while NATS is away, or does not take them. What does not fit is
+            dropped, and `cluster_error` says so.
+
+    Raises:
+        ModuleNotFoundError: nats-py is not installed.
+        ValueError: A URL is none, or the prefix cannot begin a subject.
+    """
+
+    def __init__(
+        self,
+        servers: str | Sequence[str] | Client = DEFAULT_SERVER,
+        *,
+        prefix: str = DEFAULT_PREFIX,
+        tls: ssl.SSLContext | None = None,
+        credentials: str | None = None,
+        nkeys_seed: str | None = None,
+        options: ClusterOptions | None = None,
+        max_backlog: int = DEFAULT_BACKLOG,
+    ) -> None:
+        check_prefix(prefix)
+        check_integer("max_backlog", max_backlog, 0)
+        if options is not None and not isinstance(options, ClusterOptions):
+            raise TypeError(f"options must be ClusterOptions, not {type(options).__name__}")
+        self._options = options
+        source = make_source("NatsAdapter", servers, tls, credentials, nkeys_seed)
+        subjects = Subjects(prefix)
+
+        def make() -> Driver:
+            from sockwave.adapters.nats.driver import NatsDriver
+
+            return NatsDriver(source, subjects, max_backlog=max_backlog)
+
+        self._driver = RenewedBytesDriver(make, CAPABILITIES)
+
+    def __call__(self, namespace: RecoveringHost) -> ClusterAdapter:
+        """Make the adapter of a namespace; the server does."""
+        return cluster_adapter(namespace, self._driver, self._options)
+
+    async def aclose(self) -> None:
+        """Disconnect from the others; the server does, when it has closed its namespaces."""
+        await self._driver.aclose()

@@ -1,0 +1,250 @@
+"""Connections to NATS: made by us, again for each connection, or a client of the user's own.
+
+Theory. A client of nats-py connects again by itself, but gives up after some errors of the server,
+keeps what is published meanwhile in a buffer that fails when it is full, and says little of either.
+So a client of ours serves one connection; when that ends, the client is closed and the driver has
+another one made. A client of the user's own is taken as it is: it serves while it is connected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from nats.aio.client import Client
+from nats.aio.transport import TcpTransport
+from nats.errors import Error as NatsError
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Coroutine
+
+__all__ = ["Connection", "GivenClient", "OwnClients", "Source"]
+
+_logger: Final = logging.getLogger("sockwave.adapters")
+
+CONNECT_TIMEOUT: Final = 2
+"""Seconds for each step of a connection to one server."""
+
+CONNECT_PATIENCE: Final = 10.0
+"""Seconds for a connection to any of them."""
+
+PING_INTERVAL: Final = 3
+"""Seconds between two questions whether the server is there; a connection on which two of them are
+not answered ends."""
+
+MAX_PENDING: Final = 256 * 1024
+"""Bytes that the client keeps before whoever publishes waits for the network."""
+
+CLOSE_PATIENCE: Final = 2.0
+"""Seconds that closing may take."""
+
+LOOK: Final = 0.25
+"""Seconds between two looks whether the user's client is connected: it has callbacks for this, but
+they are the user's."""
+
+
+class Connection(Protocol):
+    """A connection that stands.
+
+    Attributes:
+        client: Of nats-py.
+    """
+
+    client: Client
+
+    async def ended(self) -> str:
+        """Wait for its end, and say why."""
+
+    async def close(self) -> None:
+        """End it, if it is ours; it takes no longer than a few seconds, and does not fail."""
+
+
+class Source(Protocol):
+    """Makes connections."""
+
+    async def connect(self, failed: Callable[[str], None]) -> Connection:
+        """Connect once.
+
+        Args:
+            failed: Hears what the server refuses on the connection from then on.
+
+        Raises:
+            OSError: It does not work now.
+        """
+
+
+class OwnClients:
+    """Connects to servers; see `Source`.
+
+    Args:
+        servers: URLs, of which any will do.
+        tls: For TLS with settings of one's own.
+        credentials: Path of a file with a JWT and a seed.
+        nkeys_seed: Path of a file with a seed.
+    """
+
+    def __init__(
+        self,
+        servers: list[str],
+        *,
+        tls: ssl.SSLContext | None,
+        credentials: str | None,
+        nkeys_seed: str | None,
+    ) -> None:
+        self._servers = servers
+        self._options: dict[str, Any] = {}
+        if tls is not None:
+            self._options["tls"] = tls
+        if credentials is not None:
+            self._options["user_credentials"] = credentials
+        if nkeys_seed is not None:
+            self._options["nkeys_seed"] = nkeys_seed
+
+    async def connect(self, failed: Callable[[str], None]) -> Connection:
+        """Connect to any of the servers."""
+        is_tcp = all(url.startswith(("nats:", "tls:")) for url in self._servers)
+        connection = _OwnConnection(failed, is_tcp=is_tcp)
+        try:
+            async with asyncio.timeout(CONNECT_PATIENCE):
+                await connection.connect(self._servers, self._options)
+        except (NatsError, OSError, TimeoutError, ValueError) as error:
+            await connection.close()
+            raise ConnectionError(f"no server of NATS takes us: {connection.error!r}") from error
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+
+class _Transport(TcpTransport):
+    """A connection that ends at once when it is closed.
+
+    nats-py waits at the end until all is written: on a server that stands still, for ever.
+    """
+
+    def __bool__(self) -> bool:
+        """Whether it is there at all: nats-py asks before it connects, and takes another one."""
+        return True
+
+    def close(self) -> None:
+        """Cut it; what had to arrive was confirmed before."""
+        if self._io_writer is not None:
+            self._io_writer.transport.abort()
+
+
+class _Client(Client):
+    """With a transport of ours, where it may have one."""
+
+    def __init__(self, *, is_tcp: bool) -> None:
+        super().__init__()
+        self.own_transport = _Transport() if is_tcp else None  # type: ignore[no-untyped-call]
+        if self.own_transport is not None:
+            self._transport = self.own_transport
+
+    def abort(self) -> None:
+        """Cut the connection, if it is still there."""
+        if self.own_transport is not None:
+            self.own_transport.close()
+
+
+class _OwnConnection:
+    """A client of ours, for one connection."""
+
+    def __init__(self, failed: Callable[[str], None], *, is_tcp: bool) -> None:
+        self._own = _Client(is_tcp=is_tcp)
+        self.client: Client = self._own
+        self.error: Exception | None = None
+        self._failed = failed
+        self._stands = False
+        self._ended = asyncio.Event()
+
+    async def connect(self, servers: list[str], options: dict[str, Any]) -> None:
+        """Connect; each server is tried twice, at once."""
+        await self.client.connect(
+            servers=list(servers),
+            error_cb=self._error,
+            disconnected_cb=self._disconnected,
+            closed_cb=self._closed,
+            name="sockwave",
+            connect_timeout=CONNECT_TIMEOUT,
+            reconnect_time_wait=0,
+            max_reconnect_attempts=1,
+            ping_interval=PING_INTERVAL,
+            max_outstanding_pings=2,
+            pending_size=MAX_PENDING,
+            flush_timeout=CONNECT_PATIENCE,
+            **options,
+        )
+        self._stands = True
+
+    async def ended(self) -> str:
+        """Wait for its end."""
+        await self._ended.wait()
+        return "it was closed" if self.error is None else repr(self.error)
+
+    async def close(self) -> None:
+        """End it."""
+        await _quietly(self.client.close())
+        self._own.abort()
+
+    async def _error(self, error: Exception) -> None:
+        self.error = error
+        if self._stands and "permissions violation" in str(error).lower():
+            # All else ends the connection, and is told then.
+            self._failed(f"NATS refuses: {error}")
+
+    async def _disconnected(self) -> None:
+        self._ended.set()
+        if not self.client.is_closed:
+            # It would connect again by itself, with what it has kept. Closing cancels this.
+            await asyncio.Event().wait()
+
+    async def _closed(self) -> None:
+        self._ended.set()
+
+
+class GivenClient:
+    """Takes a client of the user's own; see `Source`.
+
+    It is never closed here. What it refuses or loses goes to its own callbacks.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def connect(self, failed: Callable[[str], None]) -> Connection:
+        """See whether it is connected."""
+        if not self._client.is_connected or self._client.is_draining:
+            raise ConnectionError("the client of NATS is not connected")
+        return _GivenConnection(self._client)
+
+
+class _GivenConnection:
+    """The time in which the user's client has one connection."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self._reconnects = client.stats["reconnects"]
+
+    async def ended(self) -> str:
+        """Wait until it has lost its connection, or has another one."""
+        client = self.client
+        while client.is_connected and client.stats["reconnects"] == self._reconnects:
+            await asyncio.sleep(LOOK)
+        return "the client is not connected"
+
+    async def close(self) -> None:
+        """It is the user's."""
+
+
+async def _quietly(closing: Coroutine[Any, Any, None]) -> None:
+    """Let something close, and take its word for it."""
+    try:
+        async with asyncio.timeout(CLOSE_PATIENCE):
+            await closing
+    except (NatsError, OSError, TimeoutError) as error:
+        _logger.debug("a connection to NATS did not close in order: %r", error)
+    except AssertionError:  # of nats-py: it has not even begun to connect
+        pass

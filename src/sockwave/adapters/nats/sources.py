@@ -1,0 +1,77 @@
+"""Where NATS is: addresses, or a client of the user's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Sequence
+
+    from nats.aio.client import Client
+
+    from sockwave.adapters.nats.connection import Source
+
+__all__ = ["make_source"]
+
+DEFAULT_PORT: Final = 4222
+
+_WITH_PORT: Final = frozenset({"nats", "tls"})
+_SCHEMES: Final = frozenset({*_WITH_PORT, "ws", "wss"})
+
+
+def make_source(
+    who: str,
+    servers: str | Sequence[str] | Client,
+    tls: ssl.SSLContext | None,
+    credentials: str | None,
+    nkeys_seed: str | None,
+) -> Source:
+    """What makes the connections.
+
+    Args:
+        who: Wants them, for people.
+
+    Raises:
+        ModuleNotFoundError: nats-py is not installed.
+        TypeError, ValueError: It is neither URLs nor a client, or a URL is none.
+    """
+    try:
+        from nats.aio.client import Client
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f'{who} needs nats-py: pip install "sockwave[nats]"', name=error.name
+        ) from error
+    from sockwave.adapters.nats.connection import GivenClient, OwnClients
+
+    if isinstance(servers, Client):
+        if tls is not None or credentials is not None or nkeys_seed is not None:
+            raise ValueError("tls, credentials and nkeys_seed are for URLs: a client has its own")
+        return GivenClient(servers)
+    urls = [servers] if isinstance(servers, str) else list(servers)
+    if not urls:
+        raise ValueError("servers: there is none")
+    urls = [_checked_url(url) for url in urls]
+    return OwnClients(urls, tls=tls, credentials=credentials, nkeys_seed=nkeys_seed)
+
+
+def _checked_url(url: str) -> str:
+    """A URL with its port; what is wrong with one does not come into the text, for its password.
+
+    Raises:
+        TypeError, ValueError: It is none.
+    """
+    if not isinstance(url, str):
+        raise TypeError(f"servers must be URLs or a client of nats-py, not {type(url).__name__}")
+    wanted = "servers: a URL of NATS has the form nats://host:4222 or tls://host:4222"
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port is not None
+    except ValueError:
+        raise ValueError(wanted) from None
+    if parts.scheme not in _SCHEMES or not parts.hostname:
+        raise ValueError(wanted)
+    if has_port or parts.scheme not in _WITH_PORT:
+        return url
+    return parts._replace(netloc=f"{parts.netloc.rstrip(':')}:{DEFAULT_PORT}").geturl()

@@ -1,0 +1,156 @@
+"""`PythonSocketIOAdapter`: what it takes and refuses, and what the channel brings."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import pickle
+import sys
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from sockwave import Server
+from sockwave.adapters import PythonSocketIOAdapter
+from tests.adapters.fakes import FakeClusterNamespace
+from tests.support.raw import until
+
+SID = "aaaaaaaaaaaaaaaaaaaa"
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "text"),
+    [
+        ({"url_or_client": "http://u:secret@h"}, ValueError, "a URL of Redis begins with"),
+        ({"url_or_client": 5}, TypeError, "url_or_client must be"),
+        ({"channel": 5}, TypeError, "channel"),
+        ({"max_backlog": -1}, ValueError, "max_backlog"),
+    ],
+)
+def test_wrong_arguments_are_refused_without_passwords(
+    arguments: dict[str, Any], kind: type[Exception], text: str
+) -> None:
+    with pytest.raises(kind, match=text) as refused:
+        PythonSocketIOAdapter(**arguments)
+    assert "secret" not in str(refused.value)
+
+
+def test_missing_library_is_named_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "redis"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(ModuleNotFoundError, match=r'pip install "sockwave\[redis\]"'):
+        PythonSocketIOAdapter()
+
+
+def test_recovery_is_refused_at_the_start() -> None:
+    with pytest.raises(ValueError, match="cannot do connection state recovery"):
+        Server(adapter=PythonSocketIOAdapter(NOWHERE), connection_state_recovery=True)
+
+
+class Process:
+    """An adapter with two namespaces, and a Redis that is not there."""
+
+    def __init__(self) -> None:
+        self.adapter = PythonSocketIOAdapter(NOWHERE, max_backlog=2_000)
+        self.namespaces = {}
+        for name in ("/", "/admin"):
+            namespace = self.namespaces[name] = FakeClusterNamespace(SID, name=name)
+            node = self.adapter(namespace)
+            namespace.adapter = node  # type: ignore[assignment] # it has rooms, too
+            node.start()
+
+    def packets(self, namespace: str) -> list[str]:
+        return [head for (head,) in self.namespaces[namespace][SID].packets]
+
+    def receive(self, **fields: Any) -> None:
+        message = {"method": "emit", "event": "x", "data": [], "host_id": "h", **fields}
+        self.adapter.bus_received(json.dumps(message).encode())
+
+
+def test_messages_go_to_their_namespaces_and_nonsense_leaves_a_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def play() -> None:
+        process = Process()
+        process.receive(namespace="/admin", event="a")
+        process.receive(event="b")
+        process.receive(namespace="/elsewhere")
+        process.receive(event="own", host_id=process.adapter.host)
+        process.receive(method="callback", host_id="another", sid=SID, id=1, args=[])
+        process.adapter.bus_received(pickle.dumps({"method": "emit", "event": "evil"}))
+        process.adapter.bus_received("decoded already")
+        process.receive(namespace="/admin", event="c")
+        assert process.packets("/") == ['42["b"]']
+        assert process.packets("/admin") == ['42/admin,["a"]', '42/admin,["c"]']
+        await process.adapter.aclose()
+        await process.adapter.aclose()
+
+    with caplog.at_level(logging.WARNING, "sockwave.adapters"):
+        asyncio.run(play())
+    lines = [each.getMessage() for each in caplog.records if "dropped" in each.getMessage()]
+    assert len(lines) == 2
+    assert "5.14.0" in lines[0]
+
+
+def test_failing_namespace_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    async def play() -> None:
+        process = Process()
+        process.namespaces["/"].sockets.clear()
+        process.namespaces["/"].sockets[SID] = None  # type: ignore[index, assignment]
+        process.receive(event="a")
+        process.receive(event="b", namespace="/admin")
+        assert process.packets("/admin") == ['42/admin,["b"]']
+        await process.adapter.aclose()
+
+    asyncio.run(play())
+    assert "internal error at a message of another server" in caplog.text
+
+
+def test_redis_that_is_not_there_is_told_once_and_what_is_sent_is_kept_within_bounds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from sockwave.adapters.python_socketio import channel
+
+    async def play() -> None:
+        process = Process()
+        failures = process.namespaces["/"].failures
+        await until(lambda: len(failures) == 2)
+        assert sorted(what.split(" does not")[0] for what in failures) == [
+            "listening to Redis",
+            "sending to Redis",
+        ]
+        assert process.adapter.is_deaf
+        assert await process.adapter.count() == 1
+        for _ in range(20):
+            process.adapter.publish(bytes(100))
+        await until(lambda: len(failures) == 3)
+        assert "dropped" in failures[2]
+        await process.adapter.aclose()
+
+    for name in ("FIRST_RETRY", "LAST_RETRY", "CLOSE_PATIENCE"):
+        monkeypatch.setattr(channel, name, 0.01)
+    asyncio.run(play())
+
+
+def test_client_of_ones_own_is_not_closed() -> None:
+    async def play() -> None:
+        client = Redis.from_url(NOWHERE)
+        adapter = PythonSocketIOAdapter(client)
+        closed: list[bool] = []
+
+        async def aclose(*args: Any) -> None:
+            closed.append(True)
+
+        namespace = FakeClusterNamespace()
+        adapter(namespace).start()
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(client, "aclose", aclose)
+            await adapter.aclose()
+        assert closed == []
+        await client.aclose()
+
+    asyncio.run(play())

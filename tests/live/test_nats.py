@@ -1,0 +1,223 @@
+"""`NatsAdapter` on a real NATS: the suite of carriers, and one that restarts, pauses, dies."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from click.testing import CliRunner
+
+import sockwave.sync
+from sockwave import Server, connect
+from sockwave.adapters import NatsAdapter
+from sockwave.adapters.nats.connection import OwnClients
+from sockwave.adapters.nats.driver import NatsDriver
+from sockwave.adapters.nats.subjects import Subjects
+from sockwave.cli import main
+from sockwave.emitters import NatsEmitter
+from sockwave.testing import DriverSuite
+from tests.adapters.test_memory import Ear
+from tests.live.engines import Nats
+from tests.support.process import free_port
+from tests.support.raw import until
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Iterator
+
+    from sockwave.adapters import Driver
+
+pytestmark = pytest.mark.live
+
+PATIENCE = 30.0
+
+
+def driver_of(*urls: str, prefix: str = "test", tls: ssl.SSLContext | None = None) -> NatsDriver:
+    source = OwnClients(list(urls), tls=tls, credentials=None, nkeys_seed=None)
+    return NatsDriver(source, Subjects(prefix))
+
+
+@asynccontextmanager
+async def two_drivers(*urls: str) -> AsyncIterator[tuple[NatsDriver, Ear, NatsDriver, Ear]]:
+    """Two that listen as "a" and "b"."""
+    a, b = driver_of(*urls), driver_of(*urls)
+    ears = Ear(), Ear()
+    async with AsyncExitStack() as stack:
+        for name, driver, ear in (("a", a, ears[0]), ("b", b, ears[1])):
+            stack.push_async_callback(driver.aclose)
+            await driver.start()
+            await driver.subscribe("/", name, ear)
+        yield a, ears[0], b, ears[1]
+
+
+class TestNats(DriverSuite):
+    """All that every carrier must do."""
+
+    @pytest.fixture(autouse=True)
+    def where(self, nats_url: str) -> None:
+        self.url, self.prefix = nats_url, uuid4().hex
+
+    async def make_driver(self) -> Driver:
+        return driver_of(self.url, prefix=self.prefix)
+
+
+class TestNatsWithSmallPayloads(TestNats):
+    """The same in parts."""
+
+    @pytest.fixture
+    def nats_url(self) -> Iterator[str]:
+        with Nats("max_payload: 4096") as nats:
+            yield nats.url
+
+
+async def test_nats_that_restarts_under_traffic_delivers_again_and_in_order() -> None:
+    with Nats() as nats:
+        async with two_drivers(nats.url) as (a, own, _, other):
+            sent = 0
+
+            def send() -> None:
+                nonlocal sent
+                sent += 1
+                a.publish("/", b"%d" % sent, to=frozenset({"b"}) if sent % 2 else None)
+
+            for _ in range(10):
+                for _ in range(50):
+                    send()
+                restarting = asyncio.create_task(asyncio.to_thread(nats.restart))
+                while not restarting.done():
+                    send()
+                    await asyncio.sleep(0.005)
+                await restarting
+                back = sent
+                async with asyncio.timeout(PATIENCE):
+                    while not other.heard or int(other.heard[-1]) <= back:
+                        send()
+                        await asyncio.sleep(0.005)
+            heard = list(map(int, other.heard))
+            assert heard == sorted(set(heard)), "each once, in order"
+            missing = sent - len(heard)
+            told = [what for what in other.lost if "NATS has lost" in what]
+            assert bool(told) == bool(missing) or own.lost, "no loss goes untold"
+            assert sum("is lost" in what for what in other.lost) >= 10
+
+
+async def test_what_is_sent_while_nats_is_away_arrives() -> None:
+    with Nats() as nats:
+        async with two_drivers(nats.url) as (a, own, b, other):
+            await asyncio.to_thread(nats.stop)
+            await until(lambda: own.lost and other.lost, PATIENCE)
+            sent = [b"%d" % number for number in range(500)]
+            for message in sent:
+                a.publish("/", message)
+            await asyncio.to_thread(nats.start)
+            # Who sends may be back before who listens: then the first of it is lost, and told.
+            await until(lambda: sent[-1] in other.heard or len(other.lost) >= 2, PATIENCE)
+            a.publish("/", b"last")
+            await until(lambda: b"last" in other.heard, PATIENCE)
+            assert other.heard == [*sent, b"last"][-len(other.heard) :]
+            b.publish("/", b"back", to=frozenset({"a"}))
+            await until(lambda: own.heard == [b"back"], PATIENCE)
+
+
+async def test_paused_nats_is_noticed_and_used_again() -> None:
+    with Nats() as nats:
+        async with two_drivers(nats.url) as (a, own, _, other):
+            await asyncio.to_thread(nats.pause)
+            await until(lambda: own.lost and other.lost, PATIENCE)
+            await asyncio.to_thread(nats.resume)
+            await until(lambda: len(own.lost) == 2 and len(other.lost) == 2, PATIENCE)
+            a.publish("/", b"x")
+            await until(lambda: b"x" in other.heard, PATIENCE)
+
+
+async def test_password_is_used_and_told_to_nobody() -> None:
+    with Nats('authorization: { user: "chat", password: "s3cret/x" }') as nats:
+        right = nats.url.replace("//", "//chat:s3cret%2Fx@")
+        wrong = driver_of(nats.url.replace("//", "//chat:wr0ng@"))
+        with pytest.raises(OSError, match="no server of NATS takes us") as refused:
+            await wrong.start()
+        assert "wr0ng" not in str(refused.value)
+        assert right
+
+
+async def test_process_moves_to_another_server_of_nats() -> None:
+    one_route, two_route = free_port(), free_port()
+
+    def cluster(own: int, other: int) -> str:
+        return (
+            f'cluster: {{ name: "c", listen: "127.0.0.1:{own}", '
+            f'routes: ["nats://127.0.0.1:{other}"], no_advertise: true }}'
+        )
+
+    with (
+        Nats(cluster(one_route, two_route), "server_name: one") as one,
+        Nats(cluster(two_route, one_route), "server_name: two") as two,
+    ):
+        async with two_drivers(one.url, two.url) as (a, own, b, other):
+            for number in range(1_000):  # until the servers know of both
+                a.publish("/", b"%d" % number)
+                await asyncio.sleep(0.01)
+                if other.heard:
+                    break
+            await asyncio.to_thread(one.kill)
+            b.publish("/", b"to a", to=frozenset({"a"}))
+            await until(lambda: len(other.lost) != 1 and len(own.lost) != 1, PATIENCE)
+            for number in range(1_000):
+                a.publish("/", b"again %d" % number)
+                await asyncio.sleep(0.01)
+                if other.heard[-1].startswith(b"again"):
+                    break
+            assert other.heard[-1].startswith(b"again")
+
+
+async def test_emitters_reach_clients(nats_url: str) -> None:
+    io = Server(adapter=NatsAdapter(nats_url))
+    got: list[tuple[Any, ...]] = []
+    async with io.listen() as listener, connect(listener.url) as client:
+        client.on_any(lambda *event: got.append(event))
+        await until(lambda: io.sockets, PATIENCE)
+        io.sockets_join("lobby")
+        await until(lambda: io.cluster.is_healthy, PATIENCE)
+        async with NatsEmitter(nats_url) as emitter:
+            while not got:  # until the server listens
+                await emitter.to("lobby").emit("a", b"\x00", "x" * 2_000_000)
+                await asyncio.sleep(0.05)
+        with sockwave.sync.NatsEmitter(nats_url) as blocking:
+            await asyncio.to_thread(blocking.to("lobby").emit, "b", None)
+        command = ["emit", "--url", nats_url, "--to", "lobby", "c", '{"d": 1}']
+        result = await asyncio.to_thread(CliRunner().invoke, main, command)
+        assert result.exit_code == 0, result.output
+        await until(lambda: got[-1] == ("c", {"d": 1}), PATIENCE)
+    assert got[0] == ("a", b"\x00", "x" * 2_000_000)
+    assert got[-2:] == [("b", None), ("c", {"d": 1})]
+
+
+async def test_servers_find_each_other_after_nats_was_away() -> None:
+    with Nats() as nats:
+        servers = [Server(adapter=NatsAdapter(nats.url)) for _ in range(2)]
+        a, b = servers
+        errors: list[str] = []
+
+        @a.on("cluster_error")
+        def failed(what: str, *more: Any) -> None:
+            errors.append(what)
+
+        async with a.listen(), b.listen():
+            await until(lambda: all(len(io.cluster.nodes) == 2 for io in servers), PATIENCE)
+            assert a.cluster.is_healthy
+            await asyncio.to_thread(nats.restart)
+            await until(lambda: len(errors) >= 2, PATIENCE)
+            await until(lambda: not a.cluster.is_healthy, PATIENCE)
+            heard: list[str] = []
+
+            @b.on("hello")
+            def hello() -> None:
+                heard.append("hello")
+
+            async with asyncio.timeout(PATIENCE):
+                while not heard:
+                    a.server_side_emit("hello")
+                    await asyncio.sleep(0.05)
