@@ -205,11 +205,19 @@ for _ in range(3):
 """Processes that end as programs do, without closing anything."""
 
 
-@pytest.mark.parametrize("kind", ["RedisEmitter", "RedisStreamsEmitter", "PostgresEmitter"])
+@pytest.mark.parametrize(
+    ("kind", "engine"),
+    [
+        ("RedisEmitter", "redis_url"),
+        ("RedisStreamsEmitter", "redis_url"),
+        ("PostgresEmitter", "postgres_dsn"),
+        ("NatsEmitter", "nats_url"),
+    ],
+)
 def test_end_of_a_forked_process_does_not_touch_the_connection_of_its_parent(
-    kind: str, redis_url: str, postgres_dsn: str
+    kind: str, engine: str, request: pytest.FixtureRequest
 ) -> None:
-    url = postgres_dsn if kind == "PostgresEmitter" else redis_url
+    url = request.getfixturevalue(engine)
     command = (sys.executable, "-W", "ignore", "-c", FORKING, kind, url)
     subprocess.run(command, check=True, timeout=DEADLINE)
 
