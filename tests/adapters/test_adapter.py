@@ -612,7 +612,7 @@ def test_carrier_that_cannot_be_reached_is_tried_again() -> None:
         a.adapter.start()
         b.adapter.start()
         await asyncio.sleep(3)
-        assert (away.tries, len(a.namespace.failures)) == (3, 3)
+        assert (away.tries, len(a.namespace.failures)) == (4, 1)
         assert "nobody there" in a.namespace.failures[0]
         a.adapter.broadcast(("x",), ALL)
         assert a.packets("A1") == [['42["x"]']]

@@ -21,6 +21,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from sockwave.adapters.backoff import Backoff
 from sockwave.adapters.cluster import Cluster
 from sockwave.adapters.life import Life
 from sockwave.adapters.local import LocalSockets, as_seen
@@ -50,9 +51,9 @@ if TYPE_CHECKING:
 __all__ = ["JOIN_LOOK", "ClusterAdapter"]
 
 FIRST_RETRY: Final = 0.5
-"""Seconds until a carrier that could not be reached is tried again; twice as long each time."""
+"""Seconds until a carrier that could not be reached is tried again."""
 
-LAST_RETRY: Final = 30.0
+LAST_RETRY: Final = 2.0
 
 JOIN_LOOK: Final = 0.01
 """Seconds between two looks whether the others are known."""
@@ -155,16 +156,17 @@ class ClusterAdapter(InMemoryAdapter):
 
     async def _join(self, life: Life) -> None:
         """Connect and subscribe, however often it takes."""
-        cluster, retry = life.cluster, FIRST_RETRY
+        cluster, backoff, told = life.cluster, Backoff(FIRST_RETRY, LAST_RETRY), ""
         while True:
             try:
                 await self._driver.start()
                 await self._driver.subscribe(self._namespace.name, cluster.id, self)
                 break
             except Exception as error:
-                self._namespace.cluster_failed(f"the carrier cannot be reached: {error!r}")
-            await asyncio.sleep(retry)
-            retry = min(retry * 2, LAST_RETRY)
+                what, told = told, f"the carrier cannot be reached: {error!r}"
+                if told != what:  # once, however long it takes
+                    self._namespace.cluster_failed(told)
+            await asyncio.sleep(backoff.pause())
         cluster.start(life.loop.time())
         self._arm(life)
 

@@ -23,13 +23,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 import secrets
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from nats.errors import Error as NatsError
 
+from sockwave.adapters.backoff import Backoff
 from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.nats.contract import CAPABILITIES, DEFAULT_BACKLOG
 from sockwave.adapters.nats.frames import SENDER_SIZE, FrameReader, FrameWriter, sender_of
@@ -163,18 +163,17 @@ class NatsDriver:
     async def _serve(self, connection: Connection) -> None:
         """Use one connection after the other."""
         loop = asyncio.get_running_loop()
-        retry = FIRST_RETRY
+        backoff = Backoff(FIRST_RETRY, LAST_RETRY)
         while True:
             began = loop.time()
             why = await self._use(connection)
             if loop.time() - began > STEADY:
-                retry = FIRST_RETRY
+                backoff.reset()
             self._was_away = True
             self._tell_all(f"the connection to NATS is lost: {why}")
             connected: Connection | None = None
             while connected is None:
-                await asyncio.sleep(retry * random.uniform(0.5, 1.0))
-                retry = min(retry * 2, LAST_RETRY)
+                await asyncio.sleep(backoff.pause())
                 connected = await self._try_to_connect()
             connection = connected
 

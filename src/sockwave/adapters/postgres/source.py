@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import asyncpg
 
+from sockwave.adapters.backoff import Backoff
 from sockwave.adapters.floods import is_worth_a_line
 
 if TYPE_CHECKING:
@@ -162,10 +162,9 @@ async def reopened(
     Returns:
         It, and how many attempts have failed.
     """
-    pause, times = FIRST_RETRY, 0
+    backoff, times = Backoff(FIRST_RETRY, LAST_RETRY), 0
     while True:
-        await asyncio.sleep(pause * (0.5 + random.random() / 2))
-        pause = min(pause * 2, LAST_RETRY)
+        await asyncio.sleep(backoff.pause())
         connection: Connection | None = None
         try:
             connection = await source.open()

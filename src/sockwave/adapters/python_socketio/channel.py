@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from redis.exceptions import RedisError
 
+from sockwave.adapters.backoff import Backoff
 from sockwave.adapters.floods import is_worth_a_line
 
 if TYPE_CHECKING:
@@ -232,14 +232,14 @@ class _Success:
         self._listener = listener
         self._what = what
         self._is_failing = False
-        self._retry = FIRST_RETRY
+        self._backoff = Backoff(FIRST_RETRY, LAST_RETRY)
 
     def works(self) -> None:
         """It does."""
         if self._is_failing:
             _logger.info("%s works again", self._what)
         self._is_failing = False
-        self._retry = FIRST_RETRY
+        self._backoff.reset()
 
     def failed(self, error: BaseException) -> None:
         """It does not any more."""
@@ -249,6 +249,4 @@ class _Success:
 
     def pause(self) -> float:
         """Seconds until it is tried again."""
-        pause = self._retry * random.uniform(0.5, 1.0)
-        self._retry = min(self._retry * 2, LAST_RETRY)
-        return pause
+        return self._backoff.pause()
