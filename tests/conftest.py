@@ -22,6 +22,9 @@ LIVE: Final = "live"
 
 HERE: Final = Path(__file__).parent
 
+collect_ignore = [LIVE] if is_windows() else []
+"""Engines are started and stopped in the ways of Unix."""
+
 # Tests that others inherit: what they compare is shown.
 pytest.register_assert_rewrite("sockwave.testing")
 

@@ -50,9 +50,9 @@ class Traffic:
         while not self._is_over:
             await self.server.emit(to(), "n", self.server.name, self.sent)
             self.sent += 1
-            outcome = await self.server.do(
-                "ask", target=to("stays", timeout=1), event="who", args=[]
-            )
+            rooms = ("stays",) if self.asked % 2 else ()  # or those of victims, too
+            target = to(*rooms, timeout=1)
+            outcome = await self.server.do("ask", target=target, event="who", args=[])
             assert len(set(outcome["answers"])) == len(outcome["answers"]), outcome
             self.asked += 1
 

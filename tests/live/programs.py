@@ -212,8 +212,8 @@ def _signal(processes: Iterable[int], number: signal.Signals) -> None:
 def family(pid: int) -> list[int]:
     """A process and all that come from it, parents first."""
     children: dict[int, list[int]] = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal() and (state := _state(int(folder.name))):
+    for folder in Path("/proc").glob("[0-9]*"):  # there is none everywhere
+        if state := _state(int(folder.name)):
             children.setdefault(int(state[1]), []).append(int(folder.name))
     found = [pid]
     for each in found:
