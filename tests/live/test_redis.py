@@ -16,7 +16,7 @@ from sockwave.adapters.redis.classic import ClassicDriver
 from sockwave.adapters.redis.places import find_place
 from sockwave.adapters.redis.sharded import ShardedDriver
 from sockwave.platform import new_event_loop
-from sockwave.testing import LinkedClient
+from sockwave.testing import FaultProxy, LinkedClient
 from tests.live.engines import Redis, RedisCluster, Sentinel
 from tests.live.suites import MessageDriverSuite
 from tests.support.certificate import write_certificate
@@ -430,3 +430,40 @@ async def test_unix_socket_will_do(tmp_path: Path) -> None:
         async with servers(lambda: RedisAdapter(f"unix://{tmp_path}/redis.sock"), "A", "B") as ours:
             async with LinkedClient(ours[1]) as client:
                 await delivered(ours[0], client, 5)
+
+
+@pytest.mark.parametrize("kind", FAULTY)
+async def test_network_that_is_slow_keeps_everything_in_order(kind: str) -> None:
+    with Redis() as engine:
+        async with FaultProxy("127.0.0.1", engine.port, seed=1) as proxy:
+            url = f"redis://127.0.0.1:{proxy.port}"
+            async with servers(lambda: FAULTY[kind](url), "A", "B") as (a, b):
+                async with LinkedClient(b, timeout=40) as client:
+                    await heard(a, "B", client)
+                    failures: list[str] = []
+                    b.on("cluster_error", failures.append)
+                    for direction in (proxy.to_server, proxy.to_client):
+                        direction.delay, direction.jitter = 0.2, 0.1
+                        direction.rate = 100_000
+                    for number in range(100):
+                        a.emit("n", number, "x" * 5_000)  # half a megabyte: five seconds
+                    got = [(await client.received())[1][0] for _ in range(100)]
+                    assert got == list(range(100))
+                    assert not [what for what in failures if "lost" in what]
+
+
+async def test_network_that_swallows_everything_is_noticed() -> None:
+    with Redis() as engine:
+        async with FaultProxy("127.0.0.1", engine.port, seed=1) as proxy:
+            url = f"redis://127.0.0.1:{proxy.port}"
+            async with servers(lambda: RedisAdapter(url), "A", "B") as (a, b):
+                async with LinkedClient(b) as client:
+                    await delivered(a, client, 5)
+                    proxy.to_client.stall()
+                    async with asyncio.timeout(5 + 10 * UNIT):
+                        while a.cluster.is_healthy or b.cluster.is_healthy:
+                            await asyncio.sleep(0.05)
+                    accepted = proxy.accepted
+                    await until(lambda: proxy.accepted > accepted)
+                    proxy.to_client.resume()
+                    await delivered(a, client, 10)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sockwave.adapters.redis import carrier, link, publisher
+from sockwave.adapters.redis import carrier, echoes, link, publisher
 from tests.adapters.redis.ears import FakeEar, classic, listening, until
 from tests.adapters.redis.small_redis import SmallRedis, small_redis
 from tests.adapters.redis.test_classic import message, number
@@ -81,7 +81,11 @@ def test_redis_that_answers_nothing_is_given_up_and_found_again() -> None:
     run(scenario())
 
 
-def test_connections_that_bring_nothing_back_are_made_anew() -> None:
+def test_connections_that_bring_nothing_back_are_made_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(echoes, "PATIENCE", 0.02)
+
     async def scenario() -> None:
         async with small_redis() as redis:
             driver = classic(redis.url)

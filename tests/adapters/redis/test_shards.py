@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sockwave.adapters.redis import carrier, link, shards
+from sockwave.adapters.redis import echoes, link, shards
 from sockwave.adapters.redis.places import Place, find_place
 from sockwave.adapters.redis.shards import ShardCarriers
 from sockwave.adapters.redis.subscriber import SHARD
@@ -188,17 +188,20 @@ def test_cluster_that_is_away_is_looked_for_again() -> None:
     run(scenario())
 
 
-def test_cluster_that_brings_nothing_back_is_connected_to_anew() -> None:
+def test_cluster_that_brings_nothing_back_is_connected_to_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(echoes, "PATIENCE", 0.0)
+
     async def scenario() -> None:
         async with cluster("a", "b") as (_, carriers, lost):
             carriers.echo_sent()  # nobody is there yet
             await carriers.start()
-            for _ in range(carrier.ECHOES):
+            for _ in range(3):
                 carriers.echo_sent()
-            carriers.echo_heard()
-            for _ in range(carrier.ECHOES):
-                carriers.echo_sent()
+                carriers.echo_heard()
             assert not lost
+            carriers.echo_sent()
             carriers.echo_sent()
             await until(lambda: len(lost) == 2)
             assert all("does not come back" in what for what in lost)

@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from sockwave.adapters.floods import is_worth_a_line
+from sockwave.adapters.redis.echoes import EchoWatch
 from sockwave.adapters.redis.publisher import Publisher
 from sockwave.adapters.redis.subscriber import Subscriber
 
@@ -21,13 +22,12 @@ if TYPE_CHECKING:
     from sockwave.adapters.redis.places import Place
     from sockwave.adapters.redis.subscriber import Ear, Kind
 
-__all__ = ["Carrier"]
+__all__ = ["DEAF", "Carrier"]
 
 COUNT: Final = 2.0
 """Seconds that it may take to count servers; after that their number is not known."""
 
-ECHOES: Final = 2
-"""Messages to oneself that may be missing before the connections are made anew."""
+DEAF: Final = "what this process sends does not come back"
 
 _logger: Final = logging.getLogger("sockwave.adapters")
 
@@ -66,7 +66,7 @@ class Carrier:
         self._is_away = False
         self._is_known = False  # that Redis cannot be reached
         self._unanswered = 0
-        self._echoes = 0
+        self._echoes = EchoWatch()
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -150,19 +150,19 @@ class Carrier:
             return None
 
     def echo_sent(self) -> None:
-        """A message to oneself goes out: when none of them comes back any more, the connections
-        are of no use, however alive they look."""
-        if not self.is_there:
-            self._echoes = 0
-            return
-        self._echoes += 1
-        if self._echoes > ECHOES:
-            self._echoes = 0
-            self.renew("what this process sends does not come back")
+        """A message to oneself goes out: when none comes back, the connections are made anew."""
+        publisher = self.publisher
+        if self.is_there and self._echoes.is_deaf(
+            asyncio.get_running_loop().time(),
+            heard=self.subscriber.heard,
+            sent=publisher.sent,
+            answered=publisher.answered,
+        ):
+            self.renew(DEAF)
 
     def echo_heard(self) -> None:
         """One has come back."""
-        self._echoes = 0
+        self._echoes.heard()
 
     def renew(self, why: str) -> None:
         """Give up both connections; the next ones are made at once."""
@@ -182,7 +182,8 @@ class Carrier:
     def _look(self) -> None:
         if not self.is_there:
             return
-        self._was_there, self._is_known, self._echoes = True, True, 0
+        self._was_there = self._is_known = True
+        self._echoes.heard()  # what was sent before may be lost
         if self._is_away:
             self._is_away = False
             unknown, self._unanswered = self._unanswered, 0

@@ -65,6 +65,10 @@ class Publisher(LinkOwner):
         command: `PUBLISH` or `SPUBLISH`.
         max_backlog: Bytes that are kept.
         hears: Waits until this process listens.
+
+    Attributes:
+        sent: Messages that were written or are kept.
+        answered: How many of them Redis has taken or refused, or are lost with a connection.
     """
 
     def __init__(
@@ -75,6 +79,8 @@ class Publisher(LinkOwner):
         max_backlog: int,
         hears: Callable[[], Any],
     ) -> None:
+        self.sent = 0
+        self.answered = 0
         self.link = Link(place, self)
         self._host = host
         self._head = b"*3\r\n$%d\r\n%b\r\n$" % (len(command), command.encode())
@@ -108,6 +114,7 @@ class Publisher(LinkOwner):
         head = b"%b%d\r\n%b\r\n$%d\r\n" % (self._head, len(channel), channel, len(message))
         self._out += (head, message, b"\r\n")
         self._out_bytes += size
+        self.sent += 1
         replies = self._out_replies
         if replies and isinstance(last := replies[-1], int):
             replies[-1] = last + 1
@@ -157,6 +164,7 @@ class Publisher(LinkOwner):
             return
         oldest = replies[0]
         if isinstance(oldest, int):
+            self.answered += 1
             if oldest == 1:
                 replies.popleft()
             else:
@@ -195,6 +203,7 @@ class Publisher(LinkOwner):
                 unanswered += each
             elif not each.done():
                 each.set_exception(ConnectionError(f"the connection to Redis has ended: {why}"))
+        self.answered += unanswered
         self._host.publisher_ended(why, unanswered)
 
     def ask_for_sign(self) -> None:

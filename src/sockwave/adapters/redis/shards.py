@@ -16,7 +16,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
-from sockwave.adapters.redis.carrier import ECHOES, Carrier
+from sockwave.adapters.redis.carrier import DEAF, Carrier
+from sockwave.adapters.redis.echoes import EchoWatch
 from sockwave.adapters.redis.subscriber import SHARD
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class ShardCarriers:
         self._task: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
-        self._echoes = 0
+        self._echoes = EchoWatch()
         self._is_closed = False
 
     # --- life -------------------------------------------------------------------------------------
@@ -220,15 +221,16 @@ class ShardCarriers:
 
     def echo_sent(self) -> None:
         """A message to oneself goes out; see `Carrier.echo_sent`."""
-        if not self.is_there:
-            self._echoes = 0
-            return
-        self._echoes += 1
-        if self._echoes > ECHOES:
-            self._echoes = 0
-            for carrier in self._carriers.values():
-                carrier.renew("what this process sends does not come back")
+        carriers = list(self._carriers.values())
+        if self.is_there and self._echoes.is_deaf(
+            asyncio.get_running_loop().time(),
+            heard=sum(each.subscriber.heard for each in carriers),
+            sent=sum(each.publisher.sent for each in carriers),
+            answered=sum(each.publisher.answered for each in carriers),
+        ):
+            for carrier in carriers:
+                carrier.renew(DEAF)
 
     def echo_heard(self) -> None:
         """One has come back."""
-        self._echoes = 0
+        self._echoes.heard()

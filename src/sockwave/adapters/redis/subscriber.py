@@ -64,9 +64,13 @@ class Subscriber(LinkOwner):
     Args:
         place: Where Redis is.
         host: Hears how it goes.
+
+    Attributes:
+        heard: Messages that have come.
     """
 
     def __init__(self, place: Place, host: SubscriberHost) -> None:
+        self.heard = 0
         self.link = Link(place, self)
         self._host = host
         self._ears: dict[tuple[Kind, bytes], Ear] = {}
@@ -161,6 +165,7 @@ class Subscriber(LinkOwner):
             elif kind == b"pong":
                 self._answered(name)
             return
+        self.heard += 1
         if ear is not None:
             try:
                 ear(channel, message)
