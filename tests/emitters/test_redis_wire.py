@@ -90,16 +90,16 @@ def test_events_of_the_streams_emitter(streams: Sent) -> None:
     emitter = NamespaceEmitter(streams, "/")
     emitter.emit("hello", 1, "x")
     emitter.emit("b", b"\x01\x02")
-    head = ("XADD", "socket.io", "MAXLEN", "~", 10_000, "*", "uid", "emitter", "nsp", "/")
+    head = ("XADD", "socket.io", "MAXLEN", "~", 10_000, "*", b"uid", b"emitter", b"nsp", b"/")
     plain, binary = streams.commands
     assert plain == (
-        *(*head, "type", "3", "data"),
+        *(*head, b"type", b"3", b"data"),
         (
             b'{"packet":{"type":2,"data":["hello",1,"x"],"nsp":"/"},'
             b'"opts":{"rooms":[],"flags":{},"except":[]}}'
         ),
     )
-    assert binary == (*head, "type", "3", "data", BINARY.encode())
+    assert binary == (*head, b"type", b"3", b"data", BINARY.encode())
     assert base64.b64decode(BINARY)
 
 
@@ -111,8 +111,8 @@ def test_requests_of_the_streams_emitter(streams: Sent) -> None:
         (command[11], json.loads(str(command[13], "utf-8")))  # type: ignore[arg-type] # it is bytes
         for command in streams.commands
     )
-    assert join == ("4", {"opts": {"rooms": ["r1"], "except": [], "flags": {}}, "rooms": ["r5"]})
-    assert event == ("9", {"packet": ["hi", 1]})
+    assert join == (b"4", {"opts": {"rooms": ["r1"], "except": [], "flags": {}}, "rooms": ["r5"]})
+    assert event == (b"9", {"packet": ["hi", 1]})
 
 
 def test_what_cannot_be_sent_is_refused_at_the_call(classic: Sent, streams: Sent) -> None:

@@ -8,6 +8,7 @@ from sockwave.adapters.options import ClusterOptions
 from sockwave.adapters.postgres.adapter import PostgresAdapter
 from sockwave.adapters.python_socketio.adapter import PythonSocketIOAdapter
 from sockwave.adapters.redis.adapters import RedisAdapter, ShardedRedisAdapter
+from sockwave.adapters.redis.streams import RedisStreamsAdapter
 from sockwave.adapters.unix import UnixDriver
 from sockwave.adapters.workers import WorkersAdapter
 
@@ -24,6 +25,7 @@ __all__ = [
     "PythonSocketIOAdapter",
     "Receiver",
     "RedisAdapter",
+    "RedisStreamsAdapter",
     "ShardedRedisAdapter",
     "UnixDriver",
     "WorkersAdapter",

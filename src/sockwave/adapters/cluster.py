@@ -306,6 +306,14 @@ class Cluster(Asking):
         """
         self._router.send(MessageType.SERVER_SIDE_EMIT, {"packet": list(args)}, None)
 
+    def send(self, type_: MessageType, data: dict[str, Any], to: frozenset[str] | None) -> None:
+        """Send a message that is the adapter's own business, to all or to some.
+
+        Raises:
+            EncodeError: It cannot be sent.
+        """
+        self._router.send(type_, data, to)
+
     # --- the way in -------------------------------------------------------------------------------
 
     def receive(self, data: bytes, now: float) -> None:

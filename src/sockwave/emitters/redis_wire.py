@@ -7,13 +7,13 @@ The classic adapter has a protocol of its own, older than that of all others: an
 
 from __future__ import annotations
 
-import base64
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
 from sockwave.adapters.messages import MessageType
+from sockwave.adapters.redis.stream_fields import encode_fields
 from sockwave.codec.json import encode_json
 from sockwave.errors import EncodeError
 from sockwave.socketio.core.encoded_event import copied
@@ -74,10 +74,7 @@ def streams_encoder(stream: str, max_length: int) -> Callable[[Message], Command
 
 
 def _streams(head: Command, message: Message) -> Command:
-    text, attachments = encode_json(message.data)
-    data = base64.b64encode(_msgpack(message.data)) if attachments else text
-    type_ = str(int(message.type))
-    return *head, "uid", message.sender, "nsp", message.namespace, "type", type_, "data", data
+    return *head, *encode_fields(message)
 
 
 def _msgpack(value: Any) -> bytes:

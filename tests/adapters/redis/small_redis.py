@@ -120,6 +120,10 @@ class SmallRedis:
             return 0
         return sum(client.take(channel, message, sharded=sharded) for client in self._clients)
 
+    def do_other(self, writer: asyncio.StreamWriter, name: bytes, args: list[bytes]) -> None:
+        """Commands that are not of pub/sub; `SmallStreams` has some."""
+        writer.write(b"-ERR unknown command\r\n")
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client, task = _Client(self, writer), asyncio.current_task()
         assert task is not None
@@ -177,7 +181,7 @@ class _Client:
             kind = b"SSUBSCRIBE" if args[0] == b"SHARDNUMSUB" else b"SUBSCRIBE"
             self.writer.write(array(args[1], redis.listeners(kind, args[1])))
         else:
-            self.writer.write(b"-ERR unknown command\r\n")
+            redis.do_other(self.writer, name, args)
 
     def _ping(self, args: list[bytes]) -> None:
         if self.wants:

@@ -194,7 +194,7 @@ class Link:
 
     async def _run(self) -> None:
         loop, wait = asyncio.get_running_loop(), FIRST_RETRY
-        while True:
+        while not self._is_closed:
             since = loop.time()
             connection = Connection(self._owner.replied)
             try:
@@ -220,6 +220,8 @@ class Link:
         """As long as it lasts."""
         self.connection = connection
         try:
+            if self._is_closed:  # redis-py can lose a cancellation while it connects
+                return
             await self._unless_gone(connection, self._owner.begin())
             if not connection.gone.is_set():
                 self.is_ready, self.failure = True, None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 if TYPE_CHECKING:
     import redis.asyncio
 
-__all__ = ["ClusterPlace", "Opened", "Place", "find_place"]
+__all__ = ["ClusterPlace", "KeyPlace", "Opened", "Place", "find_place"]
 
 CONNECT: Final = 5.0
 """Seconds that connecting may take, with all that is said before the first command."""
@@ -228,6 +228,20 @@ class ClusterPlace:
             return None
         return None if node is None else str(node.name)
 
+    async def run(self, *command: str | bytes | int) -> Any:
+        """Run a command at the node that has its key.
+
+        Raises:
+            OSError: It cannot be reached, or does not do it.
+        """
+        from redis.exceptions import RedisError
+
+        try:
+            async with asyncio.timeout(CONNECT):
+                return await self._client.execute_command(*command)
+        except (RedisError, OSError) as error:
+            raise ConnectionError(f"Redis Cluster at {self.name}: {error}") from error
+
     async def count_elsewhere(self, query: str, channel: str) -> int | None:
         """Listeners of a channel, at all nodes that answer."""
         async with asyncio.timeout(CONNECT):
@@ -240,6 +254,37 @@ class ClusterPlace:
             )
         counts = [_count_of(each) for each in answers if not isinstance(each, BaseException)]
         return sum(counts) if counts else None
+
+
+class KeyPlace:
+    """The node of a Redis Cluster that has a key; see `Place`.
+
+    Args:
+        cluster: Which.
+        key: What it has.
+    """
+
+    def __init__(self, cluster: ClusterPlace, key: str) -> None:
+        self._cluster = cluster
+        self._key = key
+
+    @property
+    def name(self) -> str:
+        """Of the cluster: the node may be another one each time."""
+        return self._cluster.name
+
+    async def open(self, protocol: asyncio.Protocol) -> Opened:
+        """Connect to the one that has it now."""
+        await self._cluster.look()
+        name = self._cluster.node_of(self._key)
+        node = None if name is None else self._cluster.nodes().get(name)
+        if node is None:
+            raise ConnectionError(f"no node of Redis Cluster at {self.name} has {self._key!r}")
+        return await node.open(protocol)
+
+    async def count_elsewhere(self, query: str, channel: str) -> int | None:
+        """Those of all nodes."""
+        return await self._cluster.count_elsewhere(query, channel)
 
 
 def _count_of(answer: Any) -> int:

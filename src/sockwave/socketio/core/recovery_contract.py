@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from sockwave.types import SocketId
 
 __all__ = [
+    "KeepsSessions",
     "MirroredSocket",
     "RecoveringHost",
     "RecoveryMeans",
+    "SupportsHaste",
     "SupportsMirrors",
     "SupportsRecovery",
     "SupportsRevocation",
+    "SupportsSupersession",
 ]
 
 
@@ -143,12 +146,37 @@ class SupportsRevocation(Protocol):
 
 
 @runtime_checkable
-class SupportsMirrors(Protocol):
-    """What an adapter offers beyond `SupportsRecovery` where several processes are one server:
-    what is kept for a socket is kept by another process, too."""
+class KeepsSessions(Protocol):
+    """An adapter that knows whether its namespace is needed while nobody is there. When that is
+    over it calls `RecoveryMeans.vacated`."""
+
+    @property
+    def has_saved(self) -> bool:
+        """Whether somebody may come back."""
+
+
+@runtime_checkable
+class SupportsHaste(Protocol):
+    """What an adapter offers beyond `SupportsRecovery` where sockets get events later than they are
+    emitted."""
+
+    def hasten(self, id_: SocketId) -> None:
+        """Something goes directly to a socket: it gets what was emitted to it before, at once."""
+
+
+@runtime_checkable
+class SupportsSupersession(Protocol):
+    """What an adapter offers beyond `SupportsRecovery` where clients may come to another process
+    before theirs has noticed their loss."""
 
     def when_wanted(self, wanted: Callable[[str], None]) -> None:
         """Call back with the secret of a client that has come to another process."""
+
+
+@runtime_checkable
+class SupportsMirrors(SupportsSupersession, Protocol):
+    """What an adapter offers beyond `SupportsRecovery` where several processes are one server:
+    what is kept for a socket is kept by another process, too."""
 
     def is_here(self, id_: SocketId) -> bool:
         """Whether a socket is here, or was lost here and is not elsewhere."""

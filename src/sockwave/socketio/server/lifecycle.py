@@ -401,6 +401,8 @@ class Lifecycle(JoinedSockets):
         """The application takes a socket out, or all of the client with its connection."""
         for each in self.sockets() if close else (socket,):
             if each.state in ENDABLE:
+                if each.namespace.recovery is not None:
+                    each.namespace.recovery.hasten(each.id)
                 name = each.namespace.name
                 goodbye = Packet(PacketType.DISCONNECT, name, None, None)
                 encode(goodbye, parser=self.server.parser).queue_on(self.session)

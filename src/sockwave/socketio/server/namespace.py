@@ -36,7 +36,7 @@ from sockwave.socketio.core.cluster_contract import (
 from sockwave.socketio.core.encoded_event import EncodedEvent, copied
 from sockwave.socketio.core.order import Lane, Order, check_order
 from sockwave.socketio.core.recovery import RecoveryAdapter
-from sockwave.socketio.core.recovery_contract import RecoveryMeans, SupportsRecovery
+from sockwave.socketio.core.recovery_contract import KeepsSessions, RecoveryMeans, SupportsRecovery
 from sockwave.socketio.server.cluster import CLUSTER_EVENTS
 from sockwave.socketio.server.collecting import AnswerCollector
 from sockwave.socketio.server.reached import ReachedSockets
@@ -376,7 +376,7 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
             and not self._sockets
             and not self._connecting
             and self.server.options.cleanup_empty_child_namespaces
-            and not (isinstance(self.adapter, RecoveryAdapter) and self.adapter.has_saved)
+            and not (isinstance(self.adapter, KeepsSessions) and self.adapter.has_saved)
         ):
             self.adapter.close()
             self.server.forget_namespace(self)

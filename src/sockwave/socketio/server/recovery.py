@@ -9,7 +9,12 @@ from sockwave.engine.core.states import State
 from sockwave.engine.core.transport import SLICE
 from sockwave.engine.server.sessions.ids import generate_id
 from sockwave.socketio.core.adapter import BroadcastOptions
-from sockwave.socketio.core.recovery_contract import SupportsMirrors, SupportsRevocation
+from sockwave.socketio.core.recovery_contract import (
+    SupportsHaste,
+    SupportsMirrors,
+    SupportsRevocation,
+    SupportsSupersession,
+)
 from sockwave.socketio.core.saved_session import SavedSession
 from sockwave.types import DisconnectReason
 
@@ -124,8 +129,9 @@ class NamespaceRecovery:
         self._live: dict[str, RecoverableSocket] = {}
         # The same adapter, where other processes keep copies of what it keeps.
         self._mirrors = adapter if isinstance(adapter, SupportsMirrors) else None
-        if self._mirrors is not None:
-            self._mirrors.when_wanted(self._supersede)
+        self._late = adapter if isinstance(adapter, SupportsHaste) else None
+        if isinstance(adapter, SupportsSupersession):
+            adapter.when_wanted(self._supersede)
 
     def restore(
         self, auth: Mapping[str, Any] | None
@@ -170,6 +176,11 @@ class NamespaceRecovery:
         """The application may change its data."""
         if self._mirrors is not None:
             self._mirrors.touched(socket.id)
+
+    def hasten(self, id_: SocketId) -> None:
+        """Something goes directly to a socket, which must not overtake what was emitted before."""
+        if self._late is not None:
+            self._late.hasten(id_)
 
     def left(self, socket: RecoverableSocket, reason: DisconnectReason) -> None:
         """A socket leaves; its rooms are still known."""

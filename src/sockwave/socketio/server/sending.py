@@ -202,6 +202,8 @@ class OutgoingEvents(IncomingEvents[N]):
         if timeout is None:
             timeout = self.namespace.server.options.ack_timeout
         self._ack_table().expect(id_, done, timeout)
+        if (recovery := self.namespace.recovery) is not None:
+            recovery.hasten(self.id)
         self.deliver(packet, args, flags)
 
     def _expect_for_thread(

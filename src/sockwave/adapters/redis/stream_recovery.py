@@ -1,0 +1,298 @@
+"""The adapter of a namespace on Redis streams whose lost sockets come back to any process.
+
+Theory. The stream is the log: the id of an entry is the offset of its event. Everybody gets an
+event when this process reads it from the stream, its own ones too (`stream_delivery.py`), so the
+order of offsets is the order in which a client gets them, and what is behind its last one is what
+it has missed. A lost socket is kept in Redis, with the rooms that it was in by place in the stream
+(`stream_sessions.py`). Whoever takes it out reads the stream from its client's offset on, and then
+hears, until it is let in, what this process reads (`stream_replay.py`). What was read of the stream
+for the replay, and is read by this process only afterwards, it gets once.
+
+While Redis cannot be reached sockets here get events of this process at once, without an offset;
+the stream has them when Redis is back.
+
+What must never happen: an event twice; a gap that is not noticed; a socket at two places.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from sockwave.adapters.adapter import JOIN_LOOK
+from sockwave.adapters.floods import is_worth_a_line
+from sockwave.adapters.messages import MessageType
+from sockwave.adapters.redis.calling import Calling
+from sockwave.adapters.redis.lines import RedisRefused
+from sockwave.adapters.redis.lost_here import LostHere
+from sockwave.adapters.redis.stream_delivery import StreamDelivery
+from sockwave.adapters.redis.stream_fields import position_of
+from sockwave.adapters.redis.stream_finding import SessionFinder
+from sockwave.adapters.redis.stream_replay import is_meant
+from sockwave.errors import PacketError
+from sockwave.socketio.core.adapter import BroadcastOptions
+from sockwave.socketio.core.membership import Membership
+from sockwave.socketio.core.saved_session import SavedSession
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from sockwave.adapters.life import Life
+    from sockwave.adapters.messages import Message
+    from sockwave.adapters.options import ClusterOptions
+    from sockwave.adapters.redis.stream_fields import Entry
+    from sockwave.adapters.redis.stream_renewed import RenewedStreams
+    from sockwave.adapters.redis.stream_replay import Replay
+    from sockwave.adapters.redis.stream_sessions import StoredSession
+    from sockwave.socketio.core.outgoing import EncodedPacket
+    from sockwave.socketio.core.recovery_contract import RecoveringHost, RecoveryMeans
+    from sockwave.types import Room, SocketId
+
+__all__ = ["StreamRecoveryAdapter"]
+
+PATIENCE: Final = 5.0
+"""Seconds that a client waits for what was kept of it; then it is a new one."""
+
+_CALLS: Final = frozenset({MessageType.SESSION_WANTED, MessageType.SESSION_FOUND})
+_SECRET: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
+
+_logger: Final = logging.getLogger("sockwave.adapters")
+
+
+def _nobody(pid: str) -> None:
+    """No socket has this secret."""
+
+
+class StreamRecoveryAdapter(StreamDelivery):
+    """Reaches the sockets of all processes, and brings lost ones back.
+
+    Args:
+        host: Its namespace.
+        streams: The carrier.
+        means: What recovery needs of the server.
+        options: Times and bounds of the cluster.
+    """
+
+    epoch: Final = ""
+
+    def __init__(
+        self,
+        host: RecoveringHost,
+        streams: RenewedStreams,
+        means: RecoveryMeans,
+        options: ClusterOptions | None = None,
+    ) -> None:
+        StreamDelivery.__init__(self, host, streams, options)
+        self._means = means
+        self._finder = SessionFinder(host, streams, means)
+        self._lost = LostHere(host.name, streams, means)
+        self._returning: dict[SocketId, Replay] = {}
+        self._listening: list[list[Entry]] = []
+        self._unfound = 0
+        self._calling = Calling(self._give_up)
+        self._is_wanted: Callable[[str], None] = _nobody
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._returning.clear()
+
+    def close(self) -> None:
+        """Say goodbye to the others, and forget everything; what is kept in Redis stays there."""
+        super().close()
+        self._lost.clear()
+
+    # --- rooms ------------------------------------------------------------------------------------
+
+    def add(self, id_: SocketId, rooms: Iterable[Room]) -> None:
+        """Put a socket into rooms, also one that is away."""
+        rooms = tuple(rooms)
+        if not self._is_away(id_):
+            super().add(id_, rooms)
+        elif (life := self._alive()) is not None:
+            life.cluster.join(BroadcastOptions(rooms=(id_,)), rooms, life.loop.time())
+
+    def remove(self, id_: SocketId, room: Room) -> None:
+        """Take it out of a room, also when it is away."""
+        if not self._is_away(id_):
+            super().remove(id_, room)
+        elif (life := self._alive()) is not None:
+            life.cluster.leave(BroadcastOptions(rooms=(id_,)), (room,), life.loop.time())
+
+    def remove_all(self, id_: SocketId) -> None:
+        """Take it out of all its rooms; what was saved stays."""
+        super().remove_all(id_)
+        self._returning.pop(id_, None)
+
+    # --- what is read -----------------------------------------------------------------------------
+
+    def _listen(self, entry: Entry) -> None:
+        for entries in self._listening:
+            entries.append(entry)
+        for replay in self._returning.values():
+            if replay.size <= self._means.max_replay:  # else it is not let in anyway
+                replay.take(entry)
+
+    def entries_missed(self) -> None:
+        """Nobody who is here, or about to be, may be recovered."""
+        super().entries_missed()
+        for replay in self._returning.values():
+            replay.is_over = True
+
+    # --- sockets are lost -------------------------------------------------------------------------
+
+    def begin(self, id_: SocketId) -> None:
+        """A new socket gets events from now on."""
+        self._alive()
+        self._members[id_] = Membership(id_, self._table.of(id_), self._position + 1)
+
+    def save(self, session: SavedSession) -> None:
+        """Keep a lost socket in Redis."""
+        id_ = session.id
+        replay = self._returning.pop(id_, None)
+        member = self._members.pop(id_, None)
+        floor = self._floors.of(id_)
+        if replay is not None:
+            replay.suspend()
+        elif member is not None:
+            member.lost = self._position + 1, self._means.clock.clock()
+        is_over = replay is not None and replay.is_over
+        if member is None or member.is_void or is_over:
+            return
+        # Else it is not known where its client stands, or which rooms were its last.
+        if floor is not None and not self._leaving.get(id_):
+            self._lost.keep(session, member, floor)
+
+    def when_wanted(self, wanted: Callable[[str], None]) -> None:
+        """Call back with the secret of a client that has come to another process."""
+        self._is_wanted = wanted
+
+    def _give_up(self, pid: str) -> bool:
+        self._is_wanted(pid)
+        return self._lost.has_just_kept(pid)
+
+    def decoded(self, message: Message) -> None:
+        """Take a message of another process."""
+        life = self._life
+        if message.type not in _CALLS or life is None:
+            super().decoded(message)
+        elif message.sender != self.id:
+            try:
+                self._calling.received(message, life.cluster.send)
+            except PacketError as error:
+                self.refused(error.detail or str(error))
+
+    # --- and come back ----------------------------------------------------------------------------
+
+    def restore(self, pid: str, offset: str | None) -> Awaitable[SavedSession | None] | None:
+        """Take a session out of Redis, with what its client has missed."""
+        place = None if offset is None else position_of(offset)
+        life = self._alive()
+        if life is None or _SECRET.fullmatch(pid) is None or (offset is not None and place is None):
+            return None
+        return self._restore(life, pid, place)
+
+    async def _restore(self, life: Life, pid: str, offset: int | None) -> SavedSession | None:
+        entries: list[Entry] = []
+        self._listening.append(entries)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while life.joining is not None and not life.joining.done():
+                    await asyncio.sleep(JOIN_LOOK)
+                found = await self._finder.find(pid, offset, partial(self._call, life, pid))
+            if found is None or self._life is not life:
+                return None
+            # What this process has read since the stream was read for this one.
+            return self._come_back(*found, pid, entries)
+        except (OSError, RedisRefused) as error:
+            self._not_found(f"it cannot be looked for: {error!r}")
+        except PacketError as error:
+            self._not_found(f"it makes no sense: {error.detail}")
+        finally:
+            self._listening = [each for each in self._listening if each is not entries]
+        return None
+
+    def _not_found(self, why: str) -> None:
+        self._unfound += 1
+        if is_worth_a_line(self._unfound):
+            _logger.warning("session %d in Redis was not found: %s", self._unfound, why)
+
+    async def _call(self, life: Life, pid: str) -> bool:
+        """Ask the others for a client that has come here before they have noticed its loss."""
+        return bool(life.cluster.members) and await self._calling.call(pid, life.cluster.send)
+
+    def _come_back(
+        self, session: StoredSession, replay: Replay, pid: str, entries: Iterable[Entry]
+    ) -> SavedSession | None:
+        id_ = session.id
+        for entry in entries:
+            replay.take(entry)
+        if replay.is_over or id_ in self._host.sockets or id_ in self._returning:
+            return None
+        self._lost.pop(id_)
+        rooms = replay.member.rooms
+        super().add(id_, (id_, *rooms))
+        self._members[id_] = replay.member
+        self._returning[id_] = replay
+        return SavedSession(id_, pid, rooms, session.data, session.connection)
+
+    def replay(self, id_: SocketId) -> list[EncodedPacket] | None:
+        """What was missed, with what came while middlewares ran."""
+        replay, member = self._returning.pop(id_, None), self._members.get(id_)
+        if replay is None or member is None:
+            return None
+        if member.is_void or replay.is_over or replay.size > self._means.max_replay:
+            member.is_void = True
+            return None
+        if replay.upto > self._position:
+            self._has_all[id_] = replay.upto
+        rooms = self._table.of(id_) | {id_}
+        had = replay.numbers.get((self.id or "").encode(), -1)
+        for event in self._own:  # which were sent before, and are read later
+            if event.number > had and is_meant(rooms, event.options):
+                event.ids[id_] = None
+        return replay.finish()
+
+    # --- while they are away ----------------------------------------------------------------------
+
+    def _is_away(self, id_: SocketId) -> bool:
+        return id_ in self._lost and id_ not in self._returning
+
+    @property
+    def has_saved(self) -> bool:
+        """Whether somebody who was lost here may come back."""
+        return len(self._lost) > 0 or bool(self._returning)
+
+    def may_return(self, id_: SocketId) -> bool:
+        """Whether a socket was lost here and may come back, or is back and not let in yet."""
+        return id_ in self._returning or id_ in self._lost
+
+    def select_lost(self, options: BroadcastOptions) -> list[SocketId]:
+        """Which of those that are back and not let in yet a broadcast would reach.
+
+        Those that are away get what was done to them from the stream.
+        """
+        ids: Iterable[SocketId] = self._returning
+        if options.rooms is not None:
+            ids = dict.fromkeys(self._reached(options.rooms))
+        excluded = set(self._reached(options.excluded))
+        return [id_ for id_ in ids if id_ in self._returning and id_ not in excluded]
+
+    def revoke(self, id_: SocketId) -> str | None:
+        """One of those must not come back: its client is a new one."""
+        if (replay := self._returning.get(id_)) is not None:
+            replay.is_over = True
+            return None
+        connection = self._lost.pop(id_)
+        if connection is not None and (life := self._alive()) is not None:
+            options = BroadcastOptions(rooms=(id_,))
+            life.cluster.disconnect(options, life.loop.time(), close=False)
+        if not self.has_saved:
+            self._means.vacated()
+        return connection
+
+    def lost_with(self, connection: str) -> list[SocketId]:
+        """Those that were lost here with a connection and are not back."""
+        return self._lost.of_connection(connection)
