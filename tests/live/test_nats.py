@@ -11,14 +11,14 @@ import pytest
 from click.testing import CliRunner
 
 import sockwave.sync
-from sockwave import Server, connect
-from sockwave.adapters import NatsAdapter
+from sockwave import Server, Socket, connect
+from sockwave.adapters import ClusterOptions, NatsAdapter
 from sockwave.adapters.nats.connection import OwnClients
 from sockwave.adapters.nats.driver import NatsDriver
 from sockwave.adapters.nats.subjects import Subjects
 from sockwave.cli import main
 from sockwave.emitters import NatsEmitter
-from sockwave.testing import DriverSuite
+from sockwave.testing import DriverSuite, LinkedClient
 from tests.adapters.test_memory import Ear
 from tests.live.engines import Nats
 from tests.support.process import free_port
@@ -193,6 +193,86 @@ async def test_emitters_reach_clients(nats_url: str) -> None:
         await until(lambda: got[-1] == ("c", {"d": 1}), PATIENCE)
     assert got[0] == ("a", b"\x00", "x" * 2_000_000)
     assert got[-2:] == [("b", None), ("c", {"d": 1})]
+
+
+@asynccontextmanager
+async def two_recovering_servers(url: str) -> AsyncIterator[list[Server]]:
+    """Two that know each other, and put their clients into a room."""
+    quick = ClusterOptions(heartbeat_interval=0.2, heartbeat_timeout=2.0)
+    prefix = uuid4().hex
+    servers = [
+        Server(
+            adapter=NatsAdapter(url, prefix=prefix, options=quick), connection_state_recovery=True
+        )
+        for _ in range(2)
+    ]
+    async with AsyncExitStack() as stack:
+        for io in servers:
+            io.on("connection", join_lobby)
+            await stack.enter_async_context(io.listen())
+        await until(lambda: all(map(knows_the_other, servers)), PATIENCE)
+        yield servers
+
+
+def knows_the_other(io: Server) -> bool:
+    """For some heartbeats, with which each chooses who keeps copies."""
+    others = io.cluster.nodes[1:]
+    return len(others) == 1 and others[0].last_seen - others[0].since > 1.0
+
+
+def join_lobby(socket: Socket) -> None:
+    socket.join("lobby")
+
+
+async def test_clients_come_back_to_another_server(nats_url: str) -> None:
+    async with two_recovering_servers(nats_url) as [a, b]:
+        async with LinkedClient(a) as client:
+            a.to("lobby").emit("x", 1)
+            _, args = await client.received()
+            sid = client.sid
+            async with asyncio.timeout(PATIENCE):
+                while not await b.to("lobby").count():  # until it has heard of the room
+                    await asyncio.sleep(0.01)
+        a.to("lobby").emit("x", 2, b"\x01")
+        b.to("lobby").emit("x", 3)
+        auth = {"pid": client.pid, "offset": args[-1]}
+        async with LinkedClient(b, auth=auth) as back:
+            got = [await back.received() for _ in range(2)]
+            assert back.sid == sid
+            assert sorted(args[0] for _, args in got) == [2, 3]
+
+
+async def test_clients_of_a_server_that_was_stopped_come_back_to_another(nats_url: str) -> None:
+    async with two_recovering_servers(nats_url) as [a, b]:
+        async with LinkedClient(a) as client:
+            a.to("lobby").emit("x", 1)
+            _, args = await client.received()
+            sid = client.sid
+        await a.close()
+        await until(lambda: len(b.cluster.nodes) == 1, PATIENCE)
+        b.to("lobby").emit("x", 2)
+        auth = {"pid": client.pid, "offset": args[-1]}
+        async with LinkedClient(b, auth=auth) as back:
+            _, args = await back.received()
+            assert (back.sid, args[0]) == (sid, 2)
+
+
+async def test_nobody_is_recovered_over_an_outage_of_nats() -> None:
+    """What was sent elsewhere meanwhile may be missing."""
+    with Nats() as nats:
+        async with two_recovering_servers(nats.url) as [a, b]:
+            async with LinkedClient(a) as client:
+                a.to("lobby").emit("x", 1)
+                _, args = await client.received()
+                sid = client.sid
+            await asyncio.to_thread(nats.stop)
+            await until(lambda: a.cluster.errors and b.cluster.errors, PATIENCE)
+            await asyncio.to_thread(nats.start)
+            await until(lambda: all(len(io.cluster.errors) >= 2 for io in (a, b)), PATIENCE)
+            auth = {"pid": client.pid, "offset": args[-1]}
+            for io in (a, b):
+                async with LinkedClient(io, auth=auth) as back:
+                    assert back.sid != sid
 
 
 async def test_servers_find_each_other_after_nats_was_away() -> None:
