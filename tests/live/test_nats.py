@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -131,6 +132,45 @@ async def test_paused_nats_is_noticed_and_used_again() -> None:
             await until(lambda: len(own.lost) == 2 and len(other.lost) == 2, PATIENCE)
             a.publish("/", b"x")
             await until(lambda: b"x" in other.heard, PATIENCE)
+
+
+async def test_process_that_does_not_read_is_cut_off_and_told_what_it_lost() -> None:
+    """NATS calls it a slow consumer."""
+    blocked, goes_on = threading.Event(), threading.Event()
+
+    class Blocking(Ear):
+        def message_received(self, message: bytes) -> None:
+            super().message_received(message)
+            if message == b"block":
+                blocked.set()
+                goes_on.wait(PATIENCE)
+
+    async def listen(url: str, ear: Ear) -> None:
+        driver = driver_of(url)
+        await driver.start()
+        await driver.subscribe("/", "slow", ear)
+        await until(lambda: b"last" in ear.heard, PATIENCE)
+        await driver.aclose()
+
+    with Nats("max_payload: 65536", "max_pending: 131072", 'write_deadline: "1s"') as nats:
+        ear, driver = Blocking(), driver_of(nats.url)
+        await driver.start()
+        listening = asyncio.create_task(asyncio.to_thread(asyncio.run, listen(nats.url, ear)))
+        while not blocked.is_set():
+            driver.publish("/", b"block")
+            await asyncio.sleep(0.01)
+        for _ in range(400):
+            driver.publish("/", bytes(100_000))  # more than all buffers on the way
+            await asyncio.sleep(0.002)
+        await until(lambda: "Slow Consumer" in nats.output, PATIENCE)
+        goes_on.set()
+        while not listening.done():
+            driver.publish("/", b"last")
+            await asyncio.sleep(0.01)
+        await listening
+        await driver.aclose()
+        assert ear.lost[0].startswith("the connection to NATS is lost")
+        assert len(ear.lost) == 2
 
 
 async def test_password_is_used_and_told_to_nobody() -> None:
