@@ -338,6 +338,7 @@ def test_end_does_not_wait_for_a_server_that_stands_still(
     asyncio.run(play())
 
 
+@pytest.mark.unix
 def test_many_connections_leave_no_descriptors_and_no_tasks(
     server: FakeNats, monkeypatch: pytest.MonkeyPatch
 ) -> None:

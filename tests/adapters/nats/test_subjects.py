@@ -59,10 +59,12 @@ def test_subjects_of_a_namespace_lie_under_the_prefix() -> None:
 
 def test_memory_of_many_namespaces_is_bounded_and_changes_nothing() -> None:
     subjects = Subjects("chat")
-    first = subjects.for_all("/0")
-    for number in range(2_500):
+    first, own = subjects.for_all("/0"), subjects.for_one("/0", "a")
+    for number in range(5_000):
         subjects.for_all(f"/{number}")
+        subjects.for_one("/0", f"{number}")
     assert subjects.for_all("/0") == first
+    assert subjects.for_one("/0", "a") == own
 
 
 @pytest.mark.parametrize("prefix", ["", ".", "a.", ".a", "a..b", "a b", "a*", ">", "ü", "a" * 257])

@@ -19,6 +19,9 @@ LONGEST_TOKEN: Final = 256
 LONGEST_PREFIX: Final = 256
 """Bytes."""
 
+MAX_KEPT: Final = 2_000
+"""Names that are not encoded again each time."""
+
 _OTHER: Final = re.compile(rb"[^0-9A-Za-z_-]")
 _PREFIX: Final = re.compile(r"[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)*", re.ASCII)
 
@@ -59,11 +62,12 @@ class Subjects:
         check_prefix(prefix)
         self._prefix = prefix
         self._tokens: dict[str, str] = {}
+        self._own: dict[tuple[str, str], str] = {}
 
     def _namespace(self, channel: str) -> str:
         token = self._tokens.get(channel)
         if token is None:
-            if len(self._tokens) >= 1_000:  # namespaces may be made for each client
+            if len(self._tokens) >= MAX_KEPT:  # namespaces may be made for each client
                 self._tokens.clear()
             token = self._tokens[channel] = f"{self._prefix}.{encode_name(channel)}"
         return token
@@ -74,4 +78,10 @@ class Subjects:
 
     def for_one(self, channel: str, address: str) -> str:
         """Of messages to one of them."""
-        return f"{self._namespace(channel)}.to.{encode_name(address)}"
+        subject = self._own.get((channel, address))
+        if subject is None:
+            if len(self._own) >= MAX_KEPT:  # processes come and go
+                self._own.clear()
+            subject = f"{self._namespace(channel)}.to.{encode_name(address)}"
+            self._own[channel, address] = subject
+        return subject
