@@ -14,7 +14,8 @@ import redis
 import redis.asyncio
 
 import sockwave.sync
-from sockwave import TransportError
+from sockwave import Server, TransportError
+from sockwave.adapters import NatsAdapter
 from sockwave.emitters import (
     PostgresEmitter,
     RedisEmitter,
@@ -129,13 +130,13 @@ async def test_emitters_go_on_after_a_restart(monkeypatch: pytest.MonkeyPatch) -
 # --- blocking -------------------------------------------------------------------------------------
 
 
-def emit_in_a_child(emitter: Any) -> int:
+def emit_in_a_child(emitter: Any, how: str = "emit") -> int:
     """Fork, emit there, and return the exit code."""
     child = os.fork()
     if not child:
         code = 1
         try:
-            emitter.emit("child")
+            getattr(emitter, how)("child")
             emitter.close()
             code = 0
         finally:
@@ -186,6 +187,27 @@ def test_blocking_emitter_of_postgresql_works_in_threads_and_forks(postgres_dsn:
     is_over.set()
     listener.join()
     assert len(got) == 25
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+async def test_blocking_emitter_of_nats_works_in_threads_and_forks(nats_url: str) -> None:
+    io = Server(adapter=NatsAdapter(nats_url, prefix="forks"))
+    got: list[Any] = []
+    io.on("x", got.append)
+    io.on("child", lambda: got.append("child"))
+    async with io.listen():
+        with sockwave.sync.NatsEmitter(nats_url, prefix="forks") as emitter:
+            async with asyncio.timeout(DEADLINE):
+                while not got:  # until the server listens
+                    await asyncio.to_thread(emitter.server_side_emit, "x", -1)
+                await asyncio.gather(
+                    *(asyncio.to_thread(emitter.server_side_emit, "x", n) for n in range(20))
+                )
+                assert [emit_in_a_child(emitter, "server_side_emit") for _ in range(3)] == [0, 0, 0]
+                await asyncio.to_thread(emitter.server_side_emit, "x", 20)
+                while got.count("child") < 3 or 20 not in got:
+                    await asyncio.sleep(0.01)
+    assert sorted(n for n in got if n != "child" and n >= 0) == list(range(21))
 
 
 FORKING = """
