@@ -243,6 +243,9 @@ async def test_redis_that_restarts_is_found_again() -> None:
                 while not made.count("again"):
                     await made.write("again", to=made.ids["ours"])
                     await asyncio.sleep(0.05)
+                while not made.count("back"):  # theirs waits a second and more before it listens
+                    made.ours.to(made.ids["theirs"]).emit("back")
+                    await asyncio.sleep(0.05)
 
 
 async def test_redis_that_stands_still_is_noticed_and_used_again() -> None:
