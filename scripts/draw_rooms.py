@@ -145,7 +145,13 @@ ROOMS: Final = (
     Room(
         "adapters/",
         "several processes",
-        ("adapters", "adapters.postgres", "adapters.redis"),
+        (
+            "adapters",
+            "adapters.nats",
+            "adapters.postgres",
+            "adapters.python_socketio",
+            "adapters.redis",
+        ),
         *(450, 236, 160),
     ),
     Room(
