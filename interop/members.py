@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from interop.node import JsClient, NodeDriver
     from sockwave.types import TransportName
 
-__all__ = ["LONG", "JsMember", "Member", "PageMember", "PythonMember", "prepare_page"]
+__all__ = [
+    "LONG",
+    "PYTHON_TRANSPORTS",
+    "JsMember",
+    "Member",
+    "PageMember",
+    "PythonMember",
+    "prepare_page",
+]
 
 LONG: Final = 60.0
 """Seconds for what comes at once where the machine has nothing else to do."""
@@ -25,6 +33,7 @@ PYTHON_TRANSPORTS: Final[dict[str, Sequence[TransportName]]] = {
     "websocket": ["websocket"],
     "upgrade": ["polling", "websocket"],
 }
+"""As `TRANSPORTS` of the stage, for clients of ours."""
 
 
 class Member(Protocol):
@@ -56,16 +65,21 @@ class Member(Protocol):
 
 
 class JsMember:
-    """A JavaScript client of some version, in Node."""
+    """A JavaScript client of some version, in Node; `options` are its own."""
 
     def __init__(
-        self, driver: NodeDriver, package: str, url: str, transport: str, answer: Any
+        self,
+        driver: NodeDriver,
+        package: str,
+        url: str,
+        transport: str,
+        answer: Any,
+        **options: Any,
     ) -> None:
         self.kind = f"{package} {transport}"
         self._is_upgraded = transport == "upgrade"
-        self._client: JsClient = driver.client(
-            url, name=package, transports=TRANSPORTS[transport], timeout=LONG * 1_000
-        )
+        options = {"transports": TRANSPORTS[transport], "timeout": LONG * 1_000, **options}
+        self._client: JsClient = driver.client(url, name=package, **options)
         self._client.answers["question"] = (answer,)
         self._heard: list[list[Any]] = []
 
@@ -94,9 +108,9 @@ class JsMember:
 
 
 class PythonMember:
-    """A client of ours."""
+    """A client of ours; `options` are its own."""
 
-    def __init__(self, url: str, transport: str, answer: Any) -> None:
+    def __init__(self, url: str, transport: str, answer: Any, **options: Any) -> None:
         self.kind = f"python {transport}"
         self._wanted = "polling" if transport == "polling" else "websocket"
         self._heard: list[list[Any]] = []
@@ -107,6 +121,7 @@ class PythonMember:
             transports=PYTHON_TRANSPORTS[transport],
             reconnection=False,
             timeout=LONG,
+            **options,
         )
         self._socket.on("question", lambda *args: answer)
         self._socket.on("heard", self._hear)

@@ -183,7 +183,9 @@ def test_example_is_short_and_says_how_to_run_it(file: Path) -> None:
     assert f"`python examples/{file.name}`" in docstring or f"pytest {file.name}`" in docstring
 
 
-@pytest.mark.parametrize("file", EXAMPLE_FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file", [*EXAMPLE_FILES, *EXAMPLES.glob("*/*.py")], ids=lambda file: file.stem
+)
 def test_example_uses_only_public_names(file: Path) -> None:
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sockwave"):

@@ -459,6 +459,22 @@ async def test_last_words_reach_clients_at_the_wrong_door(tmp_path: Path) -> Non
         assert (await http.read()).text.endswith("1")
 
 
+async def test_last_events_have_a_poll_of_their_own(tmp_path: Path) -> None:
+    """JavaScript clients that get the goodbye along with events handle these once more when they
+    come back, to another process, as who they were."""
+    async with doors(tmp_path) as two:
+        peer = await two.open_polling()
+        await peer.connect()
+        await until(lambda: len(two.one.cluster.nodes) == 2)
+        await peer.post('42["echo",1]')
+        session = two.one.engine.sessions[peer.sid]
+        closing = asyncio.create_task(two.one.close())
+        await until(lambda: not session.is_open)
+        assert (await peer.poll()).text == '42["echo",1]'
+        assert (await peer.poll()).text in ("1", "6\x1e1")
+        await closing
+
+
 # --- lives ----------------------------------------------------------------------------------------
 
 

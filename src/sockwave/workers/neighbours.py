@@ -156,6 +156,11 @@ class NeighbourRouter(WorkerRouter):
         """How many requests of others are here now, WebSockets included."""
         return 0 if self._requests is None else self._requests.open
 
+    @property
+    def is_reached_by_others(self) -> bool:
+        """Whether there are other processes: a host, or a balancer, gives them all that comes."""
+        return isinstance(self._served, Server) and len(self._served.cluster.nodes) > 1
+
     async def relay(self, sid: bytes, scope: Scope, receive: Receive, send: Send) -> HandOver:
         """Have a request answered by the process of a session."""
         number = number_of(sid)

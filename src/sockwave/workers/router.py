@@ -70,6 +70,11 @@ class WorkerRouter:
         """Whether another worker has taken this one's place."""
         return self.successor is not None
 
+    @property
+    def is_reached_by_others(self) -> bool:
+        """Whether another worker takes requests for sessions here."""
+        return self.is_replaced
+
     def is_elsewhere(self, sid: bytes) -> bool:
         """Whether this id begins with the number of another worker, alive or not.
 

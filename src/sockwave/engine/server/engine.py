@@ -110,6 +110,7 @@ class EngineServer(Emitter):
         file_handler: Answers requests for files under the path; Socket.IO serves its client so.
         session_handler: Takes each new session; by default it goes to the `connection` handlers.
         session_closer: Closes a session, in an orderly way, because the server stops.
+        goes_on_elsewhere: Whether clients may go on at other servers when this one has stopped.
         rate_limit_counts: How often rate limits have acted; it goes on counting.
         trusted_proxies: Those of the options, for front ends; None where there are none.
         rates: The limits at work; None where there are none.
@@ -139,6 +140,7 @@ class EngineServer(Emitter):
         self.file_handler = None
         self.session_handler: Callable[[ServerSession], None] = self._connection
         self.session_closer: Callable[[ServerSession], None] = ServerSession.close
+        self.goes_on_elsewhere: Callable[[], bool] = bool  # nowhere
         self.peer_log = PeerLog(_logger)
         self.trusted_proxies = TrustedProxies(self.options.trusted_proxies) or None
         self.rate_limit_counts = RateLimitCounts()

@@ -105,6 +105,11 @@ class Router(Protocol):
         """Whether another process has taken this one's place, and hands requests for its sessions
         over until they have ended."""
 
+    @property
+    def is_reached_by_others(self) -> bool:
+        """Whether requests for sessions of this process come in by other processes, too, when its
+        own port is closed."""
+
     def is_elsewhere(self, sid: bytes) -> bool:
         """Whether this id, or its beginning, is one of another process.
 

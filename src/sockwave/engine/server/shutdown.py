@@ -65,6 +65,7 @@ class ShutdownHost(Protocol):
     driver: Driver
     router: Router | None
     session_closer: Callable[[ServerSession], None]
+    goes_on_elsewhere: Callable[[], bool]
 
     @property
     def sessions(self) -> Mapping[str, ServerSession]:
@@ -176,8 +177,12 @@ class Shutdown:
             return
         # JavaScript clients hear a goodbye before the events in front of it, and keep these over a
         # return: where they come back as who they were, they would get them twice.
-        can_poll_again = self._host.router is not None and self._host.router.is_replaced
-        if isinstance(session.transport, PollingTransport) and not can_poll_again:
+        host = self._host
+        if host.router is None:
+            has_own_answer = host.goes_on_elsewhere()
+        else:
+            has_own_answer = host.router.is_reached_by_others
+        if isinstance(session.transport, PollingTransport) and not has_own_answer:
             session.transport.end_with_next_answer()
         try:
             self._host.session_closer(session)

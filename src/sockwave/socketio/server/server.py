@@ -108,6 +108,7 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
             self._neighbours = reach("join_neighbours")(self, self.adapter_maker)
         self._engine.session_handler = self._session_opened
         self._engine.session_closer = _close_session
+        self._engine.goes_on_elsewhere = self._goes_on_elsewhere
         if self.options.serve_client:
             self._client_files = ClientFiles()
             self._engine.file_handler = self._find_client_file
@@ -213,6 +214,9 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         self._is_supervised = self.adapter_maker is None
         self.adapter_maker = self.adapter_maker or make_adapter
         self._engine.driver.share_memory(self._worker.count)
+
+    def _goes_on_elsewhere(self) -> bool:
+        return bool(self.options.connection_state_recovery) and len(self._cluster.nodes) > 1
 
     def _most_pending(self) -> int:
         return self._engine.options.limits.process_pending or memory_share() // self._worker.count

@@ -1,0 +1,169 @@
+"""The files of `examples/balancers` and `examples/compose` that are not run say what is so.
+
+`tests/live/test_balancers.py` runs those of nginx and HAProxy.
+"""
+
+from __future__ import annotations
+
+import re
+import runpy
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+import yaml
+
+from sockwave.cli.run import run
+from tests.support.examples import EXAMPLES
+from tests.support.peers import package
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+BALANCERS: Final = EXAMPLES / "balancers"
+COMPOSE: Final = EXAMPLES / "compose"
+YAML_FILES: Final = sorted([*BALANCERS.glob("*.yaml"), *COMPOSE.glob("*.yaml")])
+NAMES: Final = ("a", "b", "c")
+ADDRESSES: Final = [f"10.0.0.{number}:3000" for number in (1, 2, 3)]
+CHECK: Final = "/socket.io/socket.io.min.js"
+"""Where each server answers those who look whether it is well."""
+
+CARRIERS: Final = {
+    "redis": ("RedisAdapter", "redis"),
+    "postgres": ("PostgresAdapter", "asyncpg"),
+    "nats": ("NatsAdapter", "nats"),
+}
+"""By the service of a compose file: the adapter, and what that needs."""
+
+
+def loaded(file: Path) -> list[Any]:
+    """The documents in a file."""
+    return list(yaml.safe_load_all(file.read_text()))
+
+
+def started(command: Sequence[str]) -> dict[str, Any]:
+    """What the command line understands of a command."""
+    assert command[:2] == ["sockwave", "run"]
+    return run.make_context("run", [*command[2:]]).params
+
+
+def program(environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The names of the example, imported with these settings."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return runpy.run_path(str(BALANCERS / "server.py"))
+
+
+@pytest.mark.parametrize("file", YAML_FILES, ids=lambda file: file.name)
+def test_file_is_well_formed_and_says_that_it_was_not_run(file: Path) -> None:
+    assert all(isinstance(document, dict) for document in loaded(file))
+    comment = re.match(r"(# .*\n)+", file.read_text())
+    assert comment is not None
+    assert "Not run by our tests." in comment[0].replace("\n# ", " ")
+
+
+@pytest.mark.parametrize("name", CARRIERS)
+def test_services_of_compose_fit_the_program(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter, needed = CARRIERS[name]
+    package(needed)
+    (document,) = loaded(COMPOSE / f"{name}.yaml")
+    services = document["services"]
+    assert set(services) == {name, *NAMES, "nginx"}
+    address = services["nginx"]["networks"]["default"]["ipv4_address"]
+    for server in NAMES:
+        service = services[server]
+        assert service["build"] == {
+            "context": "../balancers",
+            "dockerfile": "../compose/Dockerfile",
+        }
+        told = started(service["command"])
+        assert (told["target"], told["host"], told["port"]) == ("server:io", "0.0.0.0", 3000)
+        names = program(service["environment"], monkeypatch)
+        io = names["io"]
+        assert type(names["adapter"]()).__name__ == adapter
+        assert names["session_id"](None).endswith(f"-{server}")
+        assert list(io.engine.options.trusted_proxies) == [address]
+        assert f"//{name}:" in names["CARRIER"].replace("postgres:secret@", "")
+        patience = int(service["stop_grace_period"].removesuffix("s"))
+        assert patience > told["drain_period"] + io.engine.options.shutdown_timeout
+
+
+def test_image_has_what_the_program_needs() -> None:
+    text = (COMPOSE / "Dockerfile").read_text()
+    assert "COPY server.py ." in text
+    extras = re.search(r"sockwave\[([\w,]+)\]", text)
+    assert extras is not None
+    assert set(extras[1].split(",")) == set(CARRIERS)
+
+
+def test_nginx_of_compose_is_the_recipe_without_tls() -> None:
+    recipe = (BALANCERS / "nginx-by-session.conf").read_text()
+    for name, address in zip(NAMES, ADDRESSES, strict=True):
+        recipe = recipe.replace(address, f"{name}:3000")
+    recipe = re.sub(r"listen 443 ssl;\n.*?_key \S+;\n", "listen 80;\n", recipe, flags=re.DOTALL)
+    ours = (COMPOSE / "nginx.conf").read_text()
+    comments = re.compile(r"\A(#.*\n)+")
+    assert comments.sub("", ours) == comments.sub("", recipe)
+
+
+def test_traefik_knows_the_servers() -> None:
+    (start,), (dynamic,) = map(
+        loaded, (BALANCERS / "traefik.yaml", BALANCERS / "traefik-chat.yaml")
+    )
+    router, service = dynamic["http"]["routers"]["chat"], dynamic["http"]["services"]["chat"]
+    assert router["entryPoints"] == list(start["entryPoints"])
+    assert router["service"] == "chat"
+    balancer = service["loadBalancer"]
+    assert [each["url"] for each in balancer["servers"]] == [f"http://{at}" for at in ADDRESSES]
+    assert balancer["healthCheck"]["path"] == CHECK
+
+
+def test_envoy_finds_the_server_of_a_session() -> None:
+    (document,) = loaded(BALANCERS / "envoy.yaml")
+    (listener,) = document["static_resources"]["listeners"]
+    (manager,) = listener["filter_chains"][0]["filters"]
+    (host,) = manager["typed_config"]["route_config"]["virtual_hosts"]
+    *by_session, other = host["routes"]
+    clusters = {
+        cluster["name"]: [
+            "{address}:{port_value}".format(**endpoint["endpoint"]["address"]["socket_address"])
+            for endpoint in cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
+        ]
+        for cluster in document["static_resources"]["clusters"]
+    }
+    assert clusters[other["route"]["cluster"]] == ADDRESSES
+    found = {
+        route["match"]["query_parameters"][0]["string_match"]["suffix"]: route["route"]["cluster"]
+        for route in by_session
+    }
+    assert {end: clusters[cluster] for end, cluster in found.items()} == {
+        f"-{name}": [address] for name, address in zip(NAMES, ADDRESSES, strict=True)
+    }
+
+
+def test_kubernetes_runs_the_program() -> None:
+    deployment, service, ingress = loaded(BALANCERS / "kubernetes.yaml")
+    assert [each["kind"] for each in (deployment, service, ingress)] == [
+        "Deployment",
+        "Service",
+        "Ingress",
+    ]
+    pod = deployment["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    told = started(container["command"])
+    (port,) = container["ports"]
+    assert (told["target"], told["port"]) == ("server:io", port["containerPort"])
+    asleep = int(container["lifecycle"]["preStop"]["exec"]["command"][-1])
+    assert pod["spec"]["terminationGracePeriodSeconds"] > asleep + told["drain_period"] + 5
+    for probe in ("readinessProbe", "livenessProbe"):
+        assert container[probe]["httpGet"] == {"path": CHECK, "port": port["name"]}
+    assert service["spec"]["selector"] == pod["metadata"]["labels"]
+    assert service["spec"]["ports"][0]["targetPort"] == port["name"]
+    (path,) = ingress["spec"]["rules"][0]["http"]["paths"]
+    assert path["backend"]["service"]["name"] == service["metadata"]["name"]
+
+
+@pytest.mark.parametrize("file", sorted(BALANCERS.glob("*.conf")) + sorted(BALANCERS.glob("*.cfg")))
+def test_recipe_is_run_by_a_test(file: Path) -> None:
+    tests = EXAMPLES.parent / "tests" / "live" / "test_balancers.py"
+    assert f'"{file.name}"' in tests.read_text()
