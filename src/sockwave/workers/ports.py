@@ -14,7 +14,7 @@ from typing import Final
 from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG
 from sockwave.platform import keep_port_after_restart, share_port
 
-__all__ = ["inherited_socket", "open_port"]
+__all__ = ["has_inherited_socket", "inherited_socket", "open_port"]
 
 _FIRST_INHERITED: Final = 3
 """Descriptor that systemd gives first (`sd_listen_fds`)."""
@@ -53,9 +53,15 @@ def open_port(host: str, port: int, count: int) -> list[socket.socket]:
     return sockets
 
 
+def has_inherited_socket() -> bool:
+    """Whether systemd has opened a listening socket for this process (`LISTEN_FDS`)."""
+    environ = os.environ
+    return environ.get("LISTEN_PID") == str(os.getpid()) and bool(environ.get("LISTEN_FDS"))
+
+
 def inherited_socket() -> socket.socket | None:
-    """The listening socket that systemd has opened, if it has (`LISTEN_FDS`)."""
-    if os.environ.get("LISTEN_PID") != str(os.getpid()) or not os.environ.get("LISTEN_FDS"):
+    """The listening socket that systemd has opened, if it has."""
+    if not has_inherited_socket():
         return None
     for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
         os.environ.pop(name, None)

@@ -28,6 +28,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from sockwave.engine.server.routing import STARTED_IN
 from sockwave.platform import reason_of, supervising_signals
 from sockwave.workers.control import ASK, HERE, READY, connect_control, drain_line
 from sockwave.workers.directories import OwnDirectory
@@ -269,6 +270,7 @@ class Supervisor:
                 env={**os.environ, **identity.environment()},
                 pass_fds=(listening, theirs.fileno()),
                 start_new_session=True,  # Ctrl-C is for the supervisor alone
+                cwd=directory_of_this_process(),
             )
         except OSError as error:
             ours.close()
@@ -437,4 +439,14 @@ def command_of_this_process() -> list[str]:
             "workers: each worker runs this program again, and this process was started by"
             " multiprocessing: run with workers in the main process"
         )
-    return [sys.executable, *sys.orig_argv[1:]]
+    arguments, script = sys.orig_argv[1:], "".join(sys.argv[:1])
+    is_lost = not os.path.exists(os.path.join(directory_of_this_process() or "", script))
+    if script in arguments and is_lost and os.path.isabs(source):
+        # The program went elsewhere before it imported us, and the path leads nowhere any more.
+        arguments[arguments.index(script)] = source
+    return [sys.executable, *arguments]
+
+
+def directory_of_this_process() -> str | None:
+    """Where its command was started; None where it is now, if that directory is no more."""
+    return STARTED_IN if STARTED_IN is not None and os.path.isdir(STARTED_IN) else None
