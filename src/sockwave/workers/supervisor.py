@@ -25,6 +25,7 @@ import secrets
 import signal
 import socket
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -149,10 +150,10 @@ class Supervisor:
         Returns:
             The exit code: 0 unless no worker could start.
         """
-        self._directory = directory = OwnDirectory()
-        orders = OrderTaker(directory.path, self.reload)
+        orders = await self._open_directory()
+        if orders is None:
+            return 1
         try:
-            await orders.start()
             with supervising_signals(self._stop_asked, self._reload_asked):
                 for index in range(len(self._sockets)):
                     self._keep(self._occupy(index))
@@ -166,10 +167,27 @@ class Supervisor:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            for sock in self._sockets:
-                sock.close()
-            directory.remove()
+            self._close()
         return self._status
+
+    async def _open_directory(self) -> OrderTaker | None:
+        """Have a place for the workers' sockets; None where there is none."""
+        try:
+            self._directory = OwnDirectory()
+            orders = OrderTaker(self._directory.path, self.reload)
+            await orders.start()
+        except OSError as error:
+            what = "workers: no place for their sockets in %s: %s (TMPDIR names another one)"
+            _logger.error(what, tempfile.gettempdir(), reason_of(error))
+            self._close()
+            return None
+        return orders
+
+    def _close(self) -> None:
+        for sock in self._sockets:
+            sock.close()
+        if self._directory is not None:
+            self._directory.remove()
 
     # --- signals ----------------------------------------------------------------------------------
 
