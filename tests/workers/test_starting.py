@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import sys
 from typing import TYPE_CHECKING
 
@@ -103,3 +105,27 @@ def test_socket_of_systemd_may_be_of_the_port_that_is_named(tmp_path: Path) -> N
         process.wait_for("listening on .*, with 2 workers")
         assert here(port) == [str(tmp_path), 1]
         assert process.interrupt() == 0
+
+
+FORKING = """
+import time
+if "SOCKWAVE_WORKER" in os.environ and not os.fork():
+    print("child", os.getpid(), flush=True)
+    time.sleep(600)
+    os._exit(0)
+"""
+
+
+def test_port_is_free_at_the_end_whatever_workers_have_forked(tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "chat.py").write_text(program(port, before=FORKING))
+    with ServerProcess("chat.py", directory=tmp_path, port=port) as process:
+        here(port)
+        assert process.interrupt() == 0
+        children = [int(pid) for pid in re.findall(r"child (\d+)", process.output)]
+        assert len(children) == 2
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        finally:
+            for pid in children:
+                os.kill(pid, signal.SIGKILL)

@@ -7,6 +7,7 @@ one that comes in its place.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from typing import Final
@@ -14,7 +15,7 @@ from typing import Final
 from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG
 from sockwave.platform import keep_port_after_restart, share_port
 
-__all__ = ["has_inherited_socket", "inherited_socket", "open_port"]
+__all__ = ["end_port", "has_inherited_socket", "inherited_socket", "open_port"]
 
 _FIRST_INHERITED: Final = 3
 """Descriptor that systemd gives first (`sd_listen_fds`)."""
@@ -51,6 +52,16 @@ def open_port(host: str, port: int, count: int) -> list[socket.socket]:
             sock.close()
         raise
     return sockets
+
+
+def end_port(sock: socket.socket) -> None:
+    """Let a socket listen no more, wherever copies of it are.
+
+    What the program of a worker has forked, such as a pool of processes, has one; clients would
+    connect to it, and wait for ever.
+    """
+    with contextlib.suppress(OSError):  # there are systems that do not let go of it so
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def has_inherited_socket() -> bool:

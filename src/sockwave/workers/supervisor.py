@@ -36,6 +36,7 @@ from sockwave.workers.directories import OwnDirectory
 from sockwave.workers.identity import MAX_NUMBER, Identity
 from sockwave.workers.notify import notify
 from sockwave.workers.orders import OrderTaker
+from sockwave.workers.ports import end_port
 from sockwave.workers.pulse import until_silent
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ class Supervisor:
     Args:
         command: Which starts a worker, with what `Identity` puts into its environment.
         sockets: Of the port, one for each place; they belong to the supervisor.
+        is_port_ours: Whether the port ends with the supervisor; not one that systemd keeps.
         patience: Seconds that a worker may take to end when it is told to.
         on_ready: Called once, when all serve.
         reload_drain: Seconds, see `RELOAD_DRAIN`.
@@ -125,6 +127,7 @@ class Supervisor:
         *,
         patience: float,
         on_ready: Callable[[], None],
+        is_port_ours: bool = True,
         reload_drain: float = RELOAD_DRAIN,
         unresponsive_timeout: float = 0.0,
     ) -> None:
@@ -132,6 +135,7 @@ class Supervisor:
         self._sockets = sockets
         self._patience = patience
         self._on_ready = on_ready
+        self._is_port_ours = is_port_ours
         self._reload_drain = reload_drain
         self._unresponsive_timeout = unresponsive_timeout
         self._directory: OwnDirectory | None = None
@@ -185,6 +189,8 @@ class Supervisor:
 
     def _close(self) -> None:
         for sock in self._sockets:
+            if self._is_port_ours:
+                end_port(sock)
             sock.close()
         if self._directory is not None:
             self._directory.remove()
