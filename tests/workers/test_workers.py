@@ -282,14 +282,13 @@ def test_second_signal_ends_all_at_once(tmp_path: Path) -> None:
         until_dead(*workers)
 
 
-HOSTED = "app=web"
 WEB = """
 async def web(scope, receive, send):
     assert scope["type"] != "lifespan"
 """
 
 
-@pytest.mark.parametrize("beside", ["", HOSTED])
+@pytest.mark.parametrize("beside", ["", "app=web"])
 def test_signal_to_all_processes_at_once_drains_as_one_to_the_supervisor(
     tmp_path: Path, beside: str
 ) -> None:
@@ -310,7 +309,7 @@ def test_signal_to_all_processes_at_once_drains_as_one_to_the_supervisor(
         until_dead(*workers)
 
 
-@pytest.mark.parametrize("beside", ["", HOSTED])
+@pytest.mark.parametrize("beside", ["", "app=web"])
 def test_hangup_that_reaches_workers_too_ends_nobody(tmp_path: Path, beside: str) -> None:
     with Program(tmp_path, more=WEB if beside else "", arguments=beside) as program:
         workers = program.workers()
@@ -320,7 +319,7 @@ def test_hangup_that_reaches_workers_too_ends_nobody(tmp_path: Path, beside: str
         assert program.workers() == workers
 
 
-@pytest.mark.parametrize("beside", ["", HOSTED])
+@pytest.mark.parametrize("beside", ["", "app=web"])
 def test_worker_that_is_being_replaced_stops_with_the_others(tmp_path: Path, beside: str) -> None:
     more = (WEB if beside else "") + "from sockwave.workers import running, supervisor\n"
     more += "running.RELOAD_DRAIN = supervisor.GRACE = 600.0\n"
