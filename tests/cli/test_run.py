@@ -116,8 +116,10 @@ def test_mistake_is_one_line(arguments: list[str], error: str) -> None:
     assert (result.exit_code, result.output) == (1, f"Error: {error}\n")
 
 
-@pytest.mark.parametrize("option", ["--drain-period", "--shutdown-timeout"])
-@pytest.mark.parametrize("value", ["-1", "1e9", "soon"])
+@pytest.mark.parametrize(
+    "option", ["--drain-period", "--shutdown-timeout", "--unresponsive-timeout"]
+)
+@pytest.mark.parametrize("value", ["-1", "1e9", "soon", "nan"])
 @pytest.mark.usefixtures("project")
 def test_times_out_of_range_are_refused(option: str, value: str) -> None:
     result = run("sw_example:io", option, value)

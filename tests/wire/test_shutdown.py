@@ -417,6 +417,19 @@ async def test_drain_ends_early_when_everybody_has_gone(native: Front) -> None:
 # --- calling it -----------------------------------------------------------------------------------
 
 
+async def test_second_call_with_less_time_hastens_the_first(native: Front) -> None:
+    io = Server()
+    async with native.serve(io) as wire:
+        peers = [await opened(wire, "websocket") for _ in range(3)]
+        async with closing(io, drain_period=10_000 * UNIT) as task:
+            await rest_of(peers[0])
+            async with closing(io, drain_period=0.0) as again:
+                for peer in peers[1:]:
+                    await rest_of(peer)
+                await within(task)
+                await within(again)
+
+
 async def test_second_call_waits_for_the_first(native: Front) -> None:
     io = Server()
     ends = ends_of(io)

@@ -282,6 +282,58 @@ def test_second_signal_ends_all_at_once(tmp_path: Path) -> None:
         until_dead(*workers)
 
 
+WEB = """
+async def web(scope, receive, send):
+    assert scope["type"] != "lifespan"
+"""
+
+
+@pytest.mark.parametrize("beside", ["", "app=web"])
+def test_signal_to_all_processes_at_once_drains_as_one_to_the_supervisor(
+    tmp_path: Path, beside: str
+) -> None:
+    more, arguments = (WEB, f"drain_period=600.0, {beside}") if beside else ("", "drain_period=600")
+    with Program(tmp_path, more=more, arguments=arguments) as program:
+        workers = program.workers()
+        visitor = Visitor(program.port)
+        visitor.open()
+        for _ in range(2):  # systemd, and the supervisor
+            for pid in workers:
+                os.kill(pid, signal.SIGTERM)
+        program.signal(signal.SIGTERM)
+        program.wait_for("closing 1 sessions over 600 s")
+        program.wait_for("SIGTERM: all workers stop")
+        assert [pid for pid in workers if alive(pid)]
+        program.signal(signal.SIGTERM)
+        assert program.wait() == -signal.SIGTERM
+        until_dead(*workers)
+
+
+@pytest.mark.parametrize("beside", ["", "app=web"])
+def test_hangup_that_reaches_workers_too_ends_nobody(tmp_path: Path, beside: str) -> None:
+    with Program(tmp_path, more=WEB if beside else "", arguments=beside) as program:
+        workers = program.workers()
+        for pid in workers:
+            os.kill(pid, signal.SIGHUP)
+        assert visit(program, 6) <= set(workers)
+        assert program.workers() == workers
+
+
+@pytest.mark.parametrize("beside", ["", "app=web"])
+def test_worker_that_is_being_replaced_stops_with_the_others(tmp_path: Path, beside: str) -> None:
+    more = (WEB if beside else "") + "from sockwave.workers import running, supervisor\n"
+    more += "running.RELOAD_DRAIN = supervisor.GRACE = 600.0\n"
+    with Program(tmp_path, "1", more=more, arguments=beside) as program:
+        first, second = Visitor(program.port), Visitor(program.port)
+        for visitor in (first, second):
+            visitor.open()
+        program.signal(signal.SIGHUP)
+        program.wait_for("reload: all workers are new")
+        program.wait_for("closing 2 sessions over 600 s")
+        program.signal(signal.SIGTERM)
+        assert program.wait() == 0
+
+
 @pytest.mark.parametrize("is_draining", [False, True])
 def test_no_worker_outlives_its_supervisor(tmp_path: Path, is_draining: bool) -> None:
     with Program(tmp_path, arguments="drain_period=600.0") as program:

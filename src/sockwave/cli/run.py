@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 import os
 import sys
 import traceback
@@ -48,6 +49,21 @@ MAX_SECONDS: Final = 86_400
 """A day: whoever drains for longer has mistyped."""
 
 
+class _Seconds(click.FloatRange):
+    """Up to a day, and not `nan`, which is within any range."""
+
+    def __init__(self) -> None:
+        super().__init__(0, MAX_SECONDS)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        seconds: float = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        return seconds
+
+
 @click.command()
 @click.argument("target", metavar="MODULE:NAME")
 @click.option("--app", metavar="MODULE:NAME", help="ASGI application for the rest of the port.")
@@ -63,19 +79,19 @@ MAX_SECONDS: Final = 86_400
 )
 @click.option(
     "--drain-period",
-    type=click.FloatRange(0, MAX_SECONDS),
+    type=_Seconds(),
     metavar="SECONDS",
     help="Spread the end of the connections over this time, when told to stop.",
 )
 @click.option(
     "--shutdown-timeout",
-    type=click.FloatRange(0, MAX_SECONDS),
+    type=_Seconds(),
     metavar="SECONDS",
     help="Cut what clients have not taken this long after that.",
 )
 @click.option(
     "--unresponsive-timeout",
-    type=click.FloatRange(0, MAX_SECONDS),
+    type=_Seconds(),
     metavar="SECONDS",
     help="Replace a worker that does not answer for so long. 0: never.  [default: 60]",
 )
@@ -139,9 +155,16 @@ def run(
     if told_worker() is not None:  # the supervisor has the port, and the last word
         serve()
         return
-    ensure_port_is_free(host, port)
+    if workers is None or not _has_inherited_socket():
+        ensure_port_is_free(host, port)
     with pid_file(pid_path), serving():
         serve()
+
+
+def _has_inherited_socket() -> bool:
+    from sockwave.workers.ports import has_inherited_socket
+
+    return has_inherited_socket()
 
 
 def check_workers(workers: int | Literal["auto"]) -> None:

@@ -10,6 +10,7 @@ Who starts removes what belongs to this user, nobody else may look into, and nob
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -26,12 +27,15 @@ _NAME: Final = re.compile(r"sockwave-(\d+)-\w+")
 _LOCK: Final = "lock"
 _EARLY: Final = "."
 
+LONGEST_DIRECTORY: Final = 80
+"""Bytes of its path: 107 may be the address of a Unix socket, whose name takes 26 at first."""
+
 
 class OwnDirectory:
     """The directory of this process's workers; those of dead supervisors are removed first.
 
     Raises:
-        OSError: There is no place for it.
+        OSError: There is no place for it, or the paths of sockets in it would be too long.
 
     Attributes:
         path: It, with mode 0700.
@@ -40,6 +44,9 @@ class OwnDirectory:
     def __init__(self) -> None:
         _remove_left()
         early = tempfile.mkdtemp(prefix=f"{_EARLY}sockwave-{os.getpid()}-")
+        if len(os.fsencode(early)) > LONGEST_DIRECTORY:
+            os.rmdir(early)
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
         self._lock: int | None = None
         with suppress(OSError):  # there are file systems without locks
             self._lock = claim_file(os.path.join(early, _LOCK))

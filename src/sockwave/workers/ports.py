@@ -7,6 +7,7 @@ one that comes in its place.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from typing import Final
@@ -14,7 +15,7 @@ from typing import Final
 from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG
 from sockwave.platform import keep_port_after_restart, share_port
 
-__all__ = ["inherited_socket", "open_port"]
+__all__ = ["end_port", "has_inherited_socket", "inherited_socket", "open_port"]
 
 _FIRST_INHERITED: Final = 3
 """Descriptor that systemd gives first (`sd_listen_fds`)."""
@@ -53,9 +54,25 @@ def open_port(host: str, port: int, count: int) -> list[socket.socket]:
     return sockets
 
 
+def end_port(sock: socket.socket) -> None:
+    """Let a socket listen no more, wherever copies of it are.
+
+    What the program of a worker has forked, such as a pool of processes, has one; clients would
+    connect to it, and wait for ever.
+    """
+    with contextlib.suppress(OSError):  # there are systems that do not let go of it so
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+def has_inherited_socket() -> bool:
+    """Whether systemd has opened a listening socket for this process (`LISTEN_FDS`)."""
+    environ = os.environ
+    return environ.get("LISTEN_PID") == str(os.getpid()) and bool(environ.get("LISTEN_FDS"))
+
+
 def inherited_socket() -> socket.socket | None:
-    """The listening socket that systemd has opened, if it has (`LISTEN_FDS`)."""
-    if os.environ.get("LISTEN_PID") != str(os.getpid()) or not os.environ.get("LISTEN_FDS"):
+    """The listening socket that systemd has opened, if it has."""
+    if not has_inherited_socket():
         return None
     for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
         os.environ.pop(name, None)

@@ -15,7 +15,7 @@ from sockwave.engine.server.fronts.ports import Listener, exit_for
 from sockwave.engine.server.routing import begin_worker, is_worker
 from sockwave.platform import has_unix_packets, is_windows, keep_freed_memory
 from sockwave.workers.identity import MAX_NUMBER, Identity
-from sockwave.workers.ports import inherited_socket, open_port
+from sockwave.workers.ports import has_inherited_socket, inherited_socket, open_port
 from sockwave.workers.supervisor import RELOAD_DRAIN, Supervisor, command_of_this_process
 from sockwave.workers.worker import Worker
 
@@ -91,6 +91,7 @@ def run_workers(
         return
     count = worker_count(1 if workers is None else workers)
     command = command_of_this_process()
+    is_port_ours = not has_inherited_socket()
     try:
         sockets = _sockets(host, port, count)
     except OSError as error:
@@ -105,6 +106,7 @@ def run_workers(
         command,
         sockets,
         patience=drain + timeout + _PATIENCE,
+        is_port_ours=is_port_ours,
         on_ready=functools.partial(_all_serve, listener, count, on_listening),
         reload_drain=RELOAD_DRAIN if drain_period is None else drain_period,
         unresponsive_timeout=unresponsive_timeout,

@@ -25,15 +25,18 @@ import secrets
 import signal
 import socket
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from sockwave.engine.server.routing import STARTED_IN
 from sockwave.platform import reason_of, supervising_signals
 from sockwave.workers.control import ASK, HERE, READY, connect_control, drain_line
 from sockwave.workers.directories import OwnDirectory
 from sockwave.workers.identity import MAX_NUMBER, Identity
 from sockwave.workers.notify import notify
 from sockwave.workers.orders import OrderTaker
+from sockwave.workers.ports import end_port
 from sockwave.workers.pulse import until_silent
 
 if TYPE_CHECKING:
@@ -109,6 +112,7 @@ class Supervisor:
     Args:
         command: Which starts a worker, with what `Identity` puts into its environment.
         sockets: Of the port, one for each place; they belong to the supervisor.
+        is_port_ours: Whether the port ends with the supervisor; not one that systemd keeps.
         patience: Seconds that a worker may take to end when it is told to.
         on_ready: Called once, when all serve.
         reload_drain: Seconds, see `RELOAD_DRAIN`.
@@ -123,6 +127,7 @@ class Supervisor:
         *,
         patience: float,
         on_ready: Callable[[], None],
+        is_port_ours: bool = True,
         reload_drain: float = RELOAD_DRAIN,
         unresponsive_timeout: float = 0.0,
     ) -> None:
@@ -130,6 +135,7 @@ class Supervisor:
         self._sockets = sockets
         self._patience = patience
         self._on_ready = on_ready
+        self._is_port_ours = is_port_ours
         self._reload_drain = reload_drain
         self._unresponsive_timeout = unresponsive_timeout
         self._directory: OwnDirectory | None = None
@@ -148,10 +154,10 @@ class Supervisor:
         Returns:
             The exit code: 0 unless no worker could start.
         """
-        self._directory = directory = OwnDirectory()
-        orders = OrderTaker(directory.path, self.reload)
+        orders = await self._open_directory()
+        if orders is None:
+            return 1
         try:
-            await orders.start()
             with supervising_signals(self._stop_asked, self._reload_asked):
                 for index in range(len(self._sockets)):
                     self._keep(self._occupy(index))
@@ -165,10 +171,29 @@ class Supervisor:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            for sock in self._sockets:
-                sock.close()
-            directory.remove()
+            self._close()
         return self._status
+
+    async def _open_directory(self) -> OrderTaker | None:
+        """Have a place for the workers' sockets; None where there is none."""
+        try:
+            self._directory = OwnDirectory()
+            orders = OrderTaker(self._directory.path, self.reload)
+            await orders.start()
+        except OSError as error:
+            what = "workers: no place for their sockets in %s: %s (TMPDIR names another one)"
+            _logger.error(what, tempfile.gettempdir(), reason_of(error))
+            self._close()
+            return None
+        return orders
+
+    def _close(self) -> None:
+        for sock in self._sockets:
+            if self._is_port_ours:
+                end_port(sock)
+            sock.close()
+        if self._directory is not None:
+            self._directory.remove()
 
     # --- signals ----------------------------------------------------------------------------------
 
@@ -269,6 +294,7 @@ class Supervisor:
                 env={**os.environ, **identity.environment()},
                 pass_fds=(listening, theirs.fileno()),
                 start_new_session=True,  # Ctrl-C is for the supervisor alone
+                cwd=directory_of_this_process(),
             )
         except OSError as error:
             ours.close()
@@ -437,4 +463,14 @@ def command_of_this_process() -> list[str]:
             "workers: each worker runs this program again, and this process was started by"
             " multiprocessing: run with workers in the main process"
         )
-    return [sys.executable, *sys.orig_argv[1:]]
+    arguments, script = sys.orig_argv[1:], "".join(sys.argv[:1])
+    is_lost = not os.path.exists(os.path.join(directory_of_this_process() or "", script))
+    if script in arguments and is_lost and os.path.isabs(source):
+        # The program went elsewhere before it imported us, and the path leads nowhere any more.
+        arguments[arguments.index(script)] = source
+    return [sys.executable, *arguments]
+
+
+def directory_of_this_process() -> str | None:
+    """Where its command was started; None where it is now, if that directory is no more."""
+    return STARTED_IN if STARTED_IN is not None and os.path.isdir(STARTED_IN) else None

@@ -1,4 +1,9 @@
-"""A worker process: serves on its part of the port, until a signal or its supervisor ends it."""
+"""A worker process: serves on its part of the port, until a signal or its supervisor ends it.
+
+It may get a signal twice: systemd, for one, sends SIGTERM to all processes of a service, and so
+does its supervisor. So a second one means nothing here; who wants an end at once tells the
+supervisor, which kills.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sockwave.engine.server.fronts.hosting import hosted_server
 from sockwave.engine.server.fronts.listener import HttpConnection
 from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG
-from sockwave.platform import new_event_loop, stopping_on_signals
+from sockwave.platform import new_event_loop, supervising_signals
 from sockwave.workers.cluster import close_drivers, joined
 from sockwave.workers.control import ASK, HERE, READY, connect_control, control_socket, drain_of
 from sockwave.workers.router import WorkerRouter
@@ -56,13 +61,16 @@ class Worker:
     ) -> None:
         self._served = served
         self._identity = identity
-        self._drain_period = drain_period
+        options = served.engine.options
+        self._drain_period = options.drain_period if drain_period is None else drain_period
+        self._drain_when_stopped = self._drain_period
         self._shutdown_timeout = shutdown_timeout
         self._stop = asyncio.Event()
         self._router: WorkerRouter | None = None
         self._successor: int | None = None
         self._control: ControlLine | None = None
         self._closing: asyncio.Future[None] | None = None
+        self._hastening: asyncio.Future[None] | None = None
         self._is_over = False
 
     def run(
@@ -95,6 +103,18 @@ class Worker:
             if self._router is not None:
                 self._router.successor = self._successor
             self._stop.set()
+
+    def _signalled(self, *_: object) -> None:
+        """All stop: if this one is being replaced it has less time now."""
+        self._drain_period, self._successor = self._drain_when_stopped, None
+        if self._router is not None:
+            self._router.successor = None
+        self._stop.set()
+        if self._closing is not None and not self._closing.done():
+            self._hastening = asyncio.ensure_future(self._served.engine.close(**self._how_long()))
+
+    def _how_long(self) -> dict[str, float | None]:
+        return {"drain_period": self._drain_period, "shutdown_timeout": self._shutdown_timeout}
 
     def other_gone(self) -> None:
         """There is no supervisor any more: a worker without one would be in nobody's hands."""
@@ -132,11 +152,7 @@ class Worker:
             self._control.say(READY)
 
     async def _close(self) -> None:
-        self._closing = asyncio.ensure_future(
-            self._served.close(
-                drain_period=self._drain_period, shutdown_timeout=self._shutdown_timeout
-            )
-        )
+        self._closing = asyncio.ensure_future(self._served.close(**self._how_long()))
         with contextlib.suppress(asyncio.CancelledError):
             await self._closing
 
@@ -155,7 +171,7 @@ class Worker:
         if ssl is not None:
             how.update(ssl=ssl, ssl_handshake_timeout=engine.options.limits.head_timeout)
         with (
-            stopping_on_signals(self._stop.set),
+            supervising_signals(self._signalled, _nothing),
             self._served.stoppable(lambda: loop.call_soon_threadsafe(self._stop.set)),
         ):
             await self._begin(None)
@@ -172,6 +188,11 @@ class Worker:
     async def _serve_hosted(
         self, sock: socket.socket, app: AsgiApp, uvicorn_options: dict[str, Any]
     ) -> None:
+        loop = asyncio.get_running_loop()
+
+        def signalled() -> None:
+            loop.call_soon_threadsafe(self._signalled)
+
         server = hosted_server(
             self._served,
             app,
@@ -180,6 +201,7 @@ class Worker:
             uvicorn_options,
             self._close,
             opening=self._begin,
+            signalled=signalled,
         )
 
         async def stop() -> None:
@@ -188,10 +210,17 @@ class Worker:
 
         stopping = asyncio.create_task(stop())
         try:
-            with self._served.stoppable(self._stop.set):
+            with (
+                supervising_signals(self._signalled, _nothing),
+                self._served.stoppable(self._stop.set),
+            ):
                 await server.serve(sockets=[sock])
         finally:
             stopping.cancel()
             await self._end()
         if not server.started:
             raise SystemExit(3)
+
+
+def _nothing() -> None:
+    """At SIGHUP, which is for the supervisor, and must end nobody whom it reaches as well."""

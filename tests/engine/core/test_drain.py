@@ -72,3 +72,17 @@ def test_as_many_have_gone_as_the_time_demands(
         assert abs(seen - count * share) <= 1
     plan.due(7.0 + period, count)
     assert plan.next_time() is None
+
+
+def test_rest_is_due_sooner_when_there_is_haste() -> None:
+    plan = DrainPlan("abcdef", start=0.0, period=60.0)
+    assert plan.due(10.0, ALL) == "ab"
+    plan.hasten(12.0, 4.0)
+    assert (plan.next_time(), plan.due(12.0, ALL)) == (12.0, "c")
+    assert (plan.next_time(), plan.due(15.0, ALL)) == (13.0, "def")
+
+
+def test_haste_makes_nobody_due_later() -> None:
+    plan = DrainPlan("abc", start=0.0, period=3.0)
+    plan.hasten(0.5, 60.0)
+    assert plan.due(2.0, ALL) == "abc"

@@ -46,6 +46,12 @@ class DrainPlan(Generic[T]):
         self._done = end = max(begin, min(reached, begin + limit, count))
         return self._members[begin:end]
 
+    def hasten(self, now: float, period: float) -> None:
+        """Have the rest due within so many seconds from now, if that is sooner."""
+        if now + period < self._start + self._period:
+            self._members = self._members[self._done :]
+            self._start, self._period, self._done = now, period, 0
+
     def next_time(self) -> float | None:
         """When the next one is due; None when all of them were."""
         if self._done == len(self._members):

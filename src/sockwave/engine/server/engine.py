@@ -208,7 +208,8 @@ class EngineServer(Emitter):
         """End all sessions; clients see the end and may connect again.
 
         What was sent before reaches them first. New sessions are refused with 503 meanwhile. A
-        second call waits for the end of the first one.
+        second call waits for the end of the first one, and hastens it if it has a `drain_period`
+        that ends sooner.
 
         Args:
             drain_period: Seconds over which the sessions close, evenly, so that not all clients
@@ -223,12 +224,15 @@ class EngineServer(Emitter):
         how = {"drain_period": drain_period, "shutdown_timeout": shutdown_timeout}
         if await self.driver.closes_elsewhere(lambda: self.close(**how)):
             return
+        options = self.options
         if self._shutdown is not None:
+            if drain_period is not None:
+                timeout = options.shutdown_timeout if shutdown_timeout is None else shutdown_timeout
+                self._shutdown.hasten(drain_period=drain_period, timeout=timeout)
             await self._shutdown.is_over.wait()
             return
         if not self.driver.is_bound:
             return
-        options = self.options
         if drain_period is None:
             drain_period = options.drain_period
         if shutdown_timeout is None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
 __all__ = [
+    "STARTED_IN",
     "WORKER_VARIABLE",
     "HandOver",
     "Relay",
@@ -37,6 +39,24 @@ __all__ = [
 
 WORKER_VARIABLE: Final = "SOCKWAVE_WORKER"
 """In the environment of a process that is one of several: `descriptor:inode:what it is told`."""
+
+
+def _directory() -> str | None:
+    try:
+        here = os.getcwd()
+    except OSError:  # it was removed
+        return None
+    # By the name of a link to a release, a reload finds the release to which that leads by then.
+    named = os.environ.get("PWD", "")
+    with suppress(OSError):
+        if os.path.isabs(named) and os.path.samefile(named, here):
+            return named
+    return here
+
+
+STARTED_IN: Final = _directory()
+"""Where this process was when it imported the package, before its program may have gone elsewhere:
+a worker that runs the same command begins there."""
 
 _begun: Final[set[int]] = set()
 """This process, once it serves as a worker; one that is forked from it is none."""

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sockwave.engine.core.drain import DrainPlan
@@ -90,6 +92,9 @@ class Shutdown:
         self._driver = host.driver
         self._drain_period = drain_period
         self._timeout = timeout
+        self._plan: DrainPlan[ServerSession] | None = None
+        self._end = math.inf
+        self._hastened = asyncio.Event()
         self._polling = self._sessions(is_polling=True)
         self._tasks_before = {*host.driver.tasks(), asyncio.current_task()}
 
@@ -109,14 +114,23 @@ class Shutdown:
         try:
             try:
                 await self._closing_handlers()
-                end = await self._close_sessions()
-                await self._wait_for_goodbyes(end)
+                await self._close_sessions()
+                await self._wait_for_goodbyes()
             finally:
                 self._cut()
             await self._end_tasks()
         finally:
             self._driver.cancel_tasks()
             self.is_over.set()
+
+    def hasten(self, *, drain_period: float, timeout: float) -> None:
+        """Be over within these times from now, if that is sooner."""
+        self._drain_period = min(self._drain_period, drain_period)
+        if self._plan is not None:
+            now = self._driver.clock()
+            self._plan.hasten(now, drain_period)
+            self._end = min(self._end, now + drain_period + timeout)
+        self._hastened.set()
 
     # --- the application --------------------------------------------------------------------------
 
@@ -135,13 +149,13 @@ class Shutdown:
 
     # --- closing ----------------------------------------------------------------------------------
 
-    async def _close_sessions(self) -> float:
-        """Close all sessions by the plan; return when everything must be over."""
+    async def _close_sessions(self) -> None:
+        """Close all sessions by the plan."""
         host, clock = self._host, self._driver.clock
         self._polling = polling = self._sessions(is_polling=True)
         start = clock()
-        end = start + self._drain_period + self._timeout
-        plan = DrainPlan(
+        self._end = start + self._drain_period + self._timeout
+        self._plan = plan = DrainPlan(
             [*polling, *self._sessions(is_polling=False)], start=start, period=self._drain_period
         )
         polling.reverse()  # the first to close is the last to be looked at
@@ -152,10 +166,19 @@ class Shutdown:
         while True:
             self._close_due(plan)
             next_time = plan.next_time()
-            if next_time is None or not host.sessions or clock() >= end:
-                return end
+            if next_time is None or not host.sessions or clock() >= self._end:
+                return
             wait = next_time - clock()
-            await asyncio.sleep(max(wait, STEP) if wait > 0 else 0)
+            await self._pause(max(wait, STEP) if wait > 0 else 0)
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, unless there is haste."""
+        if not seconds:
+            await asyncio.sleep(0)
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._hastened.wait(), seconds)
+        self._hastened.clear()
 
     def _sessions(self, *, is_polling: bool) -> list[ServerSession]:
         sessions = self._host.sessions.values()
@@ -196,7 +219,7 @@ class Shutdown:
 
     # --- waiting ----------------------------------------------------------------------------------
 
-    async def _wait_for_goodbyes(self, end: float) -> None:
+    async def _wait_for_goodbyes(self) -> None:
         driver, sessions = self._driver, self._host.sessions
         pause, longest = PAUSES
         quiet_since: float | None = None
@@ -209,9 +232,9 @@ class Shutdown:
                 return
             elif quiet_since is None:
                 quiet_since = now
-            if now >= end or (quiet_since is not None and now - quiet_since >= CLOSE_GRACE):
+            if now >= self._end or (quiet_since is not None and now - quiet_since >= CLOSE_GRACE):
                 return
-            await asyncio.sleep(min(pause, end - now))
+            await asyncio.sleep(min(pause, self._end - now))
             pause = min(pause * 1.5, longest)
 
     def _is_delivering(self) -> bool:

@@ -108,8 +108,10 @@ class _Server(uvicorn.Server):
         opened: Callable[[], None],
         close: Callable[[], Coroutine[Any, Any, None]],
         opening: Opening | None,
+        signalled: Callable[[], None] | None,
     ) -> None:
         super().__init__(config)
+        self._signalled = signalled
         self._engine = served.engine
         self._opened = opened
         self._opening = opening
@@ -160,7 +162,13 @@ class _Server(uvicorn.Server):
         self._without_query.end()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop; a second signal has its default effect, at once."""
+        """Begin to stop; a second signal has its default effect, at once.
+
+        Where somebody else decides, they are told of each.
+        """
+        if self._signalled is not None:
+            self._signalled()
+            return
         if self._captured_signals:
             signal.signal(sig, signal.SIG_DFL)
             signal.raise_signal(sig)
@@ -214,12 +222,15 @@ def hosted_server(
     close: Callable[[], Coroutine[Any, Any, None]] | None = None,
     *,
     opening: Opening | None = None,
+    signalled: Callable[[], None] | None = None,
 ) -> uvicorn.Server:
     """Make a uvicorn that serves both on a bound socket.
 
     Args:
         close: Ends the sessions; by default `served.close`.
         opening: Awaited before the port is open, with what serves the application's connections.
+        signalled: Called at each SIGINT and SIGTERM, which do nothing else then: by the
+            interpreter, between any two instructions.
 
     Raises:
         ValueError: An option of uvicorn that the engine decides.
@@ -242,7 +253,7 @@ def hosted_server(
         _logger.log(level, "listening on %s", listener.url)
         listener.announce(on_listening)
 
-    return _Server(config, served, opened, close or served.close, opening)
+    return _Server(config, served, opened, close or served.close, opening, signalled)
 
 
 def run_hosted(
