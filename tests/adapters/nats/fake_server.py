@@ -133,7 +133,8 @@ class FakeNats:
         info = {"server_id": "fake", "version": "2.9.0", "max_payload": self.max_payload}
         writer.write(b"INFO %b\r\n" % json.dumps(info).encode())
         try:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            # At the end it is cancelled, of which asyncio's streams would complain.
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 while (line := await reader.readline()).endswith(b"\n"):
                     while self.is_paused:
                         await asyncio.sleep(0.01)
