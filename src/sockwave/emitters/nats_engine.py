@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from nats.errors import Error as NatsError
 
 from sockwave.adapters.messages import encode_message
+from sockwave.adapters.nats.connection import confirmed
 from sockwave.adapters.nats.frames import SENDER_SIZE, FrameWriter
 from sockwave.errors import EncodeError, FailureCause, TransportError
 
@@ -95,7 +96,7 @@ async def _confirmed(connection: Connection) -> None:
     Raises:
         NatsError, OSError: It does not say so, or the connection has ended.
     """
-    flushing = asyncio.ensure_future(connection.client.flush())
+    flushing = asyncio.ensure_future(confirmed(connection.client))
     ended = asyncio.ensure_future(connection.ended())  # nats-py would wait for an answer even so
     try:
         await asyncio.wait((flushing, ended), return_when=asyncio.FIRST_COMPLETED)

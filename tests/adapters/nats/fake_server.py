@@ -41,6 +41,7 @@ class FakeNats:
         is_paused: Whether nothing is read.
         published: Subject and payload of all that was published.
         connects: What clients have said of themselves.
+        commands: All that clients have said, the first word of each.
     """
 
     def __init__(self, *, max_payload: int = 1_048_576) -> None:
@@ -50,6 +51,7 @@ class FakeNats:
         self.is_paused = False
         self.published: list[tuple[str, bytes]] = []
         self.connects: list[dict[str, Any]] = []
+        self.commands: list[str] = []
         self.port = 0
         self._clients: dict[_Client, None] = {}  # in the order in which they came
         self._tasks: set[asyncio.Task[None]] = set()
@@ -131,7 +133,8 @@ class FakeNats:
         info = {"server_id": "fake", "version": "2.9.0", "max_payload": self.max_payload}
         writer.write(b"INFO %b\r\n" % json.dumps(info).encode())
         try:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            # At the end it is cancelled, of which asyncio's streams would complain.
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 while (line := await reader.readline()).endswith(b"\n"):
                     while self.is_paused:
                         await asyncio.sleep(0.01)
@@ -143,6 +146,7 @@ class FakeNats:
 
     async def _said(self, client: _Client, line: bytes) -> None:
         command, *words = line.split(b" ")
+        self.commands.append(command.decode())
         if command == b"CONNECT":
             self.connects.append(json.loads(b" ".join(words)))
         elif command == b"PING":

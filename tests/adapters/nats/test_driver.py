@@ -128,6 +128,19 @@ def test_process_hears_what_it_sends_to_itself(server: FakeNats) -> None:
     asyncio.run(play())
 
 
+def test_subscription_is_confirmed_by_a_question_behind_it(server: FakeNats) -> None:
+    """nats-py asks before it has written what it was told, and takes the answer for one to that."""
+
+    async def play() -> None:
+        async with drivers(server, 1) as ((a,), _):
+            await a.subscribe("/another", "a", Ear())
+            commands = list(server.commands)
+            assert commands.count("SUB") == 4
+            assert commands[::-1].index("PING") < commands[::-1].index("SUB")
+
+    asyncio.run(play())
+
+
 def test_lost_connection_is_told_and_made_again(server: FakeNats) -> None:
     async def play() -> None:
         async with drivers(server) as ((a, b), (own, other)):

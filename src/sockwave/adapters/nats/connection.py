@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Coroutine
 
-__all__ = ["Connection", "GivenClient", "OwnClients", "Source"]
+__all__ = ["Connection", "GivenClient", "OwnClients", "Source", "confirmed"]
 
 _logger: Final = logging.getLogger("sockwave.adapters")
 
@@ -237,6 +237,19 @@ class _GivenConnection:
 
     async def close(self) -> None:
         """It is the user's."""
+
+
+async def confirmed(client: Client) -> None:
+    """Wait until NATS has taken all that was subscribed to and published before.
+
+    nats-py lets its question overtake what it has not written yet. With the first answer that is
+    written, so the second one is an answer to it.
+
+    Raises:
+        NatsError: It does not answer.
+    """
+    await client.flush()
+    await client.flush()
 
 
 async def _quietly(closing: Coroutine[Any, Any, None]) -> None:

@@ -31,6 +31,7 @@ from nats.errors import Error as NatsError
 
 from sockwave.adapters.backoff import Backoff
 from sockwave.adapters.floods import is_worth_a_line
+from sockwave.adapters.nats.connection import confirmed
 from sockwave.adapters.nats.contract import CAPABILITIES, DEFAULT_BACKLOG
 from sockwave.adapters.nats.frames import SENDER_SIZE, FrameReader, FrameWriter, sender_of
 from sockwave.errors import PacketError
@@ -234,7 +235,7 @@ class NatsDriver:
                 await self._is_connected.wait()
                 await self._is_idle.wait()
                 if (client := self._client) is not None:
-                    await client.flush()
+                    await confirmed(client)
         serving.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await serving
@@ -266,7 +267,7 @@ class NatsDriver:
                 if client is None:
                     raise ConnectionError("NATS is away")
                 await self._open_inboxes(client, listener)
-                await client.flush()
+                await confirmed(client)
         except (NatsError, TimeoutError) as error:
             raise ConnectionError(f"NATS does not take a subscription: {error!r}") from error
 
@@ -329,7 +330,7 @@ class NatsDriver:
         for listener in list(self._listeners.values()):
             await self._open_inboxes(client, listener)
         if self._was_away:
-            await client.flush()  # from here on nothing is missed
+            await confirmed(client)  # from here on nothing is missed
             self._was_away = False
             self._tell_all("NATS is there again: what others have sent meanwhile is lost")
         self._client = client
