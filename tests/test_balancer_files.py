@@ -80,7 +80,7 @@ def test_services_of_compose_fit_the_program(name: str, monkeypatch: pytest.Monk
         assert (told["target"], told["host"], told["port"]) == ("server:io", "0.0.0.0", 3000)
         names = program(service["environment"], monkeypatch)
         io = names["io"]
-        assert type(names["adapter"]()).__name__ == adapter
+        assert type(io.options.adapter).__name__ == adapter
         assert names["session_id"](None).endswith(f"-{server}")
         assert list(io.engine.options.trusted_proxies) == [address]
         assert f"//{name}:" in names["CARRIER"].replace("postgres:secret@", "")

@@ -162,20 +162,31 @@ async def crowd(
             await member.aclose()
 
 
+CARRIERS: Final = {
+    "workers": "",
+    "redis": "redis_url",
+    "streams": "redis_url",
+    "postgres": "postgres_dsn",
+    "nats": "nats_url",
+}
+"""Names of adapters, as the example has them, and the fixtures that have the addresses."""
+
 PLACES: Final = [
     *((name, "workers") for name in RECIPES),
-    *((name, "redis_url") for name, recipe in RECIPES.items() if recipe.is_sticky),
-    *((name, "postgres_dsn") for name in ("nginx by session", "HAProxy by cookie")),
-    *((name, "nats_url") for name in ("nginx by address", "HAProxy by session")),
+    *((name, "redis") for name, recipe in RECIPES.items() if recipe.is_sticky),
+    *((name, "streams") for name in ("nginx by session", "HAProxy by session")),
+    *((name, "postgres") for name in ("nginx by session", "HAProxy by cookie")),
+    *((name, "nats") for name in ("nginx by address", "HAProxy by session")),
 ]
-"""Recipes, and the fixtures that have the address of a carrier."""
+"""Recipes, and what joins the servers behind them."""
 
 
 def carried(carrier: str, folder: Path, request: pytest.FixtureRequest) -> Servers:
     """Servers that are joined by a carrier."""
-    if carrier == "workers":
-        return Servers(folder, "tried")
-    return Servers(folder, "tried", {"CARRIER": request.getfixturevalue(carrier)})
+    settings = {"ADAPTER": carrier}
+    if fixture := CARRIERS[carrier]:
+        settings["CARRIER"] = request.getfixturevalue(fixture)
+    return Servers(folder, "tried", settings)
 
 
 @pytest.mark.interop
@@ -264,7 +275,7 @@ def check_ways(passed: list[Passed], *, is_sticky: bool) -> None:
         assert {len(set(way)) for way in polling} <= {2, 3}
 
 
-@pytest.mark.parametrize("carrier", ["workers", "redis_url", "postgres_dsn", "nats_url"])
+@pytest.mark.parametrize("carrier", CARRIERS)
 async def test_example_is_one_server_on_each_carrier(
     carrier: str, folder: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -400,7 +411,7 @@ async def test_server_that_is_taken_away_leaves_its_clients_to_others(
                 listeners.append(JsListener(driver, *where, authority, len(listeners)))
                 listeners.append(PythonListener(*where, trusted, len(listeners)))
             try:
-                await check_farewell(listeners, servers, teller, recovers=carrier != "redis_url")
+                await check_farewell(listeners, servers, teller, recovers=carrier != "redis")
             finally:
                 await driver.close_clients()
                 await asyncio.gather(*(listener.aclose() for listener in listeners))
