@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from interop.cluster.servers import ClusterServer, PythonServer, node_server, to
 from interop.node import PATIENCE
-from sockwave import adapters
+from sockwave import adapters, emitters
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -34,8 +34,8 @@ class Carrier:
     Attributes:
         name: In the words of `server.cjs`.
         engine: `redis` or `postgres`.
-        adapter: Name of ours.
-        emitter: Name of ours.
+        adapter: Ours.
+        emitter: Ours; None where there is none.
         emitter_heard_by: Kinds of the servers that hear the emitter of JavaScript; nobody where
             there is none.
         has_binary_server_events: Whether servers in JavaScript can send each other bytes.
@@ -43,20 +43,15 @@ class Carrier:
 
     name: str
     engine: Literal["redis", "postgres"]
-    adapter: str
-    emitter: str
+    adapter: type[Any]
+    emitter: type[Any] | None = None
     emitter_heard_by: tuple[Kind, ...] = ()
     has_binary_server_events: bool = True
 
     def make_adapter(self, address: str) -> AdapterMaker:
         """An adapter of ours for another server."""
-        made: AdapterMaker = getattr(adapters, self.adapter)(address)
+        made: AdapterMaker = self.adapter(address)
         return made
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether we have an adapter for it."""
-        return hasattr(adapters, self.adapter)
 
 
 CARRIERS: Final = {
@@ -65,18 +60,18 @@ CARRIERS: Final = {
         Carrier(
             "redis",
             "redis",
-            "RedisAdapter",
-            "RedisEmitter",
+            adapters.RedisAdapter,
+            emitters.RedisEmitter,
             emitter_heard_by=("node", "python"),
             has_binary_server_events=False,
         ),
-        Carrier("sharded", "redis", "ShardedRedisAdapter", ""),
-        Carrier("streams", "redis", "RedisStreamsAdapter", "RedisStreamsEmitter"),
+        Carrier("sharded", "redis", adapters.ShardedRedisAdapter),
+        Carrier("streams", "redis", adapters.RedisStreamsAdapter, emitters.RedisStreamsEmitter),
         Carrier(
             "postgres",
             "postgres",
-            "PostgresAdapter",
-            "PostgresEmitter",
+            adapters.PostgresAdapter,
+            emitters.PostgresEmitter,
             emitter_heard_by=("python",),  # servers in JavaScript miss `nsp`, and drop it
         ),
     )

@@ -74,7 +74,7 @@ async def _open(driver: NodeDriver, server: ProcessServer, *rooms: str) -> JsCli
 
 
 @pytest.mark.timeout(120 + 10 * KILLS)
-@pytest.mark.parametrize("name", [name for name, each in CARRIERS.items() if each.is_ours])
+@pytest.mark.parametrize("name", CARRIERS)
 async def test_kills_of_servers_neither_hang_nor_double_anything(
     name: str, request: pytest.FixtureRequest, driver: NodeDriver
 ) -> None:

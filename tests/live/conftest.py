@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from sockwave import adapters
 from sockwave.platform import new_event_loop
 from tests.live.engines import Nats, Postgres, Redis
 from tests.support.running import run_coroutine
@@ -25,19 +24,6 @@ LIMIT: Final = 100.0
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run a coroutine test."""
     return run_coroutine(pyfuncitem, LIMIT, new_event_loop)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out adapters that are not written yet."""
-    left_out = [item for item in items if not _is_there(item)]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
-
-
-def _is_there(item: pytest.Item) -> bool:
-    name = getattr(getattr(item, "cls", None), "adapter", None)
-    return not isinstance(name, str) or hasattr(adapters, name)
 
 
 @pytest.fixture(scope="session")

@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
-__all__ = ["Program", "family", "until"]
+__all__ = ["Program", "family", "is_there", "until"]
 
 LOOK: Final = 0.01
 """Seconds between two looks whether something is so."""
+
+GUARD: Final = 'read -r _; kill -9 "$0"; rm -rf "$1"'
+"""A shell that waits for the end of its input, which is the end of the tests, however they end."""
 
 
 class Program(ABC):
@@ -50,6 +53,7 @@ class Program(ABC):
         self._user = user
         self._group = None if user is None else pwd.getpwnam(user).pw_gid
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
         if user is not None:
             shutil.chown(self.directory, user)
 
@@ -95,6 +99,12 @@ class Program(ABC):
         assert self._process is None, "it runs already"
         with (self.directory / "output").open("ab") as output:
             self._process = self._spawn(self.command(), output.fileno())
+        self._guard = subprocess.Popen(
+            ["sh", "-c", GUARD, str(self.pid), self.directory],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # whoever ends the tests does not end it
+        )
         until(self._answers, lambda: f"{type(self).__name__} does not answer:\n{self.output}")
 
     def _answers(self) -> bool:
@@ -153,6 +163,7 @@ class Program(ABC):
         process, self._process = self._process, None
         if process is None:
             return
+        self._dismiss_guard()
         processes = family(process.pid)
         _signal(processes, signal.SIGCONT)  # who is paused hears nothing else
         _signal(processes if how == signal.SIGKILL else processes[:1], how)
@@ -161,7 +172,13 @@ class Program(ABC):
         except subprocess.TimeoutExpired:
             _signal(processes, signal.SIGKILL)
             process.wait(DEADLINE)
-        until(lambda: not any(map(_is_there, processes)), lambda: "some of it does not end")
+        until(lambda: not any(map(is_there, processes)), lambda: "some of it does not end")
+
+    def _dismiss_guard(self) -> None:
+        guard, self._guard = self._guard, None
+        if guard is not None:
+            guard.kill()
+            guard.communicate()
 
     def restart(self) -> None:
         """Stop it, and start it again on the same port."""
@@ -183,7 +200,7 @@ class Program(ABC):
         processes = family(self.pid)  # anew: it may have started one meanwhile
         _signal(processes, signal.SIGSTOP)
         # One that has ended stays as it is: whoever would look after it stands still.
-        return all(_state(pid)[:1] == ["T"] or not _is_there(pid) for pid in processes)
+        return all(_state(pid)[:1] == ["T"] or not is_there(pid) for pid in processes)
 
     def resume(self) -> None:
         """Let it go on."""
@@ -230,7 +247,8 @@ def _state(pid: int) -> list[str]:
     return text.rpartition(")")[2].split()  # before that its name, with anything in it
 
 
-def _is_there(pid: int) -> bool:
+def is_there(pid: int) -> bool:
+    """Whether a process runs, or stands still."""
     return _state(pid)[:1] not in ([], ["Z"], ["X"])
 
 

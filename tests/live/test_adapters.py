@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class LiveSuite(AdapterSuite):
     """Finds the address of the engine in a fixture."""
 
-    adapter: ClassVar[str]
+    adapter: ClassVar[type[Any]]
     engine: ClassVar[str]
     options: ClassVar[Mapping[str, Any]] = {}
 
@@ -27,12 +27,12 @@ class LiveSuite(AdapterSuite):
         self.address = request.getfixturevalue(self.engine)
 
     async def make_adapter(self) -> AdapterMaker:
-        made: AdapterMaker = getattr(adapters, self.adapter)(self.address, **self.options)
+        made: AdapterMaker = self.adapter(self.address, **self.options)
         return made
 
 
 class TestRedis(LiveSuite):
-    adapter = "RedisAdapter"
+    adapter = adapters.RedisAdapter
     engine = "redis_url"
 
 
@@ -41,7 +41,7 @@ class TestSpecificRedis(TestRedis):
 
 
 class TestShardedRedis(LiveSuite):
-    adapter = "ShardedRedisAdapter"
+    adapter = adapters.ShardedRedisAdapter
     engine = "redis_url"
 
 
@@ -54,15 +54,15 @@ class TestPrivateShardedRedis(TestShardedRedis):
 
 
 class TestRedisStreams(LiveSuite):
-    adapter = "RedisStreamsAdapter"
+    adapter = adapters.RedisStreamsAdapter
     engine = "redis_url"
 
 
 class TestPostgres(LiveSuite):
-    adapter = "PostgresAdapter"
+    adapter = adapters.PostgresAdapter
     engine = "postgres_dsn"
 
 
 class TestNats(LiveSuite):
-    adapter = "NatsAdapter"
+    adapter = adapters.NatsAdapter
     engine = "nats_url"

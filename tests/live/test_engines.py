@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.live.engines import Nats, Postgres, Redis, RedisCluster, Sentinel
-from tests.live.programs import family
+from tests.live.programs import family, is_there, until
 
 if TYPE_CHECKING:
     from tests.live.programs import Program
@@ -94,3 +97,22 @@ def test_sentinels_put_the_replica_in_place_of_a_dead_master() -> None:
         assert (pair.master, pair.replica) == (new, old)
         assert new.cli("GET", "name") == "value"
         assert new.cli("SET", "name", "another") == "OK"
+
+
+def test_engine_does_not_outlive_the_tests(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, signal\n"
+        "from tests.live.engines import Redis\n"
+        "redis = Redis()\n"
+        "redis.start()\n"
+        "print(redis.pid, redis.directory, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [sys.executable, program], env=env, stdout=subprocess.PIPE, text=True, check=False
+    )
+    pid, directory = done.stdout.split()
+    until(lambda: not is_there(int(pid)), lambda: "it is there")
+    until(lambda: not Path(directory).exists(), lambda: "its directory is there")
