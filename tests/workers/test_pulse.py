@@ -127,14 +127,26 @@ def test_worker_that_is_stopped_is_replaced(tmp_path: Path) -> None:
 def test_silent_worker_is_killed_unless_that_is_turned_off(
     is_on: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def at_once(worker: object, timeout: float) -> None:
-        """All the time is over."""
+    serves = asyncio.Event()
+
+    async def silent(worker: object, timeout: float) -> None:
+        """Once it serves all the time is over; its successor answers for ever."""
+        await serves.wait()
+        serves.clear()
+
+    def end() -> None:
+        """End it when the worker was killed; if that is turned off, after a moment."""
+        loop = asyncio.get_running_loop()
+        if not is_on or "is killed" in caplog.text:
+            loop.call_later(0.1, signal.raise_signal, signal.SIGTERM)
+        else:
+            loop.call_later(0.01, end)
 
     def ready() -> None:
-        loop = asyncio.get_running_loop()
-        loop.call_later(0.1, signal.raise_signal, signal.SIGTERM)
+        serves.set()
+        end()
 
-    monkeypatch.setattr("sockwave.workers.supervisor.until_silent", at_once)
+    monkeypatch.setattr("sockwave.workers.supervisor.until_silent", silent)
     supervisor = Supervisor(
         [sys.executable, "-c", READY],
         [socket.create_server(("127.0.0.1", 0))],

@@ -118,7 +118,7 @@ def test_reloads_refuse_nobody_and_lose_nothing_that_is_tried_again(tmp_path: Pa
         before = set(program.workers())
         reloading = Reloading(program)
         asyncio.run(reloading.run(RELOADS))
-        assert not before & set(program.workers())
+        program.wait_until_gone(*before)
         assert "Traceback" not in program.output
         assert "has died" not in program.output
     handled = Counter(each.id for each in events_of_workers(tmp_path) if each.op == "handle")

@@ -10,6 +10,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from sockwave.debug import shortened
 from sockwave.engine.core.option_checks import check_integer
 from sockwave.engine.server.fronts.ports import Listener, exit_for
 from sockwave.engine.server.routing import begin_worker, is_worker
@@ -54,6 +55,8 @@ def worker_count(workers: int | Literal["auto"]) -> int:
         )
     if workers == "auto":
         return max(len(os.sched_getaffinity(0)), 1) if hasattr(os, "sched_getaffinity") else 1
+    if isinstance(workers, str):
+        raise ValueError(f'workers must be a number or "auto", not {shortened(workers)!r}')
     check_integer("workers", workers, 1, MAX_NUMBER)
     return workers
 
