@@ -55,7 +55,7 @@ def test_adapter_of_the_program_is_the_one_that_is_used() -> None:
     assert isinstance(io.adapter, ClusterAdapter)
 
 
-@pytest.mark.parametrize("workers", [0, -1, 4_096, 2.5, True, "many"])
+@pytest.mark.parametrize("workers", [0, -1, 4_096, 2.5, True, "many", "4", "AUTO"])
 def test_number_of_workers_must_make_sense(workers: object) -> None:
     with pytest.raises((ValueError, TypeError), match="workers"):
         worker_count(workers)  # type: ignore[arg-type]

@@ -55,8 +55,9 @@ def worker_count(workers: int | Literal["auto"]) -> int:
         )
     if workers == "auto":
         return max(len(os.sched_getaffinity(0)), 1) if hasattr(os, "sched_getaffinity") else 1
-    if isinstance(workers, str):
-        raise ValueError(f'workers must be a number or "auto", not {shortened(workers)!r}')
+    given: object = workers
+    if isinstance(given, str):
+        raise ValueError(f'workers must be a number or "auto", not "{shortened(given)}"')
     check_integer("workers", workers, 1, MAX_NUMBER)
     return workers
 
