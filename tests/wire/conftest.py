@@ -61,9 +61,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _parameter(name: str) -> ParameterSet:
     """A front end for pytest; some take what Windows lacks."""
     front = FRONTS[name]
-    return pytest.param(
-        front, id=name, marks=[pytest.mark.unix] if front.has_workers or name == "relayed" else []
-    )
+    marks = [pytest.mark.unix] if front.has_workers or name == "relayed" else []
+    if name == "relayed":  # the same bytes as by hand-over, and another minute
+        marks.append(pytest.mark.slow)
+    return pytest.param(front, id=name, marks=marks)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -94,6 +94,7 @@ def visitor_of_another(program: Program, pid: int) -> Visitor:
 
 
 @pytest.mark.unix
+@pytest.mark.slow
 def test_worker_whose_event_loop_is_blocked_is_replaced(tmp_path: Path) -> None:
     with Program(tmp_path, "2", more=BLOCKING, arguments="unresponsive_timeout=3.0") as program:
         victim = Visitor(program.port)
@@ -111,6 +112,7 @@ def test_worker_whose_event_loop_is_blocked_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.unix
+@pytest.mark.slow
 def test_worker_that_is_stopped_is_replaced(tmp_path: Path) -> None:
     with Program(tmp_path, "2", arguments="unresponsive_timeout=3.0") as program:
         pid = program.workers()[0]

@@ -120,6 +120,7 @@ def test_port_is_free_at_the_end_whatever_workers_have_forked(tmp_path: Path) ->
     port = free_port()
     (tmp_path / "chat.py").write_text(program(port, before=FORKING))
     with ServerProcess("chat.py", directory=tmp_path, port=port) as process:
+        process.wait_for(r"child \d+[\s\S]*child \d+")
         here(port)
         assert process.interrupt() == 0
         children = [int(pid) for pid in re.findall(r"child (\d+)", process.output)]

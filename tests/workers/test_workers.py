@@ -206,6 +206,7 @@ def test_reload_brings_new_code_without_a_refused_connection(tmp_path: Path) -> 
         assert newcomer.ask("pid") not in before
 
 
+@pytest.mark.slow
 def test_replaced_workers_end_when_their_sessions_have(tmp_path: Path) -> None:
     with Program(tmp_path, arguments="drain_period=0.1") as program:
         before = program.workers()
@@ -319,6 +320,7 @@ def test_hangup_that_reaches_workers_too_ends_nobody(tmp_path: Path, beside: str
         assert program.workers() == workers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beside", ["", "app=web"])
 def test_worker_that_is_being_replaced_stops_with_the_others(tmp_path: Path, beside: str) -> None:
     more = (WEB if beside else "") + "from sockwave.workers import running, supervisor\n"
@@ -465,6 +467,7 @@ def test_log_tells_an_old_worker_from_the_new_one_of_its_number(tmp_path: Path) 
         assert int(old) == before != int(new)
 
 
+@pytest.mark.slow
 def test_adapter_for_other_hosts_does_no_harm_and_leaves_nothing(tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o700)

@@ -366,6 +366,7 @@ def test_redis_that_has_forgotten_all_is_told_and_used() -> None:
     run(scenario())
 
 
+@pytest.mark.slow
 def test_redis_that_is_slow_to_answer_is_waited_for_and_one_that_does_not_is_left() -> None:
     async def scenario() -> None:
         async with small_streams() as redis, drivers(redis, "a", "b") as ((a, _), (_, heard)):
