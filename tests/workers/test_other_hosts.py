@@ -13,7 +13,7 @@ import pytest
 
 from sockwave.codec.websocket import encode_frame
 from tests.support.peers import package
-from tests.support.process import ServerProcess, free_port
+from tests.support.process import DEADLINE, ServerProcess, free_port
 from tests.workers.programs import Visitor, alive
 
 if TYPE_CHECKING:
@@ -159,6 +159,18 @@ def test_processes_of_a_host_are_one_server(host: ServerProcess) -> None:
             by_websocket(visitor, b'421["pid"]', b"431[%d]" % pid)
 
 
+def first_answer(visitor: Visitor) -> tuple[int, bytes]:
+    """What a process answers. The dead one may have had several threads, which end one by one: as
+    long as one is there the system gives it connections, and resets them then."""
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        try:
+            return visitor.request()
+        except ConnectionResetError:
+            if time.monotonic() > deadline:
+                raise
+
+
 @pytest.mark.parametrize("host", SURVIVING, indirect=True)
 def test_process_that_is_killed_leaves_the_others_unharmed(host: ServerProcess) -> None:
     with host:
@@ -168,7 +180,7 @@ def test_process_that_is_killed_leaves_the_others_unharmed(host: ServerProcess) 
         while alive(victim):  # until then the system may give it connections
             time.sleep(0.01)
         unknown = (400, b'{"code":1,"message":"Session ID unknown"}')
-        assert visitors[victim].request() == unknown
+        assert first_answer(visitors[victim]) == unknown
         for _ in range(3):
             for pid in others:
                 assert visitors[pid].ask("pid") == pid

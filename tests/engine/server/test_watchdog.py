@@ -129,13 +129,16 @@ def look():
 end = time.monotonic() + 2
 gc.set_threshold(2, 1, 1)
 sys.setswitchinterval(1e-6)
-for _ in range(2):
-    threading.Thread(target=look, daemon=True).start()
+lookers = [threading.Thread(target=look, daemon=True) for _ in range(2)]
+for looker in lookers:
+    looker.start()
 while time.monotonic() < end:
     kept = [garbage() for _ in range(20)]
     thread = threading.Thread(target=int)
     thread.start()
     thread.join()
+for looker in lookers:  # none collects while it looks
+    looker.join()
 print(gc.isenabled())
 """
 
