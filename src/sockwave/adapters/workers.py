@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sockwave.adapters.options import ClusterOptions
 from sockwave.adapters.recovering import cluster_adapter
+from sockwave.adapters.renewed_bytes import RenewedBytesDriver
 from sockwave.adapters.unix import DEFAULT_BACKLOG, UnixDriver
 from sockwave.engine.core.option_checks import check_integer
 from sockwave.platform import check_unix_sockets
 
 if TYPE_CHECKING:
-    from collections.abc import Set as AbstractSet
-
     from sockwave.adapters.adapter import ClusterAdapter
-    from sockwave.adapters.driver import Receiver
     from sockwave.socketio.core.recovery_contract import RecoveringHost
 
 __all__ = ["WorkersAdapter"]
@@ -68,7 +66,8 @@ class WorkersAdapter:
         if len(os.fsencode(self.directory)) > LONGEST_DIRECTORY:
             raise ValueError(f"directory: the path has more than {LONGEST_DIRECTORY} bytes")
         self._options = options
-        self._driver = _RenewedDriver(self.directory, max_backlog)
+        make = partial(UnixDriver, self.directory, max_backlog=max_backlog)
+        self._driver = RenewedBytesDriver(make, UnixDriver.capabilities)
 
     def __call__(self, namespace: RecoveringHost) -> ClusterAdapter:
         """Make the adapter of a namespace; the server does."""
@@ -77,52 +76,3 @@ class WorkersAdapter:
     async def aclose(self) -> None:
         """Disconnect from the others; the server does, when it has closed its namespaces."""
         await self._driver.aclose()
-
-
-class _RenewedDriver:
-    """A driver that is made in the event loop, and anew in the next one; see `Driver`.
-
-    Nothing of it is there before: processes that are forked would have one name.
-    """
-
-    capabilities: Final = UnixDriver.capabilities
-
-    def __init__(self, directory: str, max_backlog: int) -> None:
-        self._directory = directory
-        self._max_backlog = max_backlog
-        self._inner: UnixDriver | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def _current(self) -> UnixDriver:
-        loop = asyncio.get_running_loop()
-        if self._inner is None or self._loop is not loop:
-            self._inner = UnixDriver(self._directory, max_backlog=self._max_backlog)
-            self._loop = loop
-        return self._inner
-
-    async def start(self) -> None:
-        """Listen, and connect to all that are there."""
-        await self._current().start()
-
-    async def subscribe(self, channel: str, address: str, receiver: Receiver) -> None:
-        """Listen."""
-        await self._current().subscribe(channel, address, receiver)
-
-    def unsubscribe(self, channel: str, address: str) -> None:
-        """Listen no longer."""
-        if self._inner is not None:
-            self._inner.unsubscribe(channel, address)
-
-    def publish(self, channel: str, message: bytes, *, to: AbstractSet[str] | None = None) -> None:
-        """Send a message."""
-        self._current().publish(channel, message, to=to)
-
-    async def count(self, channel: str) -> int | None:
-        """How many processes listen to a channel, this one included."""
-        return await self._current().count(channel)
-
-    async def aclose(self) -> None:
-        """Disconnect; the next `start` connects again."""
-        inner, self._inner = self._inner, None
-        if inner is not None and self._loop is asyncio.get_running_loop():
-            await inner.aclose()
