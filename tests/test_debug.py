@@ -85,7 +85,7 @@ def test_server_that_is_not_debugged_keeps_the_short_way() -> None:
     async def run() -> None:
         async with LinkedClient(io):
             assert not io.engine.driver.debug
-            assert not any(socket._has_hooks for socket in io.sockets.values())
+            assert not any(socket.plain is None for socket in io.sockets.values())
 
     asyncio.run(run())
 

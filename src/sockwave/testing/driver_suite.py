@@ -356,6 +356,8 @@ class DriverSuite:
 class _Socket:
     """The one socket of a server."""
 
+    plain = None
+
     def __init__(self, name: str) -> None:
         self.id = SocketId(name)
         self.got: list[tuple[Any, ...]] = []

@@ -45,6 +45,8 @@ class FakeClock:
 class FakeSocket:
     """A connected socket that keeps what is sent to it."""
 
+    plain = None
+
     def __init__(self, name: str) -> None:
         self.id = SocketId(name)
         self.packets: list[list[str]] = []

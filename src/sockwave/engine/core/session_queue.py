@@ -24,7 +24,7 @@ they are after has gone out.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from sockwave.engine.core.states import State
 from sockwave.engine.core.transport import SLICE, cut
@@ -70,6 +70,8 @@ class QueueDriver(Protocol):
     options: EngineOptions
     is_short_of_room: bool
     """Whether much of what all sessions together may hold back is used up."""
+    dirty: list[Any]
+    """What is flushed at the end of this tick; the first one is put there by `flush_later`."""
 
     def flush_later(self, session: SessionQueue) -> None:
         """Call the session's `flush` at the end of this tick."""
@@ -140,7 +142,10 @@ class SessionQueue:
             return
         pending = self._pending
         if not pending:
-            self._driver.flush_later(self)
+            if dirty := self._driver.dirty:  # all but the first of a broadcast
+                dirty.append(self)
+            else:
+                self._driver.flush_later(self)
         pending.append(packet)
         self.backlog += size
         if self.backlog > self._look_at:

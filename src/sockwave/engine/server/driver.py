@@ -141,7 +141,7 @@ class Driver(LoopDriver):
         self.ends = InTurn()
         self.is_short_of_room = False
         self._lagging: set[Lagging] = set()
-        self._dirty: list[Flushable] = []
+        self.dirty: list[Flushable] = []
         self._starting: list[Callable[[], None]] = []
         self.departures = Departures(self.turn_clock, self.call_soon)
         self.compressions = Compressions(self.turns, self.turn_clock)
@@ -160,7 +160,7 @@ class Driver(LoopDriver):
         starting, self._starting = self._starting, []
         for callback in starting:
             self.call_soon(callback)
-        self._dirty = []
+        self.dirty = []
         self.departures = Departures(self.turn_clock, self.call_soon)
         self.compressions = Compressions(self.turns, self.turn_clock)
 
@@ -225,7 +225,7 @@ class Driver(LoopDriver):
 
     def flush_later(self, what: Flushable) -> None:
         """Flush a session or an HTTP connection at the end of this tick."""
-        dirty = self._dirty
+        dirty = self.dirty
         if not dirty:
             try:
                 self.call_soon(self._flush)
@@ -244,7 +244,7 @@ class Driver(LoopDriver):
         """
         turns = self.turns
         turns.credit = turns.refill
-        dirty = self._dirty
+        dirty = self.dirty
         flushed = 0
         end = None
         for flushed, what in enumerate(dirty, 1):  # and what is added meanwhile

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sockwave.socketio.core.acks import AckResult
-    from sockwave.socketio.core.outgoing import EncodedPacket
+    from sockwave.socketio.core.outgoing import EncodedPacket, PacketQueue
     from sockwave.socketio.core.parser import Parser
     from sockwave.types import NamespaceName, Room
 
@@ -99,6 +99,10 @@ class LocalSocket(Protocol):
     """What an adapter sees of a connected socket of this process."""
 
     id: SocketId
+
+    @property
+    def plain(self) -> PacketQueue | None:
+        """Where a packet of text may be queued without `deliver`; None if something looks at it."""
 
     def deliver(self, packet: EncodedPacket, args: Sequence[Any], flags: BroadcastFlags) -> None:
         """Send an event that is encoded already."""
@@ -267,8 +271,17 @@ class InMemoryAdapter:
         if not sockets and type(args) is EncodedEvent:  # which is known to be one that can be sent
             return
         packet = self._encoded(args, None, flags)
+        if flags.volatile or packet.attachments:
+            for socket in sockets:
+                socket.deliver(packet, args, flags)
+            return
+        # The same, without a call for each.
+        text, size = packet.text, packet.size
         for socket in sockets:
-            socket.deliver(packet, args, flags)
+            if (session := socket.plain) is None:
+                socket.deliver(packet, args, flags)
+            else:
+                session.send_packet(text, size)
 
     def broadcast_with_ack(
         self,

@@ -7,7 +7,7 @@ intake counts. So events *start* in the order in which they came, and end in any
 
 Most events have one handler and no hook: their way is `event_received` alone. Hooks (listeners of
 any event, middlewares) and orders (see ordered.py) take the long way, which sockets without them
-do not pay for: `_has_hooks` is asked once per event.
+do not pay for: `plain` is asked once per event.
 """
 
 from __future__ import annotations
@@ -92,6 +92,8 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], Emitter):
 
     Attributes:
         namespace: Where it is.
+        plain: The session of the client; None as soon as anything looks at events on their way, so
+            that `emit`, broadcasts and incoming events take the long way.
         state: Where it is in its life; see states.py.
     """
 
@@ -99,10 +101,10 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], Emitter):
         "_connection",
         "_driver",
         "_handlers",
-        "_has_hooks",
         "_hooks",
         "_session",
         "namespace",
+        "plain",
         "state",
     )
 
@@ -112,8 +114,7 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], Emitter):
         self._connection = connection
         self._session = connection.session
         self._driver = connection.driver
-        # Whether `emit` and incoming events take the long way.
-        self._has_hooks = namespace.has_long_way
+        self.plain = None if namespace.has_long_way else self._session
         self._handlers = NO_HANDLERS
         self._hooks: HandlerTable | None = None
 
@@ -149,7 +150,7 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], Emitter):
         else:
             check_order(order)
             add_handler(self._handlers, event, OrderedHandler(handler, order))
-            self._has_hooks = True
+            self.plain = None
         return handler
 
     @overload
@@ -172,7 +173,7 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], Emitter):
         return self._hook(_HOOK, middleware)
 
     def _hooks_for(self, key: str) -> HandlerTable:
-        self._has_hooks = True
+        self.plain = None
         if self._hooks is None:
             self._hooks = {}
         return self._hooks
@@ -181,7 +182,7 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], Emitter):
 
     def event_received(self, args: list[Any], id_: int | None) -> None:
         """An event of the client: run its handlers."""
-        if self._has_hooks:
+        if self.plain is None:
             self._hooks_first(args, id_)
             return
         name = args[0]

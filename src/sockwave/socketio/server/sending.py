@@ -92,7 +92,7 @@ class OutgoingEvents(IncomingEvents[N]):
 
     def deliver(self, packet: EncodedPacket, args: Sequence[Any], flags: BroadcastFlags) -> None:
         """Send an event that is encoded already."""
-        if self._has_hooks:
+        if self.plain is None:
             for hook in self.listeners_any_outgoing():
                 self._run(hook, args, "on_any_outgoing")
         session = self._session

@@ -133,7 +133,7 @@ class Socket(OutgoingEvents["Namespace"]):
         """
         if event.__class__ is not str or event in RESERVED_EVENTS:
             check_event_name(event)
-        if ack is not None or self._has_hooks:
+        if ack is not None or self.plain is None:
             self.emit_flagged((event, *args), _NO_FLAGS, ack)
             return
         try:
