@@ -3,8 +3,9 @@
 
 VENV ?= .venv
 ARGS ?=
-PY := $(VENV)/bin/python
-BIN := $(VENV)/bin
+# Windows has another name for the folder.
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+PY := $(BIN)/python
 VENV_MADE := $(VENV)/.made
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
@@ -20,7 +21,7 @@ INPUTS := pyproject.toml requirements/constraints.txt scripts/install.py
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all long test-live test-elsewhere check lint types fmt interop bench bench-cluster fuzz fuzz-ci soak soak-ci reliability docs client-bundle node peers engines lock clean
+.PHONY: help demo test test-all long test-live test-elsewhere test-pythons changelog release check lint types fmt interop bench bench-cluster fuzz fuzz-ci soak soak-ci reliability docs client-bundle node peers engines lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -53,6 +54,9 @@ test-elsewhere: $(DEV) peers ## Run those of the package where what Windows lack
 	@PYTHONPATH=tests/elsewhere $(BIN)/pytest $(TOGETHER) -p no:anyio $(ARGS) \
 		$(addprefix tests/,elsewhere adapters codec engine socketio wire client sync cli)
 
+test-pythons: $(DEV) ## Run the tests that may depend on it on each other Python that is at hand
+	@$(PY) -m scripts.pythons
+
 check: lint types docs ## Look at the code without running it: lint, types, documentation
 	@echo "All checks passed"
 
@@ -67,6 +71,9 @@ lint: $(DEV) ## Style, import arrows, sizes, spelling, paths
 	@$(PY) -m scripts.check_circles
 	@$(PY) -m scripts.check_sizes
 	@$(PY) -m scripts.check_privates
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/idea.yml
+	@$(BIN)/towncrier build --draft --version next > $(VENV)/.changelog 2>&1 || { cat $(VENV)/.changelog; exit 1; }
 	@echo "Lint is clean"
 
 types: $(DEV) ## mypy, strict, on source and tests
@@ -107,6 +114,12 @@ docs: $(RUNTIME) ## Draw the pictures of the code; check links and code blocks o
 	@$(PY) -m scripts.draw_states
 	@$(PY) -m scripts.draw_rooms
 	@$(PY) -m scripts.check_docs
+
+changelog: $(DEV) ## Show what the next release changes
+	@$(BIN)/towncrier build --draft --version next
+
+release: $(DEV) ## Build what is handed out into dist/, and try it in empty environments of each Python at hand
+	@$(PY) -m scripts.release
 
 client-bundle: $(DEV) ## Renew the JavaScript client that the server hands out
 	@$(PY) scripts/update_client_bundle.py $(ARGS)

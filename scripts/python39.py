@@ -6,13 +6,11 @@ hand; a second run of it is instant. Python itself is not installed: the tests g
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final
 
+from scripts import pythons
 from scripts.quiet import report, say, succeeds
 
 __all__ = ["find_environment", "find_python", "set_up"]
@@ -24,24 +22,10 @@ REQUIREMENTS: Final = ROOT / "requirements" / "python39.txt"
 INSTALLED: Final = FOLDER / "installed.txt"
 """The requirements that it was made with; written last."""
 
-CHECK: Final = "import ensurepip, sys, venv; sys.exit(sys.version_info[:2] != (3, 9))"
-
 
 def find_python() -> Path | None:
-    """A Python 3.9 that runs and can make an environment: from PATH, else one of pyenv's."""
-    on_path = shutil.which("python3.9")
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    candidates = [Path(on_path)] if on_path else []
-    candidates += sorted(pyenv.glob("versions/3.9*/bin/python3.9"))
-    return next((python for python in candidates if _works(python)), None)
-
-
-def _works(python: Path) -> bool:
-    try:
-        run = subprocess.run([python, "-c", CHECK], capture_output=True, timeout=30, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return run.returncode == 0  # a shim of pyenv with no version chosen fails
+    """A Python 3.9 that runs and can make an environment."""
+    return pythons.find_python((3, 9))
 
 
 def find_environment() -> Path | None:

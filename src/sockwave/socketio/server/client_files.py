@@ -121,10 +121,15 @@ class ClientFiles:
         return f'"{(self._root / "VERSION").read_text("ascii").strip()}"'
 
     def _read_or_tell(self, name: str) -> ClientFile | None:
-        """Read a file; one that was left out of a bundle is told of once, in the log."""
+        """Read a file; one that was left out of a bundle is told of once, in the log.
+
+        Source maps are not in wheels (see hatch_build.py): only tools of developers ask for them.
+        """
         try:
             return self._read(name)
         except OSError as error:
+            if name.endswith(".map"):
+                return None
             _logger.error(
                 "the client file %s cannot be served: %s; a program that is frozen, or a copy of "
                 "the package, must take the data files of sockwave along",
