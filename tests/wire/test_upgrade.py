@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from sockwave import Server, Socket
 from sockwave.codec.websocket import Opcode
 from tests.support.apps import Ends, echo_engine, echo_server, the_session, the_socket
 from tests.support.raw import UNIT, Closed, PollingPeer, RawWebSocket, until
@@ -16,7 +17,7 @@ from tests.support.raw import UNIT, Closed, PollingPeer, RawWebSocket, until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from sockwave import Engine, Server
+    from sockwave import Engine
     from tests.support.fronts import Front, Wire
 
 
@@ -431,6 +432,30 @@ async def test_client_that_leaves_after_the_upgrade_is_gone(front: Front) -> Non
         await t.websocket.close(1000)
         await until(lambda: t.ends)
         assert t.ends[0][0] == "transport close"
+
+
+async def test_handler_that_drains_during_the_upgrade_goes_on_after_it(front: Front) -> None:
+    io = Server()
+    drained = asyncio.Event()
+
+    @io.on("connection")
+    async def connection(socket: Socket) -> None:
+        socket.emit("many")
+        await socket.drain()
+        drained.set()
+
+    async with front.serve(io) as wire:
+        peer = await wire.open_polling()
+        websocket = await open_second(wire, peer)
+        websocket.send("2probe")
+        assert await websocket.receive() == "3probe"
+        await peer.send("40")
+        await until(lambda: bool(io.sockets))
+        assert not drained.is_set()  # there is no poll that could take it
+        websocket.send("5")
+        assert (await websocket.receive())[:2] == "40"
+        assert await websocket.receive() == '42["many"]'
+        await drained.wait()
 
 
 async def test_messages_keep_their_order_across_the_upgrade(every_front: Front) -> None:

@@ -139,7 +139,8 @@ class RecordingSink:
     def session_upgraded(self) -> None:
         self.told.append("upgraded")
 
-    def session_drained(self) -> None: ...
+    def session_drained(self) -> None:
+        self.told.append("drained")
 
     def session_closed(self, reason: DisconnectReason, error: SockwaveError | None) -> None:
         self.told.append(("closed", str(reason)))

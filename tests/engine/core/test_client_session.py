@@ -163,7 +163,7 @@ def test_upgrade_waits_for_polling_to_rest_and_keeps_order() -> None:
     assert polling.at_rest is not None
     polling.at_rest()
     assert websocket.written == [[b"2probe"], [b"5"], [b"4while"]]
-    assert (polling.calls, sink.told) == (["discard"], [b"4last", "upgraded"])
+    assert (polling.calls, sink.told) == (["discard"], [b"4last", "upgraded", "drained"])
     assert session.upgraded
 
 

@@ -782,6 +782,16 @@ def test_upgrade_moves_the_queue_and_what_follows(polling: SessionUnderTest) -> 
     assert polling.transport.end == "discard"
 
 
+def test_whoever_waits_for_the_queue_hears_of_the_upgrade(polling: SessionUnderTest) -> None:
+    polling.send("a")
+    polling.driver.tick()
+    second, _ = polling.probe()
+    second.receive("2probe")
+    assert polling.sink.drains == 0
+    second.receive("5")
+    assert (second.sent, polling.sink.drains) == (["3probe", "4a"], 1)
+
+
 def test_session_is_upgraded_and_its_driver_told(polling: SessionUnderTest) -> None:
     second, _ = polling.probe()
     assert polling.state() == "UPGRADING"
@@ -862,9 +872,10 @@ def test_poll_that_waits_at_the_upgrade_is_closed_and_the_session_lives(
 def test_end_of_the_old_transport_does_not_touch_the_session(polling: SessionUnderTest) -> None:
     second, _ = polling.probe()
     second.receive("5")
+    drains = polling.sink.drains
     polling.session.transport_closed(polling.transport, DisconnectReason.TRANSPORT_ERROR, "")
     polling.session.transport_writable(polling.transport)
-    assert (polling.reasons, polling.sink.drains) == ([], 0)
+    assert (polling.reasons, polling.sink.drains) == ([], drains)
 
 
 @pytest.mark.parametrize("garbage", ["2", "4hello", "3probe", "1", "", "probe", "2prob", b"\x05"])

@@ -311,6 +311,10 @@ class ClientSession:
             return
         self.backlog = max(self.backlog - self._in_transport, 0) if self._pending else 0
         self._in_transport = 0
+        self._flush_and_tell()
+
+    def _flush_and_tell(self) -> None:
+        """Write what waits, behind whatever it has waited for."""
         self.flush()
         if self.is_writable:
             self._sink.session_drained()
@@ -429,7 +433,7 @@ class ClientSession:
         self.upgraded = True
         self.state = next_state(self.state, Input.SWITCHED)
         self._sink.session_upgraded()
-        self.flush()
+        self._flush_and_tell()
 
     def probe_failed(self) -> None:
         """Stay on polling."""

@@ -149,6 +149,10 @@ class Session(SessionHeartbeat):
         if self._in_transport:
             self.backlog = max(self.backlog - self._in_transport, 0) if self._pending else 0
             self._in_transport = 0
+        self._flush_and_tell()
+
+    def _flush_and_tell(self) -> None:
+        """Write what waits, behind whatever it has waited for."""
         self.flush()
         if self.accounted or self._is_full:
             self._backlog_changed()
@@ -213,7 +217,7 @@ class Session(SessionHeartbeat):
         self.upgraded = True
         self._heartbeat_upgraded()
         self._driver.session_upgraded(self)
-        self.flush()
+        self._flush_and_tell()
 
     # --- closing ----------------------------------------------------------------------------------
 
