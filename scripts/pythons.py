@@ -64,7 +64,7 @@ def environment(version: tuple[int, int], python: Path) -> Path | None:
     say(f"Installing the test tools for Python {version[0]}.{version[1]}")
     if not succeeds((python, "-m", "venv", "--clear", folder)):
         return None
-    for step in ("runtime", "dev"):
+    for step in ("runtime", "dev", "examples"):
         if not succeeds((inside, "-m", "scripts.install", step), cwd=ROOT):
             return None
     stamp.write_text(wanted)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from sockwave import ClusterMember
+from sockwave.socketio.core.cluster_contract import SupportsCluster, SupportsHearing
 from sockwave.socketio.server.cluster import KEPT_ERRORS, LATE, TROUBLED, Cluster
 from tests.socketio.core.fakes import FakeClock
 
@@ -25,11 +26,9 @@ class FakeAdapter:
             for number, late in enumerate(lateness)
         ]
 
-    def __getattr__(self, name: str) -> Any:
-        """All of the contract is there, and none of it is used here."""
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return pytest.fail
+        # All of the contracts is there, and none of it is used here.
+        for name in {*dir(SupportsCluster), *dir(SupportsHearing)} - {*dir(self)}:
+            setattr(self, name, pytest.fail)
 
 
 def test_nodes_are_this_one_and_then_the_others() -> None:
