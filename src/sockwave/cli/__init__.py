@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 import click
 
+from sockwave.cli.completion import completion
 from sockwave.cli.connect import connect
 from sockwave.cli.demo.command import demo
 from sockwave.cli.emit import emit
@@ -30,3 +31,4 @@ main.add_command(reload)
 main.add_command(demo)
 main.add_command(connect)
 main.add_command(emit)
+main.add_command(completion)

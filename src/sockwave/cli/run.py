@@ -12,21 +12,17 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeAlias, cast
 
 import click
 
-from sockwave.cli.console import (
-    Failure,
-    ensure_port_is_free,
-    host_option,
-    log_level_option,
-    say,
-    serving,
-    show_logs,
-)
+from sockwave.cli.console import Failure, log_level_option, say, serving, show_logs
+from sockwave.cli.place import Place, place_options
 from sockwave.cli.reload import pid_file
+from sockwave.cli.reloading import is_reloaded, run_and_reload
 from sockwave.engine.server.routing import told_worker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
+
+    from sockwave import Listener
 
     AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -67,9 +63,18 @@ class _Seconds(click.FloatRange):
 @click.command()
 @click.argument("target", metavar="MODULE:NAME")
 @click.option("--app", metavar="MODULE:NAME", help="ASGI application for the rest of the port.")
-@host_option
+@place_options
+@click.option("--root-path", metavar="PATH", help="Where a proxy has put the application.")
 @click.option(
-    "--port", type=click.IntRange(0, 65_535), default=3000, show_default=True, help="TCP port."
+    "--env-file", metavar="FILE", help="Read variables of the environment from there first."
+)
+@click.option("--reload", is_flag=True, help="Start anew whenever a file of Python changes.")
+@click.option(
+    "--reload-dir",
+    "reload_dirs",
+    multiple=True,
+    metavar="FOLDER",
+    help="Look there for changes; may be given again.  [default: the current one]",
 )
 @click.option(
     "--workers",
@@ -102,14 +107,17 @@ class _Seconds(click.FloatRange):
 def run(
     target: str,
     app: str | None,
-    host: str,
-    port: int,
+    root_path: str | None,
+    env_file: str | None,
+    reload: bool,
+    reload_dirs: tuple[str, ...],
     workers: int | Literal["auto"] | None,
     drain_period: float | None,
     shutdown_timeout: float | None,
     unresponsive_timeout: float | None,
     pid_path: str | None,
     log_level: str,
+    **place_given: Any,
 ) -> None:
     """Serve MODULE:NAME, a sockwave.Server or an ASGI application.
 
@@ -123,12 +131,24 @@ def run(
     """
     from sockwave import Server  # not at the top: `sockwave --version` needs none of it
 
+    place = Place(**place_given)
+    if workers is not None and not place.is_port:
+        raise click.UsageError("--workers open their own port: no --unix-path, no --fd")
+    if reload and not is_reloaded():
+        if workers is not None:
+            raise click.UsageError("--reload is for one process; for --workers: sockwave reload")
+        place.check()
+        sys.exit(run_and_reload(reload_dirs))
+    if env_file is not None:
+        read_environment(env_file)
     # As `python -m` does: the user's own module is next to where they stand.
     sys.path.insert(0, os.getcwd())
     show_logs(log_level, worker_name())
     served = load(target)
     web = None if app is None else as_asgi(app, load(app))
     if isinstance(served, Server):
+        if root_path is not None and web is None:
+            raise Failure(f"--root-path is for an application: give {target} the option path")
         if workers is not None:
             check_workers(workers)
         run_it = functools.partial(
@@ -138,7 +158,9 @@ def run(
             shutdown_timeout=shutdown_timeout,
             **given(unresponsive_timeout=unresponsive_timeout),
         )
-        serve = functools.partial(serve_socketio, target, run_it, web, host, port, log_level)
+        serve = functools.partial(
+            serve_socketio, target, run_it, web, place, log_level, given(root_path=root_path)
+        )
     elif web is None:
         wanted = {
             "--workers": workers,
@@ -149,16 +171,33 @@ def run(
         for option in (name for name, value in wanted.items() if value is not None):
             raise Failure(f"{target} is not a sockwave.Server, as {option} needs")
         asgi = as_asgi(target, served, wanted="neither a sockwave.Server nor")
-        serve = functools.partial(serve_asgi, target, asgi, host, port, log_level)
+        serve = functools.partial(
+            serve_asgi, target, asgi, place, log_level, given(root_path=root_path)
+        )
     else:
         raise Failure(f"{target} is not a sockwave.Server, which --app needs")
     if told_worker() is not None:  # the supervisor has the port, and the last word
         serve()
         return
     if workers is None or not _has_inherited_socket():
-        ensure_port_is_free(host, port)
+        place.check()
     with pid_file(pid_path), serving():
         serve()
+
+
+def read_environment(name: str) -> None:
+    """Read variables of the environment from a file; those that are set already stay.
+
+    Raises:
+        Failure: It cannot be read, or there is nothing to read it with.
+    """
+    try:
+        import dotenv
+    except ModuleNotFoundError as error:
+        raise Failure('--env-file needs python-dotenv: pip install "sockwave[reload]"') from error
+    if not os.path.isfile(name):
+        raise Failure(f"--env-file: there is no file {name}")
+    dotenv.load_dotenv(name)
 
 
 def _has_inherited_socket() -> bool:
@@ -270,24 +309,29 @@ def serve_socketio(
     target: str,
     run: Callable[..., None],
     web: AsgiApp | None,
-    host: str,
-    port: int,
+    place: Place,
     log_level: str,
+    web_options: dict[str, Any],
 ) -> None:
     """Serve a Server, and an application behind it if there is one, until told to stop."""
-    run(
-        host=host,
-        port=port,
-        app=web,
-        on_listening=lambda listener: say(
-            f"[bold]{target}[/bold] on [bold cyan]{listener.url}/[/bold cyan]"
-            "  [dim]Ctrl-C stops it.[/dim]"
-        ),
-        uvicorn_options=web and {"log_config": None, "log_level": log_level},
-    )
+    if web is None:
+        where = place.for_server()
+    else:
+        where, tls = place.for_server_with_app()
+        options = {"log_config": None, "log_level": log_level, **tls, **web_options}
+        where.update(app=web, uvicorn_options=options)
+    run(on_listening=lambda listener: say(welcome(target, listener)), **where)
 
 
-def serve_asgi(target: str, app: AsgiApp, host: str, port: int, log_level: str) -> None:
+def welcome(target: str, listener: Listener) -> str:
+    """The line that says where it is."""
+    where = f"{listener.url}/" if listener.port else listener.host
+    return f"[bold]{target}[/bold] on [bold cyan]{where}[/bold cyan]  [dim]Ctrl-C stops it.[/dim]"
+
+
+def serve_asgi(
+    target: str, app: AsgiApp, place: Place, log_level: str, options: dict[str, Any]
+) -> None:
     """Serve an ASGI application by uvicorn until told to stop."""
     import uvicorn
 
@@ -295,7 +339,7 @@ def serve_asgi(target: str, app: AsgiApp, host: str, port: int, log_level: str) 
 
     warn_without_server(target, app)
     WithoutQuery().begin()  # session ids stand in queries, and tokens
-    uvicorn.run(app, host=host, port=port, log_level=log_level, log_config=None)
+    uvicorn.run(app, log_level=log_level, log_config=None, **place.for_uvicorn(), **options)
 
 
 def _fail_to_import(module_name: str, error: Exception) -> NoReturn:

@@ -99,7 +99,7 @@ def run_workers(
     try:
         sockets = _sockets(host, port, count)
     except OSError as error:
-        exit_for(error, host, port)
+        exit_for(error, f"{host}:{port}")
     _begun.add(os.getpid())
     is_secure = ssl is not None or _is_secure(uvicorn_options or {})
     listener = Listener.of(sockets[0], is_secure=is_secure)

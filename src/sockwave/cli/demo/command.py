@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import webbrowser
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +18,7 @@ from sockwave.cli.console import (
     serving,
     show_logs,
 )
+from sockwave.platform import has_terminal
 
 if TYPE_CHECKING:
     from sockwave import Listener
@@ -40,10 +43,22 @@ DEFAULT_PORT = 3000
     metavar="NAME",
     help="Name that browsers may ask for, beside this machine's own: behind a tunnel, for one.",
 )
+@click.option(
+    "--open/--no-open",
+    "opens",
+    default=True,
+    show_default=True,
+    help="Show it in the browser, when started in a terminal.",
+)
 @log_level_option("warning")
 @click.pass_context
 def demo(
-    context: click.Context, host: str, port: int, allow_host: tuple[str, ...], log_level: str
+    context: click.Context,
+    host: str,
+    port: int,
+    allow_host: tuple[str, ...],
+    opens: bool,
+    log_level: str,
 ) -> None:
     """Serve a small chat to try Sockwave with."""
     from sockwave.cli.demo.hosts import allow
@@ -65,7 +80,7 @@ def demo(
             host=host,
             port=port,
             app=Site(background=report_traffic),
-            on_listening=lambda listener: _welcome(host, listener),
+            on_listening=lambda listener: _welcome(host, listener, opens=opens),
             uvicorn_options={"log_config": None, "log_level": log_level},
         )
 
@@ -78,8 +93,11 @@ def _default_port(host: str) -> int:
     return chosen
 
 
-def _welcome(host: str, listener: Listener) -> None:
+def _welcome(host: str, listener: Listener, *, opens: bool) -> None:
     say(f"[bold]Sockwave demo[/bold] on [bold cyan]{listener.url}/[/bold cyan]")
     say("[dim]Open it in two windows and chat with yourself. Ctrl-C stops it.[/dim]")
     if host in ("127.0.0.1", "localhost", "::1"):
         say("[dim]To let your phone in, start it with --host 0.0.0.0.[/dim]")
+    if opens and has_terminal():
+        # It may wait for the browser, and the page for the server, whose loop this is.
+        threading.Thread(target=webbrowser.open, args=(f"{listener.url}/",), daemon=True).start()

@@ -26,7 +26,7 @@ from uvicorn.config import STARTUP_FAILURE
 from sockwave.engine.core.request import Request
 from sockwave.engine.server.fronts.hosted_http import HostedHttp
 from sockwave.engine.server.fronts.listener import HttpConnection
-from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG, Listener, Served, exit_for
+from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG, Listener, Served
 from sockwave.platform import keep_port_after_restart, new_event_loop
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from sockwave.engine.server.fronts.asgi import AsgiApp, Receive, Scope, Send
     from sockwave.engine.server.fronts.shared_port import Host, SharedPort
 
-__all__ = ["WithoutQuery", "hosted_server", "run_hosted"]
+__all__ = ["WithoutQuery", "bind", "hosted_server", "run_hosted"]
 
 
 _OURS: Final = {
@@ -238,11 +238,11 @@ def hosted_server(
     for option, instead in _OURS.items():
         if uvicorn_options.get(option):
             raise ValueError(f"uvicorn_options: {option} has no effect here: {instead}")
-    host, port = sock.getsockname()[:2]
+    where = Listener.of(sock, is_secure=False)
     config = uvicorn.Config(
         _forwarded(served.engine, served.wrap(app)),
-        host=host,
-        port=port,
+        host=where.host,
+        port=where.port,
         **{**uvicorn_options, "proxy_headers": False},
     )
 
@@ -259,17 +259,12 @@ def hosted_server(
 def run_hosted(
     served: Served,
     app: AsgiApp,
-    host: str,
-    port: int,
+    sock: socket.socket,
     on_listening: Callable[[Listener], None] | None,
     uvicorn_options: dict[str, Any],
     close: Callable[[], Coroutine[Any, Any, None]],
 ) -> None:
-    """Serve both until a signal; see `run` of the server."""
-    try:
-        sock = _bind(host, port)
-    except OSError as error:
-        exit_for(error, host, port)
+    """Serve both on a bound socket until a signal; see `run` of the server."""
     with sock:
         server = hosted_server(served, app, sock, on_listening, uvicorn_options, close)
 
@@ -282,8 +277,12 @@ def run_hosted(
         raise SystemExit(3)
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    """Bind the port ourselves, so that a failure is one line and port 0 is known."""
+def bind(host: str, port: int) -> socket.socket:
+    """Bind the port ourselves, so that a failure is one line and port 0 is known.
+
+    Raises:
+        OSError: It is in use, or not allowed.
+    """
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
+import stat
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
 from sockwave.platform import has_terminal, reason_of
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from sockwave.engine.server.engine import EngineServer
     from sockwave.engine.server.fronts.asgi_scope import AsgiApp
 
-__all__ = ["ACCEPT_BACKLOG", "Listener", "Served", "exit_for"]
+__all__ = ["ACCEPT_BACKLOG", "Listener", "Served", "exit_for", "unix_socket"]
 
 ACCEPT_BACKLOG: Final = 4_096
 """Connections the kernel holds for us: after a restart all clients come at once."""
@@ -91,7 +94,28 @@ class Listener:
             sys.stderr.write(f"Sockwave on {self.url} (Ctrl-C stops it)\n")
 
 
-def exit_for(error: OSError, host: str, port: int) -> NoReturn:
-    """End the process with one line that says why the port cannot be had."""
-    sys.stderr.write(f"sockwave: cannot listen on {host}:{port}: {reason_of(error)}\n")
+@contextmanager
+def unix_socket(path: str) -> Iterator[socket.socket]:
+    """A Unix socket at this path, as long as the block lasts; one that was left there is replaced.
+
+    Raises:
+        OSError: Something else is there, or it is not allowed.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISSOCK(os.stat(path).st_mode):
+            os.unlink(path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.bind(path)
+        made = os.stat(path).st_ino
+        try:
+            yield sock
+        finally:
+            with contextlib.suppress(OSError):  # taken away, or another server's by now
+                if os.stat(path).st_ino == made:
+                    os.unlink(path)
+
+
+def exit_for(error: OSError, place: str) -> NoReturn:
+    """End the process with one line that says why nobody can listen there."""
+    sys.stderr.write(f"sockwave: cannot listen on {place}: {reason_of(error)}\n")
     raise SystemExit(1)

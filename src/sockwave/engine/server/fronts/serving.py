@@ -6,14 +6,14 @@ import asyncio
 import functools
 import logging
 from abc import ABC, abstractmethod
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sockwave.engine.core.option_checks import MAX_TIMEOUT, check_integer, check_number
 from sockwave.engine.core.option_names import strict_keywords
 from sockwave.engine.server.fronts.asgi_apps import is_asgi, what_it_is
 from sockwave.engine.server.fronts.listener import HttpConnection
-from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG, Listener, exit_for
+from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG, Listener, exit_for, unix_socket
 from sockwave.engine.server.routing import is_worker
 from sockwave.engine.server.shutdown import check_times
 from sockwave.platform import (
@@ -126,6 +126,8 @@ class Servable(ABC):
         *,
         app: AsgiApp | None = None,
         ssl: ssl_module.SSLContext | None = None,
+        unix_path: str | None = None,
+        sock: socket.socket | None = None,
         on_listening: Callable[[Listener], None] | None = None,
         uvicorn_options: dict[str, Any] | None = None,
         workers: int | Literal["auto"] | None = None,
@@ -145,6 +147,9 @@ class Servable(ABC):
             app: An ASGI application that gets all other requests on the same port; uvicorn hosts
                 it, and shuts it down when our sessions have ended.
             ssl: Encrypts the port; with `app` use `uvicorn_options` (`ssl_certfile=...`).
+            unix_path: Listen on a Unix socket instead, where there are such. It replaces one that
+                was left there, and is taken away at the end; who may connect, the umask says.
+            sock: Listen on a socket that is bound already. Neither goes with `workers`.
             on_listening: Called once the port is open; without it a line on the terminal says
                 where, and in the log at INFO.
             uvicorn_options: More keywords for `uvicorn.Config`; only with `app`.
@@ -172,8 +177,12 @@ class Servable(ABC):
                 )
         elif uvicorn_options:
             raise ValueError("uvicorn_options go with app")
+        if unix_path is not None:
+            check_unix_sockets("unix_path")
         _check_no_loop(app)
         if workers is not None or is_worker():
+            if unix_path is not None or sock is not None:
+                raise ValueError("workers have a port of their own: no unix_path, no sock")
             self._run_workers(
                 workers,
                 host,
@@ -188,20 +197,31 @@ class Servable(ABC):
             )
             return
         keep_freed_memory()
-        if app is not None:
-            from sockwave.engine.server.fronts.hosting import run_hosted
+        place = unix_path or f"{host}:{port}"
+        with ExitStack() as ending:
+            try:
+                if unix_path is not None:
+                    sock = ending.enter_context(unix_socket(unix_path))
+                if app is not None:
+                    from sockwave.engine.server.fronts.hosting import bind, run_hosted
 
-            close = functools.partial(
-                self.close, drain_period=drain_period, shutdown_timeout=shutdown_timeout
+                    sock = sock or bind(host, port)
+            except OSError as error:
+                exit_for(error, place)
+            if app is not None:
+                assert sock is not None
+                close = functools.partial(
+                    self.close, drain_period=drain_period, shutdown_timeout=shutdown_timeout
+                )
+                run_hosted(self, app, sock, on_listening, uvicorn_options or {}, close)
+                return
+            serving = self._serve(
+                host, port, ssl, sock, on_listening, drain_period, shutdown_timeout
             )
-            run_hosted(self, app, host, port, on_listening, uvicorn_options or {}, close)
-            return
-        try:
-            run_coroutine(
-                self._serve(host, port, ssl, on_listening, drain_period, shutdown_timeout)
-            )
-        except OSError as error:
-            exit_for(error, host, port)
+            try:
+                run_coroutine(serving)
+            except OSError as error:
+                exit_for(error, place)
 
     def _run_workers(
         self, workers: int | Literal["auto"] | None, host: str, port: int, **how: Any
@@ -216,6 +236,7 @@ class Servable(ABC):
         host: str,
         port: int,
         ssl: ssl_module.SSLContext | None,
+        sock: socket.socket | None,
         on_listening: Callable[[Listener], None] | None,
         drain_period: float | None,
         shutdown_timeout: float | None,
@@ -227,7 +248,12 @@ class Servable(ABC):
             self.stoppable(lambda: loop.call_soon_threadsafe(stop.set)),
         ):
             async with self.listen(
-                host, port, ssl=ssl, drain_period=drain_period, shutdown_timeout=shutdown_timeout
+                host,
+                port,
+                ssl=ssl,
+                sock=sock,
+                drain_period=drain_period,
+                shutdown_timeout=shutdown_timeout,
             ) as listener:
                 listener.announce(on_listening)
                 await stop.wait()
