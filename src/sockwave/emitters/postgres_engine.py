@@ -192,8 +192,8 @@ class _Hearing:
 
     async def begin(self) -> None:
         """Listen."""
-        self.connection.add_termination_listener(self._ended)
         await self.connection.add_listener(self._channel, self._notified)
+        self.connection.add_termination_listener(self._ended)
         if self.connection.is_closed():
             raise ConnectionError("the connection has ended at once")
 
