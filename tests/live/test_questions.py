@@ -222,17 +222,15 @@ async def test_many_emitters_at_once_get_their_own_answers(carrier: Carrier, add
 async def test_where_no_server_is_nobody_answers(carrier: Carrier, address: str) -> None:
     async with carrier.open(address) as emitter:
         with carrier.open_blocking(address) as blocking:
-            assert (
-                await asyncio.gather(
-                    emitter.server_count(),
-                    emitter.emit_with_ack("question"),
-                    emitter.fetch_sockets(),
-                    asyncio.to_thread(blocking.server_count),
-                    asyncio.to_thread(blocking.emit_with_ack, "question"),
-                    asyncio.to_thread(blocking.fetch_sockets),
-                )
-                == [0, [], []] * 2
-            )
+            questions: list[Any] = [
+                emitter.server_count(),
+                emitter.emit_with_ack("question"),
+                emitter.fetch_sockets(),
+                asyncio.to_thread(blocking.server_count),
+                asyncio.to_thread(blocking.emit_with_ack, "question"),
+                asyncio.to_thread(blocking.fetch_sockets),
+            ]
+            assert await asyncio.gather(*questions) == [0, [], []] * 2
 
 
 async def test_namespaces_are_apart(carrier: Carrier, address: str) -> None:
