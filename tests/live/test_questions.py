@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -89,6 +91,7 @@ CARRIERS: Final = {
     "postgres": Carrier(Postgres, "postgres_dsn", PostgresAdapter, emitters.PostgresEmitter, {}),
     "nats": Carrier(Nats, "nats_url", NatsAdapter, emitters.NatsEmitter, {}),
 }
+EXAMPLE: Final = Path(__file__).resolve().parents[2] / "examples" / "asking.py"
 DIFFERENT: Final = ("classic", "sharded", "streams", "postgres", "nats")
 
 
@@ -479,3 +482,32 @@ async def test_questions_leave_no_connection(redis_url: str) -> None:
         async with asyncio.timeout(DEADLINE):
             while await connections() > before:
                 await asyncio.sleep(0.01)
+
+
+async def test_job_of_the_documentation_asks(redis_url: str) -> None:
+    async with two_servers(lambda: RedisAdapter(redis_url)) as clients:
+        async with emitters.RedisEmitter(redis_url) as emitter:
+            clients[0].on("ready?", lambda: "Ada")
+            await emitter.sockets_join("lobby")
+            await until_in(emitter, "lobby", 2)
+            assert await run_job(redis_url) == ["ready: Ada", "servers: 2"]
+            assert await clients[0].received() == ("seat", ["table of A"])
+            await until_in(emitter, "lobby", 1)  # who did not answer was sent away
+            assert await run_job(redis_url) == ["ready: Ada", "servers: 2"]
+
+
+async def until_in(emitter: Any, room: str, count: int) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while len(await emitter.to(room).fetch_sockets()) != count:
+            await asyncio.sleep(0.01)
+
+
+async def run_job(url: str) -> list[str]:
+    """`examples/asking.py`, and the lines that it prints."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, EXAMPLE, url, stdout=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(DEADLINE):
+        output, _ = await process.communicate()
+    assert process.returncode == 0
+    return output.decode().splitlines()
