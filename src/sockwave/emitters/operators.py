@@ -139,7 +139,9 @@ class Operator(Generic[R]):
 
     def _question(self, event: str, args: tuple[Json, ...], timeout: float | None) -> AckInquiry:
         check_event_name(event)
-        options = self._options if timeout is None else self.timeout(timeout)._options
+        options = self._options
+        if timeout is not None:
+            options = replace(options, flags=replace(options.flags, timeout=timeout))
         return AckInquiry(event, args, options, self._namespace)
 
     def _about(self, type_: MessageType, data: dict[str, Any]) -> R:
