@@ -55,6 +55,11 @@ def test_testing_page_shows_the_tests_of_the_chat() -> None:
     assert squeezed(code) == squeezed(body(EXAMPLES / "test_chat.py"))
 
 
+def test_page_of_emitters_shows_the_job_that_asks() -> None:
+    code = blocks("emitters.md", "python")
+    assert squeezed(body(EXAMPLES / "asking.py")) in map(squeezed, code)
+
+
 def test_index_of_frameworks_names_every_example() -> None:
     page = (ROOT / "docs" / "frameworks.md").read_text()
     for file in EXAMPLES.glob("with_*.py"):

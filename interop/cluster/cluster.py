@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
+import sockwave.sync
 from interop.cluster.servers import ClusterServer, PythonServer, node_server, to
 from interop.node import PATIENCE
 from sockwave import adapters, emitters
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from interop.node import JsClient, NodeDriver
     from sockwave.testing import AdapterMaker
@@ -35,7 +36,8 @@ class Carrier:
         name: In the words of `server.cjs`.
         engine: `redis` or `postgres`.
         adapter: Ours.
-        emitter: Ours; None where there is none.
+        emitter: Ours, of asyncio; the one that blocks has the same name.
+        emitter_options: Of both.
         emitter_heard_by: Kinds of the servers that hear the emitter of JavaScript; nobody where
             there is none.
         has_binary_server_events: Whether servers in JavaScript can send each other bytes.
@@ -44,7 +46,8 @@ class Carrier:
     name: str
     engine: Literal["redis", "postgres"]
     adapter: type[Any]
-    emitter: type[Any] | None = None
+    emitter: type[Any]
+    emitter_options: Mapping[str, Any] = field(default_factory=dict)
     emitter_heard_by: tuple[Kind, ...] = ()
     has_binary_server_events: bool = True
 
@@ -52,6 +55,15 @@ class Carrier:
         """An adapter of ours for another server."""
         made: AdapterMaker = self.adapter(address)
         return made
+
+    def open_emitter(self, address: str) -> Any:
+        """One of ours, whose calls are awaited."""
+        return self.emitter(address, **self.emitter_options)
+
+    def open_blocking_emitter(self, address: str) -> Any:
+        """One of ours, whose calls block."""
+        kind = getattr(sockwave.sync, self.emitter.__name__)
+        return kind(address, **self.emitter_options)
 
 
 CARRIERS: Final = {
@@ -65,7 +77,13 @@ CARRIERS: Final = {
             emitter_heard_by=("node", "python"),
             has_binary_server_events=False,
         ),
-        Carrier("sharded", "redis", adapters.ShardedRedisAdapter),
+        Carrier(
+            "sharded",
+            "redis",
+            adapters.ShardedRedisAdapter,
+            emitters.RedisEmitter,
+            {"sharded": True},
+        ),
         Carrier("streams", "redis", adapters.RedisStreamsAdapter, emitters.RedisStreamsEmitter),
         Carrier(
             "postgres",

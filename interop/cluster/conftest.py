@@ -8,6 +8,7 @@ import pytest
 
 from interop.cluster.cluster import CARRIERS, Cluster, Clustered
 from interop.cluster.emitters import NodeEmitter, PythonEmitter
+from interop.cluster.questions import Asker
 from tests.live.engines import Postgres, Redis
 from tests.support import peers
 
@@ -105,8 +106,24 @@ def emitter(
     if request.param == "node":
         yield NodeEmitter(running.servers[0], carrier.emitter_heard_by)
         return
-    assert carrier.emitter is not None
-    ours = carrier.emitter(address_of(carrier, request))
+    ours = carrier.open_emitter(address_of(carrier, request))
     runner.run(ours.__aenter__())
     yield PythonEmitter(ours)
+    runner.run(ours.__aexit__(None, None, None))
+
+
+@pytest.fixture(params=["asyncio", "blocking"])
+def asker(
+    request: pytest.FixtureRequest, running: Cluster, runner: asyncio.Runner
+) -> Iterator[Asker]:
+    """An emitter of ours that asks."""
+    carrier = running.carrier
+    address = address_of(carrier, request)
+    if request.param == "blocking":
+        with carrier.open_blocking_emitter(address) as blocking:
+            yield Asker(blocking, is_blocking=True)
+        return
+    ours = carrier.open_emitter(address)
+    runner.run(ours.__aenter__())
+    yield Asker(ours)
     runner.run(ours.__aexit__(None, None, None))

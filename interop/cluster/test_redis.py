@@ -7,6 +7,7 @@ import pytest
 from interop.cluster.cluster import NODE_ALONE
 from interop.cluster.emitters import EmitterMatrix
 from interop.cluster.matrix import Matrix
+from interop.cluster.questions import QuestionMatrix
 
 pytestmark = [pytest.mark.live, pytest.mark.interop]
 
@@ -28,3 +29,16 @@ class TestEmitters(EmitterMatrix):
     """They reach servers of both kinds."""
 
     carrier = "redis"
+
+
+class TestQuestions(QuestionMatrix):
+    """Emitters of ours ask servers of both kinds."""
+
+    carrier = "redis"
+
+
+class TestQuestionsToNode(QuestionMatrix):
+    """And those in JavaScript alone."""
+
+    carrier = "redis"
+    kinds = NODE_ALONE

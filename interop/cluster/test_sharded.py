@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from interop.cluster.cluster import NODE_ALONE
+from interop.cluster.emitters import EmitterMatrix
 from interop.cluster.matrix import Matrix
+from interop.cluster.questions import QuestionMatrix
 
 pytestmark = [pytest.mark.live, pytest.mark.interop]
 
@@ -21,3 +23,22 @@ class TestMixed(Matrix):
     """Two servers of each kind."""
 
     carrier = "sharded"
+
+
+class TestEmitters(EmitterMatrix):
+    """Ours reach servers of both kinds; in JavaScript there is none."""
+
+    carrier = "sharded"
+
+
+class TestQuestions(QuestionMatrix):
+    """Emitters of ours ask servers of both kinds."""
+
+    carrier = "sharded"
+
+
+class TestQuestionsToNode(QuestionMatrix):
+    """And those in JavaScript alone."""
+
+    carrier = "sharded"
+    kinds = NODE_ALONE

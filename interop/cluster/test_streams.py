@@ -12,6 +12,7 @@ import pytest
 from interop.cluster.cluster import MIXED, NODE_ALONE
 from interop.cluster.emitters import EmitterMatrix
 from interop.cluster.matrix import Matrix
+from interop.cluster.questions import QuestionMatrix
 from interop.cluster.servers import without_dates
 
 if TYPE_CHECKING:
@@ -90,3 +91,16 @@ class TestCapturedEmitter(EmitterMatrix):
     def emitter(self, redis: Redis) -> CapturedEmitter:
         """In place of those of the others."""
         return CapturedEmitter(redis)
+
+
+class TestQuestions(QuestionMatrix):
+    """Emitters of ours ask servers of both kinds."""
+
+    carrier = "streams"
+
+
+class TestQuestionsToNode(QuestionMatrix):
+    """And those in JavaScript alone."""
+
+    carrier = "streams"
+    kinds = NODE_ALONE

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sockwave.adapters import answering
 from sockwave.adapters.cluster import Cluster
 from sockwave.adapters.driver import Capabilities
 from sockwave.adapters.memory import Faults
@@ -265,6 +266,43 @@ def test_emitter_reaches_sockets_and_is_no_member(network: Network, nodes: list[
     data = {"packet": {"type": 2, "data": ["x", 1], "nsp": "/"}, "opts": {"rooms": ["r"]}}
     nodes[0].message_received(encode_message(Message(3, data, "emitter", "/")))
     assert (nodes[0].got, nodes[0].sees) == ([("a1", ("x", 1))], ["B", "C"])
+
+
+def asked_by_emitter(
+    monkeypatch: pytest.MonkeyPatch, node: Node, type_: int, **data: Any
+) -> list[tuple[Message, AbstractSet[str] | None]]:
+    """Let an emitter ask a node, and give what that says."""
+    said: list[tuple[Message, AbstractSet[str] | None]] = []
+    monkeypatch.setattr(node, "send", lambda message, to: said.append((message, to)))
+    data = {"requestId": "q", "opts": {"rooms": ["r"]}, **data}
+    node.message_received(encode_message(Message(type_, data, "emitter", "/")))
+    return said
+
+
+def test_emitter_that_asks_is_told_who_else_serves(
+    monkeypatch: pytest.MonkeyPatch, network: Network, nodes: list[Node]
+) -> None:
+    node = nodes[0]
+    told = {"servers": 3, "others": ["B", "C"]}
+    ((fetched, to_),) = asked_by_emitter(monkeypatch, node, MessageType.FETCH_SOCKETS)
+    assert (fetched.type, to_) == (MessageType.FETCH_SOCKETS_RESPONSE, {"emitter"})
+    assert [socket["id"] for socket in fetched.data["sockets"]] == ["a1"]
+    assert {name: fetched.data[name] for name in told} == told
+    ((count, _),) = asked_by_emitter(monkeypatch, node, MessageType.FETCH_SOCKETS, count=True)
+    assert count.data == {"requestId": "q", "count": 1, **told}
+    event = {"packet": {"type": 2, "data": ["question"]}, "ids": True}
+    ((asked, _), *_) = asked_by_emitter(monkeypatch, node, MessageType.BROADCAST, **event)
+    assert asked.data == {"requestId": "q", "clientCount": 1, "ids": ["a1"], **told}
+    assert node.sees == ["B", "C"]
+
+
+def test_emitter_is_told_only_the_number_of_very_many(
+    monkeypatch: pytest.MonkeyPatch, nodes: list[Node]
+) -> None:
+    monkeypatch.setattr(answering, "MAX_NAMED", 1)
+    ((fetched, _),) = asked_by_emitter(monkeypatch, nodes[0], MessageType.FETCH_SOCKETS)
+    assert fetched.data["servers"] == 3
+    assert "others" not in fetched.data
 
 
 def test_message_that_comes_twice_counts_once(network: Network, nodes: list[Node]) -> None:

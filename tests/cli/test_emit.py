@@ -8,11 +8,12 @@ import pytest
 from click.testing import CliRunner
 
 from sockwave import TransportError, emitters
+from sockwave.adapters.messages import Message, MessageType, decode_message, encode_message
 from sockwave.cli import main
 from sockwave.emitters.engines import AsyncEmitter
 
 if TYPE_CHECKING:
-    from sockwave.adapters.messages import Message
+    from sockwave.emitters.asking import Hearer
 
 URL = "redis://:secret@localhost"
 
@@ -20,9 +21,12 @@ URL = "redis://:secret@localhost"
 class Kept:
     """An engine that keeps what is sent."""
 
+    hearer: Hearer
+
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self.error: Exception | None = None
+        self.answers: list[tuple[MessageType, dict[str, Any]]] = []
 
     def encode(self, message: Message) -> Message:
         return message
@@ -31,6 +35,17 @@ class Kept:
         if self.error is not None:
             raise self.error
         self.messages.append(encoded)
+        for type_, data in self.answers:
+            fields = {"requestId": encoded.data["requestId"], **data}
+            answer = Message(type_, fields, "A", encoded.namespace)
+            self.hearer.came(encode_message(answer), decode_message)
+
+    async def listen(self, namespace: str, hearer: Hearer) -> Kept:
+        self.hearer = hearer
+        return self
+
+    async def count(self, namespace: str) -> int:
+        return 1
 
     async def aclose(self) -> None: ...
 
@@ -78,6 +93,8 @@ def test_event_without_rooms_goes_to_everybody(kept: Kept) -> None:
         (("--url", URL, "news", "It rains"), "not JSON: It rains (text needs quotes"),
         (("--url", "http://:secret@localhost", "news"), "--url must begin with redis://"),
         (("--url", "postgres://:secret@h/d", "--streams", "news"), "--streams is about Redis"),
+        (("--url", "nats://:secret@h", "--sharded", "news"), "--sharded is about Redis"),
+        (("--url", URL, "--sharded", "--streams", "news"), "are two adapters"),
         (("--url", URL, "connect"), '"connect" is a reserved event name'),
     ],
 )
@@ -90,6 +107,32 @@ def test_mistakes_are_one_line_without_the_password(
     assert output.count("\n") == 1
     assert "secret" not in output
     assert kept.messages == []
+
+
+COUNT = MessageType.BROADCAST_CLIENT_COUNT
+ACK = MessageType.BROADCAST_ACK
+
+
+def test_answers_of_clients_are_lines_of_json(kept: Kept) -> None:
+    kept.answers = [
+        (COUNT, {"clientCount": 3}),
+        (ACK, {"packet": {"a": [1, None]}, "id": "a"}),
+        (ACK, {"packet": b"\x01", "id": "b"}),
+        (ACK, {"packet": "one\x1b", "args": ["one\x1b", 2], "id": "c"}),
+    ]
+    code, output = run("--url", URL, "--to", "a", "--ack", "2.5", "ready?")
+    assert (code, output.splitlines()) == (
+        0,
+        ['{"a": [1, null]}', '{"base64": "AQ=="}', '["one\\u001b", 2]'],
+    )
+    (message,) = kept.messages
+    assert message.data["opts"] == {"rooms": ["a"], "except": [], "flags": {"timeout": 2500}}
+
+
+def test_who_does_not_answer_makes_the_command_fail(kept: Kept) -> None:
+    kept.answers = [(COUNT, {"clientCount": 2}), (ACK, {"packet": 1})]
+    code, output = run("--url", URL, "--ack", "0", "ready?")
+    assert (code, output) == (1, "1\nError: not everybody has answered within 0 seconds\n")
 
 
 def test_failure_of_the_engine_is_one_line(kept: Kept) -> None:

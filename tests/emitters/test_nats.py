@@ -17,6 +17,7 @@ from sockwave.adapters.messages import EMITTER, MessageType, decode_message
 from sockwave.adapters.nats.frames import FrameReader
 from sockwave.emitters import NatsEmitter, nats_engine
 from sockwave.errors import EncodeError
+from sockwave.testing import LinkedClient
 from tests.adapters.nats.fake_server import FakeNats
 from tests.support.raw import until
 
@@ -147,3 +148,62 @@ def test_wrong_arguments_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nats", None)
     with pytest.raises(ModuleNotFoundError, match=r"NatsEmitter needs nats-py: pip install"):
         NatsEmitter()
+
+
+# --- questions ------------------------------------------------------------------------------------
+
+
+def test_servers_answer_both_kinds_of_emitters(server: FakeNats) -> None:
+    large = os.urandom(50_000)
+
+    async def play() -> None:
+        io = Server(adapter=NatsAdapter(server.url))
+        async with LinkedClient(io) as client, NatsEmitter(server.url) as emitter:
+            client.on("question", lambda *args: (large, *args))
+            await until(lambda: len(server.subjects) == 2)
+            assert await emitter.server_count() == 1
+            assert await emitter.emit_with_ack("question", large) == [(large, large)]
+            (socket,) = await emitter.fetch_sockets()
+            assert await socket.emit_with_ack("question") == large
+            with sockwave.sync.NatsEmitter(server.url) as blocking:
+                ask = blocking.emit_with_ack
+                assert await asyncio.to_thread(ask, "question", 1) == [(large, 1)]
+            await until(lambda: len(server.subjects) == 2)  # nobody listens for answers any more
+        await io.close()
+
+    asyncio.run(play())
+
+
+def test_connection_that_ends_ends_the_question_and_the_next_one_asks_anew(
+    server: FakeNats,
+) -> None:
+    async def play() -> None:
+        async with NatsEmitter(server.url) as emitter:
+            asked = asyncio.ensure_future(emitter.timeout(20).emit_with_ack("question"))
+            await until(lambda: len(server.published) == 1)
+            server.cut()
+            with pytest.raises(TransportError):
+                await asked
+            assert await emitter.emit_with_ack("question") == []
+
+    asyncio.run(play())
+
+
+def test_what_is_no_frame_or_no_message_is_no_answer(
+    server: FakeNats, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def play() -> None:
+        async with NatsEmitter(server.url) as emitter:
+            asked = asyncio.ensure_future(emitter.emit_with_ack("question"))
+            await until(lambda: len(server.published) == 1)
+            subject = "sockwave.=2F.to.emitter"
+            id_ = messages(server)[0][1].data["requestId"].encode()
+            frame = bytes(17)
+            number = next(iter(server.subjects)) and 1
+            for payload in (b"", b"\xff", b"\xff" * 100, frame + id_):
+                head = f"MSG {subject} {number} {len(payload)}\r\n".encode()
+                server.say(head + payload + b"\r\n")
+            assert await asked == []
+
+    asyncio.run(play())
+    assert [message for message in caplog.messages if "answer 1 to an emitter" in message]

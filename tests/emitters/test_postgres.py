@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
-from sockwave.adapters.messages import decode_message
+from sockwave.adapters.messages import (
+    EMITTER,
+    Message,
+    MessageType,
+    decode_message,
+    encode_message,
+)
+from sockwave.adapters.postgres.wire import encode_header, header_of, prepare
 from sockwave.emitters import PostgresEmitter, postgres_engine
-from sockwave.errors import EncodeError, TransportError
+from sockwave.errors import EncodeError, LimitExceeded, TransportError
+from sockwave.types import SocketId
 from tests.adapters.postgres.fakes import FakePostgres
+from tests.support.raw import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -121,5 +130,140 @@ def test_cancelled_event_leaves_a_usable_emitter(monkeypatch: pytest.MonkeyPatch
         await asyncio.wait([emitting])
         server.gate.set()
         await emitter.emit("c")
+
+    run(monkeypatch, test)
+
+
+# --- questions ------------------------------------------------------------------------------------
+
+
+class FakeServers:
+    """Servers behind a fake database: they answer what emitters ask.
+
+    Args:
+        server: The database.
+        answers: Type, data and sender of each answer.
+    """
+
+    def __init__(self, server: FakePostgres, *answers: tuple[int, dict[str, Any], str]) -> None:
+        self.asked: list[Message] = []
+        self._server = server
+        self._answers = answers
+        self._tell, server.notify = server.notify, self._notified  # type: ignore[method-assign]
+
+    def _notified(self, channel: str, payload: str) -> None:
+        self._tell(channel, payload)
+        row = header_of(payload)
+        message = decode_message(payload.encode() if row is None else self._server.rows[row[0]])
+        assert message.sender == EMITTER
+        self.asked.append(message)
+        for type_, data, sender in self._answers:
+            fields = {"requestId": message.data["requestId"], **data}
+            answer = encode_message(Message(type_, fields, sender, message.namespace), as_text=True)
+            sent = prepare(channel, answer)
+            if sent.payload is None:
+                self._server.rows[self._server.next_row] = answer
+                header = encode_header(sent.header, self._server.next_row)
+                self._server.next_row += 1
+                self._tell(channel, header)
+            else:
+                self._tell(channel, sent.payload)
+
+
+COUNT, ACK = MessageType.BROADCAST_CLIENT_COUNT, MessageType.BROADCAST_ACK
+
+
+def test_answers_come_by_the_channel_and_by_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(server: FakePostgres, emitter: PostgresEmitter) -> None:
+        large = "x" * 9_000
+        answers: list[tuple[int, dict[str, Any], str]] = [
+            (COUNT, {"clientCount": 3, "servers": 1}, "A"),
+            (ACK, {"packet": 1, "id": "a"}, "A"),
+            (ACK, {"packet": b"\x01", "id": "b"}, "A"),
+            (ACK, {"packet": large, "id": "c"}, "A"),
+        ]
+        servers = FakeServers(server, *answers)
+        got = await emitter.emit_with_ack("question", b"\x02")
+        assert sorted(got.by_socket) == ["a", "b", "c"]
+        assert got.by_socket[SocketId("c")] == large
+        assert len(got) == 3
+        assert servers.asked[0].data["packet"]["data"] == ["question", b"\x02"]
+        assert server.listening() == set()
+        assert len(server.connections) == 1  # which sends as well as it listens
+
+    run(monkeypatch, test)
+
+
+def test_rows_that_are_no_answers_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(server: FakePostgres, emitter: PostgresEmitter) -> None:
+        asked = asyncio.ensure_future(emitter.emit_with_ack("question"))
+        await until(lambda: len(server.sent) == 1)
+        before = list(server.statements)
+        for payload in (
+            '{"uid":"A","type":3,"attachmentId":"1"}',
+            '{"uid":"A","attachmentId":"1"}',
+            '{"attachmentId":"x","type":8}',
+            "{",
+            '"attachmentId"',
+        ):
+            server.notify("socket.io#/", payload)
+        server.notify("socket.io#/", '{"uid":"A","type":8,"attachmentId":"77"}')  # is not there
+        await until(lambda: len(server.statements) > len(before))
+        assert server.statements[len(before) :] == ["SELECT m.id,"]
+        asked.cancel()
+        await asyncio.wait([asked])
+
+    run(monkeypatch, test)
+
+
+def test_connection_that_ends_ends_the_question_and_the_next_one_asks_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def test(server: FakePostgres, emitter: PostgresEmitter) -> None:
+        asked = asyncio.ensure_future(emitter.emit_with_ack("question"))
+        await until(lambda: len(server.sent) == 1)
+        server.restart()
+        with pytest.raises(TransportError, match="lost before all servers had answered"):
+            await asked
+        FakeServers(server, (COUNT, {"clientCount": 0, "servers": 1}, "A"))
+        assert await emitter.emit_with_ack("question") == []
+
+    run(monkeypatch, test)
+
+
+def test_large_answers_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(server: FakePostgres, emitter: PostgresEmitter) -> None:
+        monkeypatch.setattr(postgres_engine, "MAX_ROWS", 2)
+        asked = asyncio.ensure_future(emitter.emit_with_ack("question"))
+        await until(lambda: len(server.sent) == 1)
+        for row in range(1, 5):
+            server.notify("socket.io#/", f'{{"uid":"A","type":8,"attachmentId":"{row}"}}')
+        with pytest.raises(LimitExceeded, match="2 large answers"):
+            await asked
+
+    run(monkeypatch, test)
+
+
+def test_table_that_cannot_be_read_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(server: FakePostgres, emitter: PostgresEmitter) -> None:
+        server.has_table = False
+        asked = asyncio.ensure_future(emitter.emit_with_ack("question"))
+        await until(lambda: len(server.sent) == 1)
+        server.notify("socket.io#/", '{"uid":"A","type":8,"attachmentId":"1"}')
+        with pytest.raises(TransportError, match="relation does not exist"):
+            await asked
+        await emitter.emit("x")
+
+    run(monkeypatch, test)
+
+
+def test_closing_ends_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(server: FakePostgres, emitter: PostgresEmitter) -> None:
+        asked = asyncio.ensure_future(emitter.emit_with_ack("question"))
+        await until(lambda: len(server.sent) == 1)
+        await emitter.aclose()
+        with pytest.raises(TransportError, match="the emitter is closed"):
+            await asked
+        assert server.listening() == set()
 
     run(monkeypatch, test)

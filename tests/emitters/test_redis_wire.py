@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from sockwave.emitters import NamespaceEmitter
-from sockwave.emitters.redis_wire import classic_encoder, streams_encoder
+from sockwave.emitters.redis_wire import ClassicWire, StreamsWire
 from sockwave.errors import EncodeError
+from sockwave.sync.reaching import NamespaceEmitter
 
 if TYPE_CHECKING:
     from sockwave.adapters.messages import Message
-    from sockwave.emitters.redis_wire import Command
+    from sockwave.emitters.inquiries import Inquiry
+    from sockwave.emitters.redis_wire import Command, RedisWire
+
+T = TypeVar("T")
 
 EMIT = (
     "93a7656d697474657283a47479706502a46461746193a568656c6c6f01a178a36e7370a12f83a5726f6f6d7390"
@@ -30,24 +33,33 @@ BINARY = "gqZwYWNrZXSDpHR5cGUCpGRhdGGSoWLEAgECo25zcKEvpG9wdHODpXJvb21zkKVmbGFnc4
 class Sent:
     """Encodes, and keeps the commands."""
 
-    def __init__(self, encode: Any) -> None:
-        self._encode = encode
+    def __init__(self, wire: RedisWire) -> None:
+        self._wire = wire
         self.commands: list[Command] = []
 
     def carry(self, message: Message) -> None:
-        self.commands.append(self._encode(message))
+        self.commands.append(self._wire.encode(message))
 
     def carry_nothing(self) -> None: ...
+
+    def ask(self, inquiry: Inquiry[T]) -> T:
+        self.carry(inquiry.message)
+        inquiry.begin(0.0)
+        inquiry.counted(0, 0.0)
+        return inquiry.result()
+
+    def count_servers(self, namespace: str) -> int:
+        return len(namespace)
 
 
 @pytest.fixture
 def classic() -> Sent:
-    return Sent(classic_encoder("socket.io"))
+    return Sent(ClassicWire("socket.io"))
 
 
 @pytest.fixture
 def streams() -> Sent:
-    return Sent(streams_encoder("socket.io", 10_000))
+    return Sent(StreamsWire("socket.io", 10_000, "socket.io", is_sharded=False))
 
 
 def test_events_of_the_classic_emitter(classic: Sent) -> None:

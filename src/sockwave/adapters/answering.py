@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sockwave.adapters.events import read_event
 from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.messages import (
+    EMITTER,
     Message,
     MessageType,
     decode_options,
@@ -27,16 +28,20 @@ from sockwave.errors import EncodeError, SockwaveError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sockwave.adapters.members import Members
     from sockwave.adapters.sides import LocalSide
     from sockwave.socketio.core.acks import AckResult
     from sockwave.types import SocketId
 
-__all__ = ["Answering"]
+__all__ = ["MAX_NAMED", "Answering"]
 
 _logger: Final = logging.getLogger("sockwave.adapters")
 
 DEFAULT_TIMEOUT: Final = 60.0
 """Seconds that answers are waited for where the question does not say: as `ack_timeout`."""
+
+MAX_NAMED: Final = 64
+"""Other servers up to which an emitter is told who they are; of more, only how many. All answer."""
 
 
 class _Asked:
@@ -62,6 +67,7 @@ class Answering:
         local: The sockets here.
         respond: Sends type and data to one member.
         most: Questions of others that may be open.
+        members: The others; emitters, which hear no heartbeats, are told of them.
     """
 
     def __init__(
@@ -69,10 +75,12 @@ class Answering:
         local: LocalSide,
         respond: Callable[[MessageType, dict[str, Any], str], None],
         most: int,
+        members: Members,
     ) -> None:
         self._local = local
         self._respond = respond
         self._most = most
+        self._members = members
         self._open: dict[tuple[str, str], _Asked] = {}
         self._refused = 0
         self._unsendable = 0
@@ -139,6 +147,7 @@ class Answering:
         counted: dict[str, Any] = {"requestId": request, "clientCount": len(ids)}
         if wants_ids:
             counted["ids"] = list(ids)
+        counted |= self._census(message)
         self._respond(MessageType.BROADCAST_CLIENT_COUNT, counted, message.sender)
         self._look(key)
 
@@ -179,7 +188,8 @@ class Answering:
 
     def _fetch(self, message: Message, now: float) -> None:
         options = decode_options(message.data)
-        data: dict[str, Any] = {"requestId": text_of(message.data, "requestId")}
+        request = text_of(message.data, "requestId")
+        data: dict[str, Any] = {"requestId": request} | self._census(message)
         if message.data.get("count") is True:
             data["count"] = self._local.count(options)
             self._respond(MessageType.COUNT_RESPONSE, data, message.sender)
@@ -192,6 +202,15 @@ class Answering:
             self._warn_unsendable(text, error)
             data["sockets"] = [{**socket, "data": {}} for socket in described]
             self._respond(MessageType.FETCH_SOCKETS_RESPONSE, data, message.sender)
+
+    def _census(self, message: Message) -> dict[str, Any]:
+        """What an emitter is told besides: how many servers there are, and which others."""
+        if message.sender != EMITTER:
+            return {}
+        told: dict[str, Any] = {"servers": len(self._members) + 1}
+        if len(self._members) <= MAX_NAMED:
+            told["others"] = [member.id for member in self._members]
+        return told
 
     def _server_event(self, message: Message, now: float) -> None:
         args, request, sender = event_of(message.data), request_of(message.data), message.sender

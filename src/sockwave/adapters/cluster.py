@@ -122,7 +122,7 @@ class Cluster(Asking):
         most = options.max_announced_rooms
         router = Router(self.id, namespace, way_out, local, members, most)
         super().__init__(router, members, Requests(options.max_pending), way_out, make_id)
-        self._answering = Answering(local, self._router.respond, options.max_pending)
+        self._answering = Answering(local, self._router.respond, options.max_pending, members)
         self._responses = Responses(self._requests)
         self.keeper: RecoveryKeeper | None = None
         if keep is not None:

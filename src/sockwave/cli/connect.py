@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import errno
 import json
 import sys
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from sockwave.cli.console import Failure, log_level_option, printable, show_logs
+from sockwave.cli.console import Failure, as_json, log_level_option, printable, show_logs
 
 if TYPE_CHECKING:
     from sockwave import ClientSocket, EventStream
@@ -112,11 +111,11 @@ async def _talk(url: str, options: dict[str, Any], *, listen: bool) -> None:
             _narrate(socket)
             if listen:
                 async for event, *args in events:
-                    print(_json({"event": event, "args": args}), flush=True)  # noqa: T201 # output
+                    print(as_json({"event": event, "args": args}), flush=True)  # noqa: T201 # output
             else:
                 await _converse(socket, events)
     except sockwave.ConnectError as error:
-        details = "" if error.data is None else f" {_json(error.data)}"
+        details = "" if error.data is None else f" {as_json(error.data)}"
         raise Failure(f"refused: {error}{details}") from error
     except sockwave.SockwaveError as error:
         raise Failure(str(error)) from error
@@ -200,18 +199,9 @@ async def _ask(socket: ClientSocket, name: str, args: list[Any]) -> None:
 
 
 def _show(sign: str, event: str, args: list[Any], colour: str) -> None:
-    values = " ".join(map(_json, args))
+    values = " ".join(map(as_json, args))
     heading = click.style(printable(f"{sign} {event}"), fg=colour, bold=True)
     click.echo(f"{heading} {values}".rstrip())
-
-
-def _json(value: Any) -> str:
-    """JSON to be read by people and programs: other scripts as they are, but see `printable`."""
-    return printable(json.dumps(value, ensure_ascii=False, default=_binary))
-
-
-def _binary(value: Any) -> Any:
-    return {"base64": base64.b64encode(value).decode()}
 
 
 def _object(option: str, text: str) -> dict[str, Any]:

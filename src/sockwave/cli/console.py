@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import errno
 import json
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LOG_LEVELS",
     "Failure",
+    "as_json",
     "ensure_port_is_free",
     "find_port",
     "host_option",
@@ -104,6 +106,15 @@ def printable(text: str) -> str:
     terminal's encoding does not have.
     """
     return text if _shows(text) else "".join(map(_escaped, text))
+
+
+def as_json(value: Any) -> str:
+    """JSON to be read by people and programs: other scripts as they are, but see `printable`."""
+    return printable(json.dumps(value, ensure_ascii=False, default=_binary))
+
+
+def _binary(value: Any) -> Any:
+    return {"base64": base64.b64encode(value).decode()}
 
 
 def _shows(text: str) -> bool:

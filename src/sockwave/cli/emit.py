@@ -9,9 +9,12 @@ from urllib.parse import urlsplit
 
 import click
 
-from sockwave.cli.console import Failure
+from sockwave.cli.console import Failure, as_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sockwave.emitters import EmitterOperator
     from sockwave.emitters.engines import AsyncEmitter
 
 __all__ = ["emit"]
@@ -46,10 +49,17 @@ NATS_PREFIX: Final = "sockwave"
 @click.option(
     "--streams", is_flag=True, help="The servers share a stream of Redis, by RedisStreamsAdapter."
 )
+@click.option("--sharded", is_flag=True, help="The servers share a Redis, by ShardedRedisAdapter.")
 @click.option(
     "--prefix",
     show_default="socket.io; sockwave on NATS",
     help="What the adapter of the servers has as key, stream_name, channel_prefix or prefix.",
+)
+@click.option(
+    "--ack",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Wait so long for the clients to acknowledge it, and show their answers.",
 )
 def emit(
     event: str,
@@ -60,19 +70,29 @@ def emit(
     namespace: str,
     volatile: bool,
     streams: bool,
+    sharded: bool,
     prefix: str | None,
+    ack: float | None,
 ) -> None:
     """Send EVENT, with arguments in JSON, to the clients of all servers.
 
     \b
     sockwave emit --url redis://localhost --to lobby news '"It rains"' '{"n": 1}'
 
-    It is done when Redis, PostgreSQL or NATS has taken it: nobody says who hears it.
+    It is done when Redis, PostgreSQL or NATS has taken it: nobody says who hears it. With --ack it
+    is done when all who have got it have answered; each answer is a line of JSON, and the exit code
+    is 1 if somebody has not.
     """
     values = [_value(argument) for argument in arguments]
+
+    def choose(emitter: AsyncEmitter[Any]) -> EmitterOperator:
+        whom = emitter.of(namespace).except_(*excluded)
+        whom = whom.to(*rooms) if rooms else whom
+        return whom.volatile if volatile else whom
+
     try:
-        emitter = _emitter(url, prefix, streams=streams)
-        asyncio.run(_emit(emitter, namespace, rooms, excluded, volatile, event, values))
+        emitter = _emitter(url, prefix, streams=streams, sharded=sharded)
+        asyncio.run(_emit(emitter, choose, event, values, ack))
     except (ValueError, TypeError, ImportError) as error:
         raise Failure(str(error)) from error
 
@@ -85,17 +105,20 @@ def _value(text: str) -> Any:
         raise Failure(f"not JSON: {start} (text needs quotes: '\"...\"')") from None
 
 
-def _emitter(url: str, prefix: str | None, *, streams: bool) -> AsyncEmitter[Any]:
+def _emitter(url: str, prefix: str | None, *, streams: bool, sharded: bool) -> AsyncEmitter[Any]:
     """Choose by the scheme of the URL, of which nothing is repeated: it has a password."""
     from sockwave import emitters
 
     scheme = urlsplit(url).scheme
+    if streams and sharded:
+        raise Failure("--streams and --sharded are two adapters: the servers have one")
     if scheme in REDIS:
         if streams:
             return emitters.RedisStreamsEmitter(url, stream_name=prefix or PREFIX)
-        return emitters.RedisEmitter(url, key=prefix or PREFIX)
-    if streams:
-        raise Failure("--streams is about Redis, and --url is not")
+        return emitters.RedisEmitter(url, key=prefix or PREFIX, sharded=sharded)
+    if streams or sharded:
+        flag = "--streams" if streams else "--sharded"
+        raise Failure(f"{flag} is about Redis, and --url is not")
     if scheme in POSTGRES:
         return emitters.PostgresEmitter(url, channel_prefix=prefix or PREFIX)
     if scheme in NATS:
@@ -107,22 +130,27 @@ def _emitter(url: str, prefix: str | None, *, streams: bool) -> AsyncEmitter[Any
 
 async def _emit(
     emitter: AsyncEmitter[Any],
-    namespace: str,
-    rooms: tuple[str, ...],
-    excluded: tuple[str, ...],
-    volatile: bool,
+    choose: Callable[[AsyncEmitter[Any]], EmitterOperator],
     event: str,
     values: list[Any],
+    ack: float | None,
 ) -> None:
-    from sockwave import TransportError
+    from sockwave import AckTimeout, LimitExceeded, TransportError
 
     async with emitter:
-        whom = emitter.of(namespace).except_(*excluded)
-        if rooms:
-            whom = whom.to(*rooms)
-        if volatile:
-            whom = whom.volatile
+        whom = choose(emitter)
         try:
-            await whom.emit(event, *values)
-        except TransportError as error:
+            if ack is None:
+                await whom.emit(event, *values)
+            else:
+                _show(await whom.emit_with_ack(event, *values, timeout=ack))
+        except AckTimeout as error:
+            _show(error.responses)
+            raise Failure(f"not everybody has answered within {ack:g} seconds") from error
+        except (TransportError, LimitExceeded) as error:
             raise Failure(str(error)) from error
+
+
+def _show(answers: list[Any]) -> None:
+    for answer in answers:
+        click.echo(as_json(answer))

@@ -1,31 +1,36 @@
 """What an emitter needs of an engine, and the emitters of asyncio on top of it.
 
-An engine has two parts: `encode` makes of a message what goes to it, at the call and without any
-I/O, and `send` brings it there. The blocking emitters (`sockwave.sync`) use the same first part.
+An engine has three parts: `encode` makes of a message what goes to it, at the call and without any
+I/O; `send` brings it there; and `listen` and `count` are for questions (`asking.py`). The blocking
+emitters (`sockwave.sync`) use the same first part.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
-from sockwave.emitters.operators import NamespaceEmitter, namespace_name
+from sockwave.emitters.asking import AnswerEngine, Asker
+from sockwave.emitters.operators import namespace_name
+from sockwave.emitters.reaching import NamespaceEmitter
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from types import TracebackType
 
     from sockwave.adapters.messages import Message
+    from sockwave.emitters.inquiries import Inquiry
+    from sockwave.emitters.reaching import Awaited
     from sockwave.types import NamespaceName
 
-__all__ = ["AsyncEmitter", "Awaited", "Engine"]
+__all__ = ["AsyncCarrier", "AsyncEmitter", "Engine"]
 
 E = TypeVar("E")
+T = TypeVar("T")
 
-Awaited: TypeAlias = "Coroutine[Any, Any, None]"
 
-
-class Engine(Protocol[E]):
-    """Brings messages of an emitter to the servers, in one event loop."""
+class Engine(AnswerEngine, Protocol[E]):
+    """Brings messages of an emitter to the servers, and answers back, in one event loop."""
 
     def encode(self, message: Message) -> E:
         """What `send` takes; from any thread.
@@ -45,17 +50,46 @@ class Engine(Protocol[E]):
         """Disconnect."""
 
 
-class _Carrier(Generic[E]):
+class AsyncCarrier(Generic[E]):
+    """Carries what an emitter sends and asks; see `AskingCarrier`.
+
+    Args:
+        engine: Over which.
+    """
+
     def __init__(self, engine: Engine[E]) -> None:
         self._engine = engine
+        self._asker = Asker(engine)
 
     def carry(self, message: Message) -> Awaited:
+        """Encode now; it is sent as it is awaited."""
         return self._engine.send(self._engine.encode(message))
 
-    async def carry_nothing(self) -> None: ...
+    async def carry_nothing(self) -> None:
+        """There is nothing to be sent."""
+
+    def ask(self, inquiry: Inquiry[T]) -> Coroutine[Any, Any, T]:
+        """Encode now; it is asked as it is awaited."""
+        if inquiry.is_over:  # it is for nobody
+            return _answered(inquiry)
+        encoded = self._engine.encode(inquiry.message)
+        return self._asker.ask(inquiry, partial(self._engine.send, encoded))
+
+    async def count_servers(self, namespace: NamespaceName) -> int:
+        """How many servers have a namespace."""
+        return await self._asker.count_servers(namespace, self.ask)
+
+    async def aclose(self) -> None:
+        """End what is asked, and disconnect."""
+        await self._asker.aclose()
+        await self._engine.aclose()
 
 
-class AsyncEmitter(NamespaceEmitter[Awaited], Generic[E]):
+async def _answered(inquiry: Inquiry[T]) -> T:
+    return inquiry.result()
+
+
+class AsyncEmitter(NamespaceEmitter, Generic[E]):
     """An emitter whose calls are awaited.
 
     Args:
@@ -64,8 +98,8 @@ class AsyncEmitter(NamespaceEmitter[Awaited], Generic[E]):
     """
 
     def __init__(self, engine: Engine[E], namespace: NamespaceName) -> None:
-        super().__init__(_Carrier(engine), namespace_name(namespace))
-        self._engine = engine
+        self._own_carrier = AsyncCarrier(engine)
+        super().__init__(self._own_carrier, namespace_name(namespace))
 
     async def __aenter__(self) -> Self:
         return self
@@ -79,5 +113,8 @@ class AsyncEmitter(NamespaceEmitter[Awaited], Generic[E]):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Disconnect; what is emitted afterwards fails, or connects again."""
-        await self._engine.aclose()
+        """Disconnect; questions that are open end with a `TransportError`.
+
+        What is emitted afterwards fails, or connects again.
+        """
+        await self._own_carrier.aclose()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar
 
 from sockwave.adapters.messages import EMITTER, Message, MessageType, encode_options
+from sockwave.emitters.inquiries import AckInquiry
 from sockwave.socketio.core.adapter import BroadcastOptions
 from sockwave.socketio.core.outgoing import check_event_name
 from sockwave.socketio.core.rooms import as_rooms
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 
     from sockwave.types import Json, NamespaceName, Room
 
-__all__ = ["Carrier", "EmitterOperator", "NamespaceEmitter", "namespace_name"]
+__all__ = ["Carrier", "Operator", "Reach", "namespace_name"]
 
 R = TypeVar("R", covariant=True)
+W = TypeVar("W", bound="Operator[Any]", covariant=True)
 
 _OF_SERVERS: Final = frozenset(
     {"connect", "connection", "new_namespace", "node_joined", "node_left", "cluster_error"}
@@ -44,7 +46,7 @@ class Carrier(Protocol[R]):
 
 
 @dataclass(frozen=True, slots=True)
-class EmitterOperator(Generic[R]):
+class Operator(Generic[R]):
     """Reaches sockets of a namespace on all servers; made by `to`, `except_`, `volatile`, ...
 
     Immutable: keep one and use it again. A socket in several of the rooms is reached once.
@@ -79,6 +81,14 @@ class EmitterOperator(Generic[R]):
     def compress(self, compress: bool) -> Self:
         """Let transports compress the event, or not."""
         return self._flag(compress=compress)
+
+    def timeout(self, seconds: float) -> Self:
+        """How long `emit_with_ack` and `fetch_sockets` wait.
+
+        Raises:
+            TypeError, ValueError: It is no number of seconds.
+        """
+        return self._flag(timeout=seconds)
 
     def emit(self, event: str, *args: Json) -> R:
         """Send an event; it is encoded at the call.
@@ -127,6 +137,13 @@ class EmitterOperator(Generic[R]):
         """
         return self._about(MessageType.DISCONNECT_SOCKETS, {"close": close})
 
+    def _question(self, event: str, args: tuple[Json, ...], timeout: float | None) -> AckInquiry:
+        check_event_name(event)
+        options = self._options
+        if timeout is not None:
+            options = replace(options, flags=replace(options.flags, timeout=timeout))
+        return AckInquiry(event, args, options, self._namespace)
+
     def _about(self, type_: MessageType, data: dict[str, Any]) -> R:
         return self._send(type_, {"opts": encode_options(self._options), **data})
 
@@ -154,45 +171,57 @@ def namespace_name(name: NamespaceName) -> NamespaceName:
     return name if name.startswith("/") else f"/{name}"
 
 
-class NamespaceEmitter(Generic[R]):
+class Reach(Generic[R, W]):
     """Reaches all sockets of a namespace on all servers, or begins to choose some.
+
+    The types in brackets are what a call gives, and whom it reaches once some are chosen.
+
+    Args:
+        carrier: Brings messages to the servers.
+        namespace: Its name.
+        everybody: Reaches all of them.
 
     Attributes:
         namespace: Its name.
     """
 
-    def __init__(self, carrier: Carrier[R], namespace: NamespaceName) -> None:
+    def __init__(self, carrier: Carrier[R], namespace: NamespaceName, everybody: W) -> None:
         self.namespace = namespace
         self._carrier = carrier
-        self._everybody = EmitterOperator(carrier, namespace)
+        self._everybody = everybody
+        self._all: Operator[R] = everybody
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.namespace}>"
 
-    def of(self, namespace: NamespaceName) -> NamespaceEmitter[R]:
-        """Reach another namespace; the slash in front of its name may be left out."""
-        return NamespaceEmitter(self._carrier, namespace_name(namespace))
-
-    def to(self, *rooms: Room | Iterable[Room]) -> EmitterOperator[R]:
+    def to(self, *rooms: Room | Iterable[Room]) -> W:
         """Reach the sockets of rooms; a socket's id is a room."""
         return self._everybody.to(*rooms)
 
-    def in_(self, *rooms: Room | Iterable[Room]) -> EmitterOperator[R]:
+    def in_(self, *rooms: Room | Iterable[Room]) -> W:
         """Reach the sockets of rooms: another name of `to`."""
         return self._everybody.to(*rooms)
 
-    def except_(self, *rooms: Room | Iterable[Room]) -> EmitterOperator[R]:
+    def except_(self, *rooms: Room | Iterable[Room]) -> W:
         """Reach all but the sockets of rooms."""
         return self._everybody.except_(*rooms)
 
     @property
-    def volatile(self) -> EmitterOperator[R]:
+    def volatile(self) -> W:
         """Drop the event for sockets that cannot take it at once."""
         return self._everybody.volatile
 
-    def compress(self, compress: bool) -> EmitterOperator[R]:
+    def compress(self, compress: bool) -> W:
         """Let transports compress the event, or not."""
         return self._everybody.compress(compress)
+
+    def timeout(self, seconds: float) -> W:
+        """How long `emit_with_ack` and `fetch_sockets` wait.
+
+        Raises:
+            TypeError, ValueError: It is no number of seconds.
+        """
+        return self._everybody.timeout(seconds)
 
     def emit(self, event: str, *args: Json) -> R:
         """Send an event to all sockets of the namespace; it is encoded at the call.
@@ -208,7 +237,7 @@ class NamespaceEmitter(Generic[R]):
             EncodeError: An argument cannot be sent.
             TransportError: The engine did not take it, or nobody knows whether it did.
         """
-        return self._everybody.emit(event, *args)
+        return self._all.emit(event, *args)
 
     def sockets_join(self, *rooms: Room | Iterable[Room]) -> R:
         """Put all sockets of the namespace into rooms.
@@ -216,7 +245,7 @@ class NamespaceEmitter(Generic[R]):
         Raises:
             TransportError: The engine did not take it, or nobody knows whether it did.
         """
-        return self._everybody.sockets_join(*rooms)
+        return self._all.sockets_join(*rooms)
 
     def sockets_leave(self, *rooms: Room | Iterable[Room]) -> R:
         """Take all sockets of the namespace out of rooms.
@@ -224,7 +253,7 @@ class NamespaceEmitter(Generic[R]):
         Raises:
             TransportError: The engine did not take it, or nobody knows whether it did.
         """
-        return self._everybody.sockets_leave(*rooms)
+        return self._all.sockets_leave(*rooms)
 
     def disconnect_sockets(self, *, close: bool = False) -> R:
         """Disconnect all sockets of the namespace.
@@ -235,7 +264,7 @@ class NamespaceEmitter(Generic[R]):
         Raises:
             TransportError: The engine did not take it, or nobody knows whether it did.
         """
-        return self._everybody.disconnect_sockets(close=close)
+        return self._all.disconnect_sockets(close=close)
 
     def server_side_emit(self, event: str, *args: Json) -> R:
         """Send an event to all servers, for their handlers of `on`; no answer is to be had.

@@ -5,23 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.emitters.engines import AsyncEmitter
-from sockwave.emitters.redis_wire import classic_encoder, streams_encoder
-from sockwave.engine.core.option_checks import check_integer, check_text
+from sockwave.emitters.redis_wire import ClassicWire, ShardedWire, StreamsWire
+from sockwave.engine.core.option_checks import check_bool, check_integer, check_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sockwave.adapters.messages import Message
     from sockwave.emitters.engines import Engine
-    from sockwave.emitters.redis_wire import Command
+    from sockwave.emitters.redis_wire import Command, RedisWire
 
 __all__ = [
     "DEFAULT_KEY",
     "DEFAULT_LENGTH",
     "RedisEmitter",
     "RedisStreamsEmitter",
-    "check_streams",
     "needs_redis",
+    "pubsub_wire",
+    "streams_wire",
 ]
 
 DEFAULT_KEY: Final = "socket.io"
@@ -30,30 +28,41 @@ DEFAULT_LENGTH: Final = 10_000
 
 
 class RedisEmitter(AsyncEmitter[Any]):
-    """Emits to the clients of servers with a `RedisAdapter`, or with the classic one of JavaScript.
+    """Emits to clients of servers with a `RedisAdapter` or a `ShardedRedisAdapter`, or with those
+    of JavaScript.
 
         async with RedisEmitter("redis://localhost:6379") as emitter:
             await emitter.to("lobby").emit("news", 1)
 
-    Servers with a sharded adapter do not hear it.
+    Questions take one connection more, as long as they are open.
 
     Args:
         url_or_client: An address (`redis://`, `rediss://`, `unix://`), or a client of
             `redis.asyncio`, one of a cluster or of Sentinel too, which is not closed.
         namespace: That is reached without `of`.
-        key: As the servers have it.
+        key: As the servers have it; with `sharded` their `channel_prefix`.
+        sharded: Whether the servers have a `ShardedRedisAdapter` (Redis 7).
 
     Raises:
         ModuleNotFoundError: redis is missing: `pip install "sockwave[redis]"`.
     """
 
-    def __init__(self, url_or_client: Any, *, namespace: str = "/", key: str = DEFAULT_KEY) -> None:
-        check_text("key", key)
-        super().__init__(_engine(url_or_client, classic_encoder(key), "RedisEmitter"), namespace)
+    def __init__(
+        self,
+        url_or_client: Any,
+        *,
+        namespace: str = "/",
+        key: str = DEFAULT_KEY,
+        sharded: bool = False,
+    ) -> None:
+        wire = pubsub_wire(key, sharded=sharded)
+        super().__init__(_engine(url_or_client, wire, "RedisEmitter"), namespace)
 
 
 class RedisStreamsEmitter(AsyncEmitter[Any]):
     """Emits to the clients of servers with a `RedisStreamsAdapter`, or with that of JavaScript.
+
+    Questions take one connection more, as long as they are open.
 
     Args:
         url_or_client: An address (`redis://`, `rediss://`, `unix://`), or a client of
@@ -61,6 +70,8 @@ class RedisStreamsEmitter(AsyncEmitter[Any]):
         namespace: That is reached without `of`.
         stream_name: As the servers have it; where they have several streams, that of the namespace.
         max_length: About how many entries stay in the stream, as the servers have it.
+        channel_prefix: Of the channels by which questions go, as the servers have it.
+        use_sharded_pub_sub: Whether these are channels of shards, as the servers have it.
 
     Raises:
         ModuleNotFoundError: redis is missing: `pip install "sockwave[redis]"`.
@@ -73,20 +84,39 @@ class RedisStreamsEmitter(AsyncEmitter[Any]):
         namespace: str = "/",
         stream_name: str = DEFAULT_KEY,
         max_length: int = DEFAULT_LENGTH,
+        channel_prefix: str = DEFAULT_KEY,
+        use_sharded_pub_sub: bool = False,
     ) -> None:
-        check_streams(stream_name, max_length)
-        encode = streams_encoder(stream_name, max_length)
-        super().__init__(_engine(url_or_client, encode, "RedisStreamsEmitter"), namespace)
+        wire = streams_wire(
+            stream_name, max_length, channel_prefix, use_sharded_pub_sub=use_sharded_pub_sub
+        )
+        super().__init__(_engine(url_or_client, wire, "RedisStreamsEmitter"), namespace)
 
 
-def check_streams(stream_name: object, max_length: object) -> None:
-    """Refuse wrong options.
+def pubsub_wire(key: str, *, sharded: bool) -> RedisWire:
+    """What an emitter for servers on channels says.
 
     Raises:
-        TypeError, ValueError: Name the option.
+        TypeError: Names the option that is wrong.
+    """
+    check_text("key", key)
+    check_bool("sharded", sharded)
+    return ShardedWire(key) if sharded else ClassicWire(key)
+
+
+def streams_wire(
+    stream_name: str, max_length: int, channel_prefix: str, *, use_sharded_pub_sub: bool
+) -> RedisWire:
+    """What an emitter for servers on a stream says.
+
+    Raises:
+        TypeError, ValueError: Name the option that is wrong.
     """
     check_text("stream_name", stream_name)
     check_integer("max_length", max_length, 1)
+    check_text("channel_prefix", channel_prefix)
+    check_bool("use_sharded_pub_sub", use_sharded_pub_sub)
+    return StreamsWire(stream_name, max_length, channel_prefix, is_sharded=use_sharded_pub_sub)
 
 
 def needs_redis(who: str, error: ModuleNotFoundError) -> ModuleNotFoundError:
@@ -95,9 +125,9 @@ def needs_redis(who: str, error: ModuleNotFoundError) -> ModuleNotFoundError:
     return ModuleNotFoundError(text, name=error.name)
 
 
-def _engine(url_or_client: Any, encode: Callable[[Message], Command], who: str) -> Engine[Command]:
+def _engine(url_or_client: Any, wire: RedisWire, who: str) -> Engine[Command]:
     try:
         from sockwave.emitters.redis_engine import RedisEngine
     except ModuleNotFoundError as error:
         raise needs_redis(who, error) from error
-    return RedisEngine(url_or_client, encode)
+    return RedisEngine(url_or_client, wire)

@@ -12,23 +12,26 @@ from typing import TYPE_CHECKING, Any, Final
 
 import redis
 import redis.asyncio
-from redis.asyncio.retry import Retry as AsyncRetry
+from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from sockwave.adapters.redis.places import ClusterPlace, count_of, find_place
+from sockwave.emitters.redis_hearing import RedisHearing
 from sockwave.errors import FailureCause, TransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from sockwave.adapters.messages import Message
-    from sockwave.emitters.redis_wire import Command
+    from sockwave.adapters.redis.places import Place
+    from sockwave.emitters.asking import Hearer
+    from sockwave.emitters.redis_wire import Command, RedisWire
+    from sockwave.types import NamespaceName
 
-__all__ = ["BlockingRedisEngine", "RedisEngine"]
+__all__ = ["IDLE", "TIMEOUTS", "RedisEngine", "as_our_errors", "check_client", "count_query"]
 
-_TIMEOUTS: Final = {"socket_connect_timeout": 10.0, "socket_timeout": 10.0}
+TIMEOUTS: Final = {"socket_connect_timeout": 10.0, "socket_timeout": 10.0}
 """Seconds; what stands in the URL holds instead."""
-
 
 IDLE: Final = 1.0
 """Seconds without a command after which connections are asked."""
@@ -39,26 +42,32 @@ class RedisEngine:
 
     Args:
         url_or_client: An address, or a client of `redis.asyncio`, which stays the user's.
-        encode: Makes commands.
+        wire: Makes commands.
     """
 
-    def __init__(self, url_or_client: Any, encode: Callable[[Message], Command]) -> None:
+    def __init__(self, url_or_client: Any, wire: RedisWire) -> None:
         self._is_own = isinstance(url_or_client, str)
+        self._target = url_or_client
         self._client: Any = url_or_client
-        self.encode = encode
+        self._wire = wire
+        self._place: Place | None = None
         if self._is_own:
             # A command that is tried again may arrive twice.
-            retry = AsyncRetry(NoBackoff(), 0)
-            self._client = redis.asyncio.from_url(url_or_client, retry=retry, **_TIMEOUTS)
+            retry = Retry(NoBackoff(), 0)
+            self._client = redis.asyncio.from_url(url_or_client, retry=retry, **TIMEOUTS)
             self._used = time.monotonic()
         elif isinstance(url_or_client, (redis.Redis, redis.RedisCluster)):
             raise TypeError("a client of redis.asyncio is wanted, not one that blocks")
         else:
-            _check_client(url_or_client)
+            check_client(url_or_client)
+
+    def encode(self, message: Message) -> Command:
+        """A command."""
+        return self._wire.encode(message)
 
     async def send(self, encoded: Command) -> None:
         """Send a command."""
-        with _as_our_errors():
+        with as_our_errors():
             if self._is_own:
                 await self._look()
             await self._client.execute_command(*encoded)
@@ -71,65 +80,58 @@ class RedisEngine:
             except (redis.RedisError, OSError):
                 await self._client.connection_pool.disconnect(inuse_connections=False)
 
+    # --- answers ----------------------------------------------------------------------------------
+
+    def _found(self) -> Place:
+        if self._place is None:
+            self._place = find_place(self._target)
+        return self._place
+
+    async def listen(self, namespace: NamespaceName, hearer: Hearer) -> RedisHearing:
+        """Listen on a connection of its own."""
+        hearing = RedisHearing(self._found(), self._wire, namespace, hearer)
+        await hearing.begin()
+        return hearing
+
+    async def count(self, namespace: NamespaceName) -> int:
+        """How many servers listen."""
+        query, channel = count_query(self._wire, namespace)
+        place = self._found()
+        with as_our_errors():
+            if isinstance(place, ClusterPlace):
+                await self._client.initialize()
+                count = await place.count_elsewhere(query, channel)
+                if count is None:
+                    raise ConnectionError("no node of the cluster tells how many servers there are")
+                return count
+            if self._is_own:
+                await self._look()
+            return count_of(await self._client.execute_command("PUBSUB", query, channel))
+
     async def aclose(self) -> None:
         """Disconnect, unless the client is the user's."""
         if self._is_own:
             await self._client.aclose()
 
 
-class BlockingRedisEngine:
-    """A client of Redis that blocks. It may be used by many threads, and in forked processes.
+def count_query(wire: RedisWire, namespace: NamespaceName) -> tuple[str, str]:
+    """What PUBSUB is asked to count servers, and of which channel."""
+    return "SHARDNUMSUB" if wire.is_sharded else "NUMSUB", wire.counted(namespace)
 
-    Args:
-        url_or_client: An address, or a client of `redis`, which stays the user's.
-        encode: Makes commands.
+
+def check_client(client: Any) -> None:
+    """Refuse what cannot run commands.
+
+    Raises:
+        TypeError: It is neither a URL nor a client.
     """
-
-    def __init__(self, url_or_client: Any, encode: Callable[[Message], Command]) -> None:
-        self._is_own = isinstance(url_or_client, str)
-        self._client: Any = url_or_client
-        self.encode = encode
-        if self._is_own:
-            retry = Retry(NoBackoff(), 0)
-            self._client = redis.Redis.from_url(url_or_client, retry=retry, **_TIMEOUTS)
-            self._used = time.monotonic()
-        elif isinstance(url_or_client, (redis.asyncio.Redis, redis.asyncio.RedisCluster)):
-            raise TypeError("a client that blocks is wanted, not one of redis.asyncio")
-        else:
-            _check_client(url_or_client)
-
-    def send(self, encoded: Command) -> None:
-        """Send a command.
-
-        Raises:
-            TransportError: Redis did not take it, or nobody knows whether it did.
-        """
-        with _as_our_errors():
-            if self._is_own:
-                self._look()
-            self._client.execute_command(*encoded)
-
-    def _look(self) -> None:
-        used, self._used = self._used, time.monotonic()
-        if self._used - used > IDLE:
-            try:
-                self._client.ping()
-            except (redis.RedisError, OSError):
-                self._client.connection_pool.disconnect(inuse_connections=False)
-
-    def close(self) -> None:
-        """Disconnect, unless the client is the user's."""
-        if self._is_own:
-            self._client.close()
-
-
-def _check_client(client: Any) -> None:
     if not callable(getattr(client, "execute_command", None)):
         raise TypeError(f"a URL or a client of Redis is wanted, not {type(client).__name__}")
 
 
 @contextmanager
-def _as_our_errors() -> Iterator[None]:
+def as_our_errors() -> Iterator[None]:
+    """Tell what goes wrong with Redis as a `TransportError`."""
     try:
         yield
     except (redis.RedisError, OSError) as error:

@@ -1,5 +1,9 @@
-"""Messages of emitters as commands of Redis, in the forms of `@socket.io/redis-emitter` 5.1 (the
-classic adapter) and `@socket.io/redis-streams-emitter` 0.1.
+"""Messages of emitters as commands of Redis, and answers of servers.
+
+The forms are those of `@socket.io/redis-emitter` 5.1 (the classic adapter) and
+`@socket.io/redis-streams-emitter` 0.1; servers with a sharded adapter have no emitter in
+JavaScript. Questions have the form in which servers ask each other, and are answered where a server
+of the name `emitter` would listen.
 
 The classic adapter has a protocol of its own, older than that of all others: an event is the list
 `[sender, packet, options]` in msgpack, all else a request in JSON, with numbers of its own.
@@ -7,23 +11,23 @@ The classic adapter has a protocol of its own, older than that of all others: an
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
-import msgspec
-
-from sockwave.adapters.messages import MessageType
-from sockwave.adapters.redis.stream_fields import encode_fields
-from sockwave.codec.json import encode_json
-from sockwave.errors import EncodeError
-from sockwave.socketio.core.encoded_event import copied
+from sockwave.adapters.messages import (
+    EMITTER,
+    MessageType,
+    decode_message,
+    encode_message,
+    encode_value,
+)
+from sockwave.adapters.redis.classic_wire import Names, decode_response, encode_request
+from sockwave.adapters.redis.stream_fields import encode_fields, is_durable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sockwave.adapters.messages import Message
+    from sockwave.types import NamespaceName
 
-__all__ = ["Command", "classic_encoder", "streams_encoder"]
+__all__ = ["ClassicWire", "Command", "RedisWire", "ShardedWire", "StreamsWire"]
 
 Command: TypeAlias = "tuple[str | bytes | int, ...]"
 
@@ -35,53 +39,144 @@ _REQUESTS: Final = {
 """Numbers of requests in the classic protocol; 6 is an event for servers."""
 
 
-def classic_encoder(key: str) -> Callable[[Message], Command]:
-    """Makes PUBLISH of messages.
+class RedisWire(Protocol):
+    """What servers and emitters say to each other on Redis."""
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether the channels of answers, and of counting, are those of shards."""
+
+    def encode(self, message: Message) -> Command:
+        """The command that sends a message.
+
+        Raises:
+            EncodeError: Something in it cannot be sent.
+        """
+
+    def ears(self, namespace: NamespaceName) -> tuple[str, ...]:
+        """Channels by which servers answer."""
+
+    def counted(self, namespace: NamespaceName) -> str:
+        """The channel to which each server listens once."""
+
+    def decode(self, channel: str, data: bytes, namespace: NamespaceName) -> Message | None:
+        """What has come by one of the channels of answers; None for what is nothing of ours.
+
+        Raises:
+            PacketError: It is malformed.
+        """
+
+
+class ClassicWire:
+    """For servers with the classic adapter; see `RedisWire`.
 
     Args:
         key: In front of the names of channels.
     """
-    return partial(_classic, key)
+
+    is_sharded: Final = False
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def encode(self, message: Message) -> Command:
+        """PUBLISH of a message."""
+        data, names = message.data, Names.of(self._key, message.namespace)
+        if "requestId" in data:
+            return "PUBLISH", names.requests, encode_request(message)
+        if message.type == MessageType.BROADCAST:
+            opts = data["opts"]
+            rooms = opts["rooms"]
+            channel = f"{names.broadcasts}{rooms[0]}#" if len(rooms) == 1 else names.broadcasts
+            return "PUBLISH", channel, encode_value([message.sender, data["packet"], opts])
+        request: dict[str, Any]
+        if message.type == MessageType.SERVER_SIDE_EMIT:
+            request = {"uid": message.sender, "type": 6, "data": data["packet"]}
+        else:
+            request = {"type": _REQUESTS[MessageType(message.type)], **data}
+            request["opts"] = {name: data["opts"][name] for name in ("rooms", "except")}
+        return "PUBLISH", names.requests, encode_value(request, as_text=True)
+
+    def ears(self, namespace: NamespaceName) -> tuple[str, ...]:
+        """That of all, that of emitters, and one by which only servers of ours speak."""
+        names = Names.of(self._key, namespace)
+        return names.responses, f"{names.responses}{EMITTER}#", f"{names.own}{EMITTER}#"
+
+    def counted(self, namespace: NamespaceName) -> str:
+        """That of requests."""
+        return Names.of(self._key, namespace).requests
+
+    def decode(self, channel: str, data: bytes, namespace: NamespaceName) -> Message | None:
+        """In the form of the classic protocol, or of our own."""
+        if channel.startswith(Names.of(self._key, namespace).own):
+            return decode_message(data, namespace)
+        return decode_response(data, namespace)
 
 
-def _classic(key: str, message: Message) -> Command:
-    data, namespace = message.data, message.namespace
-    if message.type == MessageType.BROADCAST:
-        opts = data["opts"]
-        rooms = opts["rooms"]
-        channel = f"{key}#{namespace}#"
-        if len(rooms) == 1:
-            channel += f"{rooms[0]}#"
-        return "PUBLISH", channel, _msgpack([message.sender, data["packet"], opts])
-    request: dict[str, Any]
-    if message.type == MessageType.SERVER_SIDE_EMIT:
-        request = {"uid": message.sender, "type": 6, "data": data["packet"]}
-    else:
-        request = {"type": _REQUESTS[MessageType(message.type)], **data}
-        request["opts"] = {name: data["opts"][name] for name in ("rooms", "except")}
-    text, attachments = encode_json(request)
-    return "PUBLISH", f"{key}-request#{namespace}#", _msgpack(request) if attachments else text
+class ShardedWire:
+    """For servers with the sharded adapter; see `RedisWire`.
+
+    All goes by the channel to which all servers listen in each mode: they, and not who sends, know
+    which rooms they have.
+
+    Args:
+        prefix: In front of the names of channels.
+    """
+
+    is_sharded: Final = True
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+
+    def encode(self, message: Message) -> Command:
+        """SPUBLISH of a message."""
+        return "SPUBLISH", self.counted(message.namespace), encode_message(message, as_text=True)
+
+    def ears(self, namespace: NamespaceName) -> tuple[str, ...]:
+        """That of emitters."""
+        return (f"{self._prefix}#{namespace}#{EMITTER}#",)
+
+    def counted(self, namespace: NamespaceName) -> str:
+        """That of all."""
+        return f"{self._prefix}#{namespace}#"
+
+    def decode(self, channel: str, data: bytes, namespace: NamespaceName) -> Message | None:
+        """JSON or msgpack."""
+        return decode_message(data, namespace)
 
 
-def streams_encoder(stream: str, max_length: int) -> Callable[[Message], Command]:
-    """Makes XADD of messages.
+class StreamsWire:
+    """For servers with the adapter of streams; see `RedisWire`.
 
     Args:
         stream: Its name.
         max_length: About how many entries stay in it.
+        channel_prefix: In front of the names of channels, by which questions and answers go.
+        is_sharded: Whether these are channels of shards.
     """
-    return partial(_streams, ("XADD", stream, "MAXLEN", "~", max_length, "*"))
 
+    def __init__(
+        self, stream: str, max_length: int, channel_prefix: str, *, is_sharded: bool
+    ) -> None:
+        self.is_sharded = is_sharded
+        self._head: Command = ("XADD", stream, "MAXLEN", "~", max_length, "*")
+        self._channels = ShardedWire(channel_prefix)
 
-def _streams(head: Command, message: Message) -> Command:
-    return *head, *encode_fields(message)
+    def encode(self, message: Message) -> Command:
+        """XADD of a message, or PUBLISH of a question; events for servers go by the stream, too."""
+        if is_durable(message) or message.type == MessageType.SERVER_SIDE_EMIT:
+            return *self._head, *encode_fields(message)
+        verb = "SPUBLISH" if self.is_sharded else "PUBLISH"
+        return verb, self.counted(message.namespace), encode_message(message)
 
+    def ears(self, namespace: NamespaceName) -> tuple[str, ...]:
+        """That of emitters."""
+        return self._channels.ears(namespace)
 
-def _msgpack(value: Any) -> bytes:
-    try:
-        try:
-            return msgspec.msgpack.encode(value)
-        except BufferError:  # a strided view; a copy has its bytes
-            return msgspec.msgpack.encode(copied((value,))[0])
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise EncodeError(f"cannot be sent to servers: {error}") from None
+    def counted(self, namespace: NamespaceName) -> str:
+        """That of all."""
+        return self._channels.counted(namespace)
+
+    def decode(self, channel: str, data: bytes, namespace: NamespaceName) -> Message | None:
+        """Msgpack."""
+        return decode_message(data, namespace)

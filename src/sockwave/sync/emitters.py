@@ -16,21 +16,29 @@ from sockwave.adapters.nats.contract import DEFAULT_PREFIX as NATS_PREFIX
 from sockwave.adapters.nats.contract import DEFAULT_SERVER
 from sockwave.adapters.postgres.wire import DEFAULT_PREFIX, DEFAULT_TABLE
 from sockwave.emitters.nats import nats_engine
-from sockwave.emitters.operators import NamespaceEmitter, namespace_name
+from sockwave.emitters.operators import namespace_name
 from sockwave.emitters.postgres import postgres_engine
-from sockwave.emitters.redis import DEFAULT_KEY, DEFAULT_LENGTH, check_streams, needs_redis
-from sockwave.emitters.redis_wire import classic_encoder, streams_encoder
+from sockwave.emitters.redis import (
+    DEFAULT_KEY,
+    DEFAULT_LENGTH,
+    needs_redis,
+    pubsub_wire,
+    streams_wire,
+)
 from sockwave.engine.core.option_checks import check_text
 from sockwave.sync.engines import PortalEngine
+from sockwave.sync.reaching import NamespaceEmitter
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
     from sockwave.adapters.messages import Message
-    from sockwave.emitters.redis_wire import Command
+    from sockwave.emitters.inquiries import Inquiry
+    from sockwave.emitters.redis_wire import Command, RedisWire
     from sockwave.sync.engines import BlockingEngine
+    from sockwave.types import NamespaceName
 
 __all__ = [
     "BlockingEmitter",
@@ -41,6 +49,7 @@ __all__ = [
 ]
 
 E = TypeVar("E")
+T = TypeVar("T")
 
 
 class _Carrier(Generic[E]):
@@ -52,8 +61,14 @@ class _Carrier(Generic[E]):
 
     def carry_nothing(self) -> None: ...
 
+    def ask(self, inquiry: Inquiry[T]) -> T:
+        return self._engine.ask(inquiry)
 
-class BlockingEmitter(NamespaceEmitter[None], Generic[E]):
+    def count_servers(self, namespace: NamespaceName) -> int:
+        return self._engine.count_servers(namespace)
+
+
+class BlockingEmitter(NamespaceEmitter, Generic[E]):
     """An emitter whose calls block until the engine has taken what they send.
 
     Args:
@@ -147,27 +162,38 @@ class PostgresEmitter(BlockingEmitter[Any]):
 
 
 class RedisEmitter(BlockingEmitter[Any]):
-    """Emits to the clients of servers with a `RedisAdapter`, or with the classic one of JavaScript.
+    """Emits to clients of servers with a `RedisAdapter` or a `ShardedRedisAdapter`, or with those
+    of JavaScript.
 
-    Servers with a sharded adapter do not hear it.
+    Each question that is open takes a connection more.
 
     Args:
         url_or_client: An address (`redis://`, `rediss://`, `unix://`), or a client of `redis` that
             blocks, one of a cluster or of Sentinel too, which is not closed.
         namespace: That is reached without `of`.
-        key: As the servers have it.
+        key: As the servers have it; with `sharded` their `channel_prefix`.
+        sharded: Whether the servers have a `ShardedRedisAdapter` (Redis 7).
 
     Raises:
         ModuleNotFoundError: redis is missing: `pip install "sockwave[redis]"`.
     """
 
-    def __init__(self, url_or_client: Any, *, namespace: str = "/", key: str = DEFAULT_KEY) -> None:
-        check_text("key", key)
-        super().__init__(_redis(url_or_client, classic_encoder(key), "RedisEmitter"), namespace)
+    def __init__(
+        self,
+        url_or_client: Any,
+        *,
+        namespace: str = "/",
+        key: str = DEFAULT_KEY,
+        sharded: bool = False,
+    ) -> None:
+        wire = pubsub_wire(key, sharded=sharded)
+        super().__init__(_redis(url_or_client, wire, "RedisEmitter"), namespace)
 
 
 class RedisStreamsEmitter(BlockingEmitter[Any]):
     """Emits to the clients of servers with a `RedisStreamsAdapter`, or with that of JavaScript.
+
+    Each question that is open takes a connection more.
 
     Args:
         url_or_client: An address (`redis://`, `rediss://`, `unix://`), or a client of `redis` that
@@ -175,6 +201,8 @@ class RedisStreamsEmitter(BlockingEmitter[Any]):
         namespace: That is reached without `of`.
         stream_name: As the servers have it; where they have several streams, that of the namespace.
         max_length: About how many entries stay in the stream, as the servers have it.
+        channel_prefix: Of the channels by which questions go, as the servers have it.
+        use_sharded_pub_sub: Whether these are channels of shards, as the servers have it.
 
     Raises:
         ModuleNotFoundError: redis is missing: `pip install "sockwave[redis]"`.
@@ -187,17 +215,18 @@ class RedisStreamsEmitter(BlockingEmitter[Any]):
         namespace: str = "/",
         stream_name: str = DEFAULT_KEY,
         max_length: int = DEFAULT_LENGTH,
+        channel_prefix: str = DEFAULT_KEY,
+        use_sharded_pub_sub: bool = False,
     ) -> None:
-        check_streams(stream_name, max_length)
-        encode = streams_encoder(stream_name, max_length)
-        super().__init__(_redis(url_or_client, encode, "RedisStreamsEmitter"), namespace)
+        wire = streams_wire(
+            stream_name, max_length, channel_prefix, use_sharded_pub_sub=use_sharded_pub_sub
+        )
+        super().__init__(_redis(url_or_client, wire, "RedisStreamsEmitter"), namespace)
 
 
-def _redis(
-    url_or_client: Any, encode: Callable[[Message], Command], who: str
-) -> BlockingEngine[Command]:
+def _redis(url_or_client: Any, wire: RedisWire, who: str) -> BlockingEngine[Command]:
     try:
-        from sockwave.emitters.redis_engine import BlockingRedisEngine
+        from sockwave.emitters.redis_blocking import BlockingRedisEngine
     except ModuleNotFoundError as error:
         raise needs_redis(who, error) from error
-    return BlockingRedisEngine(url_or_client, encode)
+    return BlockingRedisEngine(url_or_client, wire)

@@ -13,6 +13,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
+from sockwave.emitters.engines import AsyncCarrier
 from sockwave.platform import after_fork_in_child, keep_for_ever
 from sockwave.sync.portal import Portal
 
@@ -21,14 +22,17 @@ if TYPE_CHECKING:
 
     from sockwave.adapters.messages import Message
     from sockwave.emitters.engines import Engine
+    from sockwave.emitters.inquiries import Inquiry
+    from sockwave.types import NamespaceName
 
 __all__ = ["BlockingEngine", "PortalEngine"]
 
 E = TypeVar("E")
+T = TypeVar("T")
 
 
 class BlockingEngine(Protocol[E]):
-    """Brings messages of an emitter to the servers; from any thread."""
+    """Brings messages of an emitter to the servers, and answers back; from any thread."""
 
     def encode(self, message: Message) -> E:
         """What `send` takes.
@@ -42,6 +46,20 @@ class BlockingEngine(Protocol[E]):
 
         Raises:
             TransportError: The engine did not take it, or nobody knows whether it did.
+        """
+
+    def ask(self, inquiry: Inquiry[T]) -> T:
+        """Ask, and wait for the answers.
+
+        Raises:
+            SockwaveError: See `Inquiry.result`; or it could not be asked.
+        """
+
+    def count_servers(self, namespace: NamespaceName) -> int:
+        """How many servers have a namespace.
+
+        Raises:
+            TransportError: The engine cannot be reached.
         """
 
     def close(self) -> None:
@@ -65,25 +83,38 @@ class PortalEngine(Generic[E]):
         self._make = make
         self._name = name
         self._lock = threading.Lock()
-        self._life: tuple[Portal, Engine[E]] | None = None
+        self._life: tuple[Portal, Engine[E], AsyncCarrier[E]] | None = None
         self._is_closed = False
         _all.add(self)
 
     def send(self, encoded: E) -> None:
         """Send; Ctrl-C cancels it."""
-        portal, engine = self._alive()
+        portal, engine, _ = self._alive()
         portal.call(engine.send(encoded))
 
-    def _alive(self) -> tuple[Portal, Engine[E]]:
+    def ask(self, inquiry: Inquiry[T]) -> T:
+        """Ask; Ctrl-C cancels it."""
+        if inquiry.is_over:
+            return inquiry.result()
+        portal, _, carrier = self._alive()
+        return portal.call(carrier.ask(inquiry))
+
+    def count_servers(self, namespace: NamespaceName) -> int:
+        """How many servers have a namespace; Ctrl-C cancels it."""
+        portal, _, carrier = self._alive()
+        return portal.call(carrier.count_servers(namespace))
+
+    def _alive(self) -> tuple[Portal, Engine[E], AsyncCarrier[E]]:
         with self._lock:
             if self._is_closed:
                 raise RuntimeError("the emitter is closed")
             if self._life is None:
                 portal = Portal(0)
                 engine = portal.run(self._make)
-                portal.on_close(engine.aclose)
+                carrier = portal.run(AsyncCarrier, engine)
+                portal.on_close(carrier.aclose)
                 portal.close_with(self, self._name)
-                self._life = portal, engine
+                self._life = portal, engine, carrier
             return self._life
 
     def forked(self) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 if TYPE_CHECKING:
     import redis.asyncio
 
-__all__ = ["ClusterPlace", "KeyPlace", "Opened", "Place", "find_place"]
+__all__ = ["ClusterPlace", "KeyPlace", "Opened", "Place", "count_of", "find_place"]
 
 CONNECT: Final = 5.0
 """Seconds that connecting may take, with all that is said before the first command."""
@@ -252,7 +252,7 @@ class ClusterPlace:
                 ),
                 return_exceptions=True,
             )
-        counts = [_count_of(each) for each in answers if not isinstance(each, BaseException)]
+        counts = [count_of(each) for each in answers if not isinstance(each, BaseException)]
         return sum(counts) if counts else None
 
 
@@ -287,7 +287,7 @@ class KeyPlace:
         return await self._cluster.count_elsewhere(query, channel)
 
 
-def _count_of(answer: Any) -> int:
+def count_of(answer: Any) -> int:
     """The number beside the one channel that was asked for, in whichever form redis-py gives it."""
     pair = answer[0] if isinstance(answer[0], (list, tuple)) else answer
     return int(pair[1])

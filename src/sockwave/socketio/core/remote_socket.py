@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sockwave.socketio.core.cluster_contract import RemoteDetails
     from sockwave.types import Json, Room, SocketId
 
-__all__ = ["RemoteOperator", "RemoteSocket", "SelectionTarget"]
+__all__ = ["RemoteFacts", "RemoteOperator", "RemoteSocket", "SelectionTarget", "only_answer"]
 
 
 class SelectionTarget(Protocol):
@@ -42,7 +42,42 @@ class SelectionTarget(Protocol):
         """Disconnect them; from any thread."""
 
 
-class RemoteSocket:
+class RemoteFacts:
+    """What is known of a socket of another process: as it was when that process was asked.
+
+    Attributes:
+        id: Of the socket.
+        node: Id of its process, as in `io.cluster.nodes`.
+        rooms: That it was in, its own id included.
+        data: A copy of its `data`, as a client would get it; without what cannot be sent.
+    """
+
+    __slots__ = ("_details", "_handshake", "data", "id", "node", "rooms")
+
+    def __init__(self, details: RemoteDetails) -> None:
+        self._details = details.handshake
+        self._handshake: Handshake | None = None
+        self.id: SocketId = details.id
+        self.node = details.member
+        self.rooms: set[Room] = set(details.rooms)
+        self.data: dict[str, Any] = details.data
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id}>"
+
+    @property
+    def handshake(self) -> Handshake:
+        """The first request of the connection, and `auth`, as its process told them.
+
+        Its `request` is made up from that: it has no scope, and nothing of what middlewares put
+        into `state`.
+        """
+        if self._handshake is None:
+            self._handshake = read_handshake(self._details)
+        return self._handshake
+
+
+class RemoteSocket(RemoteFacts):
     """A socket that is connected to another process of the cluster; `fetch_sockets` gives it.
 
     What it tells is as it was when that process was asked, and changing it changes nothing there.
@@ -56,30 +91,11 @@ class RemoteSocket:
         data: A copy of its `data`, as a client would get it; without what cannot be sent.
     """
 
-    __slots__ = ("_details", "_handshake", "_target", "data", "id", "node", "rooms")
+    __slots__ = ("_target",)
 
     def __init__(self, target: SelectionTarget, details: RemoteDetails) -> None:
+        super().__init__(details)
         self._target = target
-        self._details = details.handshake
-        self._handshake: Handshake | None = None
-        self.id: SocketId = details.id
-        self.node = details.member
-        self.rooms: set[Room] = set(details.rooms)
-        self.data: dict[str, Any] = details.data
-
-    def __repr__(self) -> str:
-        return f"<RemoteSocket {self.id}>"
-
-    @property
-    def handshake(self) -> Handshake:
-        """The first request of the connection, and `auth`, as its process told them.
-
-        Its `request` is made up from that: it has no scope, and nothing of what middlewares put
-        into `state`.
-        """
-        if self._handshake is None:
-            self._handshake = read_handshake(self._details)
-        return self._handshake
 
     def emit(self, event: str, *args: Json) -> None:
         """Send an event to this client.
@@ -163,8 +179,16 @@ class RemoteOperator:
         return self._socket.emit_with_ack(event, *args, timeout=timeout)
 
 
-async def _only(asking: Coroutine[Any, Any, BroadcastAnswers]) -> Any:
-    answers = await asking
+def only_answer(answers: BroadcastAnswers) -> Any:
+    """The answer of the one socket that was asked.
+
+    Raises:
+        Disconnected: There was nobody to be asked.
+    """
     if not answers:
         raise Disconnected("before the event arrived")
     return answers[0]
+
+
+async def _only(asking: Coroutine[Any, Any, BroadcastAnswers]) -> Any:
+    return only_answer(await asking)

@@ -1,0 +1,175 @@
+"""Whom the blocking emitters reach, and what they can ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from sockwave.emitters.fetched import Fetched
+from sockwave.emitters.inquiries import FetchInquiry
+from sockwave.emitters.operators import Carrier, Operator, Reach, namespace_name
+from sockwave.socketio.core.remote_socket import only_answer
+
+if TYPE_CHECKING:
+    from sockwave.emitters.inquiries import Inquiry
+    from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
+    from sockwave.socketio.core.cluster_contract import RemoteDetails
+    from sockwave.types import Json, NamespaceName
+
+__all__ = ["AskingCarrier", "EmitterOperator", "FetchedSocket", "NamespaceEmitter"]
+
+T = TypeVar("T")
+
+
+class AskingCarrier(Carrier[None], Protocol):
+    """Brings messages to the servers, and their answers back."""
+
+    def ask(self, inquiry: Inquiry[T]) -> T:
+        """Ask, and wait for the answers.
+
+        Raises:
+            SockwaveError: See `Inquiry.result`; or it could not be asked.
+        """
+
+    def count_servers(self, namespace: NamespaceName) -> int:
+        """How many servers have a namespace."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmitterOperator(Operator[None]):
+    """Reaches sockets of a namespace on all servers; made by `to`, `except_`, `volatile`, ...
+
+    Immutable: keep one and use it again. A socket in several of the rooms is reached once.
+    """
+
+    _carrier: AskingCarrier
+
+    def emit_with_ack(
+        self, event: str, *args: Json, timeout: float | None = None
+    ) -> BroadcastAnswers:
+        """Send an event and wait for the answers of all clients that it reaches.
+
+        A question that Ctrl-C ends is not taken back: clients get the event.
+
+        Args:
+            timeout: Seconds; by default what `timeout()` set, else 60.
+
+        Returns:
+            One answer per client in order of arrival: a single argument as itself, none as None,
+            several as a tuple, of which servers in JavaScript pass on only the first. Empty when
+            nobody is reached. A list that also tells whose they are, where that is known:
+            `by_socket`.
+
+        Raises:
+            AckTimeout: Somebody did not answer, or left; `responses` has the answers that came, and
+                `missing` and `missing_servers` tell who did not, as far as it is known.
+            ValueError: The name is reserved.
+            EncodeError: An argument cannot be sent.
+            TransportError: The engine cannot be reached, or was lost before all had answered.
+            LimitExceeded: Too many questions are open, or the answers are too large.
+        """
+        return self._carrier.ask(self._question(event, args, timeout))
+
+    def fetch_sockets(self) -> list[FetchedSocket]:
+        """The sockets that an event would reach, as they are now.
+
+        Raises:
+            ClusterTimeout: A server did not answer within 5 seconds, or what `timeout()` set;
+                `arrived` has the sockets of the others.
+            TransportError: The engine cannot be reached, or was lost before all had answered.
+            LimitExceeded: Too many questions are open, or the answers are too large.
+        """
+        everybody = EmitterOperator(self._carrier, self._namespace)
+
+        def make(details: RemoteDetails) -> FetchedSocket:
+            return FetchedSocket(everybody.to(details.id), details)
+
+        return self._carrier.ask(FetchInquiry(self._options, self._namespace, make))
+
+
+class FetchedSocket(Fetched[None]):
+    """A socket that is connected to a server; `fetch_sockets` gives it.
+
+    What it tells is as it was when that server was asked, and changing it changes nothing there.
+    What is done to it travels to its server; nothing happens when the socket has left meanwhile.
+
+    Attributes:
+        id: Of the socket.
+        node: Id of its server, as in `io.cluster.nodes`; empty where that does not tell.
+        rooms: That it was in, its own id included.
+        data: A copy of its `data`, as a client would get it; without what cannot be sent.
+    """
+
+    __slots__ = ("_asking",)
+
+    def __init__(self, operator: EmitterOperator, details: RemoteDetails) -> None:
+        super().__init__(operator, details)
+        self._asking = operator
+
+    def emit_with_ack(self, event: str, *args: Json, timeout: float | None = None) -> Any:
+        """Send an event and wait for the client's acknowledgement.
+
+        Args:
+            timeout: Seconds until the wait ends, by default 60.
+
+        Returns:
+            What the client acknowledged with: a single argument as itself, none as None, several as
+            a tuple. Servers in JavaScript pass on only the first.
+
+        Raises:
+            AckTimeout: No acknowledgement in time, or the socket left first.
+            Disconnected: The socket had left before.
+            EncodeError: An argument cannot be sent.
+            TransportError: The engine cannot be reached, or was lost before the answer.
+        """
+        return only_answer(self._asking.emit_with_ack(event, *args, timeout=timeout))
+
+
+class NamespaceEmitter(Reach[None, EmitterOperator]):
+    """Reaches all sockets of a namespace on all servers, or begins to choose some.
+
+    Attributes:
+        namespace: Its name.
+    """
+
+    def __init__(self, carrier: AskingCarrier, namespace: NamespaceName) -> None:
+        super().__init__(carrier, namespace, EmitterOperator(carrier, namespace))
+        self._asking = carrier
+
+    def of(self, namespace: NamespaceName) -> NamespaceEmitter:
+        """Reach another namespace; the slash in front of its name may be left out."""
+        return NamespaceEmitter(self._asking, namespace_name(namespace))
+
+    def emit_with_ack(
+        self, event: str, *args: Json, timeout: float | None = None
+    ) -> BroadcastAnswers:
+        """Send an event to all clients of the namespace and wait for their answers.
+
+        Returns, raises: as `EmitterOperator.emit_with_ack`.
+
+        Args:
+            timeout: Seconds; by default 60.
+        """
+        return self._everybody.emit_with_ack(event, *args, timeout=timeout)
+
+    def fetch_sockets(self) -> list[FetchedSocket]:
+        """All sockets of the namespace, as they are now.
+
+        Raises:
+            ClusterTimeout: A server did not answer within 5 seconds, or what `timeout()` set;
+                `arrived` has the sockets of the others.
+            TransportError: The engine cannot be reached, or was lost before all had answered.
+            LimitExceeded: Too many questions are open, or the answers are too large.
+        """
+        return self._everybody.fetch_sockets()
+
+    def server_count(self) -> int:
+        """How many servers have this namespace; 0 where there are none.
+
+        Redis counts those that listen to it. On PostgreSQL and NATS they are asked, which takes a
+        second where nobody answers that knows the others.
+
+        Raises:
+            TransportError: The engine cannot be reached.
+        """
+        return self._asking.count_servers(self.namespace)
