@@ -150,7 +150,7 @@ class ClusterStage:
         return events
 
     async def heard_names(self, sender: int) -> dict[LinkedClient, list[str]]:
-        """The same, but only names of events, by client."""
+        """Names of the events that each client has got, in the way of `heard`."""
         heard = await self.heard(sender)
         names = [[name for name, _ in events] for events in heard]
         return dict(zip(self._clients, names, strict=True))
