@@ -125,8 +125,8 @@ class Page:
                 self.take()
 
     async def emit(self, name: str, *args: Any) -> None:
-        self.client.emit(name, *args)
-        await asyncio.sleep(0.01)
+        """Emit, and wait until the server has acted."""
+        await self.client.emit_with_ack(name, *args)
 
     async def lose(self) -> None:
         await self.client.close()
