@@ -23,6 +23,7 @@ from tests.socketio.core.fakes import FakeSocket
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from sockwave.adapters import Capabilities
     from sockwave.engine.core.heartbeat import WheelEntry
     from sockwave.socketio.core.outgoing import EncodedPacket
 
@@ -244,8 +245,10 @@ class Client:
 class World:
     """Processes and clients that do what a script says."""
 
-    def __init__(self, seed: int, processes: int = 3) -> None:
-        self.broker = MemoryBroker(seed=seed)
+    def __init__(
+        self, seed: int, processes: int = 3, capabilities: Capabilities | None = None
+    ) -> None:
+        self.broker = MemoryBroker(seed=seed, capabilities=capabilities)
         self.broker.faults = Faults(delay=0.01)
         self.names = itertools.count()
         self.processes = [self.start() for _ in range(processes)]

@@ -12,7 +12,7 @@ from sockwave.adapters.driver import Capabilities
 from sockwave.adapters.memory import Faults
 from sockwave.adapters.messages import Message, MessageType, decode_message, encode_message
 from sockwave.adapters.options import ClusterOptions
-from sockwave.errors import LimitExceeded
+from sockwave.errors import EncodeError, LimitExceeded
 from sockwave.socketio.core.adapter import BroadcastFlags, BroadcastOptions
 from sockwave.socketio.core.encoded_event import EncodedEvent
 from tests.adapters.simulation import ALL, GONE, Network, Node, everybody_but, to
@@ -901,6 +901,16 @@ def test_loss_of_many_messages_is_told_once_a_second(network: Network) -> None:
     network.run(2)
     assert b.cluster.missed == 100
     assert 1 <= len(b.failures) <= 2
+
+
+def test_what_cannot_be_sent_is_not_missed(network: Network) -> None:
+    a, b = network.cluster_of("A", "B")
+    network.run(6)
+    for _ in range(3):
+        with pytest.raises(EncodeError):
+            a.cluster.server_emit(("x", object()))
+    network.run(10)
+    assert (b.cluster.missed, b.failures) == (0, [])
 
 
 def test_carrier_that_mixes_messages_up_loses_none(network: Network) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sockwave.adapters import Capabilities
 from sockwave.socketio.core.adapter import BroadcastOptions
 from tests.adapters.recovering import Client, ServerSocket, World
 from tests.support.patient_loop import run
@@ -18,9 +19,11 @@ def to(*rooms: str, excluded: tuple[str, ...] = ()) -> BroadcastOptions:
     return BroadcastOptions(rooms, excluded)
 
 
-async def world_of(processes: int = 3, seed: int = 1) -> tuple[World, Client]:
+async def world_of(
+    processes: int = 3, seed: int = 1, capabilities: Capabilities | None = None
+) -> tuple[World, Client]:
     """Processes that know each other, and a client of the first that is in `r`."""
-    world = World(seed, processes)
+    world = World(seed, processes, capabilities)
     await world.settle(6.0)
     client = Client("c")
     world.clients.append(client)
@@ -97,6 +100,35 @@ def test_who_may_have_missed_something_is_a_new_client() -> None:
         world.emit(world.processes[2], to("r"))
         world.processes[1].die()
         assert await world.come_back(client, world.processes[0])
+        world.check()
+
+    run(scenario())
+
+
+def test_process_that_was_deaf_recovers_nobody_with_a_hole() -> None:
+    """The connection stands and nothing comes: it notices that it does not hear itself."""
+
+    async def scenario() -> None:
+        world, client = await world_of(2, capabilities=Capabilities(echoes=True))
+        deaf, other = world.processes
+        world.broker.partition([other.driver])
+        await asyncio.sleep(5.0)
+        for is_over in (False, True):
+            world.cut(client, 0, is_noticed=True)
+            other.adapter.broadcast(("missed",), to("r"))
+            if is_over:
+                world.broker.partition()
+                await asyncio.sleep(3.0)
+            assert not await world.come_back(client, deaf)
+        # When the numbers of others have shown what was missed, all is well again.
+        await world.settle(10.0)
+        world.cut(client, 0, is_noticed=True)
+        world.connect(client, deaf, ("r",))
+        await world.settle()
+        world.cut(client, 0, is_noticed=True)
+        world.emit(other, to("r"))
+        await world.settle()
+        assert await world.come_back(client, deaf)
         world.check()
 
     run(scenario())

@@ -199,3 +199,54 @@ def test_server_that_closes_is_missed_at_once() -> None:
             assert len(gone) == 1
 
     run(scenario())
+
+
+class Started(ClusterAdapter):
+    """Counts how often it begins."""
+
+    starts = 0
+
+    def start(self) -> None:
+        self.starts += 1
+        super().start()
+
+
+def test_adapter_begins_with_its_server_in_every_loop_and_after_each_end() -> None:
+    driver = MemoryBroker().driver()
+    io = Server(adapter=lambda host: Started(host, driver))
+    adapters = [io.of(name).adapter for name in ("/", "/admin")]
+    ids: set[str | None] = set()
+
+    async def serve() -> None:
+        async with io.listen():
+            async with asyncio.timeout(40):
+                while not all(isinstance(each, Started) and each.id for each in adapters):
+                    await asyncio.sleep(0.001)
+            ids.update(each.id for each in adapters if isinstance(each, Started))
+
+    async def twice() -> None:
+        for _ in range(2):
+            await serve()
+            await io.close()
+            assert all(isinstance(each, Started) and each.id is None for each in adapters)
+
+    run(twice())
+    run(twice())
+    run(serve())  # and ends without a word
+    run(twice())
+    assert len(ids) == 14
+    assert [each.starts for each in adapters if isinstance(each, Started)] == [7, 7]
+
+
+def test_server_that_is_closed_in_another_loop_than_its_own_begins_nothing_there() -> None:
+    driver = MemoryBroker().driver()
+    io = Server(adapter=lambda host: Started(host, driver))
+
+    async def serve() -> None:
+        async with io.listen():
+            await asyncio.sleep(0)
+
+    run(serve())
+    run(io.close())
+    assert isinstance(io.adapter, Started)
+    assert io.adapter.id is None

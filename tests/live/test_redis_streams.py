@@ -20,6 +20,7 @@ from sockwave.adapters.redis.stream_driver import StreamsDriver, StreamSettings
 from sockwave.testing import LinkedClient
 from tests.live.engines import Redis, RedisCluster, Sentinel
 from tests.live.suites import MessageDriverSuite
+from tests.support.raw import UNIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,7 +151,7 @@ async def test_nothing_is_lost_when_redis_is_restarted_20_times_under_traffic() 
                 pair.write(20)
                 began = time.monotonic()
                 await pair.all_heard()
-                assert time.monotonic() - began < 10
+                assert time.monotonic() - began < 2 + 10 * UNIT
             assert "reached" not in "".join(pair.heard.lost)
 
 
@@ -240,11 +241,10 @@ async def joined(ours: list[Server]) -> None:
             assert await adapter.wait_joined(30)
 
 
-async def kept(engine: Redis, comer: Comer) -> None:
+async def kept(client: Any, comer: Comer) -> None:
     """Until what belongs to it is in Redis."""
-    key = f"sio:session:{comer.auth['pid']}"
     async with asyncio.timeout(30):
-        while await asyncio.to_thread(engine.cli, "EXISTS", key) != "1":
+        while not await client.exists(f"sio:session:{comer.auth['pid']}"):
             await asyncio.sleep(0.01)
 
 
@@ -292,7 +292,8 @@ async def test_clients_come_back_to_other_servers_over_restarts_of_redis() -> No
         for number in range(20):
             home, other = ours[number % 2], ours[(number + 1) % 2]
             await comer.visit(home, other, 2 * number)
-            await kept(engine, comer)
+            async with redis.asyncio.from_url(engine.url) as client:
+                await kept(client, comer)
             if number % 5 == 4:
                 await asyncio.to_thread(engine.restart)
             other.to("room").emit("news", 2 * number + 1)
@@ -314,7 +315,7 @@ async def test_clients_come_back_where_redis_is_a_cluster() -> None:
             if number == 5:
                 for node in engine.nodes:
                     await asyncio.to_thread(node.cli, "CLIENT", "KILL", "TYPE", "pubsub")
-            await asyncio.sleep(0.05)
+            await kept(clients[0], comer)
             other.to("room").emit("news", 2 * number + 1)
             await read(ours)
         assert comer.numbers == list(range(23))

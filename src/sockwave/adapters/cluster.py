@@ -128,7 +128,9 @@ class Cluster(Asking):
         if keep is not None:
             self.keeper = RecoveryKeeper(self.id, keep, self._members, self._router.send, make_id)
             self._router.sent = self.keeper.sent
-        self.hearing = Hearing(self._ask_for_echo, local) if way_out.echoes else None
+        self.hearing: Hearing | None = None
+        if way_out.echoes:
+            self.hearing = Hearing(self._ask_for_echo, local, self._may_have_missed)
         self._sweep_interval = min(SWEEP, options.heartbeat_timeout / 4)
         self._next_beat = float("inf")
         self._next_sweep = float("inf")
@@ -228,6 +230,10 @@ class Cluster(Asking):
 
     def _ask_for_echo(self) -> None:
         self._router.respond(MessageType.ECHO, {}, self.id)
+
+    def _may_have_missed(self) -> None:
+        if self.keeper is not None:
+            self.keeper.lost()
 
     def members_ended(self, ids: Iterable[str]) -> None:
         """The carrier knows that these have ended; one that speaks again is taken back."""

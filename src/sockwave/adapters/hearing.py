@@ -31,15 +31,20 @@ class Hearing:
     Args:
         ask: Sends a message to oneself.
         local: Is told of trouble.
+        changed: Called when it does not hear any more, and when it does again: meanwhile others
+            may have sent something.
 
     Attributes:
         is_deaf: Whether it does not.
         deadline: When `handle_timeout` wants to be called.
     """
 
-    def __init__(self, ask: Callable[[], None], local: LocalSide) -> None:
+    def __init__(
+        self, ask: Callable[[], None], local: LocalSide, changed: Callable[[], None]
+    ) -> None:
         self._ask = ask
         self._local = local
+        self._changed = changed
         self.is_deaf = False
         self.deadline = float("inf")
         self._next = float("inf")
@@ -56,6 +61,7 @@ class Hearing:
             self._waits_until = float("inf")
             if not self.is_deaf:
                 self.is_deaf = True
+                self._changed()
                 if now >= self._told_until:
                     what = "this process does not hear what it sends: the carrier is deaf"
                     self._local.failed(what)
@@ -69,7 +75,9 @@ class Hearing:
     def heard(self, now: float) -> None:
         """A message to oneself has come back."""
         self._waits_until = float("inf")
-        self.is_deaf = False
+        if self.is_deaf:
+            self.is_deaf = False
+            self._changed()
 
     def told(self, now: float) -> None:
         """Trouble of the carrier was told: that nothing comes because of it is no news."""

@@ -194,6 +194,8 @@ class RecoveringClusterAdapter(ClusterAdapter, RecoveryAdapter):
         self, pid: str, offset: str | None
     ) -> SavedSession | Awaitable[SavedSession | None] | None:
         """Take a session out, wherever it is."""
+        if self.is_deaf:  # what others send now is missed, and nobody can tell what that is
+            return None
         life, keeper = self._alive(), self._keeper
         if life is None or keeper is None or self._store.saved.find(pid) is not None:
             with self.wanted_rooms.held():

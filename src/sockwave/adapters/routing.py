@@ -217,13 +217,13 @@ class Router:
         """
         if type_ is not MessageType.INTEREST:
             self.tell_rooms()
-        self._number += 1
-        sequence = None
+        number, sequence = self._number + 1, self._sequence + 1
+        counted = sequence if to is None else None
+        message = Message(type_, data, self._id, self._namespace, number, counted)
+        self._out.send(message, to)  # what cannot be sent has no number: nobody misses it
+        self._number = number
         if to is None:
-            self._sequence += 1
-            sequence = self._sequence
-        message = Message(type_, data, self._id, self._namespace, self._number, sequence)
-        self._out.send(message, to)
+            self._sequence = sequence
         return message
 
     def tell_rooms(self) -> None:

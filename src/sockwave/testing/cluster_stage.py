@@ -89,10 +89,14 @@ class ClusterStage:
             socket.join(auth["rooms"])
 
         here.on("is it you", lambda: True)
+        await self.meet()
+        return number
+
+    async def meet(self) -> None:
+        """Wait until all servers know each other, and hear each other in both directions."""
         await self.until_counted(len(self.servers))
         for each in self._namespaces():
             await self.until_so(partial(self._knows_all, each))
-        return number
 
     def _namespaces(self) -> Iterable[Namespace]:
         return (self[number] for number in range(len(self.servers)))
@@ -146,7 +150,7 @@ class ClusterStage:
         return events
 
     async def heard_names(self, sender: int) -> dict[LinkedClient, list[str]]:
-        """The same, but only names of events, by client."""
+        """Names of the events that each client has got, in the way of `heard`."""
         heard = await self.heard(sender)
         names = [[name for name, _ in events] for events in heard]
         return dict(zip(self._clients, names, strict=True))

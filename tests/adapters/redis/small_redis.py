@@ -43,6 +43,7 @@ class SmallRedis:
         errors: What is answered to a command, in place of doing it.
         published: Channels and messages, in order.
         is_deaf: Whether what is published reaches nobody.
+        loses: What is in those messages that reach nobody.
         commands: All that were read.
     """
 
@@ -52,6 +53,7 @@ class SmallRedis:
         self.published: list[tuple[bytes, bytes]] = []
         self.commands: list[list[bytes]] = []
         self.is_deaf = False
+        self.loses: bytes | None = None
         self.password: bytes | None = None
         self._going = asyncio.Event()
         self._going.set()
@@ -116,7 +118,7 @@ class SmallRedis:
 
     def send(self, channel: bytes, message: bytes, *, sharded: bool = False) -> int:
         """Bring a message to those who listen, as `PUBLISH` does."""
-        if self.is_deaf:
+        if self.is_deaf or (self.loses is not None and self.loses in message):
             return 0
         return sum(client.take(channel, message, sharded=sharded) for client in self._clients)
 

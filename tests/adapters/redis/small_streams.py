@@ -67,6 +67,11 @@ class SmallStreams(SmallRedis):
                 self._blocked.append((writer, name, after, count))
         return entry_id(place).encode()
 
+    def has_been_read(self, stream: bytes = b"socket.io") -> bool:
+        """Whether somebody has taken all that is there, and waits for more."""
+        last = next(reversed(self.streams[stream]))
+        return any(name == stream and after == last for _, name, after, _ in self._blocked)
+
     def trim(self, length: int, stream: bytes = b"socket.io") -> None:
         """Keep so many of the latest."""
         entries = self.streams[stream]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +121,19 @@ def test_acts_go_by_the_stream_and_questions_by_channels() -> None:
             channels = [channel for channel, _ in redis.published]
             assert channels == [b"socket.io#/#"] * 3 + [b"socket.io#/#b#"]
             assert [decode_message(data) for _, data in redis.published] == [*questions, answer]
+
+    run(scenario())
+
+
+def test_what_cannot_be_encoded_is_not_missed() -> None:
+    async def scenario() -> None:
+        async with small_streams() as redis, drivers(redis, "a", "b") as ((a, _), (_, heard)):
+            for number, value in enumerate((1, object(), object(), 2), 1):
+                message = Message(9, {"packet": ["x", value]}, "a", "/", number, number)
+                with nullcontext() if isinstance(value, int) else pytest.raises(EncodeError):
+                    a.publish_message("/", message)
+            await until(lambda: len(heard.messages) == 2)
+            assert [each.sequence for each in heard.messages] == [1, 2]
 
     run(scenario())
 

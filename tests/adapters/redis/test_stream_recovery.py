@@ -125,8 +125,8 @@ class Page:
                 self.take()
 
     async def emit(self, name: str, *args: Any) -> None:
-        self.client.emit(name, *args)
-        await asyncio.sleep(0.01)
+        """Emit, and wait until the server has acted."""
+        await self.client.emit_with_ack(name, *args)
 
     async def lose(self) -> None:
         await self.client.close()
@@ -311,7 +311,7 @@ def test_client_that_was_in_a_quiet_room_is_recovered_in_a_busy_namespace() -> N
             for number in range(5):
                 a.to("elsewhere").emit("other", number)
             await until(lambda: len(redis.entries()) == 12)
-            await asyncio.sleep(0.05)
+            await until(redis.has_been_read)
             await ada.lose()
             await until(lambda: saved(redis, ada))
             a.to("room").emit("third")
@@ -563,7 +563,7 @@ def test_client_whose_last_event_had_no_offset_is_a_new_one() -> None:
             assert await socket.emit_with_ack("question", timeout=10) == 1
             await until(lambda: len(redis.entries()) == 2)
             await ada.got(["one"], ["two"])
-            await asyncio.sleep(0.05)
+            await until(redis.has_been_read)
             await ada.lose()
             assert not await ada.connect(a)
 

@@ -10,6 +10,8 @@ here at once. (In JavaScript joins, leaves and disconnects are done when they co
 What members of ours say to each other alone goes over channels beside it, in the form of
 `messages.py`. Answers to a member that was heard there go there, too, under its own name; to all
 others they go in the old form.
+
+What goes to everybody is numbered, and read, or thrown away unread, by all: see `sequences.py`.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from sockwave.adapters.messages import (
     Message,
     MessageType,
     decode_message,
+    encode_message,
     encode_value,
 )
 from sockwave.adapters.redis.carrier import Carrier
@@ -39,7 +42,8 @@ from sockwave.adapters.redis.classic_wire import (
     is_request,
     is_response,
 )
-from sockwave.adapters.redis.ears import careful, encode_own
+from sockwave.adapters.redis.ears import careful
+from sockwave.adapters.redis.sequences import WholeCount, with_sequence
 from sockwave.adapters.redis.subscriber import CHANNEL, PATTERN
 
 if TYPE_CHECKING:
@@ -53,6 +57,9 @@ __all__ = ["ClassicDriver"]
 
 MAX_KNOWN: Final = 10_000
 """Members of ours, and open requests of old servers, that are remembered."""
+
+NUMBERED: Final = b"\x94"
+"""How a broadcast begins that has a number: a list of four in msgpack."""
 
 _LEGACY: Final = frozenset({ClassicType.SOCKETS, ClassicType.ALL_ROOMS})
 _SIGNS: Final = frozenset({MessageType.INITIAL_HEARTBEAT, MessageType.HEARTBEAT})
@@ -76,6 +83,7 @@ class ClassicDriver:
         self._key = key
         self._is_specific = is_specific
         self._listeners: dict[str, _Listener] = {}
+        self._withheld: dict[str, int] = {}  # numbered, by sender
         self._carrier = Carrier(place, "PUBLISH", max_backlog, self._lost)
 
     async def start(self) -> None:
@@ -95,6 +103,7 @@ class ClassicDriver:
         if listener is not None and listener.address == address:
             del self._listeners[channel]
             listener.end(self._carrier)
+            self._withheld.pop(address, None)
 
     async def count(self, channel: str) -> int | None:
         """How many servers listen, those in JavaScript included; None if it is not known now."""
@@ -130,6 +139,9 @@ class ClassicDriver:
             EncodeError: Something in it cannot go on the wire.
         """
         names, type_ = self._names(channel), message.type
+        if message.sequence is not None and self._withheld:
+            withheld = self._withheld.get(message.sender, 0)
+            message = with_sequence(message, message.sequence - withheld)
         if is_request(message):
             self.send(names.requests, encode_request(message))
         elif type_ == MessageType.BROADCAST:
@@ -149,7 +161,7 @@ class ClassicDriver:
     def _respond(self, names: Names, channel: str, message: Message, asker: str) -> None:
         listener = self._listeners.get(channel)
         if listener is not None and asker in listener.ours:
-            self.send(f"{names.own}{asker}#", encode_own(message))
+            self.send(f"{names.own}{asker}#", encode_message(message))
             return
         kind = None
         if listener is not None:
@@ -165,13 +177,15 @@ class ClassicDriver:
     def _tell_ours(self, names: Names, message: Message, to: AbstractSet[str] | None) -> None:
         carrier = self._carrier
         if message.type in _FLEETING and not carrier.is_there:
+            if message.sequence is not None:  # nobody misses it
+                self._withheld[message.sender] = self._withheld.get(message.sender, 0) + 1
             return
         if message.type == MessageType.ECHO:
             carrier.echo_sent()
         name = names.own
         if to is not None and len(to) == 1:
             name = f"{name}{next(iter(to))}#"
-        self.send(name, encode_own(message))
+        self.send(name, encode_message(message))
 
     def echo_heard(self) -> None:
         """A message to oneself has come back."""
@@ -191,6 +205,7 @@ class _Listener:
     Attributes:
         ours: Members of ours that were heard.
         legacy: What open requests of old servers want, by who asked and the request.
+        counts: Of what members of ours have sent to everybody.
     """
 
     def __init__(
@@ -206,10 +221,11 @@ class _Listener:
         self.receiver = receiver
         self.ours: dict[str, None] = {}
         self.legacy: dict[tuple[str, str], int] = {}
+        self.counts = WholeCount()
         self._driver = driver
         self._channel = channel
         self._room_at = len(names.broadcasts.encode())
-        self._own_copy = b"\x93" + encode_value(address)
+        self._own_id = encode_value(address)
         specific = f"{names.responses}{address}#"
         self._channels = {
             names.requests: careful(self._requested, receiver),
@@ -239,14 +255,23 @@ class _Listener:
         """A broadcast: thrown away unread if nobody here is in its room, or it is our own."""
         room = name[self._room_at : -1]
         if room and not self.receiver.has_room(room.decode(errors="replace")):
-            return
-        if not data.startswith(self._own_copy):
+            if data[:1] == NUMBERED and len(data) > 1:  # ours have ids of less than 32 bytes
+                self.counts.passed_over(data[1 : 2 + (data[1] & 0x1F)])
+        elif not data.startswith(self._own_id, 1):
             self._broadcast_heard(name, data)
 
-    def _broadcast(self, data: bytes) -> None:
-        self.receiver.decoded(decode_broadcast(data))
+    def _broadcast(self, name: bytes, data: bytes) -> None:
+        self.receiver.decoded(self._counted(decode_broadcast(data)))
 
-    def _requested(self, data: bytes) -> None:
+    def _counted(self, message: Message) -> Message:
+        """Say which it is of those that should have been read here."""
+        sequence = message.sequence
+        if sequence is None:
+            return message
+        counted = self.counts.came(encode_value(message.sender), sequence)
+        return message if counted == sequence else with_sequence(message, counted)
+
+    def _requested(self, name: bytes, data: bytes) -> None:
         request = decode_request(data, self._channel)
         if request is None or request.message.sender == self.address:
             return
@@ -256,26 +281,34 @@ class _Listener:
             if len(self.legacy) > MAX_KNOWN:
                 del self.legacy[next(iter(self.legacy))]
         is_mine = owner is not None and self.receiver.has_room(owner)
-        self.receiver.decoded(request.message)
+        self.receiver.decoded(self._counted(request.message))
         if is_mine and id_ is not None:
             self._driver.send(self.names.responses, encode_done(id_))
 
-    def _answered(self, data: bytes) -> None:
+    def _answered(self, name: bytes, data: bytes) -> None:
         message = decode_response(data, self._channel)
         if message is not None and message.sender != self.address:
             self.receiver.decoded(message)
 
-    def _told(self, data: bytes) -> None:
+    def _told(self, name: bytes, data: bytes) -> None:
         message = decode_message(data, self._channel)
         if message.sender == self.address:
             self._driver.echo_heard()
-        elif message.type == MessageType.ADAPTER_CLOSE:
-            self.ours.pop(message.sender, None)
-        elif message.type in _SIGNS:
-            self.ours[message.sender] = None
+        else:
+            message = self._counted(message)
+            self._note(message.type, message.sender)
+        self.receiver.decoded(message)
+
+    def _note(self, type_: int, sender: str) -> None:
+        """Know who of ours is there."""
+        if type_ == MessageType.ADAPTER_CLOSE:
+            self.ours.pop(sender, None)
+            self.counts.drop(encode_value(sender))
+        elif type_ in _SIGNS:
+            self.ours[sender] = None
+            self.counts.keep(encode_value(sender))
             if len(self.ours) > MAX_KNOWN:
                 del self.ours[next(iter(self.ours))]
-        self.receiver.decoded(message)
 
 
 def _escaped(text: str) -> str:

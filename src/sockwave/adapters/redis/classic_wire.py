@@ -4,7 +4,9 @@ Its protocol is older than the one that `messages.py` has, with other numbers an
 broadcast is an array on a channel of its room, what asks or orders is a map on the request channel,
 and an answer one on a response channel, which does not say whose it is. Both directions are
 translated here. Keys that it does not know are passed on, in both directions: so members of ours
-say in the same message what only they understand, and their answers have a `uid`.
+say in the same message what only they understand, and their answers have a `uid`. What they send to
+everybody is numbered: `s` in a request, a fourth element in a broadcast, of which servers in
+JavaScript read three.
 
 What has no form there at all, such as heartbeats, goes over channels beside it (`Names.own`), to
 which nobody in JavaScript listens.
@@ -123,7 +125,10 @@ def encode_broadcast(message: Message) -> bytes:
     """
     data = message.data
     packet = {"type": 2, "data": data["packet"]["data"], "nsp": message.namespace}
-    return encode_value([message.sender, packet, data["opts"]])
+    value = [message.sender, packet, data["opts"]]
+    if message.sequence is not None:
+        value.append(message.sequence)
+    return encode_value(value)
 
 
 def decode_broadcast(data: bytes) -> Message:
@@ -143,7 +148,14 @@ def decode_broadcast(data: bytes) -> Message:
         raise PacketError("invalid payload", "nsp is no text")
     packet["data"] = with_dates_as_text(packet.get("data"), data)
     fields = {"packet": packet, "opts": opts}
-    return Message(MessageType.BROADCAST, fields, text_of({"uid": sender}, "uid"), namespace)
+    uid = text_of({"uid": sender}, "uid")
+    sequence = _sequence_of(value[3]) if len(value) > 3 else None
+    return Message(MessageType.BROADCAST, fields, uid, namespace, None, sequence)
+
+
+def _sequence_of(value: Any) -> int | None:
+    """A number, if it is one: others than ours may have something else there."""
+    return value if type(value) is int and value >= 0 else None
 
 
 # --- requests -------------------------------------------------------------------------------------
@@ -185,6 +197,8 @@ def encode_request(message: Message) -> bytes:
     if "requestId" in fields:
         request["requestId"] = fields.pop("requestId")
     request["type"] = int(kind)
+    if message.sequence is not None:
+        request["s"] = message.sequence
     if kind is ClassicType.SERVER_SIDE_EMIT:
         request["data"] = fields.pop("packet")
     elif kind is ClassicType.BROADCAST:
@@ -213,9 +227,11 @@ def decode_request(data: bytes, namespace: str) -> Request | None:
     uid = value.pop("uid", None)
     sender = EMITTER if uid is None else text_of({"uid": uid}, "uid")
     id_ = None if value.get("requestId") is None else text_of(value, "requestId")
+    sequence = _sequence_of(value.pop("s", None))
 
     def request(type_: MessageType, fields: dict[str, Any], owner: Room | None = None) -> Request:
-        return Request(Message(type_, fields, sender, namespace), kind, id_, owner)
+        message = Message(type_, fields, sender, namespace, None, sequence)
+        return Request(message, kind, id_, owner)
 
     if kind == ClassicType.BROADCAST:
         packet = value.get("packet")

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from typing import TYPE_CHECKING, Any, Final
+
+from sockwave.adapters.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "Link", "LinkOwner", "encode_command"]
 
 FIRST_RETRY: Final = 0.05
-"""Seconds until it is tried again; twice as long each time, and of each a random part."""
+"""Seconds until it is tried again, at most; see `Backoff`."""
 
 LAST_RETRY: Final = 0.5
 """The longest of these times: a Redis that is back must be found within two seconds, by all."""
@@ -193,7 +194,7 @@ class Link:
             await self._changed.wait()
 
     async def _run(self) -> None:
-        loop, wait = asyncio.get_running_loop(), FIRST_RETRY
+        loop, backoff = asyncio.get_running_loop(), Backoff(FIRST_RETRY, LAST_RETRY)
         while not self._is_closed:
             since = loop.time()
             connection = Connection(self._owner.replied)
@@ -208,9 +209,8 @@ class Link:
             else:
                 await self._hold(connection)
             if loop.time() - since >= STEADY:
-                wait = FIRST_RETRY
-            await asyncio.sleep(wait * (0.5 + random.random() / 2))
-            wait = min(wait * 2, LAST_RETRY)
+                backoff.reset()
+            await asyncio.sleep(backoff.pause())
 
     def _fail(self, failure: Exception) -> None:
         self.failure = failure

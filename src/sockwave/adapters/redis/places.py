@@ -130,6 +130,13 @@ class _Single:
 
     def __init__(self, pool: redis.asyncio.ConnectionPool) -> None:
         self._pool = pool
+        self._sentinels = tuple(self._asked)
+
+    @property
+    def _asked(self) -> list[Any]:
+        """The clients of the sentinels, of which redis-py asks the first one that answers."""
+        manager = getattr(self._pool, "sentinel_manager", None)
+        return [] if manager is None else manager.sentinels
 
     @property
     def name(self) -> str:
@@ -145,7 +152,18 @@ class _Single:
         """Connect."""
         settings = _own_settings(self._pool.connection_kwargs)
         connection = self._pool.connection_class(**settings)
-        return await _take_over(connection, protocol, self.name)
+        try:
+            return await _take_over(connection, protocol, self.name)
+        finally:
+            self._have_all_sentinels()
+
+    def _have_all_sentinels(self) -> None:
+        """Put back who was lost: redis-py puts the one that has answered in the first place, by
+        numbers that are wrong when several have asked at a time; then one is there twice, and
+        another one is neither asked any more nor closed."""
+        asked = self._asked
+        if len(set(asked)) < len(asked):
+            asked[:] = dict.fromkeys((*asked, *self._sentinels))
 
     async def count_elsewhere(self, query: str, channel: str) -> int | None:
         """It is no cluster."""

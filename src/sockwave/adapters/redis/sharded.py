@@ -12,6 +12,8 @@ to the room's own first.
 
 What members of ours say to all of each other has a channel beside these; what is for one of them
 goes to that one's own.
+
+What goes to everybody is numbered on each channel: see `sequences.py`.
 """
 
 from __future__ import annotations
@@ -20,10 +22,11 @@ import asyncio
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from sockwave.adapters.driver import Capabilities
-from sockwave.adapters.messages import Message, MessageType, decode_message
+from sockwave.adapters.messages import Message, MessageType, decode_message, encode_message
 from sockwave.adapters.redis.carrier import Carrier
-from sockwave.adapters.redis.ears import careful, encode_own
+from sockwave.adapters.redis.ears import careful
 from sockwave.adapters.redis.places import ClusterPlace
+from sockwave.adapters.redis.sequences import ChannelCounts, SentCounts, with_sequence
 from sockwave.adapters.redis.shards import ShardCarriers
 from sockwave.adapters.redis.subscriber import SHARD
 
@@ -89,6 +92,7 @@ class ShardedDriver:
         self._listeners: dict[str, _Listener] = {}
         self._rooms: dict[str, dict[Room, None]] = {}  # wanted, maybe before anybody listens
         self._joining: dict[tuple[str, Room], float] = {}  # until when, the first one first
+        self._counts = SentCounts()
         self._carrier: Carrier | ShardCarriers
         if isinstance(place, ClusterPlace):
             self._carrier = ShardCarriers(place, max_backlog, self._lost)
@@ -163,6 +167,7 @@ class ShardedDriver:
         if channel in self._listeners:
             name = f"{self._common(channel)}{room}#"
             self._carrier.leave(SHARD, name)
+            self._listeners[channel].counts.left(name.encode())
 
     # --- the way out ------------------------------------------------------------------------------
 
@@ -180,7 +185,13 @@ class ShardedDriver:
         if message.type == MessageType.ECHO:
             carrier.echo_sent()
         name = self._name_of(channel, message, to)
-        carrier.publish(name, encode_own(message, as_text=True))
+        number = None
+        if message.sequence is not None:
+            number = self._counts.next(name)
+            message = with_sequence(message, number)
+        carrier.publish(name, encode_message(message, as_text=True))
+        if number is not None:
+            self._counts.used(name, number)
         if message.type == MessageType.SOCKETS_JOIN:
             self._will_join(channel, message.data["rooms"])
 
@@ -224,6 +235,7 @@ class _Listener:
 
     Attributes:
         ear: Takes messages of any channel.
+        counts: Of what has come there from members of ours.
     """
 
     def __init__(
@@ -236,11 +248,17 @@ class _Listener:
         self.address = address
         self.receiver = receiver
         self.ear: Ear = careful(self._heard, receiver)
+        self.counts = ChannelCounts()
         self._carrier = carrier
         self._channel = channel
 
-    def _heard(self, data: bytes) -> None:
+    def _heard(self, name: bytes, data: bytes) -> None:
         message = decode_message(data, self._channel)
         if message.sender == self.address:
             self._carrier.echo_heard()
+        elif message.sequence is not None:
+            counted = self.counts.came(name, message.sender, message.sequence)
+            message = with_sequence(message, counted)
+            if message.type == MessageType.ADAPTER_CLOSE:
+                self.counts.drop(message.sender)
         self.receiver.decoded(message)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
@@ -23,6 +23,7 @@ from sockwave.adapters.message_driver import MessageReceiver  # noqa: TC001 # ch
 from sockwave.adapters.messages import Message, decode_message, encode_message
 from sockwave.adapters.redis.lines import Asker, Command, RedisRefused
 from sockwave.adapters.redis.places import ClusterPlace, KeyPlace
+from sockwave.adapters.redis.sequences import with_sequence
 from sockwave.adapters.redis.session_keys import ClusterKeys, SessionKeys, WrittenKeys
 from sockwave.adapters.redis.stream_entries import PAGE, is_whole, read_entries
 from sockwave.adapters.redis.stream_fields import (
@@ -291,12 +292,15 @@ class StreamsDriver:
         if is_durable(message):
             self._write(channel, message)
             return
-        if message.sequence is not None:
+        number = self._sequences.get(channel, 0) + 1
+        is_counted = message.sequence is not None
+        if is_counted:
             # Whoever counts what goes to everybody counts the stream, too, which has a way of its
             # own to tell what is missing: of what is published none may seem to be.
-            self._sequences[channel] = self._sequences.get(channel, 0) + 1
-            message = replace(message, sequence=self._sequences[channel])
+            message = with_sequence(message, number)
         data = encode_message(message)
+        if is_counted:
+            self._sequences[channel] = number
         address = next(iter(to)) if to is not None and len(to) == 1 else None
         verb = "SPUBLISH" if self._settings.use_sharded_pub_sub else "PUBLISH"
         command = (verb, self._channel(channel, address), data)

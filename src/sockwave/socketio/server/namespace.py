@@ -108,12 +108,17 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
         self._telling = adapter if isinstance(adapter, SupportsClients) else None
         if server.adapter_maker is not None:
             self.others = adapter if isinstance(adapter, SupportsCluster) else None
-            if isinstance(adapter, SupportsStart):
-                server.engine.driver.when_bound(adapter.start)
+            if server.engine.driver.is_bound:
+                self.start_adapter()
         if options is not None:
             if not isinstance(adapter, SupportsRecovery):
                 raise ValueError("adapter: this one cannot do connection state recovery")
             self.recovery = NamespaceRecovery(self, adapter, options)
+
+    def start_adapter(self) -> None:
+        """Let the adapter begin in the event loop of the server; the server does so in each."""
+        if self.server.adapter_maker is not None and isinstance(self.adapter, SupportsStart):
+            self.server.engine.driver.when_bound(self.adapter.start)
 
     def _make_adapter(self, options: Recovery | None) -> Adapter:
         make = self.server.adapter_maker

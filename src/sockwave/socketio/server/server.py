@@ -121,6 +121,7 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         self._cluster = Cluster(self._main.adapter, is_supervised=self._is_supervised)
         NamespaceRegistration.__init__(self, self._main.registered)
         Broadcasting.__init__(self, self._main)
+        self._engine.driver.on_bind(self._start_adapters)
 
     @property
     def engine(self) -> EngineServer:
@@ -179,6 +180,11 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         self._error_handlers = (*self._error_handlers, handler)
         return handler
 
+    def _start_adapters(self) -> None:
+        """There is an event loop, another one than before, or the same after the end."""
+        for namespace in list(self._namespaces.values()):
+            namespace.start_adapter()
+
     async def close(
         self, *, drain_period: float | None = None, shutdown_timeout: float | None = None
     ) -> None:
@@ -202,6 +208,7 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
                 await self._neighbours.aclose()
             elif isinstance(maker, SupportsClosing) and not isinstance(maker, type):
                 await maker.aclose()
+            self._engine.driver.begin_again()  # with the adapters, when it is used again
 
     def _run_workers(
         self, workers: int | Literal["auto"] | None, host: str, port: int, **how: Any
