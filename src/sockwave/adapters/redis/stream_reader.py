@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Final
 
 from sockwave.adapters.redis.lines import Line, LineUser
 from sockwave.adapters.redis.stream_entries import read_entries, read_new
-from sockwave.adapters.redis.stream_fields import Entry, entry_id
+from sockwave.adapters.streams.positions import entry_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sockwave.adapters.redis.places import Place
+    from sockwave.adapters.redis.stream_fields import Entry
 
 __all__ = ["StreamReader"]
 

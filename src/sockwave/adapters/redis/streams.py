@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from sockwave.adapters.options import ClusterOptions
 from sockwave.adapters.redis.places import ClusterPlace, find_place
-from sockwave.adapters.redis.stream_cluster import StreamsAdapter
 from sockwave.adapters.redis.stream_driver import StreamSettings
-from sockwave.adapters.redis.stream_recovery import StreamRecoveryAdapter
 from sockwave.adapters.redis.stream_renewed import RenewedStreams
+from sockwave.adapters.streams.cluster import StreamsAdapter
+from sockwave.adapters.streams.recovery import StreamRecoveryAdapter
 from sockwave.engine.core.option_checks import check_bool, check_integer
 
 if TYPE_CHECKING:
