@@ -87,6 +87,8 @@ class Replay:
         if entry.namespace != self._namespace:
             return
         if entry.number is not None:
+            if entry.number <= self.numbers.get(entry.sender, -1):
+                return  # it was written twice, as who reads the stream knows, too
             self.numbers[entry.sender] = entry.number
         try:
             message = entry.message()
