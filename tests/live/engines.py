@@ -314,20 +314,21 @@ class Nats(Program):
 
     Args:
         options: More of them, as they stand in its configuration: `("max_payload: 65536",)`.
+        jetstream: Whether it has streams.
+        store: Limits of them, as they stand there: `"max_file_store: 1MB"`.
 
     Attributes:
         url: For clients.
     """
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, jetstream: bool = True, store: str = "") -> None:
         self._program = peers.nats()
         super().__init__()
         self.url = f"nats://127.0.0.1:{self.port}"
         self._configuration = self.directory / "nats.conf"
-        own = (
-            f"listen: 127.0.0.1:{self.port}",
-            f'jetstream: {{ store_dir: "{self.directory}/streams" }}',
-        )
+        own = [f"listen: 127.0.0.1:{self.port}"]
+        if jetstream:
+            own.append(f'jetstream {{\n store_dir: "{self.directory}/streams"\n {store}\n}}')
         self._configuration.write_text("\n".join((*own, *options, "")))
 
     def command(self) -> Sequence[str | Path]:

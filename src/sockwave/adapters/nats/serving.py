@@ -83,6 +83,9 @@ class Serving:
         while True:
             began = loop.time()
             why = await self._use(connection)
+            # A cancellation may come to nothing: nats-py takes it for its own as it closes.
+            if self._is_closed:
+                return
             if loop.time() - began > STEADY:
                 backoff.reset()
             self._lost(why)
@@ -90,6 +93,10 @@ class Serving:
             while connected is None:
                 await asyncio.sleep(backoff.pause())
                 connected = await self._try_to_connect()
+                if self._is_closed:
+                    if connected is not None:
+                        await connected.close()
+                    return
             connection = connected
 
     async def _try_to_connect(self) -> Connection | None:
