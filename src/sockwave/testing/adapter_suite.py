@@ -68,6 +68,13 @@ class AdapterSuite:
         """
         raise NotImplementedError
 
+    async def disturb(self, cluster: ClusterStage) -> None:
+        """Make trouble, and wait until it is over: every test goes on as if there had been none.
+
+        Called in each test, when its servers know each other; `ClusterStage.meet` waits until they
+        do so again. By default nothing happens.
+        """
+
     # --- what tests use ---------------------------------------------------------------------------
 
     def _run(
@@ -84,6 +91,7 @@ class AdapterSuite:
         async with ClusterStage(self.make_adapter, self.patience, self.short) as cluster:
             for _ in range(count):
                 await cluster.add_server()
+            await self.disturb(cluster)
             yield cluster
 
     # --- broadcasts -------------------------------------------------------------------------------

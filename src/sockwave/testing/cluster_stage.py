@@ -89,10 +89,14 @@ class ClusterStage:
             socket.join(auth["rooms"])
 
         here.on("is it you", lambda: True)
+        await self.meet()
+        return number
+
+    async def meet(self) -> None:
+        """Wait until all servers know each other, and hear each other in both directions."""
         await self.until_counted(len(self.servers))
         for each in self._namespaces():
             await self.until_so(partial(self._knows_all, each))
-        return number
 
     def _namespaces(self) -> Iterable[Namespace]:
         return (self[number] for number in range(len(self.servers)))
