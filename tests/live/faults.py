@@ -151,7 +151,6 @@ class _Run:
                         await loop.run_in_executor(pool, trouble)
             finally:
                 self.is_over.set()
-                self.met.abort()
                 outcomes = await asyncio.gather(*tests, return_exceptions=True)
         failed = [each for each in outcomes if isinstance(each, Exception)]
         broken = threading.BrokenBarrierError

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from sockwave import adapters
 from tests.live.engines import Redis
 from tests.live.faults import FaultSuite
@@ -27,20 +29,35 @@ class RedisFaults(FaultSuite[Redis]):
         engine.cli("CONFIG", "SET", "maxmemory", "0")
 
 
-class TestRedis(RedisFaults):
-    adapter = adapters.RedisAdapter
-    channels = "CHANNELS"
-    publish = "PUBLISH"
+class ChannelFaults(RedisFaults):
+    """Where nothing is kept: what is full is the memory for those who listen.
+
+    Attributes:
+        channels: What lists them.
+        publish: What sends there.
+    """
+
+    channels: ClassVar[str]
+    publish: ClassVar[str]
 
     def fill(self, engine: Redis) -> None:
-        """Memory is no matter to what is only passed on, but what waits for one who listens is."""
         super().fill(engine)
         engine.cli("CONFIG", "SET", "client-output-buffer-limit", "pubsub 32kb 32kb 1")
         for channel in engine.cli("PUBSUB", self.channels).split():
             engine.cli(self.publish, channel, "x" * 100_000)
 
+    def empty(self, engine: Redis) -> None:
+        super().empty(engine)
+        engine.cli("CONFIG", "SET", "client-output-buffer-limit", "pubsub 32mb 8mb 60")
 
-class TestShardedRedis(TestRedis):
+
+class TestRedis(ChannelFaults):
+    adapter = adapters.RedisAdapter
+    channels = "CHANNELS"
+    publish = "PUBLISH"
+
+
+class TestShardedRedis(ChannelFaults):
     adapter = adapters.ShardedRedisAdapter
     channels = "SHARDCHANNELS"
     publish = "SPUBLISH"
