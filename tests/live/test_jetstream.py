@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+from click.testing import CliRunner
 from nats import connect as connect_to_nats
 
-from sockwave import Recovery, Server, Socket
+import sockwave.sync
+from sockwave import Recovery, Server, Socket, TransportError
 from sockwave.adapters import JetStream, NatsAdapter
 from sockwave.adapters.messages import Message, MessageType
 from sockwave.adapters.nats.connection import OwnClients
@@ -20,7 +22,10 @@ from sockwave.adapters.nats.jetstream.driver import JetStreamDriver
 from sockwave.adapters.nats.jetstream.options import Keeping
 from sockwave.adapters.nats.jetstream.storage import Storage
 from sockwave.adapters.nats.subjects import Subjects
+from sockwave.cli import main
+from sockwave.emitters import NatsEmitter
 from sockwave.testing import FaultProxy
+from tests.adapters.redis.test_stream_recovery import Page
 from tests.live.engines import Nats
 from tests.live.suites import MessageDriverSuite
 from tests.live.test_redis_streams import OPTS, Comer, Heard, client_of, joined, read
@@ -296,3 +301,38 @@ async def test_clients_come_back_after_all_servers_were_restarted() -> None:
         assert comer.recovered == 1
         for io in ours:
             await io.close()
+
+
+# --- emitters -------------------------------------------------------------------------------------
+
+
+async def test_what_emitters_send_is_recovered() -> None:
+    """Also what is larger than NATS takes, and from the command line."""
+    with Nats("max_payload: 65536") as nats:
+        io, page = make_server(nats.url), Page()
+        await joined([io])
+        await page.connect(io)
+        async with NatsEmitter(nats.url, jetstream=True) as emitter:
+            await emitter.to("room").emit("seen", 1)
+            await page.got(["seen", 1])
+            await page.lose()
+            await kept(nats)
+            await emitter.emit("missed", b"\x00" * 300_000)
+            await emitter.to("elsewhere").emit("not for it")
+        with sockwave.sync.NatsEmitter(nats.url, jetstream=True) as blocking:
+            await asyncio.to_thread(blocking.to("room").emit, "missed", None)
+        command = ["emit", "--url", nats.url, "--streams", "--to", "room", "missed", '{"d": 1}']
+        result = await asyncio.to_thread(CliRunner().invoke, main, command)
+        assert result.exit_code == 0, result.output
+        assert await page.connect(io)
+        missed: list[list[Any]] = [["missed", b"\x00" * 300_000], ["missed", None]]
+        await page.got(["seen", 1], *missed, ["missed", {"d": 1}])
+        await page.lose()
+        await io.close()
+
+
+async def test_emitter_without_a_stream_is_told() -> None:
+    with Nats() as nats:
+        async with NatsEmitter(nats.url, jetstream=True) as emitter:
+            with pytest.raises(TransportError, match="there is no stream"):
+                await emitter.emit("news")

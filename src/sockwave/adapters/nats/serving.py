@@ -84,7 +84,7 @@ class Serving:
             began = loop.time()
             why = await self._use(connection)
             # A cancellation may come to nothing: nats-py takes it for its own as it closes.
-            if self._is_closed:
+            if self._is_over():
                 return
             if loop.time() - began > STEADY:
                 backoff.reset()
@@ -93,11 +93,14 @@ class Serving:
             while connected is None:
                 await asyncio.sleep(backoff.pause())
                 connected = await self._try_to_connect()
-                if self._is_closed:
+                if self._is_over():
                     if connected is not None:
                         await connected.close()
                     return
             connection = connected
+
+    def _is_over(self) -> bool:
+        return self._is_closed
 
     async def _try_to_connect(self) -> Connection | None:
         try:

@@ -12,7 +12,10 @@ from typing import Final
 
 from sockwave.errors import PacketError
 
-__all__ = ["Parts", "cut", "is_reference", "read_reference"]
+__all__ = ["ROOM", "Parts", "cut", "is_reference", "read_reference"]
+
+ROOM: Final = 512
+"""Bytes of `max_payload` that are left for a header."""
 
 MAX_PARTIAL: Final = 64 * 1024 * 1024
 """Bytes of parts that are kept until their references come; the oldest go first."""

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.adapters.nats.jetstream.api import MESSAGE_ID, JetStreamRefused, read_reply
-from sockwave.adapters.nats.jetstream.parts import cut
+from sockwave.adapters.nats.jetstream.parts import ROOM, cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,12 +42,6 @@ MOST_BYTES: Final = 1024 * 1024
 
 OVERHEAD: Final = 256
 """Bytes that a message costs beside its own."""
-
-HEAD: Final = 64
-"""Bytes of a header beside the id in it, which count as those of a message do."""
-
-DIGITS: Final = 16
-"""Bytes by which the id of a part is longer than that of its entry."""
 
 PATIENCE: Final = 10.0
 """Seconds for the answers to what was published."""
@@ -238,7 +232,7 @@ class LogWriter:
         size, queue, batch = 0, self._queue, self._under_way
         while queue and len(batch) < MOST and size < MOST_BYTES:
             item = queue.popleft()
-            if len(item.data) + HEAD + len(item.id or "") > most:
+            if len(item.data) > most - ROOM:
                 self._cut(item, most)
                 continue
             batch.append(item)
@@ -246,12 +240,11 @@ class LogWriter:
 
     def _cut(self, item: _Item, most: int) -> None:
         """Put the parts of one that is too large first."""
-        room = most - HEAD - len(item.id or "") - DIGITS
-        if not item.parts or item.id is None or room <= 0:
+        if not item.parts or most <= 2 * ROOM:
             why = f"it has {len(item.data)} bytes, and `max_payload` of NATS is {most}"
             self._done(item, JetStreamRefused(why))
             return
-        parts, reference = cut(item.data, item.parts.rpartition(".")[2], room)
+        parts, reference = cut(item.data, item.parts.rpartition(".")[2], most - ROOM)
         items = [
             _Item(item.parts, part, _nothing, f"{item.id}.{number}")
             for number, part in enumerate(parts)
