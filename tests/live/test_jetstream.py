@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -29,9 +30,12 @@ from tests.adapters.redis.test_stream_recovery import Page
 from tests.live.engines import Nats
 from tests.live.suites import MessageDriverSuite
 from tests.live.test_redis_streams import OPTS, Comer, Heard, client_of, joined, read
+from tests.support.process import free_port
 from tests.support.raw import until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sockwave.adapters.message_driver import MessageDriver
 
 pytestmark = pytest.mark.live
@@ -71,8 +75,8 @@ class TestSubjects(TestStream):
 class Pair:
     """One that writes, and one that reads."""
 
-    def __init__(self, url: str, **options: Any) -> None:
-        self.writer, self.reader = driver_of(url, **options), driver_of(url, **options)
+    def __init__(self, *urls: str, **options: Any) -> None:
+        self.writer, self.reader = driver_of(*urls, **options), driver_of(*urls, **options)
         self.heard, self.told = Heard(), Heard()
         self.written = 0
 
@@ -228,6 +232,47 @@ async def test_stream_for_something_else_is_left_alone() -> None:
         await driver.aclose()
 
 
+@contextmanager
+def three_of_nats() -> Iterator[list[Nats]]:
+    """A cluster of NATS, with streams that all of them have."""
+    routes = [free_port() for _ in range(3)]
+    others = ", ".join(f'"nats://127.0.0.1:{port}"' for port in routes)
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(
+                Nats(
+                    f"server_name: n{number}",
+                    f'cluster {{ name: c, listen: "127.0.0.1:{port}", routes: [{others}] }}',
+                )
+            )
+            for number, port in enumerate(routes)
+        ]
+
+
+async def test_nothing_is_lost_when_the_leader_of_a_cluster_of_nats_is_killed() -> None:
+    with three_of_nats() as nodes:
+        urls = [node.url for node in nodes]
+        pair = Pair(*urls, replicas=3)
+        async with asyncio.timeout(60):
+            while True:  # until they have chosen who leads
+                try:
+                    await pair.writer.start()
+                    break
+                except OSError:
+                    await asyncio.sleep(0.2)
+        async with pair:
+            pair.write(50)
+            await pair.all_heard()
+            leader = (await ask(nodes[0], "STREAM.INFO.test-events"))["cluster"]["leader"]
+            pair.write(50)
+            await asyncio.to_thread(nodes[int(leader[1:])].kill)
+            for _ in range(20):
+                pair.write(5)
+                await asyncio.sleep(0.05)
+            await until(lambda: len(pair.heard.numbers) >= pair.written, 60)
+            assert pair.heard.numbers == list(range(pair.written))
+
+
 async def ask(nats: Nats, what: str, question: dict[str, Any] | None = None) -> dict[str, Any]:
     """Ask as an operator does."""
     client = await connect_to_nats(nats.url)
@@ -258,10 +303,20 @@ def make_server(url: str, recovery: Recovery | bool = True, **options: Any) -> S
     return io
 
 
-async def kept(nats: Nats) -> None:
-    """Until a lost client is there."""
+async def is_kept(nats: Nats, pid: str) -> bool:
+    """Whether a lost client is there."""
+    client = await connect_to_nats(nats.url)
+    try:
+        question = {"last_by_subj": Subjects("sockwave").session("/", pid)}
+        return await Api(client).find("sockwave-sessions", question) is not None
+    finally:
+        await client.close()
+
+
+async def kept(nats: Nats, pid: str) -> None:
+    """Until it is."""
     async with asyncio.timeout(PATIENCE):
-        while not await stored(nats, "sockwave-sessions"):
+        while not await is_kept(nats, pid):
             await asyncio.sleep(0.01)
 
 
@@ -272,7 +327,7 @@ async def test_clients_come_back_to_other_servers_over_restarts_of_nats() -> Non
         for number in range(20):
             home, other = ours[number % 2], ours[(number + 1) % 2]
             await comer.visit(home, other, 2 * number)
-            await kept(nats)
+            await kept(nats, comer.auth["pid"])
             if number % 5 == 4:
                 await asyncio.to_thread(nats.restart)
             other.to("room").emit("news", 2 * number + 1)
@@ -288,7 +343,7 @@ async def test_clients_come_back_after_all_servers_were_restarted() -> None:
         ours, comer = [make_server(nats.url) for _ in range(2)], Comer()
         await joined(ours)
         await comer.visit(ours[0], ours[1], 0)
-        await kept(nats)
+        await kept(nats, comer.auth["pid"])
         ours[1].to("room").emit("news", 1)
         await read(ours)
         for io in ours:
@@ -316,7 +371,7 @@ async def test_what_emitters_send_is_recovered() -> None:
             await emitter.to("room").emit("seen", 1)
             await page.got(["seen", 1])
             await page.lose()
-            await kept(nats)
+            await kept(nats, page.auth["pid"])
             await emitter.emit("missed", b"\x00" * 300_000)
             await emitter.to("elsewhere").emit("not for it")
         with sockwave.sync.NatsEmitter(nats.url, jetstream=True) as blocking:

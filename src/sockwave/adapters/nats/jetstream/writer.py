@@ -43,7 +43,7 @@ MOST_BYTES: Final = 1024 * 1024
 OVERHEAD: Final = 256
 """Bytes that a message costs beside its own."""
 
-PATIENCE: Final = 10.0
+PATIENCE: Final = 5.0
 """Seconds for the answers to what was published."""
 
 _logger: Final = logging.getLogger("sockwave.adapters")
