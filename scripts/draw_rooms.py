@@ -151,6 +151,7 @@ ROOMS: Final = (
             "adapters.postgres",
             "adapters.python_socketio",
             "adapters.redis",
+            "adapters.streams",
         ),
         *(450, 236, 160),
     ),

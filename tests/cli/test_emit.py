@@ -92,7 +92,10 @@ def test_event_without_rooms_goes_to_everybody(kept: Kept) -> None:
     [
         (("--url", URL, "news", "It rains"), "not JSON: It rains (text needs quotes"),
         (("--url", "http://:secret@localhost", "news"), "--url must begin with redis://"),
-        (("--url", "postgres://:secret@h/d", "--streams", "news"), "--streams is about Redis"),
+        (
+            ("--url", "postgres://:secret@h/d", "--streams", "news"),
+            "--streams is about Redis and NATS",
+        ),
         (("--url", "nats://:secret@h", "--sharded", "news"), "--sharded is about Redis"),
         (("--url", URL, "--sharded", "--streams", "news"), "are two adapters"),
         (("--url", URL, "connect"), '"connect" is a reserved event name'),

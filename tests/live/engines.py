@@ -309,29 +309,44 @@ def _unprivileged() -> str | None:
     return "nobody"
 
 
+RELOADED: Final = "Reloaded server configuration"
+"""What a NATS says when it has other options."""
+
+
 class Nats(Program):
     """A NATS with JetStream; what streams have taken is there after `restart`.
 
     Args:
         options: More of them, as they stand in its configuration: `("max_payload: 65536",)`.
+        jetstream: Whether it has streams.
+        store: Limits of them, as they stand there: `"max_file_store: 1MB"`.
 
     Attributes:
         url: For clients.
     """
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, jetstream: bool = True, store: str = "") -> None:
         self._program = peers.nats()
         super().__init__()
         self.url = f"nats://127.0.0.1:{self.port}"
         self._configuration = self.directory / "nats.conf"
-        own = (
-            f"listen: 127.0.0.1:{self.port}",
-            f'jetstream: {{ store_dir: "{self.directory}/streams" }}',
-        )
+        self._own = own = [f"listen: 127.0.0.1:{self.port}"]
+        if jetstream:
+            own.append(f'jetstream {{\n store_dir: "{self.directory}/streams"\n {store}\n}}')
         self._configuration.write_text("\n".join((*own, *options, "")))
 
     def command(self) -> Sequence[str | Path]:
         return (self._program, "-c", self._configuration)
+
+    def reconfigure(self, *options: str) -> None:
+        """Let it go on with other options, without a restart."""
+        self._configuration.write_text("\n".join((*self._own, *options, "")))
+        reloads = self.output.count(RELOADED)
+        os.kill(self.pid, signal.SIGHUP)
+        until(
+            lambda: self.output.count(RELOADED) > reloads,
+            lambda: f"it does not take other options:\n{self.output}",
+        )
 
     def is_ready(self) -> bool:
         return self.ask(b"").startswith(b"INFO ")

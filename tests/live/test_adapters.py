@@ -66,3 +66,7 @@ class TestPostgres(LiveSuite):
 class TestNats(LiveSuite):
     adapter = adapters.NatsAdapter
     engine = "nats_url"
+
+
+class TestJetStream(TestNats):
+    options: ClassVar[Mapping[str, Any]] = {"jetstream": True}

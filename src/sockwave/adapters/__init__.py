@@ -4,6 +4,7 @@ from sockwave.adapters.adapter import ClusterAdapter
 from sockwave.adapters.driver import Capabilities, Driver, Receiver
 from sockwave.adapters.memory import Faults, MemoryBroker, MemoryDriver
 from sockwave.adapters.nats.adapter import NatsAdapter
+from sockwave.adapters.nats.jetstream.options import JetStream
 from sockwave.adapters.options import ClusterOptions
 from sockwave.adapters.postgres.adapter import PostgresAdapter
 from sockwave.adapters.python_socketio.adapter import PythonSocketIOAdapter
@@ -18,6 +19,7 @@ __all__ = [
     "ClusterOptions",
     "Driver",
     "Faults",
+    "JetStream",
     "MemoryBroker",
     "MemoryDriver",
     "NatsAdapter",

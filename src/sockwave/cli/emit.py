@@ -47,7 +47,9 @@ NATS_PREFIX: Final = "sockwave"
 @click.option("--namespace", default="/", show_default=True, help="Of the clients.")
 @click.option("--volatile", is_flag=True, help="Leave out clients that cannot take it at once.")
 @click.option(
-    "--streams", is_flag=True, help="The servers share a stream of Redis, by RedisStreamsAdapter."
+    "--streams",
+    is_flag=True,
+    help="The servers share a stream: RedisStreamsAdapter, or NatsAdapter with jetstream.",
 )
 @click.option("--sharded", is_flag=True, help="The servers share a Redis, by ShardedRedisAdapter.")
 @click.option(
@@ -116,13 +118,14 @@ def _emitter(url: str, prefix: str | None, *, streams: bool, sharded: bool) -> A
         if streams:
             return emitters.RedisStreamsEmitter(url, stream_name=prefix or PREFIX)
         return emitters.RedisEmitter(url, key=prefix or PREFIX, sharded=sharded)
-    if streams or sharded:
-        flag = "--streams" if streams else "--sharded"
-        raise Failure(f"{flag} is about Redis, and --url is not")
+    if sharded:
+        raise Failure("--sharded is about Redis, and --url is not")
     if scheme in POSTGRES:
+        if streams:
+            raise Failure("--streams is about Redis and NATS, and --url is not")
         return emitters.PostgresEmitter(url, channel_prefix=prefix or PREFIX)
     if scheme in NATS:
-        return emitters.NatsEmitter(url, prefix=prefix or NATS_PREFIX)
+        return emitters.NatsEmitter(url, prefix=prefix or NATS_PREFIX, jetstream=streams)
     raise Failure(
         "--url must begin with redis://, rediss://, unix://, postgresql://, nats:// or tls://"
     )

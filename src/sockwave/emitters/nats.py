@@ -8,6 +8,7 @@ from sockwave.adapters.nats.contract import DEFAULT_PREFIX, DEFAULT_SERVER
 from sockwave.adapters.nats.sources import make_source
 from sockwave.adapters.nats.subjects import Subjects
 from sockwave.emitters.engines import AsyncEmitter
+from sockwave.engine.core.option_checks import check_bool
 
 if TYPE_CHECKING:
     import ssl
@@ -37,6 +38,8 @@ class NatsEmitter(AsyncEmitter[Any]):
         tls: For TLS with settings of your own; only with URLs.
         credentials: Path of a credentials file (JWT and seed); only with URLs.
         nkeys_seed: Path of a file with a seed; only with URLs.
+        jetstream: Put what is for clients into the stream of servers with this option: they
+            recover it, and it is there when an event has been awaited.
 
     Raises:
         ModuleNotFoundError: nats-py is missing: `pip install "sockwave[nats]"`.
@@ -52,8 +55,10 @@ class NatsEmitter(AsyncEmitter[Any]):
         tls: ssl.SSLContext | None = None,
         credentials: str | None = None,
         nkeys_seed: str | None = None,
+        jetstream: bool = False,
     ) -> None:
-        super().__init__(nats_engine(servers, prefix, tls, credentials, nkeys_seed), namespace)
+        engine = nats_engine(servers, prefix, tls, credentials, nkeys_seed, jetstream=jetstream)
+        super().__init__(engine, namespace)
 
 
 def nats_engine(
@@ -62,6 +67,8 @@ def nats_engine(
     tls: ssl.SSLContext | None,
     credentials: str | None,
     nkeys_seed: str | None,
+    *,
+    jetstream: bool = False,
 ) -> Engine[Any]:
     """What carries for such emitters.
 
@@ -69,8 +76,9 @@ def nats_engine(
         ModuleNotFoundError: nats-py is missing.
         TypeError, ValueError: A wrong option.
     """
+    check_bool("jetstream", jetstream)
     subjects = Subjects(prefix)
     source = make_source("NatsEmitter", servers, tls, credentials, nkeys_seed)
     from sockwave.emitters.nats_engine import NatsEngine
 
-    return NatsEngine(source, subjects)
+    return NatsEngine(source, subjects, is_stored=jetstream)

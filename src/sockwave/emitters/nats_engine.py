@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
 
 from sockwave.adapters.messages import EMITTER, decode_message, encode_message
 from sockwave.adapters.nats.connection import confirmed
 from sockwave.adapters.nats.frames import SENDER_SIZE, FrameReader, FrameWriter
+from sockwave.adapters.nats.jetstream.api import MESSAGE_ID, read_reply
+from sockwave.adapters.nats.jetstream.parts import ROOM, cut
+from sockwave.adapters.streams.contract import StreamRefused, is_durable
 from sockwave.emitters.inquiries import MAX_BYTES
 from sockwave.errors import EncodeError, FailureCause, PacketError, TransportError
 
 if TYPE_CHECKING:
+    from nats.aio.client import Client
     from nats.aio.msg import Msg
     from nats.aio.subscription import Subscription
 
@@ -31,15 +37,41 @@ MAX_MESSAGE: Final = 16 * 1024 * 1024
 """Bytes of a message; servers keep no more of one that comes in parts than a few times that."""
 
 
+ID_SIZE: Final = 8
+"""Random bytes by which NATS knows a message that it is given twice."""
+
+STORE_PATIENCE: Final = 10.0
+"""Seconds until a stream has taken a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What goes to NATS.
+
+    Attributes:
+        subject: Where.
+        message: What.
+        token: Of what goes into a stream: its id; empty for what is only published.
+        parts: Subject for its parts there.
+    """
+
+    subject: str
+    message: bytes
+    token: str = ""
+    parts: str = ""
+
+
 class NatsEngine:
     """One connection, made when it is needed and again when it has ended; see `Engine`.
 
     Args:
         source: Makes connections.
         subjects: Where servers listen.
+        is_stored: Whether what is for clients goes into their stream.
     """
 
-    def __init__(self, source: Source, subjects: Subjects) -> None:
+    def __init__(self, source: Source, subjects: Subjects, *, is_stored: bool = False) -> None:
+        self._is_stored = is_stored
         self._source = source
         self._subjects = subjects
         self._lock = asyncio.Lock()
@@ -47,23 +79,28 @@ class NatsEngine:
         self._writer = FrameWriter(secrets.token_bytes(SENDER_SIZE))
         self._refusal = ""
 
-    def encode(self, message: Message) -> tuple[str, bytes]:
-        """Subject and payload; what is too large for NATS is cut as it is sent."""
-        encoded = encode_message(message)
+    def encode(self, message: Message) -> Encoded:
+        """What is to be sent; what is too large for NATS is cut as it is sent."""
+        encoded, namespace = encode_message(message), message.namespace
         if len(encoded) > MAX_MESSAGE:
             raise EncodeError(f"more than {MAX_MESSAGE} bytes cannot be sent to servers")
-        return self._subjects.for_all(message.namespace), encoded
+        if not self._is_stored or not is_durable(message):
+            return Encoded(self._subjects.for_all(namespace), encoded)
+        token = secrets.token_hex(ID_SIZE)
+        parts = self._subjects.parts(namespace, token)
+        return Encoded(self._subjects.log(namespace, message.sender), encoded, token, parts)
 
-    async def send(self, encoded: tuple[str, bytes]) -> None:
+    async def send(self, encoded: Encoded) -> None:
         """Publish, after what was published before, and wait until NATS has it."""
-        subject, message = encoded
         async with self._lock:
             try:
                 connection = await self._connected()
-                client = connection.client
-                for frame in self._writer.frames(subject, message, client.max_payload):
-                    await client.publish(subject, frame)
-                await _confirmed(connection)
+                if encoded.token:
+                    await _store(connection.client, encoded)
+                else:
+                    await self._publish(connection, encoded)
+            except StreamRefused as error:
+                raise TransportError("NATS", details=str(error)) from error
             except (NatsError, OSError, TimeoutError) as error:
                 await self._disconnect()
                 raise _as_ours(error) from error
@@ -73,6 +110,12 @@ class NatsEngine:
             refusal, self._refusal = self._refusal, ""
             if refusal:
                 raise TransportError("NATS", details=refusal)
+
+    async def _publish(self, connection: Connection, encoded: Encoded) -> None:
+        client, subject = connection.client, encoded.subject
+        for frame in self._writer.frames(subject, encoded.message, client.max_payload):
+            await client.publish(subject, frame)
+        await _confirmed(connection)
 
     async def _connected(self) -> Connection:
         if self._connection is not None and not self._connection.client.is_connected:
@@ -116,6 +159,33 @@ class NatsEngine:
         """Disconnect."""
         async with self._lock:
             await self._disconnect()
+
+
+async def _store(client: Client, encoded: Encoded) -> None:
+    """Put a message into the stream.
+
+    Raises:
+        NatsError, OSError, TimeoutError: Nobody knows whether it is there.
+        StreamRefused: It is not.
+    """
+    message, room = encoded.message, client.max_payload - ROOM
+    messages = [(encoded.subject, message)]
+    if len(message) > room > 0:
+        parts, reference = cut(message, encoded.token, room)
+        messages = [*((encoded.parts, part) for part in parts), (encoded.subject, reference)]
+    for number, (subject, data) in enumerate(messages):
+        headers = {MESSAGE_ID: f"{encoded.token}.{number}"}
+        try:
+            reply = await client.request(subject, data, STORE_PATIENCE, headers=headers)
+        except NoRespondersError:
+            raise StreamRefused(NO_STREAM) from None
+        read_reply(reply.data)
+
+
+NO_STREAM: Final = (
+    "there is no stream: no server with `jetstream=True` and this prefix has been there yet, or"
+    " JetStream is not enabled (nats-server -js)"
+)
 
 
 async def _confirmed(connection: Connection) -> None:

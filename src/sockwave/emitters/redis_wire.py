@@ -21,7 +21,8 @@ from sockwave.adapters.messages import (
     encode_value,
 )
 from sockwave.adapters.redis.classic_wire import Names, decode_response, encode_request
-from sockwave.adapters.redis.stream_fields import encode_fields, is_durable
+from sockwave.adapters.redis.stream_fields import encode_fields
+from sockwave.adapters.streams.contract import is_durable
 
 if TYPE_CHECKING:
     from sockwave.adapters.messages import Message

@@ -110,6 +110,8 @@ class NatsEmitter(BlockingEmitter[Any]):
         tls: For TLS with settings of your own.
         credentials: Path of a credentials file (JWT and seed).
         nkeys_seed: Path of a file with a seed.
+        jetstream: Put what is for clients into the stream of servers with this option: they
+            recover it, and it is there when the call returns.
 
     Raises:
         ModuleNotFoundError: nats-py is missing: `pip install "sockwave[nats]"`.
@@ -125,10 +127,11 @@ class NatsEmitter(BlockingEmitter[Any]):
         tls: ssl.SSLContext | None = None,
         credentials: str | None = None,
         nkeys_seed: str | None = None,
+        jetstream: bool = False,
     ) -> None:
         # A client of nats-py belongs to one event loop, and to one process.
         urls = [servers] if isinstance(servers, str) else list(servers)
-        make = partial(nats_engine, urls, prefix, tls, credentials, nkeys_seed)
+        make = partial(nats_engine, urls, prefix, tls, credentials, nkeys_seed, jetstream=jetstream)
         super().__init__(PortalEngine(make(), make, "NatsEmitter"), namespace)
 
 

@@ -14,6 +14,7 @@ from nats.aio.client import Client
 
 from sockwave.adapters.nats import connection as connection_module
 from sockwave.adapters.nats import driver as driver_module
+from sockwave.adapters.nats import serving
 from sockwave.adapters.nats.connection import GivenClient, OwnClients
 from sockwave.adapters.nats.driver import NatsDriver
 from sockwave.adapters.nats.frames import FrameWriter
@@ -368,8 +369,8 @@ def test_many_connections_leave_no_descriptors_and_no_tasks(
             await until(lambda: open_files() <= files)
             assert a.dropped == 0
 
-    monkeypatch.setattr(driver_module, "FIRST_RETRY", 0.001)
-    monkeypatch.setattr(driver_module, "LAST_RETRY", 0.01)
+    monkeypatch.setattr(serving, "FIRST_RETRY", 0.001)
+    monkeypatch.setattr(serving, "LAST_RETRY", 0.01)
     asyncio.run(play())
 
 

@@ -7,7 +7,7 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from sockwave.adapters.redis.stream_fields import entry_id, position_of
+from sockwave.adapters.streams.positions import entry_id, position_of
 from tests.adapters.redis.small_redis import SmallRedis, array, bulk
 
 if TYPE_CHECKING:

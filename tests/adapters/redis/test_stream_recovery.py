@@ -18,7 +18,7 @@ import pytest
 from sockwave import Recovery, Server, Socket
 from sockwave.adapters import ClusterAdapter, RedisStreamsAdapter
 from sockwave.adapters.redis import link
-from sockwave.adapters.redis.stream_fields import entry_id, position_of
+from sockwave.adapters.streams.positions import entry_id, position_of
 from sockwave.testing import LinkedClient
 from tests.adapters.redis.small_streams import SmallStreams, small_streams
 

@@ -10,11 +10,16 @@ from sockwave.adapters.nats.contract import (
     DEFAULT_PREFIX,
     DEFAULT_SERVER,
 )
+from sockwave.adapters.nats.jetstream.options import CAPABILITIES as STORED
+from sockwave.adapters.nats.jetstream.options import JetStream, Keeping, read_jetstream
 from sockwave.adapters.nats.sources import make_source
 from sockwave.adapters.nats.subjects import Subjects, check_prefix
 from sockwave.adapters.options import ClusterOptions
 from sockwave.adapters.recovering import cluster_adapter
 from sockwave.adapters.renewed_bytes import RenewedBytesDriver
+from sockwave.adapters.streams.cluster import StreamsAdapter
+from sockwave.adapters.streams.recovery import StreamRecoveryAdapter
+from sockwave.adapters.streams.renewed import RenewedStreams
 from sockwave.engine.core.option_checks import check_integer
 
 if TYPE_CHECKING:
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
 
     from sockwave.adapters.adapter import ClusterAdapter
     from sockwave.adapters.driver import Driver
+    from sockwave.adapters.streams.renewed import StreamDriver
     from sockwave.socketio.core.recovery_contract import RecoveringHost
 
 __all__ = ["NatsAdapter"]
@@ -55,6 +61,10 @@ class NatsAdapter:
         options: Times and bounds of the cluster.
         max_backlog: Bytes kept while NATS is away, or does not take them. What does not fit is
             dropped, and `cluster_error` says so.
+        jetstream: Keep what is sent to clients in a stream of NATS, which needs JetStream: a
+            process that was cut off reads on where it was, and with `connection_state_recovery` a
+            client comes back to any process, also when all of them, or NATS, were restarted. True,
+            or a `JetStream` with sizes. All servers and emitters of a prefix need the same.
 
     Raises:
         ModuleNotFoundError: nats-py is not installed.
@@ -71,6 +81,7 @@ class NatsAdapter:
         nkeys_seed: str | None = None,
         options: ClusterOptions | None = None,
         max_backlog: int = DEFAULT_BACKLOG,
+        jetstream: bool | JetStream = False,
     ) -> None:
         check_prefix(prefix)
         check_integer("max_backlog", max_backlog, 0)
@@ -78,18 +89,37 @@ class NatsAdapter:
             raise TypeError(f"options must be ClusterOptions, not {type(options).__name__}")
         self._options = options
         source = make_source("NatsAdapter", servers, tls, credentials, nkeys_seed)
-        subjects = Subjects(prefix)
+        subjects, stored = Subjects(prefix), read_jetstream(jetstream)
+        self._keeping = keeping = Keeping()
+        self._driver: RenewedBytesDriver | RenewedStreams
 
         def make() -> Driver:
             from sockwave.adapters.nats.driver import NatsDriver
 
             return NatsDriver(source, subjects, max_backlog=max_backlog)
 
-        self._driver = RenewedBytesDriver(make, CAPABILITIES)
+        if stored is None:
+            self._driver = RenewedBytesDriver(make, CAPABILITIES)
+            return
+
+        def make_stored() -> StreamDriver:
+            from sockwave.adapters.nats.jetstream.driver import JetStreamDriver
+            from sockwave.adapters.nats.jetstream.storage import Storage
+
+            storage = Storage(subjects, stored, keeping)
+            return JetStreamDriver(source, subjects, storage, max_backlog=max_backlog)
+
+        self._driver = RenewedStreams(make_stored, STORED)
 
     def __call__(self, namespace: RecoveringHost) -> ClusterAdapter:
         """Make the adapter of a namespace; the server does."""
-        return cluster_adapter(namespace, self._driver, self._options)
+        driver, means = self._driver, namespace.recovery_means
+        if isinstance(driver, RenewedBytesDriver):
+            return cluster_adapter(namespace, driver, self._options)
+        if means is None:
+            return StreamsAdapter(namespace, driver, self._options)
+        self._keeping.recovers(means.options.max_disconnection_duration, means.grace)
+        return StreamRecoveryAdapter(namespace, driver, means, self._options)
 
     async def aclose(self) -> None:
         """Disconnect from the others; the server does, when it has closed its namespaces."""

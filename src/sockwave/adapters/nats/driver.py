@@ -29,11 +29,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nats.errors import Error as NatsError
 
-from sockwave.adapters.backoff import Backoff
 from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.nats.connection import confirmed
 from sockwave.adapters.nats.contract import CAPABILITIES, DEFAULT_BACKLOG
 from sockwave.adapters.nats.frames import SENDER_SIZE, FrameReader, FrameWriter, sender_of
+from sockwave.adapters.nats.serving import Serving
 from sockwave.errors import PacketError
 
 if TYPE_CHECKING:
@@ -45,19 +45,10 @@ if TYPE_CHECKING:
     from nats.aio.subscription import Subscription
 
     from sockwave.adapters.driver import Receiver
-    from sockwave.adapters.nats.connection import Connection, Source
+    from sockwave.adapters.nats.connection import Source
     from sockwave.adapters.nats.subjects import Subjects
 
 __all__ = ["NatsDriver"]
-
-FIRST_RETRY: Final = 0.1
-"""Seconds until a lost connection is made again; twice as long each time, less a random part, so
-that the processes of a cluster do not come all at once."""
-
-LAST_RETRY: Final = 1.5
-
-STEADY: Final = 10.0
-"""Seconds after which a connection counts as one that works: the next one is made soon again."""
 
 CONFIRM: Final = 5.0
 """Seconds that a subscription waits for NATS."""
@@ -71,11 +62,9 @@ MARK_INTERVAL: Final = 2.0
 PER_MESSAGE: Final = 256
 """Bytes that a message in the queue costs beside its own."""
 
+BACK: Final = "NATS is there again: what others have sent meanwhile is lost"
+
 _logger: Final = logging.getLogger("sockwave.adapters")
-
-
-class _Ended(Exception):
-    """The connection has."""
 
 
 class _Inbox(asyncio.Future[Any]):
@@ -115,6 +104,7 @@ class NatsDriver:
         source: Makes connections.
         subjects: Names of subjects.
         max_backlog: Bytes that are kept while they cannot be sent.
+        back: What is told, for people, when NATS is there again.
 
     Attributes:
         dropped: Messages that were not sent, since there was no room to keep them.
@@ -123,10 +113,15 @@ class NatsDriver:
     capabilities: Final = CAPABILITIES
 
     def __init__(
-        self, source: Source, subjects: Subjects, *, max_backlog: int = DEFAULT_BACKLOG
+        self,
+        source: Source,
+        subjects: Subjects,
+        *,
+        max_backlog: int = DEFAULT_BACKLOG,
+        back: str = BACK,
     ) -> None:
         self.dropped = 0
-        self._source = source
+        self._back = back
         self._subjects = subjects
         self._max_backlog = max_backlog
         self._listeners: dict[tuple[str, str], _Listener] = {}
@@ -141,9 +136,8 @@ class NatsDriver:
         self._has_work = asyncio.Event()
         self._is_idle = asyncio.Event()
         self._is_connected = asyncio.Event()
-        self._starting = asyncio.Lock()
         self._client: Client | None = None
-        self._serving: asyncio.Task[None] | None = None
+        self._serving = Serving(source, self._serve, self._leave, self._lost, self._tell_all)
         self._was_away = False
         self._is_closed = False
 
@@ -155,65 +149,22 @@ class NatsDriver:
         Raises:
             OSError: No server can be reached, or none takes us.
         """
-        async with self._starting:  # the adapters of all namespaces do
-            if self._serving is not None or self._is_closed:
-                return
-            connection = await self._source.connect(self._tell_all)
-            self._serving = asyncio.get_running_loop().create_task(self._serve(connection))
+        await self._serving.start()
 
-    async def _serve(self, connection: Connection) -> None:
-        """Use one connection after the other."""
-        loop = asyncio.get_running_loop()
-        backoff = Backoff(FIRST_RETRY, LAST_RETRY)
-        while True:
-            began = loop.time()
-            why = await self._use(connection)
-            if loop.time() - began > STEADY:
-                backoff.reset()
-            self._was_away = True
-            self._tell_all(f"the connection to NATS is lost: {why}")
-            connected: Connection | None = None
-            while connected is None:
-                await asyncio.sleep(backoff.pause())
-                connected = await self._try_to_connect()
-            connection = connected
+    async def _serve(self, client: Client) -> None:
+        """Use a connection until it ends."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._send(client))
+            group.create_task(self._keep_marking(client))
 
-    async def _try_to_connect(self) -> Connection | None:
-        try:
-            return await self._source.connect(self._tell_all)
-        except OSError as error:
-            _logger.debug("NATS cannot be reached: %s", error)
-            return None
-
-    async def _use(self, connection: Connection) -> str:
-        """Serve until a connection ends.
-
-        Returns:
-            Why it did.
-        """
-        why = ""
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._send(connection.client))
-                group.create_task(self._keep_marking(connection.client))
-                why = await connection.ended()
-                raise _Ended
-        except* _Ended:
-            pass
-        except* (NatsError, OSError) as errors:
-            why = why or repr(errors.exceptions[0])
-        except* Exception as errors:  # whatever it is: the next connection may do better
-            why = why or repr(errors.exceptions[0])
-            _logger.exception("internal error on a connection to NATS")
-        finally:
-            self._client = None
-            self._is_connected.clear()
-            await self._leave()
-            await connection.close()
-        return why
+    def _lost(self, why: str) -> None:
+        self._was_away = True
+        self._tell_all(f"the connection to NATS is lost: {why}")
 
     async def _leave(self) -> None:
         """Nothing comes from this connection any more, also if the client makes another one."""
+        self._client = None
+        self._is_connected.clear()
         for listener in self._listeners.values():
             self._close_inboxes(listener)
         leaving, self._leaving = self._leaving, []
@@ -226,9 +177,7 @@ class NatsDriver:
         if self._is_closed:
             return
         self._is_closed = True
-        async with self._starting:
-            serving = self._serving
-        if serving is None:
+        if not await self._serving.close_starting():
             return
         with contextlib.suppress(TimeoutError, NatsError, OSError):
             async with asyncio.timeout(CLOSE_PATIENCE):
@@ -236,9 +185,7 @@ class NatsDriver:
                 await self._is_idle.wait()
                 if (client := self._client) is not None:
                     await confirmed(client)
-        serving.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await serving
+        await self._serving.aclose()
         self._listeners.clear()
 
     def _close_inboxes(self, listener: _Listener) -> None:
@@ -332,7 +279,7 @@ class NatsDriver:
         if self._was_away:
             await confirmed(client)  # from here on nothing is missed
             self._was_away = False
-            self._tell_all("NATS is there again: what others have sent meanwhile is lost")
+            self._tell_all(self._back)
         self._client = client
         self._is_connected.set()
         while True:

@@ -11,7 +11,7 @@ import re
 from hashlib import sha256
 from typing import Final
 
-__all__ = ["Subjects", "check_prefix", "encode_name"]
+__all__ = ["Subjects", "check_prefix", "encode_name", "split_subject"]
 
 LONGEST_TOKEN: Final = 256
 """Bytes; a line of the protocol may have 4,096 in all, and there are few tokens in it."""
@@ -85,3 +85,51 @@ class Subjects:
             subject = f"{self._namespace(channel)}.to.{encode_name(address)}"
             self._own[channel, address] = subject
         return subject
+
+    # --- in streams -------------------------------------------------------------------------------
+
+    def log(self, channel: str, sender: str) -> str:
+        """Of entries that one process writes."""
+        return f"{self._namespace(channel)}.log.{encode_name(sender)}"
+
+    def logs(self, channel: str) -> str:
+        """Of all entries of a channel."""
+        return f"{self._namespace(channel)}.log.*"
+
+    def parts(self, channel: str, token: str) -> str:
+        """Of the parts of one entry.
+
+        Args:
+            token: As it stands in the subject.
+        """
+        return f"{self._namespace(channel)}.part.{token}"
+
+    @property
+    def all_entries(self) -> list[str]:
+        """Of all entries, and their parts."""
+        return [f"{self._prefix}.*.log.*", f"{self._prefix}.*.part.*"]
+
+    def base(self, channel: str) -> str:
+        """What the subjects of entries of a channel begin with, see `split_subject`."""
+        return self._namespace(channel)
+
+    def session(self, channel: str, pid: str) -> str:
+        """Of a lost client."""
+        return f"{self._namespace(channel)}.session.{encode_name(pid)}"
+
+    @property
+    def all_sessions(self) -> str:
+        """Of all lost clients."""
+        return f"{self._prefix}.*.session.*"
+
+    @property
+    def stream_name(self) -> str:
+        """What the names of streams begin with, which have no points."""
+        return self._prefix.replace(".", "=2E")
+
+
+def split_subject(subject: str) -> tuple[str, bool, str]:
+    """Of an entry or a part: what it begins with, see `Subjects.base`; whether it is a part; and
+    the last token."""
+    base, kind, token = subject.rsplit(".", 2)
+    return base, kind == "part", token

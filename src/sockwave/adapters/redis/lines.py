@@ -13,6 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sockwave.adapters.redis.link import Connection, Link, LinkOwner, encode_command
+from sockwave.adapters.streams.contract import StreamRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,7 @@ PATIENCE: Final = 5.0
 _logger: Final = logging.getLogger("sockwave.adapters")
 
 
-class RedisRefused(Exception):
+class RedisRefused(StreamRefused):
     """Redis has answered a command with an error, such as OOM or NOPERM."""
 
 

@@ -15,38 +15,33 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.adapters.driver import Capabilities
 from sockwave.adapters.floods import is_worth_a_line
-from sockwave.adapters.message_driver import MessageReceiver  # noqa: TC001 # checked at run time
 from sockwave.adapters.messages import Message, decode_message, encode_message
 from sockwave.adapters.redis.lines import Asker, Command, RedisRefused
 from sockwave.adapters.redis.places import ClusterPlace, KeyPlace
 from sockwave.adapters.redis.sequences import with_sequence
 from sockwave.adapters.redis.session_keys import ClusterKeys, SessionKeys, WrittenKeys
-from sockwave.adapters.redis.stream_entries import PAGE, is_whole, read_entries
-from sockwave.adapters.redis.stream_fields import (
-    Entry,
-    encode_fields,
-    entry_id,
-    is_durable,
-    position_of,
-    stream_of,
-)
+from sockwave.adapters.redis.stream_entries import is_whole, read_entries
+from sockwave.adapters.redis.stream_fields import Entry, encode_fields, stream_of
 from sockwave.adapters.redis.stream_reader import StreamReader
 from sockwave.adapters.redis.stream_writer import Mark, StreamWriter
 from sockwave.adapters.redis.subscriber import CHANNEL, SHARD, Subscriber
+from sockwave.adapters.streams.contract import PAGE, EntryReceiver, is_durable
+from sockwave.adapters.streams.positions import entry_id, position_of
 from sockwave.errors import PacketError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Set as AbstractSet
 
+    from sockwave.adapters.message_driver import MessageReceiver
     from sockwave.adapters.redis.places import Place
     from sockwave.types import NamespaceName, Room
 
-__all__ = ["EntryReceiver", "StreamSettings", "StreamsDriver"]
+__all__ = ["StreamSettings", "StreamsDriver"]
 
 DRAIN: Final = 3.0
 """Seconds that what is kept may take to be sent at the end."""
@@ -69,29 +64,6 @@ class StreamSettings:
     session_key_prefix: str = "sio:session:"
     only_plaintext: bool = False
     max_backlog: int = 16 * 1024 * 1024
-
-
-@runtime_checkable
-class EntryReceiver(Protocol):
-    """Who listens to a namespace, and wants to know which entries of the stream there are."""
-
-    def entry_read(self, entry: Entry) -> None:
-        """Another process has written one. In the order of the stream, with `own_entry_read`."""
-
-    def own_entry_read(self, entry: Entry) -> None:
-        """One that this process has written is there."""
-
-    def entry_written(self, number: int, place: int) -> None:
-        """One that this process has published is there, and may have been read already."""
-
-    def entry_refused(self, number: int) -> None:
-        """One that this process has published will not be there."""
-
-    def entries_missed(self) -> None:
-        """Some may have been there that nobody here has read."""
-
-    def carrier_away(self) -> None:
-        """What is written is not read for the time being."""
 
 
 @dataclass(slots=True)
@@ -434,8 +406,10 @@ class StreamsDriver:
             return entries[0].position
         return 0 if is_whole(info) else entries[0].position
 
-    async def entries(self, channel: NamespaceName, begin: int, most: int = PAGE) -> list[Entry]:
-        """Entries from a place on, those of other namespaces too.
+    async def entries(
+        self, channel: NamespaceName, begin: int, most: int = PAGE
+    ) -> tuple[list[Entry], bool]:
+        """Entries from a place on, those of other namespaces too, and whether that was all.
 
         Raises:
             OSError: Redis cannot be reached.
@@ -443,7 +417,8 @@ class StreamsDriver:
         """
         stream = self._of(channel)
         range_ = ("XRANGE", stream.name, entry_id(begin), "+", "COUNT", most)
-        return read_entries(await stream.asker.ask(range_))
+        entries = read_entries(await stream.asker.ask(range_))
+        return entries, len(entries) < most
 
     def _keys_of(self, channel: NamespaceName) -> SessionKeys:
         return self._keys or WrittenKeys(self._of(channel).writer)

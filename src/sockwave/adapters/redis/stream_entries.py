@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
-from sockwave.adapters.redis.stream_fields import Entry, position_of
+from sockwave.adapters.redis.stream_fields import Entry
+from sockwave.adapters.streams.positions import position_of
 
-__all__ = ["PAGE", "is_whole", "read_entries", "read_new"]
-
-PAGE: Final = 500
-"""Entries that are asked for at once, where all from some place on are wanted."""
+__all__ = ["is_whole", "read_entries", "read_new"]
 
 
 def read_entries(reply: Any) -> list[Entry]:

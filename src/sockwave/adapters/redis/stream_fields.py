@@ -8,7 +8,6 @@ written twice is told from the next one; servers in JavaScript do not look at it
 from __future__ import annotations
 
 import binascii
-import re
 import struct
 from dataclasses import dataclass, field
 from math import fmod
@@ -29,59 +28,10 @@ if TYPE_CHECKING:
 
     from sockwave.types import NamespaceName
 
-__all__ = [
-    "Entry",
-    "encode_fields",
-    "entry_id",
-    "is_durable",
-    "position_of",
-    "stream_of",
-]
-
-_DURABLE: Final = frozenset(
-    {
-        MessageType.BROADCAST,
-        MessageType.SOCKETS_JOIN,
-        MessageType.SOCKETS_LEAVE,
-        MessageType.DISCONNECT_SOCKETS,
-        # Ours: it must not overtake what was sent before it, which would be taken for late.
-        MessageType.ADAPTER_CLOSE,
-    }
-)
+__all__ = ["Entry", "encode_fields", "stream_of"]
 
 _MAY_BE_BINARY: Final = frozenset({3, 8, 9, 10, 12})
 """Types whose data the reference looks into for binary; others are always JSON."""
-
-_ID: Final = re.compile(r"([0-9]{1,20})-([0-9]{1,20})", re.ASCII)
-_PART: Final = 2**64
-
-
-def is_durable(message: Message) -> bool:
-    """Whether a message goes into the stream; all others go by pub/sub, and may be lost."""
-    return message.type in _DURABLE and "requestId" not in message.data
-
-
-# --- ids of entries -------------------------------------------------------------------------------
-
-
-def position_of(id_: str | bytes) -> int | None:
-    """The id of an entry as a number: the order is the same, and the next possible id is one more.
-
-    Returns:
-        None for what is no id.
-    """
-    text = id_.decode("ascii", "replace") if isinstance(id_, bytes) else id_
-    parts = _ID.fullmatch(text)
-    if parts is None:
-        return None
-    time, sequence = int(parts[1]), int(parts[2])
-    return time * _PART + sequence if time < _PART and sequence < _PART else None
-
-
-def entry_id(position: int) -> str:
-    """The id of an entry, as `position_of` has read it."""
-    return f"{position // _PART}-{position % _PART}"
-
 
 # --- streams --------------------------------------------------------------------------------------
 

@@ -16,21 +16,20 @@ from typing import TYPE_CHECKING, Final
 
 from sockwave.adapters.redis.lines import Line, LineUser
 from sockwave.adapters.redis.stream_entries import read_entries, read_new
-from sockwave.adapters.redis.stream_fields import Entry, entry_id
+from sockwave.adapters.streams.doubles import Doubles
+from sockwave.adapters.streams.positions import entry_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sockwave.adapters.redis.places import Place
+    from sockwave.adapters.redis.stream_fields import Entry
 
 __all__ = ["StreamReader"]
 
 BLOCK: Final = 1.5
 """Seconds that Redis waits for an entry: less than those after which a link takes a connection on
 which nothing comes for a dead one."""
-
-MOST_SENDERS: Final = 10_000
-"""Whose numbers are kept."""
 
 _logger: Final = logging.getLogger("sockwave.adapters")
 
@@ -66,7 +65,7 @@ class StreamReader(LineUser):
         self._read_count = read_count
         self._taken = taken
         self._has_gap = has_gap
-        self._numbers: dict[bytes, int] = {}
+        self._doubles = Doubles()
 
     async def prepare(self, line: Line) -> None:
         """Find the end: what comes from now on is read."""
@@ -106,15 +105,8 @@ class StreamReader(LineUser):
             )
 
     def _take(self, entry: Entry) -> None:
-        number = entry.number
-        if number is not None:
-            numbers, sender = self._numbers, entry.sender
-            last = numbers.pop(sender, -1)
-            numbers[sender] = max(last, number)  # and those heard last are forgotten last
-            if number <= last:
-                return
-            if len(numbers) > MOST_SENDERS:
-                del numbers[next(iter(numbers))]
+        if not self._doubles.is_new(entry.sender, entry.number):
+            return
         try:
             self._taken(entry)
         except Exception:

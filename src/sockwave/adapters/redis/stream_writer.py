@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sockwave.adapters.redis.lines import Command, Line, LineUser, RedisRefused
-from sockwave.adapters.redis.stream_entries import PAGE, read_entries
-from sockwave.adapters.redis.stream_fields import entry_id
+from sockwave.adapters.redis.stream_entries import read_entries
+from sockwave.adapters.streams.contract import PAGE
+from sockwave.adapters.streams.positions import entry_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sockwave.adapters.options import ClusterOptions
 from sockwave.adapters.redis.places import ClusterPlace, find_place
-from sockwave.adapters.redis.stream_cluster import StreamsAdapter
-from sockwave.adapters.redis.stream_driver import StreamSettings
-from sockwave.adapters.redis.stream_recovery import StreamRecoveryAdapter
-from sockwave.adapters.redis.stream_renewed import RenewedStreams
+from sockwave.adapters.redis.stream_driver import StreamsDriver, StreamSettings
+from sockwave.adapters.streams.cluster import StreamsAdapter
+from sockwave.adapters.streams.recovery import StreamRecoveryAdapter
+from sockwave.adapters.streams.renewed import RenewedStreams
 from sockwave.engine.core.option_checks import check_bool, check_integer
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ class RedisStreamsAdapter:
         place = find_place(redis)
         if isinstance(place, ClusterPlace) and use_sharded_pub_sub:
             raise TypeError("use_sharded_pub_sub with a Redis Cluster is not supported")
-        self._driver = RenewedStreams(place, settings)
+        make = partial(StreamsDriver, place, settings)
+        self._driver = RenewedStreams(make, StreamsDriver.capabilities)
 
     def __call__(self, namespace: RecoveringHost) -> StreamsAdapter:
         """Make the adapter of a namespace; the server does."""

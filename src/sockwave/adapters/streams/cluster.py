@@ -1,4 +1,4 @@
-"""The adapter of a namespace on Redis streams, where no connections are recovered."""
+"""The adapter of a namespace on a stream, where no connections are recovered."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sockwave.adapters.adapter import ClusterAdapter
 
 if TYPE_CHECKING:
     from sockwave.adapters.options import ClusterOptions
-    from sockwave.adapters.redis.stream_renewed import RenewedStreams
+    from sockwave.adapters.streams.contract import StreamCarrier
     from sockwave.socketio.core.cluster_contract import ClusterHost
 
 __all__ = ["StreamsAdapter"]
@@ -26,7 +26,7 @@ class StreamsAdapter(ClusterAdapter):
     def __init__(
         self,
         host: ClusterHost,
-        streams: RenewedStreams,
+        streams: StreamCarrier,
         options: ClusterOptions | None = None,
     ) -> None:
         ClusterAdapter.__init__(self, host, streams, options)

@@ -1,4 +1,4 @@
-"""Lost sockets as they are kept in Redis: base64 of msgpack, that servers in JavaScript read, too.
+"""Lost sockets as they are kept: base64 of msgpack, that servers in JavaScript read, too.
 
 What they know of one is its id, secret, rooms and data. Ours add a key, `sockwave`: in which room
 it was from which place in the stream to which, so that what it has missed is judged by the rooms
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.adapters.messages import decode_value, encode_value, rooms_of, text_of
-from sockwave.adapters.redis.stream_fields import entry_id, position_of
+from sockwave.adapters.streams.positions import entry_id, position_of
 from sockwave.errors import PacketError
 from sockwave.socketio.core.membership import Membership
 from sockwave.types import SocketId

@@ -1,9 +1,9 @@
 """Events by way of the stream: sockets here get them when this process reads them, with their
-offsets, in the order of the stream. What is done for recovery beyond that is in
-`stream_recovery.py`, which has the theory of both.
+offsets, in the order of the stream. What is done for recovery beyond that is in `recovery.py`,
+which has the theory of both.
 
 An event of this process goes to those who were meant when it was sent (`own_events.py`). Where it
-takes too long, because Redis cannot be reached or does not answer, they get it without an offset.
+takes too long, because the carrier is away or does not answer, they get it without an offset.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.adapters.cluster import Cluster
 from sockwave.adapters.local import LocalSockets
-from sockwave.adapters.redis.noting import NotingOutlet
-from sockwave.adapters.redis.own_events import Floors, OwnEvent, OwnEvents
-from sockwave.adapters.redis.stream_cluster import StreamsAdapter
-from sockwave.adapters.redis.stream_fields import entry_id, position_of
+from sockwave.adapters.streams.cluster import StreamsAdapter
+from sockwave.adapters.streams.noting import NotingOutlet
+from sockwave.adapters.streams.own_events import Floors, OwnEvent, OwnEvents
+from sockwave.adapters.streams.positions import entry_id, position_of
 from sockwave.errors import PacketError
 from sockwave.socketio.core.encoded_event import EncodedEvent
 
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
     from sockwave.adapters.options import ClusterOptions
     from sockwave.adapters.outlet import Outlet
-    from sockwave.adapters.redis.stream_fields import Entry
-    from sockwave.adapters.redis.stream_renewed import RenewedStreams
+    from sockwave.adapters.streams.contract import Entry, StreamCarrier
     from sockwave.socketio.core.acks import AckResult
     from sockwave.socketio.core.adapter import BroadcastOptions, LocalSocket
     from sockwave.socketio.core.cluster_contract import ClusterHost
@@ -51,7 +50,7 @@ class StreamDelivery(StreamsAdapter):
     def __init__(
         self,
         host: ClusterHost,
-        streams: RenewedStreams,
+        streams: StreamCarrier,
         options: ClusterOptions | None = None,
     ) -> None:
         StreamsAdapter.__init__(self, host, streams, options)
@@ -88,7 +87,7 @@ class StreamDelivery(StreamsAdapter):
         self._leaving.clear()
 
     def close(self) -> None:
-        """Say goodbye to the others, and forget everything; what is kept in Redis stays there."""
+        """Say goodbye to the others, and forget everything; what the carrier keeps stays there."""
         super().close()
         self._forget()
         self._members.clear()
@@ -159,7 +158,7 @@ class StreamDelivery(StreamsAdapter):
             self._patience = life.loop.call_later(HOLD, self._waited, life.loop)
 
     def _waited(self, loop: asyncio.AbstractEventLoop) -> None:
-        """What has waited for Redis for long enough is sent."""
+        """What has waited for long enough is sent."""
         self._patience = None
         for event in self._own:
             if event.since > loop.time() - HOLD / 2:
@@ -294,7 +293,7 @@ class StreamDelivery(StreamsAdapter):
         self._own.written(number, place)
 
     def entry_refused(self, number: int) -> None:
-        """Redis has not taken it."""
+        """The carrier has not taken it."""
         self._own.refused(number)
         for event in self._own.until(None):
             self._settle(event, None)

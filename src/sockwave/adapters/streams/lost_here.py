@@ -1,4 +1,4 @@
-"""Sockets that were lost at this process: their way into Redis, and which of them may come back."""
+"""Sockets that were lost at this process: their way to where they are kept, and who may return."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.adapters.floods import is_worth_a_line
-from sockwave.adapters.redis.stream_sessions import encode_session
+from sockwave.adapters.streams.sessions import encode_session
 from sockwave.errors import EncodeError
 
 if TYPE_CHECKING:
-    from sockwave.adapters.redis.stream_renewed import RenewedStreams
+    from sockwave.adapters.streams.contract import StreamCarrier
     from sockwave.socketio.core.membership import Membership
     from sockwave.socketio.core.recovery_contract import RecoveryMeans
     from sockwave.socketio.core.saved_session import SavedSession
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["LostHere"]
 
 LATEST: Final = 1_000
-"""Secrets of those lost last: what is kept of them may still be on its way to Redis."""
+"""Secrets of those lost last: what is kept of them may still be on its way."""
 
 _logger: Final = logging.getLogger("sockwave.adapters")
 
@@ -34,7 +34,7 @@ class LostHere:
     """
 
     def __init__(
-        self, namespace: NamespaceName, streams: RenewedStreams, means: RecoveryMeans
+        self, namespace: NamespaceName, streams: StreamCarrier, means: RecoveryMeans
     ) -> None:
         self._namespace = namespace
         self._streams = streams
@@ -70,7 +70,7 @@ class LostHere:
             self._not_saved(f"its data cannot be sent: {error}")
             return
         if not self._streams.latest.save(self._namespace, session.pid, text, left, self._saved):
-            self._not_saved("too much waits for Redis")
+            self._not_saved("too much waits to be sent")
             return
         self._lost.pop(session.id, None)
         self._lost[session.id] = session.connection, now + left
@@ -88,7 +88,7 @@ class LostHere:
 
     def _saved(self, reply: Any) -> None:
         if isinstance(reply, Exception):
-            self._not_saved(f"Redis says {reply}")
+            self._not_saved(f"the answer was {reply}")
 
     def _not_saved(self, why: str) -> None:
         self._unsaved += 1

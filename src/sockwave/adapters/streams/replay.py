@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.adapters.events import read_event
 from sockwave.adapters.messages import Message, MessageType, decode_options, rooms_of
-from sockwave.adapters.redis.stream_fields import entry_id
+from sockwave.adapters.streams.positions import entry_id
 from sockwave.errors import SockwaveError
 from sockwave.socketio.core.encoded_event import EncodedEvent
 from sockwave.socketio.core.membership import Membership
@@ -15,8 +15,8 @@ from sockwave.socketio.core.packet_log import LogEntry
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
-    from sockwave.adapters.redis.stream_fields import Entry
-    from sockwave.adapters.redis.stream_sessions import StoredSession
+    from sockwave.adapters.streams.contract import Entry
+    from sockwave.adapters.streams.sessions import StoredSession
     from sockwave.socketio.core.adapter import BroadcastOptions
     from sockwave.socketio.core.outgoing import EncodedPacket
     from sockwave.socketio.core.parser import Parser
@@ -87,6 +87,8 @@ class Replay:
         if entry.namespace != self._namespace:
             return
         if entry.number is not None:
+            if entry.number <= self.numbers.get(entry.sender, -1):
+                return  # it was written twice, as who reads the stream knows, too
             self.numbers[entry.sender] = entry.number
         try:
             message = entry.message()

@@ -1,19 +1,18 @@
-"""Finds lost sockets that are kept in Redis, and what their clients have missed."""
+"""Finds lost sockets that are kept by the carrier, and what their clients have missed."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from sockwave.adapters.redis.stream_entries import PAGE
-from sockwave.adapters.redis.stream_replay import Replay
-from sockwave.adapters.redis.stream_sessions import decode_session
+from sockwave.adapters.streams.replay import Replay
+from sockwave.adapters.streams.sessions import decode_session
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from sockwave.adapters.redis.stream_renewed import RenewedStreams
-    from sockwave.adapters.redis.stream_sessions import StoredSession
+    from sockwave.adapters.streams.contract import StreamCarrier
+    from sockwave.adapters.streams.sessions import StoredSession
     from sockwave.socketio.core.recovery_contract import RecoveringHost, RecoveryMeans
 
 __all__ = ["SessionFinder"]
@@ -35,7 +34,7 @@ class SessionFinder:
         means: Bounds, and the clock.
     """
 
-    def __init__(self, host: RecoveringHost, streams: RenewedStreams, means: RecoveryMeans) -> None:
+    def __init__(self, host: RecoveringHost, streams: StreamCarrier, means: RecoveryMeans) -> None:
         self._host = host
         self._streams = streams
         self._means = means
@@ -53,9 +52,9 @@ class SessionFinder:
             None if there is none, or some of what its client has missed may be gone.
 
         Raises:
-            OSError: Redis cannot be reached.
+            OSError: The carrier cannot be reached.
             PacketError: What is kept makes no sense.
-            RedisRefused: Redis does not tell.
+            StreamRefused: It does not tell.
         """
         streams, means, name = self._streams.latest, self._means, self._host.name
         taken = await streams.take(name, pid)
@@ -76,13 +75,15 @@ class SessionFinder:
             return None
         replay = Replay(session, name, self._host.parser, begin, lost_at)
         for _ in range(MOST_PAGES):
-            entries = await streams.entries(name, replay.upto + 1)
+            entries, is_all = await streams.entries(name, replay.upto + 1)
             for entry in entries:
                 replay.take(entry)
             if replay.is_over or replay.size > means.max_replay:
                 return None
-            if len(entries) < PAGE:
-                return session, replay
+            if is_all:
+                # What was there when it began may have been trimmed before it was read.
+                first = await streams.first(name)
+                return (session, replay) if first is None or first <= begin else None
         return None
 
     async def _begin_of(self, session: StoredSession, offset: int | None) -> int | None:
@@ -91,7 +92,7 @@ class SessionFinder:
         if member is None:  # of a server in JavaScript: the client's last event must be there
             if offset is None:
                 return None
-            entries = await streams.entries(name, offset, 1)
+            entries, _ = await streams.entries(name, offset, 1)
             return offset + 1 if entries and entries[0].position == offset else None
         if session.floor and (offset is None or offset < session.floor):
             return None

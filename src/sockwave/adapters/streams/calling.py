@@ -1,5 +1,5 @@
 """A client that comes to another process before its old one has noticed the loss: that one is asked
-to give it up, so that what is kept of it is in Redis.
+to give it up, so that it is kept where all can take it.
 
 Whoever has it ends it, keeps it, and says so, on the connection on which it was kept: who hears
 that finds it. Whoever does not have it says nothing.

@@ -1,15 +1,15 @@
-"""The adapter of a namespace on Redis streams whose lost sockets come back to any process.
+"""The adapter of a namespace on a stream whose lost sockets come back to any process.
 
 Theory. The stream is the log: the id of an entry is the offset of its event. Everybody gets an
-event when this process reads it from the stream, its own ones too (`stream_delivery.py`), so the
-order of offsets is the order in which a client gets them, and what is behind its last one is what
-it has missed. A lost socket is kept in Redis, with the rooms that it was in by place in the stream
-(`stream_sessions.py`). Whoever takes it out reads the stream from its client's offset on, and then
-hears, until it is let in, what this process reads (`stream_replay.py`). What was read of the stream
-for the replay, and is read by this process only afterwards, it gets once.
+event when this process reads it from the stream, its own ones too (`delivery.py`), so the order of
+offsets is the order in which a client gets them, and what is behind its last one is what it has
+missed. A lost socket is kept beside it, with the rooms that it was in by place in the stream
+(`sessions.py`). Whoever takes it out reads the stream from its client's offset on, and then hears,
+until it is let in, what this process reads (`replay.py`). What was read of the stream for the
+replay, and is read by this process only afterwards, it gets once.
 
-While Redis cannot be reached sockets here get events of this process at once, without an offset;
-the stream has them when Redis is back.
+While the stream is away sockets here get events of this process at once, without an offset; the
+stream has them when it is back.
 
 What must never happen: an event twice; a gap that is not noticed; a socket at two places.
 """
@@ -25,13 +25,13 @@ from typing import TYPE_CHECKING, Final
 from sockwave.adapters.adapter import JOIN_LOOK
 from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.messages import MessageType
-from sockwave.adapters.redis.calling import Calling
-from sockwave.adapters.redis.lines import RedisRefused
-from sockwave.adapters.redis.lost_here import LostHere
-from sockwave.adapters.redis.stream_delivery import StreamDelivery
-from sockwave.adapters.redis.stream_fields import position_of
-from sockwave.adapters.redis.stream_finding import SessionFinder
-from sockwave.adapters.redis.stream_replay import is_meant
+from sockwave.adapters.streams.calling import Calling
+from sockwave.adapters.streams.contract import StreamRefused
+from sockwave.adapters.streams.delivery import StreamDelivery
+from sockwave.adapters.streams.finding import SessionFinder
+from sockwave.adapters.streams.lost_here import LostHere
+from sockwave.adapters.streams.positions import position_of
+from sockwave.adapters.streams.replay import is_meant
 from sockwave.errors import PacketError
 from sockwave.socketio.core.adapter import BroadcastOptions
 from sockwave.socketio.core.membership import Membership
@@ -43,10 +43,9 @@ if TYPE_CHECKING:
     from sockwave.adapters.life import Life
     from sockwave.adapters.messages import Message
     from sockwave.adapters.options import ClusterOptions
-    from sockwave.adapters.redis.stream_fields import Entry
-    from sockwave.adapters.redis.stream_renewed import RenewedStreams
-    from sockwave.adapters.redis.stream_replay import Replay
-    from sockwave.adapters.redis.stream_sessions import StoredSession
+    from sockwave.adapters.streams.contract import Entry, StreamCarrier
+    from sockwave.adapters.streams.replay import Replay
+    from sockwave.adapters.streams.sessions import StoredSession
     from sockwave.socketio.core.outgoing import EncodedPacket
     from sockwave.socketio.core.recovery_contract import RecoveringHost, RecoveryMeans
     from sockwave.types import Room, SocketId
@@ -81,7 +80,7 @@ class StreamRecoveryAdapter(StreamDelivery):
     def __init__(
         self,
         host: RecoveringHost,
-        streams: RenewedStreams,
+        streams: StreamCarrier,
         means: RecoveryMeans,
         options: ClusterOptions | None = None,
     ) -> None:
@@ -100,7 +99,7 @@ class StreamRecoveryAdapter(StreamDelivery):
         self._returning.clear()
 
     def close(self) -> None:
-        """Say goodbye to the others, and forget everything; what is kept in Redis stays there."""
+        """Say goodbye to the others, and forget everything; what the carrier keeps stays there."""
         super().close()
         self._lost.clear()
 
@@ -149,7 +148,7 @@ class StreamRecoveryAdapter(StreamDelivery):
         self._members[id_] = Membership(id_, self._table.of(id_), self._position + 1)
 
     def save(self, session: SavedSession) -> None:
-        """Keep a lost socket in Redis."""
+        """Keep a lost socket."""
         id_ = session.id
         replay = self._returning.pop(id_, None)
         member = self._members.pop(id_, None)
@@ -187,7 +186,7 @@ class StreamRecoveryAdapter(StreamDelivery):
     # --- and come back ----------------------------------------------------------------------------
 
     def restore(self, pid: str, offset: str | None) -> Awaitable[SavedSession | None] | None:
-        """Take a session out of Redis, with what its client has missed."""
+        """Take a session out, with what its client has missed."""
         place = None if offset is None else position_of(offset)
         life = self._alive()
         if life is None or _SECRET.fullmatch(pid) is None or (offset is not None and place is None):
@@ -206,7 +205,7 @@ class StreamRecoveryAdapter(StreamDelivery):
                 return None
             # What this process has read since the stream was read for this one.
             return self._come_back(*found, pid, entries)
-        except (OSError, RedisRefused) as error:
+        except (OSError, StreamRefused) as error:
             self._not_found(f"it cannot be looked for: {error!r}")
         except PacketError as error:
             self._not_found(f"it makes no sense: {error.detail}")
@@ -217,7 +216,7 @@ class StreamRecoveryAdapter(StreamDelivery):
     def _not_found(self, why: str) -> None:
         self._unfound += 1
         if is_worth_a_line(self._unfound):
-            _logger.warning("session %d in Redis was not found: %s", self._unfound, why)
+            _logger.warning("session %d was not found: %s", self._unfound, why)
 
     async def _call(self, life: Life, pid: str) -> bool:
         """Ask the others for a client that has come here before they have noticed its loss."""

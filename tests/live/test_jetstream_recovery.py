@@ -1,0 +1,291 @@
+"""Clients that come back to any server at a NATS with streams: each event once, and in order."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from nats import connect as connect_to_nats
+
+from sockwave import Recovery, Server
+from sockwave.adapters import JetStream, NatsAdapter
+from sockwave.adapters.streams.positions import position_of
+from sockwave.testing import FaultProxy
+from tests.adapters.redis.test_stream_recovery import Page
+from tests.live.engines import Nats
+from tests.live.test_jetstream import PATIENCE, ask, is_kept, kept, make_server
+from tests.live.test_redis_streams import joined, read
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pytestmark = pytest.mark.live
+
+SESSIONS = "sockwave-sessions"
+
+
+@asynccontextmanager
+async def cluster(
+    nats: Nats, count: int, recovery: Recovery | bool = True, **options: Any
+) -> AsyncIterator[list[Server]]:
+    """Servers that know each other, none of whose clients is kept."""
+    ours = [make_server(nats.url, recovery, **options) for _ in range(count)]
+    try:
+        await joined(ours)
+        yield ours
+    finally:
+        for io in ours:
+            await io.close()
+
+
+async def lose(nats: Nats, page: Page) -> None:
+    """Let the connection of a client end, until it is kept."""
+    await page.lose()
+    await kept(nats, page.auth["pid"])
+
+
+async def test_client_comes_back_to_another_server_and_to_its_own() -> None:
+    with Nats() as nats:
+        async with cluster(nats, 2) as (a, b):
+            ada = Page()
+            await ada.connect(a)
+            a.emit("first")
+            await ada.got(["first"])
+            for home in (b, a, a, b):
+                await lose(nats, ada)
+                ada.events.clear()
+                a.to("room").emit("missed", 1)
+                b.volatile.emit("volatile")
+                b.to("elsewhere").emit("not for it")
+                b.except_("room").emit("not for it either")
+                await read([a, b])
+                b.emit("missed", 2, b"\x02")
+                assert await ada.connect(home)
+                home.emit("after")
+                await ada.got(["missed", 1], ["missed", 2, b"\x02"], ["after"])
+                (socket,) = home.sockets.values()
+                assert socket.recovered
+                assert socket.rooms == {socket.id, "room"}
+            places = [position_of(offset) or 0 for offset in ada.offsets]
+            assert places == sorted(places)
+            assert not await is_kept(nats, ada.auth["pid"]), "a session is used up"
+
+
+async def test_client_of_a_server_that_is_restarted_comes_back_to_the_next_one() -> None:
+    with Nats() as nats:
+        ada = Page()
+        async with cluster(nats, 1) as (before,):
+            await ada.connect(before)
+            before.emit("first")
+            await ada.got(["first"])
+        await lose(nats, ada)
+        async with cluster(nats, 1) as (after,):
+            after.emit("second")
+            assert await ada.connect(after)
+            await ada.got(["first"], ["second"])
+            await ada.lose()
+
+
+async def test_session_is_given_to_one_of_two_who_come_at_the_same_time() -> None:
+    with Nats() as nats:
+        async with cluster(nats, 2) as (a, b):
+            for _ in range(8):
+                ada, thief = Page(), Page()
+                await ada.connect(a)
+                await lose(nats, ada)
+                thief.auth, thief.sid = dict(ada.auth), ada.sid
+                outcomes = await asyncio.gather(
+                    ada.connect(b), thief.connect(a), return_exceptions=True
+                )
+                # Who comes a little later may have it of the other, who is out then.
+                assert True in outcomes
+                assert sum(ada.sid in io.sockets for io in (a, b)) <= 1
+                for page in (ada, thief):
+                    await page.lose()
+
+
+async def test_client_that_changes_servers_before_its_loss_was_noticed_is_recovered() -> None:
+    with Nats() as nats:
+        async with cluster(nats, 2) as (a, b):
+            ada, same = Page(), Page()
+            await ada.connect(a)
+            a.emit("first")
+            await ada.got(["first"])
+            same.auth, same.sid = dict(ada.auth), ada.sid
+            assert await same.connect(b)
+            b.emit("second")
+            await same.got(["second"])
+            assert len(a.sockets) == 0
+            await same.lose()
+            await ada.lose()
+
+
+async def test_what_is_decided_while_a_client_is_away_holds() -> None:
+    with Nats() as nats:
+        async with cluster(nats, 2) as (a, b):
+            pages = [Page() for _ in range(3)]
+            for page in pages:
+                await page.connect(a)
+            gone, moved, other = pages
+            for page in pages:
+                await lose(nats, page)
+            b.in_(str(gone.sid)).disconnect_sockets()
+            b.in_(str(moved.sid)).sockets_leave("room")
+            b.in_(str(moved.sid)).sockets_join("new")
+            b.to("room").emit("room")
+            b.to("new").emit("new")
+            await read([a, b])
+            assert not await gone.connect(a)
+            assert await moved.connect(a)
+            assert await other.connect(b)
+            await moved.got(["new"])
+            await other.got(["room"])
+            for page in pages:
+                await page.lose()
+
+
+async def test_client_whose_events_were_trimmed_is_a_new_one() -> None:
+    with Nats() as nats:
+        async with cluster(nats, 1, jetstream=JetStream(max_bytes=200_000)) as (io,):
+            ada = Page()
+            await ada.connect(io)
+            io.emit("first")
+            await ada.got(["first"])
+            await lose(nats, ada)
+            for number in range(50):
+                io.to("room").emit("missed", number, "x" * 10_000)
+            await read([io])
+            assert not await ada.connect(io)
+            assert ada.events == [["first"]]
+            await ada.lose()
+
+
+async def test_client_that_was_away_for_too_long_is_a_new_one() -> None:
+    with Nats() as nats:
+        recovery = Recovery(max_disconnection_duration=0.3)
+        async with cluster(nats, 1, recovery) as (io,):
+            ada = Page()
+            await ada.connect(io)
+            await lose(nats, ada)
+            async with asyncio.timeout(PATIENCE):  # NATS forgets it by itself
+                while await is_kept(nats, ada.auth["pid"]):
+                    await asyncio.sleep(0.05)
+            assert not await ada.connect(io)
+            await ada.lose()
+        info = await ask(nats, f"STREAM.INFO.{SESSIONS}")
+        assert info["config"]["max_age"] == 1_300_000_000
+
+
+async def test_clients_are_served_while_nats_is_away_and_recovered_when_it_is_back() -> None:
+    with Nats() as nats:
+        async with cluster(nats, 2) as (a, b):
+            ada = Page()
+            await ada.connect(a)
+            a.emit("before")
+            await ada.got(["before"])
+            await asyncio.to_thread(nats.stop)
+            a.emit("meanwhile")
+            b.emit("from afar")
+            await ada.got(["before"], ["meanwhile"])
+            await asyncio.to_thread(nats.start)
+            await ada.got(["before"], ["meanwhile"], ["from afar"])
+            a.emit("back")
+            await ada.has(["back"])
+            await lose(nats, ada)
+            b.emit("missed")
+            assert await ada.connect(b)
+            await ada.has(["missed"])
+            assert len(ada.events) == 5
+            await ada.lose()
+
+
+async def test_streams_in_memory_that_are_gone_make_new_clients() -> None:
+    """Sequence numbers begin anew, and none of them is taken for one of before."""
+    with Nats() as nats:
+        options = JetStream(max_bytes=1_000_000, storage="memory")
+        async with cluster(nats, 2, jetstream=options) as (a, b):
+            ada, bob = Page(), Page()
+            await ada.connect(a)
+            await bob.connect(a)
+            for number in range(5):
+                a.emit("before", number)
+            await bob.has(["before", 4])
+            await lose(nats, ada)
+            await asyncio.to_thread(nats.restart)
+            for number in range(10):
+                b.emit("after", number)
+            await bob.has(["after", 9])
+            assert not await ada.connect(b)
+            await bob.lose()
+            assert not await bob.connect(b), "what was lost with the stream may have been for it"
+            assert any("another one than before" in what for what in map(str, a.cluster.errors))
+            await ada.lose()
+            await bob.lose()
+
+
+async def test_stream_that_has_lost_its_end_makes_new_clients() -> None:
+    """As after a crash of the machine of NATS: numbers are used again, for other events."""
+    with Nats() as nats:
+        async with cluster(nats, 2) as (a, b):
+            ada = Page()
+            await ada.connect(a)
+            a.emit("kept")
+            await ada.got(["kept"])
+            await asyncio.to_thread(nats.stop)
+            streams, copy = nats.directory / "streams", nats.directory / "copy"
+            shutil.copytree(streams, copy)
+            await asyncio.to_thread(nats.start)
+            await read([a, b])
+            a.emit("forgotten")
+            await ada.has(["forgotten"])
+            await asyncio.to_thread(nats.stop)
+            shutil.rmtree(streams)
+            copy.rename(streams)
+            await asyncio.to_thread(nats.start)
+            b.emit("other")
+            await ada.has(["other"])
+            assert any("lacks its end" in str(what) for what in a.cluster.errors)
+            await ada.lose()
+            assert not await ada.connect(b)
+            await ada.lose()
+
+
+async def test_client_of_nats_of_the_users_own_is_used() -> None:
+    with Nats() as nats:
+        async with FaultProxy("127.0.0.1", nats.port) as proxy:
+            given = [
+                await connect_to_nats(
+                    f"nats://127.0.0.1:{proxy.port}",
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=0.05,
+                )
+                for _ in range(2)
+            ]
+            ours = [
+                Server(adapter=NatsAdapter(client, jetstream=True), connection_state_recovery=True)
+                for client in given
+            ]
+            await joined(ours)
+            a, b = ours
+            ada = Page()
+            await ada.connect(a)
+            for number in range(5):
+                b.emit("news", number)
+                await ada.has(["news", number])
+                proxy.cut()
+                b.emit("more", number)
+                await ada.has(["more", number])
+            await lose(nats, ada)
+            b.emit("missed")
+            assert await ada.connect(b)
+            await ada.has(["missed"])
+            assert len(ada.events) == 11
+            await ada.lose()
+            for io in ours:
+                await io.close()
+            for client in given:
+                assert client.is_connected, "it is the user's"
+                await client.close()
