@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
-
 from sockwave.adapters.messages import encode_message
 from sockwave.adapters.postgres.source import FAILURES, source_of
 from sockwave.adapters.postgres.statements import Statements
@@ -56,8 +54,7 @@ class PostgresEngine:
                 payloads = await self._statements.insert(connection, [encoded])
                 await self._statements.notify(connection, [encoded.channel], payloads)
             except FAILURES as error:
-                if not isinstance(error, asyncpg.PostgresError):
-                    await self._disconnect()
+                await self._disconnect()  # another server may take it, and the table may be gone
                 cause = FailureCause.TIMEOUT if isinstance(error, TimeoutError) else _cause(error)
                 raise TransportError("PostgreSQL", details=str(error), cause=cause) from error
             except asyncio.CancelledError:
@@ -72,6 +69,7 @@ class PostgresEngine:
         return self._connection
 
     async def _disconnect(self) -> None:
+        self._is_prepared = False
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
