@@ -29,6 +29,9 @@ BLOCK: Final = 1.5
 """Seconds that Redis waits for an entry: less than those after which a link takes a connection on
 which nothing comes for a dead one."""
 
+FAR: Final = 2**20
+"""By so much no double is behind what was written after it: the number before was a lie."""
+
 MOST_SENDERS: Final = 10_000
 """Whose numbers are kept."""
 
@@ -110,8 +113,9 @@ class StreamReader(LineUser):
         if number is not None:
             numbers, sender = self._numbers, entry.sender
             last = numbers.pop(sender, -1)
-            numbers[sender] = max(last, number)  # and those heard last are forgotten last
-            if number <= last:
+            is_double = last - FAR < number <= last
+            numbers[sender] = last if is_double else number  # those heard last are forgotten last
+            if is_double:
                 return
             if len(numbers) > MOST_SENDERS:
                 del numbers[next(iter(numbers))]
