@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ANONYMOUS",
     "EMITTER",
+    "MAX_MESSAGE",
     "Message",
     "MessageType",
     "decode_message",
