@@ -922,3 +922,52 @@ def test_carrier_that_mixes_messages_up_loses_none(network: Network) -> None:
         a.emit("mixed")
     network.run(5)
     assert (b.failures, len(b.events("B1"))) == ([], 20)
+
+
+# --- somebody speaks in the name of another -------------------------------------------------------
+
+
+def test_goodbye_that_somebody_else_has_said_is_undone_by_heartbeats(
+    network: Network, nodes: list[Node]
+) -> None:
+    a, _, c = nodes
+    a.message_received(encode_message(Message(MessageType.ADAPTER_CLOSE, {}, "C", "/")))
+    assert a.sees == ["B"]
+    network.run(12)  # more than two heartbeats
+    assert sorted(a.sees) == ["B", "C"]
+    c.emit("x", to("r"))
+    a.emit("y", to("s"))
+    network.run(0.1)
+    assert (a.events("a1"), c.events("c1")) == (["x"], ["y"])
+
+
+def test_numbers_that_somebody_else_has_used_silence_nobody_for_long(
+    network: Network, nodes: list[Node]
+) -> None:
+    a, b, _ = nodes
+    forged = Message(MessageType.HEARTBEAT, {}, "B", "/", number=10**18, sequence=10**18)
+    a.message_received(encode_message(forged))
+    network.run(6)
+    b.emit("x", to("r"))
+    network.run(0.1)
+    assert a.events("a1") == ["x"]
+
+
+def test_rooms_that_somebody_else_has_told_are_asked_for_at_the_next_heartbeat(
+    network: Network, nodes: list[Node]
+) -> None:
+    a, b, _ = nodes
+    told = {"version": 10**9, "rooms": []}
+    a.message_received(encode_message(Message(MessageType.INTEREST, told, "B", "/")))
+    network.run(6)
+    a.emit("x", to("r"))
+    network.run(0.1)
+    assert b.events("b1") == ["x"]
+
+
+@pytest.mark.parametrize("type_", [0, -1, -(10**9)])
+def test_types_below_those_there_are_are_no_heartbeats(nodes: list[Node], type_: int) -> None:
+    a = nodes[0]
+    own = {"sockwave": {"version": "no number"}}
+    a.message_received(encode_message(Message(type_, own, "B", "/")))
+    assert (a.cluster.dropped, a.sees) == (0, ["B", "C"])

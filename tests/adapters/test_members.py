@@ -37,25 +37,25 @@ def test_member_that_comes_back_is_remembered() -> None:
     assert members.add("A", 0.0).numbers.is_new(7)
     assert members.remove("A", for_good=False) is not None
     assert "A" not in members
-    assert not members.has_closed("A")
+    assert members.closed_at("A") is None
     assert not members.add("A", 5.0).numbers.is_new(7)
 
 
 def test_member_that_has_said_goodbye_is_known_to_be_gone() -> None:
     members = Members(10)
     members.add("A", 0.0)
-    members.remove("A", for_good=True)
-    assert members.remove("B", for_good=True) is None
-    assert members.has_closed("A")
-    assert members.has_closed("B")
+    members.remove("A", for_good=True, now=3)
+    assert members.remove("B", for_good=True, now=4.5) is None
+    assert members.closed_at("A") == 3
+    assert members.closed_at("B") == 4.5
 
 
 def test_memory_of_those_who_were_there_is_bounded() -> None:
     members = Members(10)
     for number in range(MAX_DEPARTED + 5):
         members.remove(str(number), for_good=True)
-    assert not members.has_closed("4")
-    assert members.has_closed("5")
+    assert members.closed_at("4") is None
+    assert members.closed_at("5") == 0
 
 
 def test_silence_is_counted_from_the_last_message() -> None:
@@ -63,3 +63,23 @@ def test_silence_is_counted_from_the_last_message() -> None:
     members.add("A", 0.0).seen = 8.0
     members.add("B", 3.0)
     assert [member.id for member in members.silent_since(5.0)] == ["B"]
+
+
+def test_numbers_that_were_not_its_own_are_forgotten_at_its_next_heartbeat() -> None:
+    member = Members(10).add("A", 0.0)
+    assert not member.has_had(5, is_beat=False)
+    assert not member.has_had(10**9, is_beat=False)
+    assert member.has_had(6, is_beat=False)
+    assert not member.has_had(7, is_beat=True)
+    assert not member.has_had(8, is_beat=False)
+    assert member.has_had(8, is_beat=False)
+    assert member.has_had(8, is_beat=True)
+
+
+def test_sequence_that_was_not_its_own_hides_no_loss_for_ever() -> None:
+    member = Members(10).add("A", 0.0)
+    assert member.missed(5) == 0
+    assert member.missed(10**9) == 10**9 - 6
+    assert member.missed(6) == 0
+    assert member.missed(9) == 2
+    assert member.missed(8) == 0

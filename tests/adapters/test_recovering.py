@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sockwave.adapters import Capabilities
+from sockwave.adapters.messages import Message, MessageType, encode_message
 from sockwave.socketio.core.adapter import BroadcastOptions
 from tests.adapters.recovering import Client, ServerSocket, World
 from tests.support.patient_loop import run
@@ -83,6 +84,41 @@ def test_what_a_process_kept_is_not_lost_with_it(how: str) -> None:
             world.emit(process, to("r"))
 
     run(scenario())
+
+
+MEANT = {"rooms": ["r"], "except": []}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"opts": 7},
+        {"opts": MEANT},
+        {"opts": MEANT, "owners": 7, "text": 7},
+        {"opts": MEANT, "text": '["forged"', "bin": 7},
+        {"opts": MEANT, "text": '["forged"]', "bin": ["x"], "messages": 7},
+    ],
+)
+def test_message_that_makes_no_sense_costs_nobody_its_recovery(
+    data: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        world, client = await world_of()
+        world.cut(client, 0, is_noticed=True)
+        world.emit(world.processes[2], to("r"))
+        await world.settle()
+        first, second, third = world.processes
+        for hearer, liar in ((second, third), (third, second)):  # one of them has the copy
+            assert liar.adapter.id is not None
+            lie = Message(MessageType.ENCODED_BROADCAST, data, liar.adapter.id, "/")
+            hearer.adapter.message_received(encode_message(lie))
+        first.close()
+        await world.settle()
+        assert await world.come_back(client, third)
+        world.check()
+
+    run(scenario())
+    assert "internal error" not in caplog.text
 
 
 def test_who_may_have_missed_something_is_a_new_client() -> None:

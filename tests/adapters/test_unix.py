@@ -134,19 +134,24 @@ def test_adapters_of_several_namespaces_start_it_once(tmp_path: Path) -> None:
 def test_process_that_does_not_read_loses_messages_and_holds_nobody_up(tmp_path: Path) -> None:
     async def play() -> None:
         one, two = (UnixDriver(str(tmp_path / "bus"), max_backlog=1_000_000) for _ in range(2))
-        ear, other = Ear(), Ear()
+        ear, elsewhere, other = Ear(), Ear(), Ear()
         await one.start()
         await one.subscribe("/", "one", ear)
+        await one.subscribe("/admin", "admin", elsewhere)
         await two.start()
         await two.subscribe("/", "two", other)
         await until(lambda: one._others)
+        await two.subscribe("/admin", "more", Ear())
         for _ in range(100):
             one.publish("/", bytes(100_000))  # within one turn of the loop nobody reads
+        for _ in range(5):
+            one.publish("/admin", bytes(100_000))
         assert one.dropped > 50
         await until(lambda: ear.lost)
         assert len(ear.lost) == 1
         assert "does not read" in ear.lost[0]
-        await until(lambda: len(other.heard) == 100 - one.dropped)
+        assert elsewhere.lost == ear.lost, "who listens there has to know, too"
+        await until(lambda: len(other.heard) == 105 - one.dropped)
         one.publish("/", b"later")
         await until(lambda: other.heard[-1] == b"later")
         await one.aclose()

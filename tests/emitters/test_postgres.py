@@ -108,6 +108,28 @@ def test_failure_is_told_and_not_tried_again(monkeypatch: pytest.MonkeyPatch) ->
     run(monkeypatch, test)
 
 
+def test_refused_event_is_followed_by_one_on_another_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a fail-over the old server may be there still, and take nothing any more."""
+
+    async def test(server: FakePostgres, emitter: PostgresEmitter) -> None:
+        await emitter.emit("large", "y" * 9_000)
+        (before,) = server.connections
+        server.refusals = [asyncpg.ReadOnlySQLTransactionError("cannot execute NOTIFY")]
+        with pytest.raises(TransportError, match="cannot execute NOTIFY"):
+            await emitter.emit("a")
+        server.failure = asyncpg.TargetServerAttributeNotMatched("no host is a primary")
+        with pytest.raises(TransportError, match="no host is a primary"):
+            await emitter.emit("b")
+        server.failure, server.has_table = None, False
+        await emitter.emit("large", "y" * 9_000)
+        assert server.connections != [before]
+        assert len(server.sent) == 2
+
+    run(monkeypatch, test)
+
+
 def test_mistakes_are_told_at_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(server: FakePostgres, emitter: PostgresEmitter) -> None:
         with pytest.raises(EncodeError):

@@ -75,7 +75,7 @@ _logger: Final = logging.getLogger("sockwave.adapters")
 
 def _is_sign(message: Message) -> bool:
     """Whether it is a heartbeat of a member of ours."""
-    return message.type <= MessageType.HEARTBEAT and isinstance(message.data.get(OWN_KEY), dict)
+    return message.type in _OWN_BEATS and isinstance(message.data.get(OWN_KEY), dict)
 
 
 def random_id() -> str:
@@ -364,21 +364,22 @@ class Cluster(Asking):
         if sender == ANONYMOUS:
             self._responses.received(message)
             return
-        if self._members.has_closed(sender):
-            return
+        closed, is_beat = self._members.closed_at(sender), type_ in _OWN_BEATS
+        if closed is not None and not (is_beat and now - closed > self._options.heartbeat_interval):
+            return  # a heartbeat so late shows that it has not closed: somebody has said so for it
         if type_ == MessageType.ADAPTER_CLOSE:
-            self._remove(sender, for_good=True, has_ended=True)
+            self._remove(sender, for_good=True, has_ended=True, now=now)
             return
         member = self._heard(message, now)
         if member is not None:
-            if message.number is not None and not member.numbers.is_new(message.number):
+            if message.number is not None and member.has_had(message.number, is_beat=is_beat):
                 return
             if message.sequence is not None and self._out.is_ordered:
                 self._follow(member, message.sequence, now)
             if type_ in (_BEATS if member.interest is None else _OWN_BEATS):
                 member.lateness = max(now - member.beat - self._options.heartbeat_interval, 0.0)
                 member.beat = now
-            if type_ <= MessageType.HEARTBEAT:
+            if is_beat:
                 self._sign_received(member, message, now)
             elif type_ == MessageType.INTEREST:
                 self._interest_received(member, message.data, now)
@@ -429,7 +430,9 @@ class Cluster(Asking):
                 member.interest = PeerInterest()
             kind = parser_kind(self._local.parser)
             member.encodes_alike = bool(kind) and own.get("parser") == kind
-            if not member.interest.is_at(number_of(own, "interest")):
+            version = number_of(own, "interest")
+            is_lie = self._out.is_ordered and member.interest.is_beyond(version)
+            if is_lie or not member.interest.is_at(version):
                 self._ask_for_rooms(member, now)
             if self.keeper is not None:
                 self.keeper.member_signed(member, own)
@@ -455,8 +458,10 @@ class Cluster(Asking):
             member.asked = now
             self._router.respond(MessageType.INTEREST_WANTED, {}, member.id)
 
-    def _remove(self, id_: str, *, for_good: bool, has_ended: bool = False) -> None:
-        member = self._members.remove(id_, for_good=for_good)
+    def _remove(
+        self, id_: str, *, for_good: bool, has_ended: bool = False, now: float = 0.0
+    ) -> None:
+        member = self._members.remove(id_, for_good=for_good, now=now)
         if member is None:
             return
         for mirror in member.mirrors if has_ended else ():

@@ -222,6 +222,10 @@ class PeerInterest:
             self._version = 0  # what everybody begins with: there is nothing to be asked for
         return self._version is not None and self._version >= version
 
+    def is_beyond(self, version: int) -> bool:
+        """Whether a later version is known than the process says to have: it has not told it."""
+        return self._version is not None and self._version > version
+
     def told(self, data: dict[str, Any]) -> bool:
         """Take what it tells.
 

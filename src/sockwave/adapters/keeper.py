@@ -212,7 +212,7 @@ class RecoveryKeeper:
         self._returns.heard(message)
         owners = message.data.get("owners")
         for replica in self._replicas.values():
-            if owners is None or replica.owner in owners:
+            if not isinstance(owners, list) or replica.owner in owners:
                 replica.waiting.add(message)
 
     # --- clients that come back -------------------------------------------------------------------

@@ -29,6 +29,10 @@ class SeenNumbers:
         self._top = -1
         self._seen = 0  # a bit for each of the last numbers, the lowest for the highest number
 
+    def is_far_behind(self, number: int) -> bool:
+        """Whether it is so old that nobody can tell whether it was here."""
+        return number <= self._top - WINDOW
+
     def is_new(self, number: int) -> bool:
         """Whether it is here for the first time; from now on it was here."""
         ahead = number - self._top
@@ -83,9 +87,25 @@ class Member:
     sequence: int | None = None
     untold: int = 0
 
+    def has_had(self, number: int, *, is_beat: bool) -> bool:
+        """Whether its message of a number was here; from now on it was.
+
+        Numbers in its name that were not its own would silence it: heartbeats, which nobody sends
+        twice, say where it is.
+        """
+        if self.numbers.is_new(number):
+            return False
+        if not is_beat or not self.numbers.is_far_behind(number):
+            return True
+        self.numbers = SeenNumbers()
+        return not self.numbers.is_new(number)
+
     def missed(self, sequence: int) -> int:
         """How many of its messages to everybody should have come before this one, and have not."""
-        last, self.sequence = self.sequence, max(sequence, self.sequence or 0)
+        last = self.sequence
+        if last is not None and sequence + WINDOW < last:
+            last = None  # the last one was a lie: nobody counts backwards
+        self.sequence = max(sequence, last or 0)
         return 0 if last is None else max(sequence - last - 1, 0)
 
 
@@ -99,8 +119,8 @@ class Members:
     def __init__(self, most: int) -> None:
         self._most = most
         self._here: dict[str, Member] = {}
-        # Numbers of those that were silent for too long; None for those that have said goodbye.
-        self._departed: dict[str, SeenNumbers | None] = {}
+        # Numbers of those that were silent for too long; the time for those that have said goodbye.
+        self._departed: dict[str, SeenNumbers | float] = {}
 
     def __len__(self) -> int:
         return len(self._here)
@@ -115,9 +135,10 @@ class Members:
         """One that is there."""
         return self._here.get(id_)
 
-    def has_closed(self, id_: str) -> bool:
-        """Whether it has said goodbye: what comes from it still is late."""
-        return id_ in self._departed and self._departed[id_] is None
+    def closed_at(self, id_: str) -> float | None:
+        """When it has said goodbye, or somebody in its name; None if nobody has."""
+        when = self._departed.get(id_)
+        return None if isinstance(when, SeenNumbers) else when
 
     @property
     def is_full(self) -> bool:
@@ -128,20 +149,21 @@ class Members:
         """One is heard for the first time, or again after a silence."""
         member = self._here[id_] = Member(id_, now, now, now)
         numbers = self._departed.pop(id_, None)
-        if numbers is not None:
+        if isinstance(numbers, SeenNumbers):
             member.numbers = numbers
         return member
 
-    def remove(self, id_: str, *, for_good: bool) -> Member | None:
+    def remove(self, id_: str, *, for_good: bool, now: float = 0.0) -> Member | None:
         """One is gone.
 
         Args:
             for_good: It has said so itself, and does not come back under this id.
+            now: When.
         """
         member = self._here.pop(id_, None)
         if member is not None or for_good:
             self._departed.pop(id_, None)
-            self._departed[id_] = None if for_good or member is None else member.numbers
+            self._departed[id_] = now if for_good or member is None else member.numbers
             if len(self._departed) > MAX_DEPARTED:
                 del self._departed[next(iter(self._departed))]
         return member

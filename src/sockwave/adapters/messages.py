@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ANONYMOUS",
     "EMITTER",
+    "MAX_MESSAGE",
     "Message",
     "MessageType",
     "decode_message",
@@ -52,6 +53,9 @@ EMITTER: Final = "emitter"
 
 ANONYMOUS: Final = ""
 """Sender of answers that do not say whose they are, as on the classic Redis carrier."""
+
+MAX_MESSAGE: Final = 64 * 1024 * 1024
+"""Bytes of a message that is read; larger ones are nobody's events."""
 
 MAX_NAME: Final = 256
 """Characters of the id of a member or of a request; those in use have 16."""
@@ -207,6 +211,8 @@ def decode_message(data: bytes, namespace: str | None = None) -> Message:
     Raises:
         PacketError: It is no message.
     """
+    if len(data) > MAX_MESSAGE:
+        raise PacketError("invalid payload", f"it has {len(data)} bytes")
     value = decode_value(data)
     if not isinstance(value, dict):
         raise PacketError("invalid payload", "not a map")

@@ -9,10 +9,12 @@ between.
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.adapters.holding import Holding, read_entry
 from sockwave.adapters.messages import number_of
+from sockwave.errors import PacketError, SockwaveError
 from sockwave.types import SocketId
 
 if TYPE_CHECKING:
@@ -67,7 +69,12 @@ class Waiting:
 
 def _size(message: Message) -> int:
     data = message.data
-    parts = (data.get("text"), *data.get("bin", ()), *data.get("messages", ()))
+    parts = [data.get("text")]
+    for key in ("bin", "messages"):
+        if isinstance(
+            several := data.get(key), list
+        ):  # else it is malformed, and nobody acts on it
+            parts += several
     return MESSAGE_BYTES + sum(len(part) for part in parts if isinstance(part, (bytes, str)))
 
 
@@ -107,15 +114,19 @@ class Replica:
             Whether nothing is missing before it.
 
         Raises:
-            PacketError, KeyError, TypeError, ValueError: Malformed.
+            PacketError: Malformed.
         """
         if data.get("k") != self._told:
             return False
         self._told += 1
-        for operation in data.get("ops", ()):
-            self._do(operation, now)
-        for sender in (heard := data.get("heard") or {}):
-            self.heard[sender] = max(number_of(heard, sender), self.heard.get(sender, -1))
+        heard = data.get("heard") or {}
+        try:
+            for operation in data.get("ops", ()):
+                self._do(operation, now)
+            for sender in heard:
+                self.heard[sender] = max(number_of(heard, sender), self.heard.get(sender, -1))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise PacketError("invalid payload", f"no copy of lost sockets: {error!r}") from error
         if heard:
             self.waiting.drop_heard(self.heard)
         if data.get("whole") is True:
@@ -170,7 +181,9 @@ class Replica:
             holding.inherit(now)
             for message in messages:
                 if message.sender != self.owner:
-                    holding.message(message, now)
+                    # What is malformed its owner would not have acted on either.
+                    with suppress(SockwaveError, KeyError, TypeError, ValueError):
+                        holding.message(message, now)
             for sender, number in self.heard.items():
                 holding.heard[sender] = max(number, holding.heard.get(sender, -1))
         return self.holdings

@@ -231,9 +231,12 @@ class Returns:
             return
         try:
             returned = self._returned(arrival, data) if "id" in data else None
-        except (PacketError, KeyError, TypeError):
+        except PacketError:
             self._end(arrival, None)
             raise
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            self._end(arrival, None)
+            raise PacketError("invalid payload", f"no session: {error!r}") from error
         self._end(arrival, returned)
 
     def _returned(self, arrival: _Arrival, data: dict[str, Any]) -> Returned | None:

@@ -275,12 +275,12 @@ class UnixDriver:
 
     def _send(self, peer: _Peer, channel: str, frame: bytes) -> None:
         if peer.backlog + len(frame) <= self._max_backlog:
-            peer.is_losing = False
+            peer.losing.discard(channel)
             peer.write(frame)
             return
         self.dropped += 1
-        if not peer.is_losing:
-            peer.is_losing = True
+        if channel not in peer.losing:
+            peer.losing.add(channel)
             what = f"process {peer.name} does not read: messages to it were dropped"
             self._tell_lost(channel, what)
 
@@ -353,14 +353,14 @@ class _Peer(Framed):
 
     Attributes:
         name: Of the other.
-        is_losing: Whether the last message to it was dropped.
+        losing: Channels whose last message to it was dropped, which were told so.
         ended: Set when the connection has ended.
     """
 
     def __init__(self, driver: UnixDriver, name: str) -> None:
         super().__init__()
         self.name = name
-        self.is_losing = False
+        self.losing: set[str] = set()
         self.ended = asyncio.Event()
         self._driver = driver
         self._early = bytearray()  # what was said before the connection stood

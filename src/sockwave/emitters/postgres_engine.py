@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-import asyncpg
 import msgspec
 
 from sockwave.adapters.messages import decode_message, encode_message
@@ -77,13 +76,13 @@ class PostgresEngine:
                 raise
 
     async def _failed(self, error: BaseException) -> None:
-        """Something went wrong on the connection, which may be of no use any more.
+        """Something went wrong: the next message has a connection of its own, since another server
+        may take it, and the table may be gone.
 
         Raises:
             TransportError: It is one of PostgreSQL.
         """
-        if not isinstance(error, asyncpg.PostgresError):
-            await self._disconnect()
+        await self._disconnect()
         if isinstance(error, FAILURES):
             raise TransportError("PostgreSQL", details=str(error), cause=_cause(error)) from error
 
@@ -141,6 +140,7 @@ class PostgresEngine:
         return self._connection
 
     async def _disconnect(self) -> None:
+        self._is_prepared = False
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()

@@ -182,16 +182,24 @@ def test_what_is_sent_while_nats_is_away_is_kept_in_order(server: FakeNats) -> N
 def test_what_is_kept_is_bounded_and_losses_are_told_once(server: FakeNats) -> None:
     async def play() -> None:
         async with drivers(server, 1, max_backlog=10_000) as ((a,), (ear,)):
+            admin = Ear()
+            await a.subscribe("/admin", "b", admin)
             server.is_refusing = True
             server.cut()
             await until(lambda: ear.lost)
             for _ in range(100):
                 a.publish("/", bytes(1_000), to=frozenset({"a"}))
             assert a.dropped == 100 - 10_000 // 1_256
+            await until(lambda: admin.lost)
+            for _ in range(3):
+                a.publish("/admin", bytes(1_000), to=frozenset({"b"}))
+            assert a.dropped == 103 - 10_000 // 1_256
             await until(lambda: len(ear.lost) == 2)
+            await until(lambda: len(admin.lost) == 2)
             assert "dropped" in ear.lost[1]
+            assert ear.lost[1] == admin.lost[1], "who listens there has to know, too"
             server.is_refusing = False
-            await until(lambda: len(ear.heard) == 100 - a.dropped, 10)
+            await until(lambda: len(ear.heard) == 103 - a.dropped, 10)
 
     asyncio.run(play())
 

@@ -76,6 +76,15 @@ def test_a_mark_tells_of_a_last_message_that_was_lost() -> None:
     assert reading.read(last) == [], "it was counted as lost"
 
 
+def test_number_that_somebody_else_has_used_silences_nobody_beyond_the_next_mark() -> None:
+    reading, writer = Reading(), FrameWriter(ONE)
+    assert reading.read(*frames(writer, b"1")) == [b"1"]
+    assert reading.read(struct.pack("!B8sQ", 0, ONE, 10**18) + b"forged") == [b"forged"]
+    assert reading.read(*frames(writer, b"2")) == []
+    reading.read(*(mark for _, mark in writer.marks()))
+    assert reading.read(*frames(writer, b"3")) == [b"3"]
+
+
 def test_a_mark_of_somebody_who_was_not_heard_yet_begins_his_count() -> None:
     writer, reading = FrameWriter(ONE), Reading()
     frames(writer, b"before")

@@ -26,9 +26,13 @@ class FakePostgres:
         sent: Channel and payload of each notification.
         statements: Kinds of all statements.
         is_away: Nobody can connect.
+        failure: With what connecting fails.
         has_table: Whether the table is there.
         may_create: Whether it may be made.
-        refusal: What the next notifications end with; taken from the front.
+        refusals: What the next notifications end with; taken from the front.
+        full: What the next rows are refused with.
+        uncleanable: With what deleting fails.
+        poison: A text that no notification may have in it.
         is_deaf: Notifications reach nobody.
         largest: Bytes that are read at once, for rows that are not the first.
         gate: Statements wait for it.
@@ -41,9 +45,13 @@ class FakePostgres:
         self.sent: list[tuple[str, str]] = []
         self.statements: list[str] = []
         self.is_away = False
+        self.failure: Exception | None = None
         self.has_table = True
         self.may_create = True
         self.refusals: list[Exception] = []
+        self.full: list[Exception] = []
+        self.uncleanable: Exception | None = None
+        self.poison = "\0"
         self.is_deaf = False
         self.largest = 2**30
         self.encoding = "UTF8"
@@ -66,6 +74,8 @@ class FakePostgres:
         await asyncio.sleep(0)
         if self.is_away:
             raise ConnectionRefusedError("nobody listens")
+        if self.failure is not None:
+            raise self.failure
         connection = FakeConnection(self)
         self.connections.append(connection)
         return connection
@@ -127,6 +137,8 @@ class FakeConnection:
             if not server.has_table:
                 raise asyncpg.UndefinedTableError("relation does not exist")
             if kind == "INSERT INTO":
+                if server.full:
+                    raise server.full.pop(0)
                 made = []
                 for payload in args[0]:
                     server.rows[server.next_row] = bytes(payload)
@@ -153,11 +165,18 @@ class FakeConnection:
                     raise asyncpg.InsufficientPrivilegeError("permission denied")
                 server.has_table = True
             elif kind == "DELETE FROM":
-                server.rows.clear()
+                if server.uncleanable is not None:
+                    raise server.uncleanable
+                old = list(server.rows)[: args[1]]
+                for row in old:
+                    del server.rows[row]
+                return f"DELETE {len(old)}"
             else:
                 assert query.startswith("SELECT pg_notify(c, p)")
                 if server.refusals:
                     raise server.refusals.pop(0)
+                if any(server.poison in payload for payload in args[1]):
+                    raise asyncpg.DataError("payload string too long")
                 for channel, payload in dict.fromkeys(zip(*args, strict=True)):
                     assert len(payload.encode()) < 8000 and len(channel.encode()) < 64
                     server.notify(channel, payload)

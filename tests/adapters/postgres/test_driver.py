@@ -268,6 +268,137 @@ def test_message_that_nobody_would_read_is_not_sent(monkeypatch: pytest.MonkeyPa
     run(test)
 
 
+def test_message_that_postgresql_never_takes_stops_nothing_else() -> None:
+    async def test(server: FakePostgres) -> None:
+        async with started(server) as [(driver, ear)]:
+            server.poison = "never"
+            for number in range(100):
+                driver.publish("/", message(number, "never" if number in (17, 80) else None))
+            await until(lambda: len(ear.got) == 98 and ear.lost)
+            assert ear.numbers == [number for number in range(100) if number not in (17, 80)]
+            assert driver.dropped == 2
+            assert "payload string too long" in ear.lost[0]
+
+    run(test)
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_table_that_is_full_for_a_moment_is_tried_again(times: int) -> None:
+    async def test(server: FakePostgres) -> None:
+        async with started(server) as [(driver, ear)]:
+            server.full = [asyncpg.DiskFullError("no space left")] * times
+            driver.publish("/", message(1, LARGE, sender="emitter"))
+            driver.publish("/", message(2))
+            await until(lambda: ear.numbers[-1:] == [2])
+            assert ear.numbers == ([1, 2] if times == 2 else [2])
+            await until(lambda: bool(ear.lost) == (times == 3))
+            assert all("no space left" in each for each in ear.lost)
+
+    run(test)
+
+
+def test_message_that_is_larger_than_the_backlog_is_told_as_that() -> None:
+    async def test(server: FakePostgres) -> None:
+        async with started(server, max_backlog=2_000) as [(driver, ear)]:
+            driver.publish("/", message(1, LARGE))
+            driver.publish("/", message(2))
+            await until(lambda: ear.lost and ear.got)
+            assert "more bytes than max_backlog" in ear.lost[0]
+
+    run(test)
+
+
+def test_many_old_rows_are_deleted_some_at_a_time() -> None:
+    async def test(server: FakePostgres) -> None:
+        server.rows = dict.fromkeys(range(1, 2_501), b"")
+        async with started(server, cleanup_interval=0.01):
+            await until(lambda: not server.rows)
+            assert server.statements.count("DELETE FROM") >= 3
+
+    run(test)
+
+
+def test_table_that_may_not_be_cleaned_is_told_rarely(caplog: pytest.LogCaptureFixture) -> None:
+    async def test(server: FakePostgres) -> None:
+        server.uncleanable = asyncpg.InsufficientPrivilegeError("permission denied")
+        async with started(server, cleanup_interval=0.001):
+            await until(lambda: server.statements.count("DELETE FROM") > 40)
+
+    run(test)
+    told = [each for each in caplog.messages if "cannot be taken out of the table" in each]
+    assert 1 <= len(told) <= 7
+
+
+# --- connections ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        asyncpg.TargetServerAttributeNotMatched("no host is a primary"),
+        asyncpg.TooManyConnectionsError("sorry, too many clients already"),
+        asyncpg.CannotConnectNowError("the database system is starting up"),
+        TimeoutError(),
+        ValueError("of what a pool runs for its user"),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+def test_whatever_goes_wrong_in_connecting_it_is_tried_again(
+    failure: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(server: FakePostgres) -> None:
+        async with started(server, 2) as [(driver, _), (_, ear)]:
+            server.failure = failure
+            server.restart()
+            driver.publish("/", message(1))
+            await until(lambda: len(caplog.messages) >= 2)
+            server.failure = None
+            await until(lambda: ear.got)
+            assert ear.numbers == [1]
+
+    run(test)
+    assert "internal error" not in caplog.text
+    assert "PostgreSQL cannot be reached" in caplog.text
+
+
+def test_connection_on_which_nothing_is_answered_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listening, "STATEMENT_TIMEOUT", 0.01)
+
+    async def test(server: FakePostgres) -> None:
+        async with started(server, 2) as [(driver, _), (_, ear)]:
+            server.gate.clear()
+            server.restart()
+            listens = server.statements.count("LISTEN")
+            await until(lambda: server.statements.count("LISTEN") > listens + 4)
+            server.gate.set()
+            await until(lambda: len(ear.lost) == 2)
+            driver.publish("/", message(1))
+            await until(lambda: ear.got)
+
+    run(test)
+
+
+def test_end_does_not_wait_for_a_server_that_answers_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sending, "LAST_WORDS", 0.01)
+    monkeypatch.setattr(listening, "LAST_WORDS", 0.01)
+
+    async def test(server: FakePostgres) -> None:
+        async with started(server) as [(driver, ear)]:
+            server.gate.clear()
+            subscribing = asyncio.ensure_future(driver.subscribe("/admin", "a", ear))
+            driver.publish("/", message(1))
+            await until(lambda: "SELECT pg_notify(c," in server.statements)
+            await driver.aclose()
+            with pytest.raises(ConnectionError, match="is closed"):
+                await subscribing
+
+    run(test)
+
+
 # --- the way in -----------------------------------------------------------------------------------
 
 
@@ -279,7 +410,7 @@ def test_row_that_is_gone_is_a_lost_message() -> None:
             await until(lambda: ear.got and ear.lost)
             assert ear.numbers == [1]
             assert ear.lost == [
-                "a message is lost, or may be: one was not in the table any more when it was read"
+                "a message is lost, or may be: one was not to be had from the table any more"
             ]
 
     run(test)
@@ -298,6 +429,38 @@ def test_row_that_is_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) -> N
             assert ear.numbers == list(range(2, 60))
             await until(lambda: ear.lost)
             assert "bytes" in ear.lost[0]
+
+    run(test)
+
+
+def test_row_that_is_named_twice_is_read_once_for_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both together would be more than is read at once, and neither would come."""
+    monkeypatch.setattr("sockwave.adapters.postgres.statements.MAX_MESSAGE", len(LARGE) + 1_000)
+
+    async def test(server: FakePostgres) -> None:
+        async with started(server) as [(driver, ear)]:
+            server.rows[7] = message(7, LARGE, sender="emitter")
+            for _ in range(2):
+                server.notify("socket.io#/", '{"uid":"emitter","type":3,"attachmentId":"7"}')
+            driver.publish("/", message(8))
+            await until(lambda: len(ear.got) == 3)
+            assert ear.numbers == [7, 7, 8]
+
+    run(test)
+
+
+def test_losses_are_told_in_each_channel() -> None:
+    async def test(server: FakePostgres) -> None:
+        async with started(server, max_backlog=1_000) as [(driver, ear)]:
+            other = Ear()
+            await driver.subscribe("/admin", "a", other)
+            server.gate.clear()
+            for number in range(1, 100):
+                for channel in ("socket.io#/", "socket.io#/admin"):
+                    header = f'{{"uid":"o","type":3,"attachmentId":"{number}"}}'
+                    server.notify(channel, header)
+            await until(lambda: ear.lost and other.lost)
+            server.gate.set()
 
     run(test)
 
@@ -339,6 +502,7 @@ def test_listener_that_went_deaf_connects_anew(monkeypatch: pytest.MonkeyPatch) 
             server.is_deaf = True
             driver.publish("/", message(1))
             await until(lambda: len(ear.lost) == 2)
+            assert "a pooler must leave a session to its client" in ear.lost[0]
             server.is_deaf = False
             driver.publish("/", message(2))
             await until(lambda: ear.got)

@@ -118,6 +118,8 @@ def test_name_of_a_namespace_must_fit_into_a_channel() -> None:
         channel_name("socket.io", "/" + "é" * 27)
     with pytest.raises(ValueError, match="U\\+0000"):
         channel_name("socket.io", "/\0")
+    with pytest.raises(ValueError, match="half of a surrogate pair"):
+        channel_name("socket.io", "/\ud83d")
 
 
 def test_options_are_checked() -> None:

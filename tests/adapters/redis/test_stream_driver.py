@@ -320,6 +320,19 @@ def test_entry_that_was_written_twice_is_heard_once() -> None:
     run(scenario())
 
 
+def test_number_that_somebody_else_has_used_silences_nobody() -> None:
+    async def scenario() -> None:
+        async with small_streams() as redis, drivers(redis, "b") as ((_, heard),):
+            for number in (1, 10**9, 2, 2, 3):
+                data = b'{"packet":{"data":["a",%d]},"opts":{"rooms":[]}}' % number
+                n = b"%d" % number
+                redis.add([b"uid", b"a", b"nsp", b"/", b"type", b"3", b"data", data, b"n", n])
+            await until(lambda: 3 in heard.heard)
+            assert heard.heard == [1, 10**9, 2, 3]
+
+    run(scenario())
+
+
 def test_what_others_write_meanwhile_is_read_after_an_outage() -> None:
     async def scenario() -> None:
         async with small_streams() as redis, drivers(redis, "a") as ((a, heard),):

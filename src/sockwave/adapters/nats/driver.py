@@ -131,7 +131,7 @@ class NatsDriver:
         self._refused = 0
         self._backlog: deque[tuple[tuple[str, ...], bytes]] = deque()
         self._backlog_size = 0
-        self._is_losing = False
+        self._losing: set[str] = set()  # channels that were told of it
         self._leaving: list[Subscription] = []
         self._has_work = asyncio.Event()
         self._is_idle = asyncio.Event()
@@ -256,7 +256,7 @@ class NatsDriver:
         if self._backlog_size + size > self._max_backlog:
             self._drop(channel)
             return
-        self._is_losing = False
+        self._losing.discard(channel)
         self._backlog.append((subjects, message))
         self._backlog_size += size
         self._is_idle.clear()
@@ -264,8 +264,8 @@ class NatsDriver:
 
     def _drop(self, channel: str) -> None:
         self.dropped += 1
-        if not self._is_losing:
-            self._is_losing = True
+        if channel not in self._losing:
+            self._losing.add(channel)
             what = "NATS does not take what is sent: messages to others were dropped"
             loop = asyncio.get_running_loop()
             for listener in list(self._listeners.values()):

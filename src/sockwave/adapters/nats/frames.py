@@ -167,6 +167,9 @@ class FrameReader:
             stream = self._new_stream(key, number)
         elif number != stream.next:
             if number < stream.next:
+                if kind == _Kind.MARK:  # it has never sent so many: somebody else has in its name
+                    self._drop(key, stream)
+                    stream.next = number
                 return None  # it came twice, or was overtaken, and counts as lost already
             self._gap(key, stream, number)
         if kind == _Kind.MARK:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-import asyncpg
-
 from sockwave.adapters.postgres.listener import Listener
 from sockwave.adapters.postgres.sender import Sender
+from sockwave.adapters.postgres.source import ERRORS
 from sockwave.adapters.postgres.statements import Statements
 from sockwave.adapters.postgres.wire import CAPABILITIES, channel_name
 
@@ -71,7 +70,7 @@ class PostgresDriver:
             try:
                 await self._sender.connect()
                 await self._listener.start()
-            except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except ERRORS as error:
                 raise ConnectionError(f"PostgreSQL: {error}") from error
             self._sender.start()
             self._is_started = True

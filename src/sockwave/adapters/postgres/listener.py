@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
+from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.postgres.losses import Losses
-from sockwave.adapters.postgres.source import FAILURES, reopened
+from sockwave.adapters.postgres.source import FAILURES, STATEMENT_TIMEOUT, reopened
 from sockwave.adapters.postgres.wire import MAX_MESSAGE, header_of
 
 if TYPE_CHECKING:
@@ -45,6 +46,13 @@ MAX_ROWS: Final = 32
 
 OVERHEAD: Final = 64
 """Bytes that a notification counts beyond its own."""
+
+LOST: Final = "the connection to PostgreSQL is lost: other servers are not heard"
+
+MUTE: Final = (
+    "nothing comes by the connection to PostgreSQL, so it is made anew: other servers are not heard"
+    " (a pooler must leave a session to its client)"
+)
 
 _logger: Final = logging.getLogger("sockwave.adapters")
 
@@ -79,10 +87,13 @@ class Listener:
         self._inbox: deque[tuple[str, str, int | None]] = deque()
         self._bytes = 0
         self._reading: asyncio.Task[None] | None = None
-        self._is_losing = False
+        self._losing: set[str] = set()  # channels that were told of it
+        self._unread = 0
         self._owed: float | None = None  # since when something should have come
         self._watch: asyncio.TimerHandle | None = None
         self._is_suspicious = False
+        self._why = LOST
+        self._is_closed = False
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -105,7 +116,7 @@ class Listener:
         connection.add_termination_listener(self._ended)
         listening = set(self._receivers)
         for channel in listening:
-            await connection.add_listener(channel, self._notified)
+            await self._listen(connection, channel)
         if connection.is_closed():
             raise ConnectionError("the connection to PostgreSQL has ended at once")
         self._listening = listening
@@ -113,12 +124,21 @@ class Listener:
         self._is_broken.clear()
         self._is_connected.set()
 
+    async def _listen(self, connection: Connection, channel: str) -> None:
+        async with asyncio.timeout(STATEMENT_TIMEOUT):  # asyncpg has none for this
+            await connection.add_listener(channel, self._notified)
+
+    async def _leave(self, connection: Connection, channel: str) -> None:
+        async with asyncio.timeout(STATEMENT_TIMEOUT):
+            await connection.remove_listener(channel, self._notified)
+
     async def _keep(self) -> None:
         while True:
             await self._is_broken.wait()
             self._is_connected.clear()
             self._owed = None
-            self._tell_all("the connection to PostgreSQL is lost: other servers are not heard")
+            why, self._why = self._why, LOST
+            self._tell_all(why)
             await self._disconnect()
             await reopened(self._source, self._begin)
             self._tell_all("PostgreSQL is back: what others sent meanwhile was not heard")
@@ -146,6 +166,7 @@ class Listener:
 
     async def aclose(self) -> None:
         """Listen no longer, and disconnect."""
+        self._is_closed = True
         self.losses.close()
         if self._watch is not None:
             self._watch.cancel()
@@ -159,12 +180,14 @@ class Listener:
             await asyncio.wait(tasks)
         self._inbox.clear()
         connection, self._connection = self._connection, None
+        self._is_connected.set()  # nobody waits for it any more
         if connection is None:
             return
         connection.remove_termination_listener(self._ended)
         try:
-            for channel in self._listening:
-                await connection.remove_listener(channel, self._notified)
+            async with asyncio.timeout(LAST_WORDS):
+                for channel in self._listening:
+                    await connection.remove_listener(channel, self._notified)
         except FAILURES:
             connection.terminate()
         await self._source.close(connection)
@@ -172,10 +195,16 @@ class Listener:
     # --- channels ---------------------------------------------------------------------------------
 
     async def add(self, channel: str, address: str, receiver: Receiver) -> None:
-        """Listen; when this returns, what is sent from now on is heard."""
+        """Listen; when this returns, what is sent from now on is heard.
+
+        Raises:
+            ConnectionError: It is closed.
+        """
         self._receivers.setdefault(channel, {})[address] = receiver
         while channel not in self._listening:
             await self._is_connected.wait()
+            if self._is_closed:
+                raise ConnectionError("the carrier on PostgreSQL is closed")
             await self._follow()
 
     def remove(self, channel: str, address: str) -> None:
@@ -198,10 +227,10 @@ class Listener:
                 return
             try:
                 for channel in set(self._receivers) - self._listening:
-                    await connection.add_listener(channel, self._notified)
+                    await self._listen(connection, channel)
                     self._listening.add(channel)
                 for channel in self._listening - set(self._receivers):
-                    await connection.remove_listener(channel, self._notified)
+                    await self._leave(connection, channel)
                     self._listening.discard(channel)
             except FAILURES:
                 self._breaks(connection)
@@ -223,13 +252,13 @@ class Listener:
             return
         size = len(payload) + OVERHEAD
         if self._bytes + size > self._max_backlog:
-            if self._is_losing:
+            if channel in self._losing:
                 self.losses.count += 1  # it is told once for each time that it is full
             else:
+                self._losing.add(channel)
                 self.losses.add([channel], "more come than are kept while large ones are read")
-            self._is_losing = True
             return
-        self._is_losing = False
+        self._losing.discard(channel)
         self._bytes += size
         self._inbox.append((channel, payload, None if header is None else header[0]))
         if self._reading is None:
@@ -243,7 +272,8 @@ class Listener:
         """Bring what waits to those for whom it is, until nothing waits."""
         try:
             while self._inbox:
-                wanted = [row for _, _, row in self._inbox if row is not None][:MAX_ROWS]
+                named = dict.fromkeys(row for _, _, row in self._inbox if row is not None)
+                wanted = [*named][:MAX_ROWS]  # each once, whoever names it twice
                 rows = await self._rows(wanted) if wanted else {}
                 if rows is not None:
                     self._pass_on(rows, set(wanted))
@@ -261,7 +291,9 @@ class Listener:
                 return await self._statements.read(connection, wanted)
             except FAILURES as error:
                 if isinstance(error, asyncpg.PostgresError) and not connection.is_closed():
-                    _logger.warning("large messages cannot be read from the table: %s", error)
+                    self._unread += 1
+                    if is_worth_a_line(self._unread):
+                        _logger.warning("large messages cannot be read from the table: %s", error)
                     return {}
                 self._breaks(connection)
                 return None
@@ -286,7 +318,7 @@ class Listener:
             elif message is not None:
                 self._deliver(channel, bytes(message))
             elif size is None:
-                self.losses.add([channel], "one was not in the table any more when it was read")
+                self.losses.add([channel], "one was not to be had from the table any more")
             else:
                 self.losses.add([channel], f"one has {size} bytes")
 
@@ -314,6 +346,7 @@ class Listener:
             self._watch = loop.call_later(SECOND_LOOK, self._look)
         else:
             self._is_suspicious = False
+            self._why = MUTE
             self._breaks(self._connection)
 
     def _tell_all(self, what: str) -> None:
@@ -322,4 +355,7 @@ class Listener:
 
     def _tell(self, channel: str, what: str) -> None:
         for receiver in list(self._receivers.get(channel, {}).values()):
-            receiver.messages_lost(what)
+            try:
+                receiver.messages_lost(what)
+            except Exception:  # whoever connects again must not end with it
+                _logger.exception("internal error in telling of lost messages")

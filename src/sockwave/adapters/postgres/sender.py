@@ -5,9 +5,10 @@ next batch: one statement, one trip. So the order is that of the calls, and a bu
 trips.
 
 A connection that has ended is made again, and what is kept goes on there, when the listeners of all
-processes should be back, too. A batch that was under
-way then may have arrived or not: it is not sent again, since nobody should get an event twice, and
-it is told as lost. A batch that PostgreSQL has refused has not arrived, and is tried again.
+processes should be back, too. A batch that was under way then may have arrived or not: it is not
+sent again, since nobody should get an event twice, and it is told as lost. A batch that PostgreSQL
+has refused has not arrived, and is tried again; one with something in it that PostgreSQL never
+takes is halved until that is found.
 """
 
 from __future__ import annotations
@@ -41,7 +42,11 @@ MAX_BATCH_BYTES: Final = 1024 * 1024
 """Bytes of the messages of one statement; one that is larger goes alone."""
 
 MAX_TRIES: Final = 3
-"""Times that large messages are written when connections end over it."""
+"""Times that large messages are written, when connections end over it or there is no room."""
+
+PASSING: Final = frozenset({"25", "40", "53", "55", "57"})
+"""Classes of errors at a row that may be over soon: no primary any more, a deadlock, a full disk, a
+lock that somebody has, a statement that was cancelled."""
 
 LAST_WORDS: Final = 3.0
 """Seconds that sending what is kept may take at the end."""
@@ -96,6 +101,7 @@ class Sender:
         self._bytes = 0
         self._losing: set[str] = set()
         self._refused = 0
+        self._uncleaned = 0
         self._wanted = asyncio.Event()
         self._is_idle = asyncio.Event()
         self._is_idle.set()
@@ -147,6 +153,8 @@ class Sender:
         size = len(message) + OVERHEAD
         if len(message) > MAX_MESSAGE:
             self._losses.add([channel], f"one has more than {MAX_MESSAGE} bytes")
+        elif size > self._max_backlog:
+            self._losses.add([channel], "one has more bytes than max_backlog")
         elif self._bytes + size > self._max_backlog:
             if channel in self._losing:
                 self._losses.count += 1  # it is told once for each time that it is full
@@ -161,16 +169,11 @@ class Sender:
             self._wanted.set()
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(self._next_cleanup):
-                    await self._wanted.wait()
-            if loop.time() >= self._next_cleanup:
-                self._next_cleanup = loop.time() + self._cleanup_interval
-                await self._clean()
-            batch = self._take()
+            batch: list[Outgoing] = []
             try:
+                await self._next_turn()
+                self._fill(batch)
                 await self._send(batch)
             except Exception:  # a mistake of ours must not end all that is to come
                 _logger.exception("internal error in sending to PostgreSQL")
@@ -179,23 +182,33 @@ class Sender:
                 self._wanted.clear()
                 self._is_idle.set()
 
-    def _take(self) -> list[Outgoing]:
-        """The next messages, none of them twice: PostgreSQL would drop one."""
-        batch: list[Outgoing] = []
+    async def _next_turn(self) -> None:
+        """Wait until there is something to be sent; look at the table, if it is time to."""
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self._next_cleanup):
+                await self._wanted.wait()
+        if loop.time() >= self._next_cleanup:
+            self._next_cleanup = loop.time() + self._cleanup_interval
+            if not await self._clean():
+                self._next_cleanup = loop.time()  # the rest when the next batch is sent
+
+    def _fill(self, batch: list[Outgoing]) -> None:
+        """Take the next messages, none of them twice: PostgreSQL would drop one."""
         seen: set[tuple[str, str]] = set()
         size, backlog = 0, self._backlog
         while backlog and len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
-            channel, message = backlog[0]
+            channel, message = backlog.popleft()
+            self._bytes -= len(message) + OVERHEAD
             outgoing = prepare(channel, message)
             if outgoing.payload is not None:
                 if (channel, outgoing.payload) in seen:
-                    break
+                    backlog.appendleft((channel, message))
+                    self._bytes += len(message) + OVERHEAD
+                    return
                 seen.add((channel, outgoing.payload))
-            backlog.popleft()
-            self._bytes -= len(message) + OVERHEAD
             size += len(message)
             batch.append(outgoing)
-        return batch
 
     async def _send(self, batch: list[Outgoing]) -> None:
         """Send a batch, however long it takes to have a connection that takes it."""
@@ -215,9 +228,21 @@ class Sender:
             try:
                 await self._notify(connection, [each.channel for each in batch], payloads)
                 return
+            except asyncpg.DataError as error:
+                await self._send_halves(batch, error)
+                return
             except asyncpg.PostgresError as error:
                 refusals += 1
                 await self._refuse(connection, error, refusals)
+
+    async def _send_halves(self, batch: list[Outgoing], error: Exception) -> None:
+        """There is something in a batch that PostgreSQL never takes: all else goes on."""
+        if len(batch) == 1:
+            self._losses.add([batch[0].channel], f"PostgreSQL does not take it: {error}")
+            return
+        middle = len(batch) // 2
+        await self._send(batch[:middle])
+        await self._send(batch[middle:])
 
     async def _notify(
         self, connection: Connection, channels: list[str], payloads: list[str]
@@ -243,7 +268,7 @@ class Sender:
         """Write what is large into the table; None where it has taken none: they are left out then.
 
         Raises:
-            OSError, TimeoutError, InterfaceError, PostgresError: The connection has ended.
+            OSError, TimeoutError, InterfaceError, PostgresError: It may do so later.
         """
         try:
             try:
@@ -252,7 +277,7 @@ class Sender:
                 await self._statements.prepare(connection)
                 return await self._statements.insert(connection, batch)
         except (asyncpg.PostgresError, PermissionError) as error:
-            if connection.is_closed():
+            if connection.is_closed() or _may_pass(error):
                 raise
             batch[:] = self._without_large(batch, error)
             return None
@@ -297,14 +322,26 @@ class Sender:
             connection.terminate()
             await self._source.close(connection)
 
-    async def _clean(self) -> None:
-        """Take out of the table what everybody has had the time to read."""
+    async def _clean(self) -> bool:
+        """Take out of the table what everybody has had the time to read.
+
+        Returns:
+            Whether that was all of it, or the rest has to wait.
+        """
         connection = self._connection
         if connection is None or connection.is_closed():
-            return
+            return True
         try:
-            await self._statements.clean(connection, self._cleanup_interval)
+            return await self._statements.clean(connection, self._cleanup_interval)
         except FAILURES as error:
-            _logger.warning("old messages cannot be taken out of the table: %s", error)
+            self._uncleaned += 1
+            if is_worth_a_line(self._uncleaned):
+                _logger.warning("old messages cannot be taken out of the table: %s", error)
             if not isinstance(error, asyncpg.PostgresError):
                 await self._disconnect()
+            return True
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether what PostgreSQL has refused may be taken soon."""
+    return isinstance(error, asyncpg.PostgresError) and str(error.sqlstate)[:2] in PASSING

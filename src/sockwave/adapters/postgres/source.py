@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
 __all__ = [
+    "ERRORS",
     "FAILURES",
     "STATEMENT_TIMEOUT",
     "Connection",
@@ -38,7 +39,10 @@ FIRST_RETRY: Final = 0.1
 LAST_RETRY: Final = 0.8
 """Seconds; short, as clients of other servers get nothing meanwhile."""
 
-FAILURES: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What asyncpg raises; the last one also where none of several hosts is a primary just now."""
+
+FAILURES: Final = (OSError, TimeoutError, *ERRORS)
 """What goes wrong with PostgreSQL, and not with us."""
 
 QUIET_TRIES: Final = 8
@@ -125,14 +129,23 @@ class PoolSource:
         self._pool: Any = pool
 
     async def open(self) -> Connection:
-        """Take one out; the pool is initialized, if nobody has done so."""
+        """Take one out; the pool is initialized, if nobody has done so.
+
+        Raises:
+            ConnectionError: All are in use.
+        """
         await self._pool
-        connection: Connection = await self._pool.acquire(timeout=CONNECT_TIMEOUT)
+        try:
+            connection: Connection = await self._pool.acquire(timeout=CONNECT_TIMEOUT)
+        except TimeoutError as error:
+            most = self._pool.get_max_size()
+            what = f"the pool of at most {most} connections has given none"
+            raise ConnectionError(f"{what} in {CONNECT_TIMEOUT:g} seconds") from error
         return connection
 
     async def close(self, connection: Any) -> None:
         """Put it back; one that is broken the pool replaces."""
-        with contextlib.suppress(*FAILURES):
+        with contextlib.suppress(Exception):  # it runs what its user has given it, too
             await self._pool.release(connection, timeout=1.0)
 
 
@@ -156,6 +169,8 @@ async def reopened(
 ) -> tuple[Connection, int]:
     """Connect again, however often it takes, with pauses that grow and differ between processes.
 
+    Whatever goes wrong: a pool runs what its user has given it, too.
+
     Args:
         ready: Does with a connection what must be done before it is one.
 
@@ -174,10 +189,11 @@ async def reopened(
             if connection is not None:
                 connection.terminate()
                 await source.close(connection)
-            if not isinstance(error, FAILURES):
+            if not isinstance(error, Exception):
                 raise
             times += 1
-            if times >= QUIET_TRIES and is_worth_a_line(times):
-                _logger.warning("PostgreSQL cannot be reached, %d times now: %s", times, error)
+            is_news = times >= QUIET_TRIES or not isinstance(error, FAILURES)
+            if is_news and is_worth_a_line(times):
+                _logger.warning("PostgreSQL cannot be reached, %d times now: %r", times, error)
         else:
             return connection, times

@@ -28,6 +28,9 @@ _NOTIFY: Final = (
     " WITH ORDINALITY AS m(c, p, o) ORDER BY o"
 )
 
+MAX_CLEANED: Final = 1_000
+"""Rows that are deleted at once: messages wait behind the statement."""
+
 Row: TypeAlias = "tuple[int | None, bytes | None]"
 """Of the table: how large a message is, and itself; None where it is to be asked for again."""
 
@@ -55,7 +58,10 @@ class Statements:
             " THEN t.payload END AS payload"
             f" FROM unnest($1::bigint[]) WITH ORDINALITY AS m(id, o) JOIN {table} t ON t.id = m.id"
         )
-        self._clean = f"DELETE FROM {table} WHERE created_at < now() - $1 * interval '1 second'"
+        self._clean = (
+            f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table}"
+            " WHERE created_at < now() - $1 * interval '1 second' LIMIT $2)"
+        )
 
     async def prepare(self, connection: Connection) -> None:
         """See that messages can be carried: make the table, if it is not there.
@@ -109,6 +115,11 @@ class Statements:
         found = await connection.fetch(self._read, rows, MAX_MESSAGE, timeout=STATEMENT_TIMEOUT)
         return {row["id"]: (row["size"], row["payload"]) for row in found}
 
-    async def clean(self, connection: Connection, age: float) -> None:
-        """Take out of the table what is older than so many seconds."""
-        await connection.execute(self._clean, age, timeout=STATEMENT_TIMEOUT)
+    async def clean(self, connection: Connection, age: float) -> bool:
+        """Take out of the table what is older than so many seconds, or some of it.
+
+        Returns:
+            Whether nothing of it is left.
+        """
+        done = await connection.execute(self._clean, age, MAX_CLEANED, timeout=STATEMENT_TIMEOUT)
+        return done != f"DELETE {MAX_CLEANED}"

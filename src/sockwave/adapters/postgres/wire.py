@@ -63,7 +63,11 @@ def channel_name(prefix: str, namespace: str) -> str:
     name = f"{prefix}#{namespace}"
     if "\0" in name:
         raise ValueError("a namespace on PostgreSQL cannot have the character U+0000")
-    if len(name.encode(errors="replace")) > MAX_CHANNEL:
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        raise ValueError("a namespace on PostgreSQL cannot have half of a surrogate pair") from None
+    if size > MAX_CHANNEL:
         most = MAX_CHANNEL - len(f"{prefix}#".encode())
         raise ValueError(
             f"the name of a namespace on PostgreSQL has at most {most} bytes,"
@@ -160,7 +164,7 @@ def _as_msgpack(message: bytes) -> bytes:
 def _top_of(message: bytes) -> Header:
     try:
         return _msgpack_top.decode(message)
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return Header()
 
 

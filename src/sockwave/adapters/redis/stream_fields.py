@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from sockwave.adapters.dates import with_dates_as_text
 from sockwave.adapters.messages import (
+    MAX_MESSAGE,
     Message,
     MessageType,
     decode_value,
@@ -139,6 +140,8 @@ class Entry:
             raise PacketError("invalid payload", "an entry without type or namespace")
         sender = text_of({"uid": self.sender.decode("utf-8", "replace")}, "uid")
         data = self.fields.get(b"data")
+        if data is not None and len(data) > MAX_MESSAGE:
+            raise PacketError("invalid payload", f"it has {len(data)} bytes")
         value = {} if not data else _decode_data(data, int(type_))
         if not isinstance(value, dict):
             raise PacketError("invalid payload", "data is no map")

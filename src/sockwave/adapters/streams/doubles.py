@@ -6,6 +6,9 @@ from typing import Final
 
 __all__ = ["Doubles"]
 
+FAR: Final = 2**20
+"""By so much no double is behind what was written after it: the number before was a lie."""
+
 MOST_SENDERS: Final = 10_000
 """Whose numbers are kept."""
 
@@ -26,8 +29,9 @@ class Doubles:
             return True
         numbers = self._numbers
         last = numbers.pop(sender, -1)
-        numbers[sender] = max(last, number)  # and those heard last are forgotten last
-        if number <= last:
+        is_double = last - FAR < number <= last
+        numbers[sender] = last if is_double else number  # those heard last are forgotten last
+        if is_double:
             return False
         if len(numbers) > MOST_SENDERS:
             del numbers[next(iter(numbers))]
