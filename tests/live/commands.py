@@ -69,6 +69,7 @@ class Command(Program):
         if port is not None:
             self.port = port
         self._has_port = port is not None
+        self._printed: str | None = None
 
     def command(self) -> Sequence[str | Path]:
         settings = [f"{name}={value}" for name, value in self._env.items()]
@@ -83,6 +84,17 @@ class Command(Program):
             return self._sign in self.output
         socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
         return True
+
+    @property
+    def output(self) -> str:
+        """All that it has printed, since its first start; afterwards, too."""
+        return super().output if self._printed is None else self._printed
+
+    def close(self) -> None:
+        """Stop it for good."""
+        self.stop()
+        self._printed = self.output
+        super().close()
 
     def end(self) -> int:
         """Press Ctrl-C, and return the exit code."""
