@@ -16,6 +16,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from tests.live.programs import Program
+from tests.support.process import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,12 +97,16 @@ class Command(Program):
         self._printed = self.output
         super().close()
 
-    def end(self) -> int:
-        """Press Ctrl-C, and return the exit code."""
+    def end(self, how: signal.Signals = signal.SIGINT, patience: float = DEADLINE) -> int:
+        """Press Ctrl-C, or give another signal, and return the exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: It takes longer than so many seconds.
+        """
         assert self._process is not None
         process = self._process
-        os.kill(self.pid, signal.SIGINT)
-        code = process.wait(60)
+        os.kill(self.pid, how)
+        code = process.wait(patience)
         self.stop()
         return code
 

@@ -7,29 +7,24 @@ import json
 import os
 import re
 import subprocess
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.request import Request, urlopen
 
 import pytest
 
-from sockwave import connect
+from tests.live.clients import connected, hear
 from tests.live.commands import Command, ours
 from tests.support.examples import EXAMPLES
 from tests.support.peers import package
 from tests.support.process import DEADLINE, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-    from sockwave import ClientSocket
+    from collections.abc import Iterator
 
 SHOP: Final = EXAMPLES / "django_celery"
 CRON: Final = EXAMPLES / "cron"
 PATHS: Final = os.environ.get("PYTHONPATH", "")
-
-EventQueue: TypeAlias = asyncio.Queue[tuple[Any, ...]]
-"""Names and arguments of events."""
 
 Shop: TypeAlias = tuple[int, int, tuple[Command, ...]]
 """Ports of its sockets and of its pages, and its programs: both servers, and Celery between."""
@@ -39,26 +34,6 @@ def post(url: str) -> Any:
     """POST, and read the answer."""
     with urlopen(Request(url, method="POST"), timeout=DEADLINE) as answer:
         return json.loads(answer.read())
-
-
-@asynccontextmanager
-async def connected(url: str, **options: Any) -> AsyncIterator[tuple[ClientSocket, EventQueue]]:
-    """A client, and what it hears."""
-    client = connect(url, **options)
-    heard: EventQueue = asyncio.Queue()
-    client.on_any(lambda event, *args: heard.put_nowait((event, *args)))
-    try:
-        async with asyncio.timeout(DEADLINE):
-            await client.wait_connected()
-        yield client, heard
-    finally:
-        await client.aclose()
-
-
-async def hear(queue: EventQueue, count: int) -> list[tuple[Any, ...]]:
-    """The next events."""
-    async with asyncio.timeout(DEADLINE):
-        return [await queue.get() for _ in range(count)]
 
 
 # --- Django and Celery ----------------------------------------------------------------------------
