@@ -9,7 +9,6 @@ its own is the one of the tests.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import signal
@@ -18,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import yaml
 
-from tests.live.balancers import NGINX
 from tests.live.commands import Command
 from tests.live.engines import Nats, Postgres
+from tests.live.sites import site
 from tests.support import peers
 from tests.support.examples import EXAMPLES
 from tests.support.process import free_port
@@ -103,11 +102,7 @@ class Composed:
             text = text.replace(f" {name}:3000;", f" 127.0.0.1:{server.port};")
         assert "listen 80;" in text
         text = text.replace("listen 80;", f"listen 127.0.0.1:{port};")
-        (self._folder / "chat.conf").write_text(text)
-        user = "user root;\n" if os.geteuid() == 0 else ""
-        (self._folder / "nginx.conf").write_text(user + NGINX.format(self._folder))
-        options = f"-p {self._folder} -c {self._folder}/nginx.conf -e stderr"
-        return Command(f"{peers.nginx()} {options}", self._folder, port=port)
+        return site(text, port, self._folder)
 
     def stop(self, name: str) -> int:
         """Stop a server as `docker compose stop` does; return its exit code.

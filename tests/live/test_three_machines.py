@@ -21,9 +21,9 @@ import pytest
 
 from interop.node import NodeDriver
 from interop.stage import TRANSPORTS
-from tests.live.balancers import NGINX
 from tests.live.commands import Command, ours
 from tests.live.guests import JsGuest, PythonGuest
+from tests.live.sites import site
 from tests.support import peers
 from tests.support.examples import EXAMPLES
 from tests.support.pages import Block, merged, sections, shape
@@ -126,11 +126,7 @@ class Desk:
 
     def site(self, block: Block) -> Command:
         """nginx, with a block as its site."""
-        (self.folder / "chat.conf").write_text(self.text(block))
-        user = "user root;\n" if os.geteuid() == 0 else ""
-        (self.folder / "nginx.conf").write_text(user + NGINX.format(self.folder))
-        options = f"-p {self.folder} -c {self.folder}/nginx.conf -e stderr"
-        return Command(f"{peers.nginx()} {options}", self.folder, port=self.port("8000"))
+        return site(self.text(block), self.port("8000"), self.folder)
 
     def health(self, name: str) -> dict[str, Any]:
         """What a server says of itself."""
