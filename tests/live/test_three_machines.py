@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from collections import defaultdict
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.request import urlopen
@@ -234,10 +235,15 @@ def check_ways(desk: Desk) -> None:
     passed = re.findall(r"^passed (\S+) (\d+) (\S+)$", (desk.folder / "passed").read_text(), re.M)
     names = {f"127.0.0.1:{desk.port(port)}": name for port, name in PLACES.items()}
     assert {names[address] for _, _, address in passed} == {*PLACES.values()}
-    assert {status for _, status, _ in passed} <= {"101", "200"}
-    of_sessions = [(sid, address) for sid, _, address in passed if sid != "-"]
-    assert len(of_sessions) > 20
-    assert all(sid.endswith(f"-{names[address]}") for sid, address in of_sessions)
+    statuses: dict[str, list[str]] = defaultdict(list)
+    for sid, status, address in passed:
+        assert sid == "-" or sid.endswith(f"-{names[address]}")
+        statuses[sid].append(status)
+    assert {*statuses.pop("-")} <= {"101", "200"}
+    for found in statuses.values():
+        # A poll that crosses a goodbye finds no session any more, or is given up, and so may both.
+        assert {*found[:-2]} <= {"101", "200"}
+    assert len(passed) > 20
 
 
 @pytest.mark.interop
@@ -256,6 +262,20 @@ async def test_three_servers_behind_nginx(desk: Desk) -> None:
         for server in servers.values():
             if server is not servers["a"]:
                 assert "Traceback" not in server.output
+
+
+@pytest.mark.interop
+async def test_workers_and_machines_go_together(desk: Desk) -> None:
+    async with three_servers(desk, THREE[0], ONE, WORKERS, THREE) as (_, servers, site):
+        for name, server in servers.items():
+            assert await asyncio.to_thread(server.end) == 0
+            server.line += f" --workers 2 --pid-file {name}.pid"
+            await asyncio.to_thread(server.start)
+        async with guests(desk, "8000") as them:
+            await until_all_are_here(them)
+            await check_that_all_talk(them, "hello")
+        await asyncio.to_thread(site.restart)
+        check_ways(desk)
 
 
 async def speak(guest: Guest, over: asyncio.Event) -> int:
