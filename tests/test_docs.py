@@ -12,19 +12,13 @@ from typing import Any, Final
 import pytest
 
 import sockwave.sync
-from scripts.check_docs import FENCE
 from sockwave import ClientSocket, Manager, Namespace, Server, Socket
 from sockwave.socketio.server.keywords import ServerOptionsDict
 from sockwave.testing import LinkedClient
+from tests.support.documents import blocks
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 EXAMPLES: Final = ROOT / "examples"
-
-
-def blocks(page: str, mark: str) -> list[str]:
-    """Code blocks of a page with exactly this mark."""
-    found = FENCE.finditer((ROOT / "docs" / page).read_text())
-    return [match["code"] for match in found if match["mark"] == mark]
 
 
 def body(file: Path) -> str:

@@ -1,4 +1,4 @@
-"""Ways to Redis that redis-py knows."""
+"""Where Redis is, by ways that redis-py knows, and when it is not there."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import asyncio
 from typing import Any
 
 import pytest
+import redis.asyncio
 from redis.asyncio.sentinel import Sentinel
 
-from sockwave.adapters.redis.places import find_place
+from sockwave.adapters.redis.places import ClusterPlace, KeyPlace, find_place
+from tests.support.process import free_port
 
 make_sentinel: Any = Sentinel  # which has no types
 
@@ -58,5 +60,26 @@ def test_sentinels_that_are_asked_at_the_same_time_stay_all_of_them() -> None:
                 await each
         assert len(watchers.sentinels) == 3
         assert set(watchers.sentinels) == {first, second, third}
+
+    asyncio.run(scenario())
+
+
+def test_cluster_that_is_away_is_a_connection_error() -> None:
+    async def scenario() -> None:
+        port = free_port()
+        client = redis.asyncio.RedisCluster(host="127.0.0.1", port=port)
+        place = ClusterPlace(client)
+        for trying in (
+            place.look(),
+            place.run("GETDEL", "a"),
+            place.open(asyncio.Protocol()),
+            KeyPlace(place, "a").open(asyncio.Protocol()),
+        ):
+            with pytest.raises(
+                ConnectionError, match=f"127.0.0.1:{port} cannot be reached|{port}: "
+            ):
+                await trying
+        assert place.node_of("a") is None
+        await client.aclose()
 
     asyncio.run(scenario())

@@ -103,14 +103,20 @@ def _own_settings(settings: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "protocol": 2, "retry": None}
 
 
+def _failures() -> tuple[type[Exception], ...]:
+    """What redis-py raises when a node, or a whole cluster, is not there or refuses; a time-out is
+    an `OSError`, too."""
+    from redis.exceptions import RedisClusterException, RedisError
+
+    return (RedisError, RedisClusterException, OSError)
+
+
 async def _take_over(connection: Any, protocol: asyncio.Protocol, name: str) -> Opened:
     """Connect, and put a protocol of ours in the place of redis-py's."""
-    from redis.exceptions import RedisError
-
     try:
         async with asyncio.timeout(CONNECT):
             await connection.connect()
-    except (RedisError, OSError) as error:  # a time-out is an OSError, too
+    except _failures() as error:
         await connection.disconnect(nowait=True)
         reason = str(error) or "it does not answer"
         raise ConnectionError(f"Redis at {name} cannot be reached: {reason}") from error
@@ -221,14 +227,12 @@ class ClusterPlace:
         Raises:
             OSError: None can be reached.
         """
-        from redis.exceptions import RedisError
-
         client = self._client
         try:
             async with asyncio.timeout(CONNECT):
                 await client.initialize()
                 await client.nodes_manager.initialize()
-        except (RedisError, OSError) as error:
+        except _failures() as error:
             reason = f"Redis Cluster at {self.name} cannot be reached: {error}"
             raise ConnectionError(reason) from error
 
@@ -238,11 +242,9 @@ class ClusterPlace:
 
     def node_of(self, channel: str) -> str | None:
         """Name of the node that has a sharded channel, as of the last look."""
-        from redis.exceptions import RedisError
-
         try:
             node = self._client.get_node_from_key(channel)
-        except RedisError:  # nobody has its slot
+        except _failures():  # nobody has its slot
             return None
         return None if node is None else str(node.name)
 
@@ -252,12 +254,10 @@ class ClusterPlace:
         Raises:
             OSError: It cannot be reached, or does not do it.
         """
-        from redis.exceptions import RedisError
-
         try:
             async with asyncio.timeout(CONNECT):
                 return await self._client.execute_command(*command)
-        except (RedisError, OSError) as error:
+        except _failures() as error:
             raise ConnectionError(f"Redis Cluster at {self.name}: {error}") from error
 
     async def count_elsewhere(self, query: str, channel: str) -> int | None:
