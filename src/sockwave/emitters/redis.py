@@ -40,8 +40,8 @@ class RedisEmitter(AsyncEmitter[Any]):
     Args:
         url_or_client: An address (`redis://`, `rediss://`, `unix://`), or a client of
             `redis.asyncio`, one of a cluster or of Sentinel too, which is not closed.
-        namespace: That is reached without `of`.
-        key: As the servers have it.
+        namespace: The namespace that is reached without `of`.
+        key: What channels begin with, as the servers have it.
 
     Raises:
         ModuleNotFoundError: redis is missing: `pip install "sockwave[redis]"`.
@@ -58,8 +58,8 @@ class RedisStreamsEmitter(AsyncEmitter[Any]):
     Args:
         url_or_client: An address (`redis://`, `rediss://`, `unix://`), or a client of
             `redis.asyncio`, one of a cluster or of Sentinel too, which is not closed.
-        namespace: That is reached without `of`.
-        stream_name: As the servers have it; where they have several streams, that of the namespace.
+        namespace: The namespace that is reached without `of`.
+        stream_name: Name of the stream, as the servers have it; where they have several streams, that of the namespace.
         max_length: About how many entries stay in the stream, as the servers have it.
 
     Raises:
