@@ -7,6 +7,7 @@ PY := $(VENV)/bin/python
 BIN := $(VENV)/bin
 VENV_MADE := $(VENV)/.made
 RUNTIME := $(VENV)/.runtime-installed
+DOCS := $(VENV)/.docs-installed
 DEV := $(VENV)/.dev-installed
 FUZZ := $(VENV)/.fuzz-installed
 # Folders with Python in them, asked for only when needed.
@@ -103,10 +104,11 @@ soak-ci: $(DEV) ## The same for half a minute, on each front end
 reliability: $(DEV) ## Measure what it takes to disturb the server
 	@$(PY) -m benchmarks.reliability $(ARGS)
 
-docs: $(RUNTIME) ## Draw the pictures of the code; check links and code blocks of the documentation
+docs: $(DOCS) ## Build the documentation (build/site/index.html); check its links and code blocks
 	@$(PY) -m scripts.draw_states
 	@$(PY) -m scripts.draw_rooms
 	@$(PY) -m scripts.check_docs
+	@$(PY) -m scripts.site.build
 
 client-bundle: $(DEV) ## Renew the JavaScript client that the server hands out
 	@$(PY) scripts/update_client_bundle.py $(ARGS)
@@ -131,7 +133,11 @@ $(RUNTIME): $(VENV_MADE) $(INPUTS)
 	@$(PY) -m scripts.install runtime
 	@touch $@
 
-$(DEV): $(RUNTIME)
+$(DOCS): $(RUNTIME)
+	@$(PY) -m scripts.install docs
+	@touch $@
+
+$(DEV): $(DOCS)
 	@$(PY) -m scripts.install dev
 	@$(PY) -m scripts.install examples
 	@touch $@
