@@ -8,6 +8,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PY := $(BIN)/python
 VENV_MADE := $(VENV)/.made
 RUNTIME := $(VENV)/.runtime-installed
+DOCS := $(VENV)/.docs-installed
 DEV := $(VENV)/.dev-installed
 FUZZ := $(VENV)/.fuzz-installed
 # Folders with Python in them, asked for only when needed.
@@ -110,10 +111,11 @@ soak-ci: $(DEV) ## The same for half a minute, on each front end
 reliability: $(DEV) ## Measure what it takes to disturb the server
 	@$(PY) -m benchmarks.reliability $(ARGS)
 
-docs: $(RUNTIME) ## Draw the pictures of the code; check links and code blocks of the documentation
+docs: $(DOCS) ## Build the documentation (build/site/index.html); check its links and code blocks
 	@$(PY) -m scripts.draw_states
 	@$(PY) -m scripts.draw_rooms
 	@$(PY) -m scripts.check_docs
+	@$(PY) -m scripts.site.build
 
 changelog: $(DEV) ## Show what the next release changes
 	@$(BIN)/towncrier build --draft --version next
@@ -144,7 +146,11 @@ $(RUNTIME): $(VENV_MADE) $(INPUTS)
 	@$(PY) -m scripts.install runtime
 	@touch $@
 
-$(DEV): $(RUNTIME)
+$(DOCS): $(RUNTIME)
+	@$(PY) -m scripts.install docs
+	@touch $@
+
+$(DEV): $(DOCS)
 	@$(PY) -m scripts.install dev
 	@$(PY) -m scripts.install examples
 	@touch $@

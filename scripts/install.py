@@ -1,6 +1,7 @@
 """Install this project, or its tools, into the virtual environment that runs this script.
 
 python -m scripts.install runtime     what `make demo` needs
+python -m scripts.install docs        and what `make docs` builds the site with
 python -m scripts.install dev         and the tools of `make test` and `make check`
 python -m scripts.install examples    and the frameworks and servers that examples/ runs with
 python -m scripts.install fuzz        what guides `make fuzz`, where it can be had
@@ -42,11 +43,17 @@ def install_runtime() -> bool:
     return install("-e", ".")
 
 
-def install_dev() -> bool:
-    say("Installing the test tools")
+def install_docs() -> bool:
+    """Install the group `docs`: its optional parts too, whose signatures the reference shows."""
+    say("Installing what builds the documentation")
     major, minor = map(int, version("pip").split(".")[:2])
     knows_groups = (major, minor) >= (25, 1)
-    return (knows_groups or install("pip>=25.1")) and install("--group", "dev")
+    return (knows_groups or install("pip>=25.1")) and install("--group", "docs")
+
+
+def install_dev() -> bool:
+    say("Installing the test tools")
+    return install("--group", "dev")
 
 
 def install_examples() -> bool:
@@ -69,7 +76,7 @@ def install_fuzz() -> bool:
 
 def lock() -> bool:
     """Resolve everything anew in an environment of its own, and write down what came out."""
-    groups = ("--group", "dev", "--group", "examples", "--group", "fuzz")
+    groups = ("--group", "docs", "--group", "dev", "--group", "examples", "--group", "fuzz")
     with tempfile.TemporaryDirectory() as folder:
         say("Resolving the newest versions")
         venv.create(folder, with_pip=True)
@@ -92,6 +99,7 @@ def lock() -> bool:
 
 STEPS = {
     "runtime": install_runtime,
+    "docs": install_docs,
     "dev": install_dev,
     "examples": install_examples,
     "fuzz": install_fuzz,

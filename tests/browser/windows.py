@@ -64,8 +64,11 @@ class Window:
             mobile=phone,
         )
         self._devtools("Emulation.setTouchEmulationEnabled", enabled=phone)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self._devtools("Emulation.setEmulatedMedia", features=[scheme])
+        self.prefer("prefers-color-scheme", "dark" if dark else "light")
+
+    def prefer(self, feature: str, value: str) -> None:
+        """Be a system whose user has chosen something, which style sheets ask for."""
+        self._devtools("Emulation.setEmulatedMedia", features=[{"name": feature, "value": value}])
 
     def visit(self, url: str, name: str) -> None:
         """Open the page as somebody it does not know, and sign in."""

@@ -39,8 +39,8 @@ class Deflate:
         server_no_context_takeover: Start each message of ours afresh: less memory, weaker.
         client_no_context_takeover: Ask clients to do the same.
         server_max_window_bits: 9 to 15; the window of our compressor.
-        level: zlib's, 0 to 9, or -1 for its default.
-        mem_level: zlib's, 1 to 9.
+        level: How hard zlib tries, 0 to 9, or -1 for its default.
+        mem_level: Memory that zlib takes, 1 to 9.
     """
 
     threshold: int = 1024

@@ -94,7 +94,7 @@ class AsyncEmitter(NamespaceEmitter, Generic[E]):
 
     Args:
         engine: Which carries.
-        namespace: That is reached without `of`.
+        namespace: The namespace that is reached without `of`.
     """
 
     def __init__(self, engine: Engine[E], namespace: NamespaceName) -> None:

@@ -33,9 +33,9 @@ class NatsEmitter(AsyncEmitter[Any]):
     Args:
         servers: A URL, `nats://user:password@host:4222` or `tls://...`, or several of one cluster
             of NATS; or a client of nats-py that you connect and close yourself.
-        namespace: That is reached without `of`.
-        prefix: As the servers have it.
-        tls: For TLS with settings of your own; only with URLs.
+        namespace: The namespace that is reached without `of`.
+        prefix: What all subjects begin with, as the servers have it.
+        tls: A context for TLS with settings of your own; only with URLs.
         credentials: Path of a credentials file (JWT and seed); only with URLs.
         nkeys_seed: Path of a file with a seed; only with URLs.
         jetstream: Put what is for clients into the stream of servers with this option: they

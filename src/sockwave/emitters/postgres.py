@@ -27,9 +27,9 @@ class PostgresEmitter(AsyncEmitter[Any]):
     Args:
         dsn_or_pool: An address, or an `asyncpg.Pool`, of which one connection is used from the
             first event on.
-        namespace: That is reached without `of`.
-        channel_prefix: As the servers have it.
-        table_name: As the servers have it.
+        namespace: The namespace that is reached without `of`.
+        channel_prefix: In front of the names of channels, as the servers have it.
+        table_name: The table for what is large or binary, as the servers have it.
 
     Raises:
         ModuleNotFoundError: asyncpg is missing: `pip install "sockwave[postgres]"`.

@@ -39,8 +39,9 @@ class RedisEmitter(AsyncEmitter[Any]):
     Args:
         url_or_client: An address (`redis://`, `rediss://`, `unix://`), or a client of
             `redis.asyncio`, one of a cluster or of Sentinel too, which is not closed.
-        namespace: That is reached without `of`.
-        key: As the servers have it; with `sharded` their `channel_prefix`.
+        namespace: The namespace that is reached without `of`.
+        key: What channels begin with, as the servers have it; with `sharded` their
+            `channel_prefix`.
         sharded: Whether the servers have a `ShardedRedisAdapter` (Redis 7).
 
     Raises:
@@ -67,11 +68,12 @@ class RedisStreamsEmitter(AsyncEmitter[Any]):
     Args:
         url_or_client: An address (`redis://`, `rediss://`, `unix://`), or a client of
             `redis.asyncio`, one of a cluster or of Sentinel too, which is not closed.
-        namespace: That is reached without `of`.
-        stream_name: As the servers have it; where they have several streams, that of the namespace.
+        namespace: The namespace that is reached without `of`.
+        stream_name: Name of the stream, as the servers have it; where they have several, that of
+            the namespace.
         max_length: About how many entries stay in the stream, as the servers have it.
-        channel_prefix: Of the channels by which questions go, as the servers have it.
-        use_sharded_pub_sub: Whether these are channels of shards, as the servers have it.
+        channel_prefix: What the channels begin with by which questions go, as the servers have it.
+        use_sharded_pub_sub: Whether the servers use channels of shards for them.
 
     Raises:
         ModuleNotFoundError: redis is missing: `pip install "sockwave[redis]"`.

@@ -73,7 +73,7 @@ class BlockingEmitter(NamespaceEmitter, Generic[E]):
 
     Args:
         engine: Which carries.
-        namespace: That is reached without `of`.
+        namespace: The namespace that is reached without `of`.
     """
 
     def __init__(self, engine: BlockingEngine[E], namespace: str) -> None:
@@ -105,8 +105,8 @@ class NatsEmitter(BlockingEmitter[Any]):
     Args:
         servers: A URL, `nats://user:password@host:4222` or `tls://...`, or several of one cluster
             of NATS.
-        namespace: That is reached without `of`.
-        prefix: As the servers have it.
+        namespace: The namespace that is reached without `of`.
+        prefix: What all subjects begin with, as the servers have it.
         tls: For TLS with settings of your own.
         credentials: Path of a credentials file (JWT and seed).
         nkeys_seed: Path of a file with a seed.
@@ -143,9 +143,9 @@ class PostgresEmitter(BlockingEmitter[Any]):
 
     Args:
         dsn: An address, `postgresql://user:password@host:5432/database?sslmode=require`.
-        namespace: That is reached without `of`.
-        channel_prefix: As the servers have it.
-        table_name: As the servers have it.
+        namespace: The namespace that is reached without `of`.
+        channel_prefix: In front of the names of channels, as the servers have it.
+        table_name: The table for what is large or binary, as the servers have it.
 
     Raises:
         ModuleNotFoundError: asyncpg is missing: `pip install "sockwave[postgres]"`.
@@ -173,8 +173,9 @@ class RedisEmitter(BlockingEmitter[Any]):
     Args:
         url_or_client: An address (`redis://`, `rediss://`, `unix://`), or a client of `redis` that
             blocks, one of a cluster or of Sentinel too, which is not closed.
-        namespace: That is reached without `of`.
-        key: As the servers have it; with `sharded` their `channel_prefix`.
+        namespace: The namespace that is reached without `of`.
+        key: What channels begin with, as the servers have it; with `sharded` their
+            `channel_prefix`.
         sharded: Whether the servers have a `ShardedRedisAdapter` (Redis 7).
 
     Raises:
@@ -201,11 +202,12 @@ class RedisStreamsEmitter(BlockingEmitter[Any]):
     Args:
         url_or_client: An address (`redis://`, `rediss://`, `unix://`), or a client of `redis` that
             blocks, one of a cluster or of Sentinel too, which is not closed.
-        namespace: That is reached without `of`.
-        stream_name: As the servers have it; where they have several streams, that of the namespace.
+        namespace: The namespace that is reached without `of`.
+        stream_name: Name of the stream, as the servers have it; where they have several, that of
+            the namespace.
         max_length: About how many entries stay in the stream, as the servers have it.
-        channel_prefix: Of the channels by which questions go, as the servers have it.
-        use_sharded_pub_sub: Whether these are channels of shards, as the servers have it.
+        channel_prefix: What the channels begin with by which questions go, as the servers have it.
+        use_sharded_pub_sub: Whether the servers use channels of shards for them.
 
     Raises:
         ModuleNotFoundError: redis is missing: `pip install "sockwave[redis]"`.

@@ -55,7 +55,7 @@ class NatsAdapter:
             keeps while it has no connection are its own affair.
         prefix: What all subjects begin with: letters, digits, `-`, `_`, and points between them.
             Servers with different ones know nothing of each other.
-        tls: For TLS with settings of your own; only with URLs.
+        tls: A context for TLS with settings of your own; only with URLs.
         credentials: Path of a credentials file (JWT and seed); only with URLs.
         nkeys_seed: Path of a file with a seed; only with URLs.
         options: Times and bounds of the cluster.

@@ -61,7 +61,7 @@ class PythonSocketIOAdapter:
     Args:
         url_or_client: `redis://user:password@host:6379/0` or `rediss://...`, or a
             `redis.asyncio.Redis` of your own without `decode_responses`, which you close yourself.
-        channel: The same as there.
+        channel: Name of the channel, the same as there.
         max_backlog: Bytes kept while Redis does not take them. What does not fit is dropped, and
             `cluster_error` says so.
 

@@ -107,14 +107,15 @@ class ShardedRedisAdapter:
     `RedisAdapter`.
 
     Args:
-        redis: As with `RedisAdapter`. In a Redis Cluster there are two connections to each of its
-            nodes, and no order between messages of different channels.
+        redis: A URL or a client, as with `RedisAdapter`. In a Redis Cluster there are two
+            connections to each of its nodes, and no order between messages of different channels.
         channel_prefix: What the channels begin with; the same at all servers, and of no other
             program.
         subscription_mode: The same at all servers: "dynamic" is a channel for each room, "static"
             one for all, "dynamic-private" one for each room and each client.
         options: Times and bounds of the cluster.
-        max_backlog: As with `RedisAdapter`.
+        max_backlog: Bytes of messages that are kept while Redis does not take them. Past it
+            messages are dropped, and `cluster_error` says so.
 
     Raises:
         ModuleNotFoundError: redis-py is not installed: `pip install "sockwave[redis]"`.

@@ -37,14 +37,14 @@ class RedisStreamsAdapter:
         redis: A URL (`redis://`, `rediss://` or `unix://`), or a client of `redis.asyncio`, also of
             Sentinel or of a Redis Cluster. Of a client its settings are used, and it stays yours to
             be closed, after the server.
-        stream_name: Of the stream.
+        stream_name: Name of the stream; the same at all servers, and of no other program.
         stream_count: Streams to which namespaces are dealt out; their names get a number. Servers
             in JavaScript do not hear of some namespaces with more than one.
-        channel_prefix: Of channels, by which questions and answers go.
+        channel_prefix: What channels begin with, by which questions and answers go.
         use_sharded_pub_sub: Use the channels of shards (Redis 7).
         max_len: Entries that the stream has, about: what is older is trimmed.
         read_count: Entries that are read at once.
-        session_key_prefix: Of the keys of lost clients.
+        session_key_prefix: What the keys of lost clients begin with.
         only_plaintext: Never send binary by the stream, and refuse events with it.
         max_backlog: Bytes that are kept for each stream while Redis cannot be reached. What does
             not fit is not sent to the others, which `cluster_error` tells.

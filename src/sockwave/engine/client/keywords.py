@@ -33,7 +33,7 @@ class ClientEngineOptionsDict(TypedDict, total=False):
     The protocol's own (`EIO`, `transport`, `sid`) cannot be set. Default: `{}`."""
 
     transports: Sequence[TransportName]
-    """In the order they are tried; only the first, unless `try_all_transports`. Default:
+    """Transports in the order they are tried; only the first, unless `try_all_transports`. Default:
     `('polling', 'websocket')`."""
 
     try_all_transports: bool
@@ -59,13 +59,14 @@ class ClientEngineOptionsDict(TypedDict, total=False):
     """Make each URL unique against caches. None: on polling only. Default: `None`."""
 
     timestamp_param: str
-    """Name of that parameter. Default: `"t"`."""
+    """Name of the parameter that `timestamp_requests` adds. Default: `"t"`."""
 
     force_base64: bool
     """Send and ask for binary messages as base64 text. Default: `False`."""
 
     extra_headers: ExtraHeaders
-    """Sent with every request; see `ExtraHeaders`. Default: `{}`."""
+    """Header fields sent with every request, or a function that is asked for them at each
+    connection attempt; it may be `async def`. Default: `{}`."""
 
     with_credentials: bool
     """Keep cookies that polling responses set, and send them along, for sticky sessions. They live

@@ -50,7 +50,8 @@ class ClientEngineOptions:
         add_trailing_slash: Whether the path ends with a slash in the URL.
         query: Parameters for the handshake, a mapping or a query string; they win over those of
             the URL. The protocol's own (`EIO`, `transport`, `sid`) cannot be set.
-        transports: In the order they are tried; only the first, unless `try_all_transports`.
+        transports: Transports in the order they are tried; only the first, unless
+            `try_all_transports`.
         try_all_transports: Go on to the next transport when one cannot be opened.
         upgrade: Try to move from polling to a WebSocket.
         remember_upgrade: Begin with a WebSocket when the last connection ended on one.
@@ -59,9 +60,10 @@ class ClientEngineOptions:
         request_timeout: Seconds a POST of polling may take. None: the heartbeat alone judges.
         close_timeout: Seconds that an orderly close may take.
         timestamp_requests: Make each URL unique against caches. None: on polling only.
-        timestamp_param: Name of that parameter.
+        timestamp_param: Name of the parameter that `timestamp_requests` adds.
         force_base64: Send and ask for binary messages as base64 text.
-        extra_headers: Sent with every request; see `ExtraHeaders`.
+        extra_headers: Header fields sent with every request, or a function that is asked for them
+            at each connection attempt; it may be `async def`.
         with_credentials: Keep cookies that polling responses set, and send them along, for sticky
             sessions. They live as long as the connection.
         protocols: WebSocket subprotocols to offer.

@@ -26,15 +26,16 @@ class Cookie:
     """Cookie with the session id on the polling handshake, for load balancers that look at one.
 
     Attributes:
-        name: Its name.
-        path: None leaves the attribute out; so do `domain`, `max_age`.
+        name: Name of the cookie.
+        path: Part of the site that it is sent to; None leaves the attribute out, and so it is with
+            `domain` and `max_age`.
         http_only: Keep it from scripts of the page.
         same_site: Whether browsers send it from pages of other sites; `none` needs `secure`.
         secure: Send it over TLS only.
         domain: For this domain and those below it; None: for the server's host alone.
-        max_age: Seconds.
+        max_age: Seconds that browsers keep it; None: until they are closed.
         partitioned: Keep one for each site that the server's pages are embedded in.
-        priority: For browsers that throw cookies away (Chromium).
+        priority: What browsers that throw cookies away (Chromium) go by.
     """
 
     name: str = "io"

@@ -38,10 +38,11 @@ class Cors:
     reference does not check it there). Requests without `Origin` come from no browser and pass.
 
     Attributes:
-        origin: See `CorsOrigin`.
+        origin: `"*"`, one origin, a pattern that must match the whole origin, several of them, True
+            for every origin (reflected), or a function that is asked with the origin.
         credentials: Let pages send cookies; needs explicit origins, never `"*"` or `"null"`.
-        methods: Of the preflight answer.
-        allowed_headers: Of the preflight answer; None reflects what was asked for.
+        methods: Methods that the preflight answer names.
+        allowed_headers: Headers that the preflight answer names; None reflects what was asked for.
         exposed_headers: Response headers that a page may read.
         max_age: Seconds a browser may keep the preflight answer.
         preflight_status: HTTP status of the preflight answer.

@@ -65,27 +65,29 @@ class EngineOptionsDict(TypedDict, total=False):
     """Which transports are served. Default: `('polling', 'websocket')`."""
 
     allow_upgrades: bool
-    """False announces none. Default: `True`."""
+    """Whether clients that poll are told that they may move to a WebSocket. Default: `True`."""
 
     allow_eio3: bool
     """Serve clients of Engine.IO 3 too (socket.io-client 1 and 2), and polling by scripts (JSONP).
     What that opens is in docs/differences.md. Default: `False`."""
 
     allow_request: AllowRequest | None
-    """Asked for each new session; False refuses it with 403, and a `ConnectError` that it raises
-    with 403 and that message. Default: `None`."""
+    """A function that is asked, with the `Request`, for each new session; it may be `async def`.
+    False refuses with 403, and a `ConnectError` that it raises with 403 and that message. Default:
+    `None`."""
 
     http_compression: HttpCompression | Mapping[str, Any] | bool | None
-    """Of poll responses; None turns it off. Default: `HttpCompression()`."""
+    """Compression of poll responses; None turns it off. Default: `HttpCompression()`."""
 
     per_message_deflate: Deflate | Mapping[str, Any] | bool | None
-    """Of WebSocket messages; None (the default) turns it off. Default: `None`."""
+    """Compression of WebSocket messages; None (the default) turns it off. Default: `None`."""
 
     initial_packet: str | bytes | None
     """A message sent right after the handshake. Default: `None`."""
 
     cookie: Cookie | Mapping[str, Any] | bool | None
-    """Set on the polling handshake; None sets none. Default: `None`."""
+    """A cookie with the session id, set on the polling handshake; None sets none. Default:
+    `None`."""
 
     cors: Cors | Mapping[str, Any] | CorsOrigin | None
     """Pages of other origins that may connect; None admits only the server's own origin. Default:
@@ -95,10 +97,11 @@ class EngineOptionsDict(TypedDict, total=False):
     """Makes session ids; they must be unguessable and unique. Default: `None`."""
 
     limits: Limits
-    """See `Limits`. Default: `Limits()`."""
+    """Bounds of HTTP requests, and of all sessions together; see `Limits`. Default: `Limits()`."""
 
     rate_limits: RateLimits | None
-    """See `RateLimits`; None sets none, and then nothing is counted. Default: `None`."""
+    """How much a session and an address may send, see `RateLimits`; None sets no bound, and then
+    nothing is counted. Default: `None`."""
 
     allowed_hosts: Collection[str] | None
     """Names that this server is asked for under, such as `example.com`, `*.example.com`,

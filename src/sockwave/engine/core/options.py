@@ -51,7 +51,7 @@ class HttpCompression:
     Attributes:
         threshold: Payloads below this many bytes go out as they are.
         limit: And those above this many: compressing a megabyte takes 30 ms of the processor.
-        level: zlib's, 1 to 9.
+        level: How hard zlib tries, 1 to 9.
     """
 
     threshold: int = 1024
@@ -90,19 +90,21 @@ class EngineOptions:
         max_backlog: Bytes queued for one session, its transport's buffer included; past it a
             volatile packet is dropped, and otherwise the session closes: `backlog exceeded`.
         transports: Which transports are served.
-        allow_upgrades: False announces none.
+        allow_upgrades: Whether clients that poll are told that they may move to a WebSocket.
         allow_eio3: Serve clients of Engine.IO 3 too (socket.io-client 1 and 2), and polling by
             scripts (JSONP). What that opens is in docs/differences.md.
-        allow_request: Asked for each new session; False refuses it with 403, and a `ConnectError`
-            that it raises with 403 and that message.
-        http_compression: Of poll responses; None turns it off.
-        per_message_deflate: Of WebSocket messages; None (the default) turns it off.
+        allow_request: A function that is asked, with the `Request`, for each new session; it may be
+            `async def`. False refuses with 403, and a `ConnectError` that it raises with 403 and
+            that message.
+        http_compression: Compression of poll responses; None turns it off.
+        per_message_deflate: Compression of WebSocket messages; None (the default) turns it off.
         initial_packet: A message sent right after the handshake.
-        cookie: Set on the polling handshake; None sets none.
+        cookie: A cookie with the session id, set on the polling handshake; None sets none.
         cors: Pages of other origins that may connect; None admits only the server's own origin.
         generate_id: Makes session ids; they must be unguessable and unique.
-        limits: See `Limits`.
-        rate_limits: See `RateLimits`; None sets none, and then nothing is counted.
+        limits: Bounds of HTTP requests, and of all sessions together; see `Limits`.
+        rate_limits: How much a session and an address may send, see `RateLimits`; None sets no
+            bound, and then nothing is counted.
         allowed_hosts: Names that this server is asked for under, such as `example.com`,
             `*.example.com`, `localhost:3000`, and `addresses` for any IP address; requests for
             others are refused with 403. It keeps out pages whose name was bound to the address of a

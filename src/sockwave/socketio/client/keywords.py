@@ -63,7 +63,8 @@ class SocketOptionsDict(TypedDict, total=False):
     """The keywords of `Manager.socket`."""
 
     auth: Auth | None
-    """See `Auth`. Default: `None`."""
+    """What the socket tells the server when it joins its namespace: a mapping, or a function that
+    is asked at each connection and reconnection; it may be `async def`. Default: `None`."""
 
     ack_timeout: float | None
     """Seconds to wait for an acknowledgement where no other time is given; callbacks then get

@@ -90,7 +90,8 @@ class SocketOptions:
     """Options of one socket.
 
     Attributes:
-        auth: See `Auth`.
+        auth: What the socket tells the server when it joins its namespace: a mapping, or a function
+            that is asked at each connection and reconnection; it may be `async def`.
         ack_timeout: Seconds to wait for an acknowledgement where no other time is given; callbacks
             then get (error, *args), as in the reference. None: until the connection is lost.
         retries: Send each event again this often until it is acknowledged; needs `ack_timeout`.

@@ -49,7 +49,7 @@ class ServerOptionsDict(EngineOptionsDict, total=False):
     CONNECT_ERROR. Default: `65_536`."""
 
     max_pending_connects: int
-    """Of these, those that may wait for middlewares at a time. Default: `8`."""
+    """Namespaces of one connection that may wait for middlewares at a time. Default: `8`."""
 
     max_pending_acks: int
     """Acknowledgements that one socket may owe; past it `emit` raises. Default: `10_000`."""

@@ -43,7 +43,7 @@ class ServerOptions:
         max_namespaces: Namespaces that one connection may join.
         max_connect_bytes: Bytes of a CONNECT packet, the client's `auth` included; a larger one is
             refused with CONNECT_ERROR.
-        max_pending_connects: Of these, those that may wait for middlewares at a time.
+        max_pending_connects: Namespaces of one connection that may wait for middlewares at a time.
         max_pending_acks: Acknowledgements that one socket may owe; past it `emit` raises.
         max_pending_handlers: Handlers of one connection that may run at a time; past it events
             wait, in order, while acknowledgements and heartbeats are taken.

@@ -83,7 +83,8 @@ class Servable(ABC):
             ssl: Encrypts the port.
             unix_path: Listen on a Unix socket instead, where there are such.
             sock: Listen on a socket that is bound already.
-            drain_period, shutdown_timeout: See `EngineServer.close`.
+            drain_period: As the option of this name; None takes that one.
+            shutdown_timeout: As the option of this name; None takes that one.
 
         Raises:
             OSError: The port is in use or not allowed.
@@ -143,7 +144,8 @@ class Servable(ABC):
         to the main thread only: in another one `stop` ends it.
 
         Args:
-            host, port: Where to listen.
+            host: Address or name to bind.
+            port: TCP port; 0 picks a free one.
             app: An ASGI application that gets all other requests on the same port; uvicorn hosts
                 it, and shuts it down when our sessions have ended.
             ssl: Encrypts the port; with `app` use `uvicorn_options` (`ssl_certfile=...`).
@@ -155,7 +157,8 @@ class Servable(ABC):
             uvicorn_options: More keywords for `uvicorn.Config`; only with `app`.
             workers: Serve by so many processes on this one port, each of which runs the command
                 that has started this one; "auto" for one on each core. None serves in this process.
-            drain_period, shutdown_timeout: See `EngineServer.close`.
+            drain_period: As the option of this name; None takes that one.
+            shutdown_timeout: As the option of this name; None takes that one.
             unresponsive_timeout: Seconds without an answer after which a worker is killed and
                 replaced: its event loop is blocked, or its process stopped. 0 stands for never.
 
