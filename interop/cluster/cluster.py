@@ -156,6 +156,10 @@ class Cluster:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        for server in self.servers:
+            if isinstance(server, PythonServer):
+                missed = [what for what in server.io.cluster.errors if "have not come" in what]
+                assert not missed, f"{server} misses what was never lost: {missed}"
         await self._stack.aclose()
 
     async def _knows_all(self, server: ClusterServer) -> bool:
