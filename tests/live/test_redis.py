@@ -131,6 +131,12 @@ async def test_servers_are_one(redis_url: str, kind: str) -> None:
             assert await a.server_side_emit_with_ack("hi", "x", timeout=5) == ["X"]
             b.in_("A").disconnect_sockets()
             await ada.disconnected()
+            assert misses_nothing(a, b)
+
+
+def misses_nothing(*ours: Server) -> bool:
+    """Whether no server has seen a gap in what others have sent."""
+    return not [what for io in ours for what in io.cluster.errors if "have not come" in what]
 
 
 async def heard(io: Server, room: str, client: LinkedClient) -> None:
@@ -167,6 +173,7 @@ async def test_events_of_one_server_keep_their_order(redis_url: str, kind: str) 
                 (a.to("B") if number % 2 else a).emit("n", number)
             got = [(await client.received())[1][0] for _ in range(500)]
             assert got == list(range(500))
+            assert misses_nothing(a, b)
 
 
 @pytest.mark.parametrize("kind", ["classic", "dynamic"])
@@ -361,6 +368,7 @@ async def test_cluster_of_redis_carries_messages_and_counts_servers(kind: str) -
                     client.on("question", lambda: 1)
                 assert await a.timeout(10).emit_with_ack("question") == [1, 1]
                 assert len(await b.fetch_sockets()) == 2
+                assert misses_nothing(a, b)
                 for node in engine.nodes:
                     node.cli("CLIENT", "KILL", "TYPE", "pubsub")
                 await delivered(a, grace, 5)
