@@ -25,8 +25,11 @@ CACHE: Final = ROOT / ".cache" / "pythons"
 SUPPORTED: Final = ((3, 11), (3, 12), (3, 13))
 """Those that `.ci/run` has run the tests on. What pyproject.toml says of Pythons is made of it."""
 
-SUITES: Final = ("codec", "engine", "socketio", "wire", "client", "sync", "workers", "adapters")
+SUITES: Final = ("codec", "engine", "socketio", "wire", "client", "sync", "adapters")
 """Of `tests/`: what may depend on the version of Python."""
+
+FRONTS: Final = "not hosted and not workers and not relayed"
+"""Of tests that run on several front ends: those of our own code from the socket on, and ASGI."""
 
 INPUTS: Final = ("pyproject.toml", "requirements/constraints.txt")
 _CHECK: Final = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2])"
