@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import stat
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
-from sockwave.platform import has_terminal, reason_of
+from sockwave.platform import has_terminal, reason_of, unix_socket
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from sockwave.engine.server.engine import EngineServer
     from sockwave.engine.server.fronts.asgi_scope import AsgiApp
 
-__all__ = ["ACCEPT_BACKLOG", "Listener", "Served", "exit_for", "unix_socket"]
+__all__ = ["ACCEPT_BACKLOG", "Listener", "Served", "bound_unix_socket", "exit_for"]
 
 ACCEPT_BACKLOG: Final = 4_096
 """Connections the kernel holds for us: after a restart all clients come at once."""
@@ -95,7 +95,7 @@ class Listener:
 
 
 @contextmanager
-def unix_socket(path: str) -> Iterator[socket.socket]:
+def bound_unix_socket(path: str) -> Iterator[socket.socket]:
     """A Unix socket at this path, as long as the block lasts; one that was left there is replaced.
 
     Raises:
@@ -104,7 +104,7 @@ def unix_socket(path: str) -> Iterator[socket.socket]:
     with contextlib.suppress(FileNotFoundError):
         if stat.S_ISSOCK(os.stat(path).st_mode):
             os.unlink(path)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+    with unix_socket("stream") as sock:
         sock.bind(path)
         made = os.stat(path).st_ino
         try:

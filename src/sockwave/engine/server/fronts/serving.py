@@ -13,7 +13,12 @@ from sockwave.engine.core.option_checks import MAX_TIMEOUT, check_integer, check
 from sockwave.engine.core.option_names import strict_keywords
 from sockwave.engine.server.fronts.asgi_apps import is_asgi, what_it_is
 from sockwave.engine.server.fronts.listener import HttpConnection
-from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG, Listener, exit_for, unix_socket
+from sockwave.engine.server.fronts.ports import (
+    ACCEPT_BACKLOG,
+    Listener,
+    bound_unix_socket,
+    exit_for,
+)
 from sockwave.engine.server.routing import is_worker
 from sockwave.engine.server.shutdown import check_times
 from sockwave.platform import (
@@ -204,7 +209,7 @@ class Servable(ABC):
         with ExitStack() as ending:
             try:
                 if unix_path is not None:
-                    sock = ending.enter_context(unix_socket(unix_path))
+                    sock = ending.enter_context(bound_unix_socket(unix_path))
                 if app is not None:
                     from sockwave.engine.server.fronts.hosting import bind, run_hosted
 
