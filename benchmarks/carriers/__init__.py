@@ -1,0 +1,1 @@
+"""What clusters cost by carrier: measured, put into constants, and reckoned with."""
