@@ -59,14 +59,12 @@ def least(rows: Iterable[Row]) -> tuple[float, float]:
     return first, second
 
 
-def _costs(
-    samples: Sequence[Sample], row: Callable[[Sample], Row | None]
-) -> tuple[Cost, Cost]:
+def _costs(samples: Sequence[Sample], row: Callable[[Sample], Row | None]) -> tuple[Cost, Cost]:
     """Two costs, each of a message and of a turn, from figures that are of messages."""
     by_size: dict[int, list[Row]] = defaultdict(list)
     for sample in samples:
-        if (found := row(sample)) is not None:
-            by_size[sample.together].append(found)
+        if (made := row(sample)) is not None:
+            by_size[sample.together].append(made)
     found = {together: least(rows) for together, rows in by_size.items()}
     first, second = (
         _cost({together: costs[at] for together, costs in found.items()}) for at in (0, 1)

@@ -427,4 +427,3 @@ def last_node(
         else:
             high = middle - 1
     return low
-
