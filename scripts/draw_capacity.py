@@ -17,7 +17,7 @@ __all__ = ["TARGET", "Line", "Panel", "draw"]
 
 TARGET: Final = Path("docs/images/capacity.svg")
 
-COLOURS: Final = ("#0b7285", "#e8590c", "#7048e8", "#2f9e44", "#c2255c", "#868e96")
+COLOURS: Final = ("#0b7285", "#e03131", "#7048e8", "#2f9e44", "#c2255c", "#868e96", "#f08c00")
 """Of lines, in their order: told apart on white and on black."""
 
 WIDTH, HEIGHT = 760, 250
@@ -96,7 +96,7 @@ def draw(heading: str, panels: Sequence[Panel]) -> str:
             f'<rect x="{at:g}" y="38" width="11" height="11" rx="2" fill="{colour}"/>'
             f'<text x="{at + 16:g}" y="48">{title}</text>'
         )
-        at += 36 + 7 * len(title)
+        at += 30 + 7 * len(title)
     for number, panel in enumerate(panels):
         parts += _panel(panel, TOP + number * (HEIGHT + GAP), colours)
     middle = (LEFT + WIDTH - RIGHT) / 2

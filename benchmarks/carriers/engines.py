@@ -47,7 +47,7 @@ def _redis() -> Iterator[Engine]:
 
 @contextmanager
 def _postgres() -> Iterator[Engine]:
-    with Postgres() as postgres:
+    with Postgres("max_connections = 400") as postgres:
         yield Engine(postgres.dsn, postgres.pid)
 
 
@@ -68,12 +68,15 @@ _FINDERS: Final[dict[str, Callable[[], object]]] = {
     "streams": find_redis,
     "postgres": find_postgres,
     "nats": find_nats,
+    "jetstream": find_nats,
 }
 
 
 @contextmanager
 def engine(carrier: str) -> Iterator[Engine]:
     """Run what a carrier needs, until it is not used."""
-    kind = {"workers": _directory, "postgres": _postgres, "nats": _nats}.get(carrier, _redis)
+    kind = {"workers": _directory, "postgres": _postgres, "nats": _nats, "jetstream": _nats}.get(
+        carrier, _redis
+    )
     with kind() as found:
         yield found

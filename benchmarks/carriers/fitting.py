@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmarks.carriers.model import (
     CARRIERS,
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
     from benchmarks.carriers.model import Carrier
     from benchmarks.carriers.samples import Rest, Sample, Samples
 
-__all__ = ["Check", "checks", "costs_of", "fit", "least"]
+__all__ = ["Check", "Row", "checks", "costs_of", "fit", "least"]
+
+
+LEAST: Final = 1e-9
+"""Seconds: no clock is so fine."""
 
 
 class Row(NamedTuple):
@@ -39,10 +44,10 @@ class Row(NamedTuple):
 def least(rows: Iterable[Row]) -> tuple[float, float]:
     """The two costs, not below nothing, of which the figures are made.
 
-    A thing that is in no row costs nothing. Where rows cannot tell the two apart, the first one
-    has it all.
+    A thing that is in no row costs nothing, and figures below `LEAST` say nothing. Where rows
+    cannot tell the two apart, the first one has it all.
     """
-    scaled = [Row(a / y, b / y, 1.0) for a, b, y in rows if y > 0]
+    scaled = [Row(a / y, b / y, 1.0) for a, b, y in rows if y >= LEAST]
     aa = sum(row.first**2 for row in scaled)
     bb = sum(row.second**2 for row in scaled)
     ab = sum(row.first * row.second for row in scaled)
@@ -168,7 +173,7 @@ class Check(NamedTuple):
 
 
 def checks(carrier: Carrier, found: Samples, node: NodeCosts, most: int) -> list[Check]:
-    """How well clusters of few nodes foretell what all nodes of any cluster do at once.
+    """How well clusters of few nodes foretell what several nodes of any cluster do at once.
 
     Args:
         most: Nodes of the clusters from which the constants are taken.
@@ -176,13 +181,18 @@ def checks(carrier: Carrier, found: Samples, node: NodeCosts, most: int) -> list
     costs = fit(carrier, found, most)
     result = []
     for mixed in found.mixed:
-        load = Load(nodes=mixed.nodes, messages=1.0, together=mixed.together)
+        load = Load(
+            nodes=mixed.nodes,
+            messages=mixed.nodes / mixed.senders,  # as if all did what the senders do
+            wanted=mixed.senders - 1,
+            together=mixed.together,
+        )
         share = node_share(carrier, costs, node, load)
         # Each message goes to one client of its own node, too, as to one of each other.
-        said = share.publishing + share.hearing + node.delivery / mixed.nodes
+        said = share.publishing + share.hearing + node.delivery / mixed.senders
         result.append(Check("node", mixed.nodes, mixed.node, said))
         if carrier.cores:
-            engine = engine_share(carrier, costs, load)
+            engine = engine_share(carrier, costs, replace(load, messages=1.0))
             result.append(
                 Check("engine", mixed.nodes, mixed.engine, engine.messages + engine.deliveries)
             )

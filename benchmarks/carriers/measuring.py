@@ -38,7 +38,9 @@ class Size:
 
     Attributes:
         rounds: Of fresh engines and nodes.
-        nodes: Numbers of them, one after the other.
+        nodes: Numbers of them, one after the other, each a process.
+        many: Nodes at the end, most of them in one process: what an engine does for so many is
+            measured, not reckoned.
         seconds: Of a slice of work.
         rest: Seconds of doing nothing: a multiple of the two seconds between two echoes.
         interval: Seconds between two heartbeats: short, so that it is seen what they cost.
@@ -50,9 +52,10 @@ class Size:
 
     rounds: int = 1
     nodes: tuple[int, ...] = (2, 4, 8)
-    seconds: float = 1.2
+    many: int = 32
+    seconds: float = 1.0
     rest: float = 2.0
-    interval: float = 0.1
+    interval: float = 1.0
     audience: int = 200
     crowd: int = 50
     pinged: int = 2_000
@@ -61,6 +64,9 @@ class Size:
 
 RATES: Final = {1: 500.0, 16: 60.0}
 """Turns in a second, by how many messages come in each: far less than what anything bears."""
+
+MANY: Final = 2.0
+"""How much less often with many nodes, whose crowd has to bear it on one core."""
 
 MIXED: Final = 4
 """Messages in a turn of each node, when all send."""
@@ -155,33 +161,44 @@ class _Measuring:
         self._size = size
         self._found = found
         self._at_rest: Look | None = None
-        self._pacing: dict[int, float] = {}
+        self._pacing = 0.0
+        self._slower = 1.0
 
     async def all(self) -> None:
         """Measure with more and more nodes."""
-        for nodes in self._size.nodes:
-            await self._cluster.grow(nodes)
+        size, cluster = self._size, self._cluster
+        for nodes in size.nodes:
+            await cluster.grow(nodes)
             await self._rest()
             if not self._pacing:
                 await self._pace()
-            rooms = {nodes - 1: OTHERS, **{each: room_of(each) for each in (1, nodes // 2)}}
-            for wanted, room in rooms.items():
-                for together in RATES:
-                    await self._sample(room, wanted, together)
-            await self._mix()
-            if nodes == self._size.nodes[0]:
+            rooms = {nodes - 1: OTHERS}
+            if nodes == size.nodes[-1]:
+                rooms |= {each: room_of(each) for each in (1, nodes // 2)}
+            await self._samples(rooms)
+            if nodes == size.nodes[0]:
                 await self._speed()
+        if size.many > size.nodes[-1]:
+            self._slower = MANY
+            await cluster.crowd(size.many)
+            await self._rest()
+            await self._samples({len(cluster.nodes) - 1: OTHERS, 1: room_of(1)})
+
+    async def _samples(self, rooms: dict[int, str]) -> None:
+        for wanted, room in rooms.items():
+            for together in RATES:
+                await self._sample(room, wanted, together)
+        await self._mix()
 
     async def _rest(self) -> None:
         look = await self._cluster.rest(self._size.rest)
         self._at_rest = look
-        nodes, seconds = len(look.nodes), look.at
         self._found.rests.append(
             Rest(
-                nodes=nodes,
+                nodes=self._cluster.size,
                 interval=self._size.interval,
-                node=sum(look.nodes) / nodes / seconds,
-                engine=look.engine / seconds,
+                node=sum(look.nodes) / len(look.nodes) / look.at,
+                engine=look.engine / look.at,
             )
         )
 
@@ -202,34 +219,32 @@ class _Measuring:
             room,
             hearers,
             together=together,
-            turns=max(round(rate * self._size.seconds), 1),
-            pause=1 / rate,
+            turns=max(round(rate / self._slower * self._size.seconds), 1),
+            pause=self._slower / rate,
             senders=senders,
         )
 
     async def _pace(self) -> None:
         """What a turn costs a sender in which it sends nothing."""
-        for rate in {*RATES.values(), MIXED_RATE / self._size.nodes[0]}:
-            told = await self._told(OTHERS, 0, 0, rate)
-            nodes, _ = self._beyond_rest(told.used)
-            self._pacing[round(rate)] = nodes[0] / told.turns
+        told = await self._told(OTHERS, 0, 0, RATES[1])
+        nodes, _ = self._beyond_rest(told.used)
+        self._pacing = nodes[0] / told.turns
 
     async def _sample(self, room: str, wanted: int, together: int) -> None:
-        rate = RATES[together]
-        told = await self._told(room, wanted, together, rate)
+        told = await self._told(room, wanted, together, RATES[together])
         (sender, *others), engine_ = self._beyond_rest(told.used)
         count, rest = told.messages, self._at_rest
         assert rest is not None
         part = told.used.at / rest.at
         written = told.used.written[0] - rest.written[0] * part
         heard = [told.used.read[at] - rest.read[at] * part for at in range(1, 1 + wanted)]
-        unwanted = others[wanted:]
+        unwanted = others[wanted:] if self._cluster.size == len(self._cluster.nodes) else []
         self._found.samples.append(
             Sample(
-                nodes=len(self._cluster.nodes),
+                nodes=self._cluster.size,
                 wanted=wanted,
                 together=together,
-                sender=max(sender - told.turns * self._pacing[round(rate)], 0.0) / count,
+                sender=max(sender - told.turns * self._pacing, 0.0) / count,
                 hearing=sum(others[:wanted]) / wanted / count,
                 unwanted=sum(unwanted) / len(unwanted) / count if unwanted else None,
                 engine=engine_ / count,
@@ -239,16 +254,15 @@ class _Measuring:
         )
 
     async def _mix(self) -> None:
-        """All send to all."""
-        nodes = len(self._cluster.nodes)
-        rate = MIXED_RATE / nodes
-        told = await self._told(EVERYBODY, nodes - 1, MIXED, rate, nodes)
+        """All send to all, but for the crowd."""
+        senders = len(self._cluster.nodes)
+        told = await self._told(EVERYBODY, senders - 1, MIXED, MIXED_RATE / senders, senders)
         used, engine_ = self._beyond_rest(told.used)
-        pacing = self._pacing[min(self._pacing, key=lambda known: abs(known - rate))]
-        node = max(sum(used) / nodes - told.turns * pacing, 0.0)
+        node = max(sum(used) / senders - told.turns * self._pacing, 0.0)
         self._found.mixed.append(
             Mixed(
-                nodes=nodes,
+                nodes=self._cluster.size,
+                senders=senders,
                 together=MIXED,
                 node=node / told.messages,
                 engine=engine_ / told.messages,

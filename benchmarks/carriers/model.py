@@ -154,6 +154,13 @@ CARRIERS: Final[dict[str, Carrier]] = {
             cores=4,
             has_marks=True,
         ),
+        Carrier(
+            name="jetstream",
+            title="NATS, JetStream",
+            has_strangers=True,
+            cores=4,
+            has_marks=True,
+        ),
     )
 }
 """By name. Redis uses one core for commands; the others as many as there are, here four."""

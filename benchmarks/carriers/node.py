@@ -1,13 +1,16 @@
-"""A node of a cluster that is measured: `... CARRIER [ADDRESS [HEARTBEAT_INTERVAL]]`.
+"""A node of a cluster that is measured: `... CARRIER [ADDRESS [HEARTBEAT_INTERVAL [NODES]]]`.
 
 It says on which port it is, and does what its clients ask: join a room, tell a room something so
 often. `alone` is the carrier of one that has no others, and pings its clients once in a second.
+Several nodes in one process are as many for all others, and for the engine.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sockwave import Server
@@ -20,12 +23,12 @@ from sockwave.adapters import (
     ShardedRedisAdapter,
     WorkersAdapter,
 )
+from sockwave.platform import new_event_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sockwave import Socket
-    from sockwave.engine.server.fronts.ports import Listener
 
 __all__ = ["ALONE", "ALONE_PING"]
 
@@ -47,6 +50,7 @@ ADAPTERS: Final[dict[str, Callable[..., Any]]] = {
     "streams": RedisStreamsAdapter,
     "postgres": PostgresAdapter,
     "nats": NatsAdapter,
+    "jetstream": partial(NatsAdapter, jetstream=True),
 }
 
 
@@ -62,8 +66,9 @@ def make_server(carrier: str, address: str = "", interval: str = "5") -> Server:
 def serve(io: Server) -> None:
     """Do what clients ask."""
 
-    async def tell(room: str, together: int, turns: int, pause: float) -> int:
+    async def tell(room: str, together: int, turns: int, pause: float, delay: float) -> int:
         """Send so many messages to a room in each turn, one turn every so many seconds."""
+        await asyncio.sleep(delay)
         loop = asyncio.get_running_loop()
         due = loop.time()
         for _ in range(turns):
@@ -90,16 +95,25 @@ def serve(io: Server) -> None:
         socket.on("nobody", nobody)
 
 
-def announce(listener: Listener) -> None:
-    """Say where."""
-    print(listener.port, flush=True)
+async def run(carrier: str, address: str = "", interval: str = "5", nodes: str = "1") -> None:
+    """Serve until the end of standard input, and say on which port the first one is."""
+    over = asyncio.Event()
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), over.set)
+    async with AsyncExitStack() as stack:
+        ports = []
+        for _ in range(int(nodes)):
+            io = make_server(carrier, address, interval)
+            serve(io)
+            listener = await stack.enter_async_context(io.listen("127.0.0.1", 0))
+            ports.append(str(listener.url).rpartition(":")[2])
+        print(ports[0], flush=True)
+        await over.wait()
 
 
 def main() -> None:
-    """Serve until it is told to end."""
-    io = make_server(*sys.argv[1:])
-    serve(io)
-    io.run(port=0, on_listening=announce)
+    """Serve."""
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(run(*sys.argv[1:]))
 
 
 if __name__ == "__main__":

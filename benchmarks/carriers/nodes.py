@@ -62,7 +62,8 @@ class Node:
 
     def end(self) -> None:
         """Tell it to end."""
-        self._process.terminate()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
     def wait(self) -> None:
         """Wait until it has ended."""
@@ -83,7 +84,13 @@ def start(count: int, *arguments: str) -> list[Node]:
     """
     command = [sys.executable, "-m", "benchmarks.carriers.node", *arguments]
     processes = [
-        subprocess.Popen(command, cwd=ROOT, env=environment(ROOT), stdout=subprocess.PIPE)
+        subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment(ROOT),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         for _ in range(count)
     ]
     nodes = []
@@ -92,7 +99,7 @@ def start(count: int, *arguments: str) -> list[Node]:
         said = process.stdout.readline()
         if not said:
             for each in processes:
-                each.terminate()
+                each.kill()
             raise SystemExit(f"a node does not serve: {' '.join(arguments)}")
         pin(process.pid, SERVER_CORE)
         nodes.append(Node(process, int(said)))
@@ -181,6 +188,8 @@ OTHERS: Final = "others"
 class Cluster:
     """Nodes that know each other; the first one sends.
 
+    Each is a process, but for a crowd: that is one process for many nodes, whose rooms are empty.
+
     Args:
         carrier: Between them.
         engine: That runs.
@@ -188,13 +197,15 @@ class Cluster:
         more: Starts nodes.
 
     Attributes:
-        nodes: All of them.
+        nodes: Those that are a process each.
+        size: How many there are with the crowd.
     """
 
     def __init__(
         self, carrier: str, engine: Engine, interval: float, more: Callable[..., list[Node]]
     ) -> None:
         self.nodes: list[Node] = []
+        self.size = 0
         self._carrier = carrier
         self._engine = engine
         self._interval = interval
@@ -219,11 +230,21 @@ class Cluster:
             for node in self.nodes[1 : 1 + wanted]:
                 await node.ask("join", room_of(wanted))
         await self._until_known(count)
-        # Everything goes to all until nobody can be there who was not heard.
-        await asyncio.sleep(2 * self._interval + REST)
-        self._engine_processes = self._engine.processes()
+
+    async def crowd(self, count: int) -> None:
+        """Be so many, by a crowd beside those that are there."""
+        arguments = (self._carrier, self._engine.address, str(self._interval))
+        self._more(1, *arguments, str(count - len(self.nodes)))
+        await self._until_known(count)
 
     async def _until_known(self, count: int) -> None:
+        await self._until_all_know(count)
+        # Everything goes to all until nobody can be there who was not heard.
+        await asyncio.sleep(self._interval + 4 * REST)
+        self._engine_processes = self._engine.processes()
+        self.size = count
+
+    async def _until_all_know(self, count: int) -> None:
         deadline = time.monotonic() + PATIENCE
         while {await node.ask("nodes") for node in self.nodes} != {count}:
             if time.monotonic() > deadline:
@@ -277,7 +298,11 @@ class Cluster:
         for number, node in enumerate(hearers):
             node.client.on_messages = counting(number)
         before = self.look()
-        asked = (node.ask("tell", room, together, turns, pause) for node in self.nodes[:senders])
+        # One after the other, so that their turns do not fall together.
+        asked = (
+            node.ask("tell", room, together, turns, pause, pause * number / senders)
+            for number, node in enumerate(self.nodes[:senders])
+        )
         await asyncio.gather(*asked)
         deadline = time.monotonic() + PATIENCE
         while any(count < expected for count in counts.values()):

@@ -43,7 +43,7 @@ NODES: Final = (2, 10, 100, 1_000)
 MOST_WORKERS: Final = 64
 """Workers are processes of one machine: there are no more of them than cores."""
 
-FORETELLING: Final = 4
+FORETELLING: Final = 8
 """Nodes of the largest cluster whose figures foretell the others."""
 
 MICRO: Final = 1e6
@@ -101,13 +101,16 @@ def _percent(part: float) -> str:
 
 # --- one node -------------------------------------------------------------------------------------
 
-KINDS: Final[dict[str, Load]] = {
-    "clients that only listen, nothing is sent": Load(nodes=1),
-    "each client sends an event a minute": Load(nodes=1, events=1 / 60),
-    "each client sends an event every ten seconds": Load(nodes=1, events=0.1),
-    "each client sends an event every second": Load(nodes=1, events=1.0),
+KINDS: Final = {
+    "do nothing": (0.0, 0.0),
+    "send an event a minute each": (1 / 60, 0.0),
+    "send an event every ten seconds, and get one every second": (0.1, 1.0),
+    "send an event every second, and get ten": (1.0, 10.0),
 }
-"""What clients of one node do."""
+"""What clients of one node do: events that each of them sends in a second, and gets."""
+
+CROWDS: Final = (1_000, 10_000, 50_000)
+"""Clients of one node."""
 
 
 def _node_costs(known: _Known) -> str:
@@ -131,13 +134,25 @@ def _node_costs(known: _Known) -> str:
 
 
 def _node_clients(known: _Known) -> str:
-    rows = []
-    for what, load in KINDS.items():
-        share = node_share(CARRIERS["workers"], Costs(), known.node, replace(load, clients=1.0))
-        clients = FULL / share.clients
-        memory = clients * known.node.memory / 1e6
-        rows.append((what, _about(clients), f"{_about(memory)} MB"))
-    return _table(("clients of one node", "at most", "memory of their connections"), rows)
+    node = known.node
+
+    def share(clients: int, sent: float, got: float) -> float:
+        load = Load(nodes=1, clients=clients, events=sent)
+        there = node_share(CARRIERS["workers"], Costs(), node, load)
+        return there.clients + clients * got * node.delivery
+
+    head = ("part of a core, with clients that", *(f"{clients:,} of them" for clients in CROWDS))
+    memory = (f"{_about(clients * node.memory / 1e6)} MB" for clients in CROWDS)
+    return _table(
+        head,
+        (
+            *(
+                (what, *(_percent(share(clients, sent, got)) for clients in CROWDS))
+                for what, (sent, got) in KINDS.items()
+            ),
+            ("memory of their connections", *memory),
+        ),
+    )
 
 
 # --- carriers -------------------------------------------------------------------------------------
@@ -198,20 +213,25 @@ def _within(carrier: Carrier, nodes: int) -> bool:
     return carrier.cores > 0 or nodes <= MOST_WORKERS
 
 
+FLUSH: Final = 0.001
+"""Seconds until a disk has a transaction: a good one over a network, or a bad one at hand."""
+
+
 def _most(known: _Known, wanted: float) -> str:
-    def cell(carrier: Carrier, costs: Costs, nodes: int) -> str:
+    def cell(carrier: Carrier, costs: Costs, nodes: int, flush: float) -> str:
         if not _within(carrier, nodes):
             return ""
         load = Load(nodes=nodes, wanted=wanted, together=TOGETHER)
-        bound = most_messages(carrier, costs, known.node, load)
+        bound = most_messages(carrier, costs, known.node, load, flush)
         return f"{_about(bound.messages)} ({bound.what})"
 
+    rows = []
+    for carrier, costs in known.each():
+        for flush in (0.0, FLUSH) if carrier.is_queued else (0.0,):
+            title = f"{carrier.title}, its disk takes {_delay(flush)}" if flush else carrier.title
+            rows.append((title, *(cell(carrier, costs, nodes, flush) for nodes in NODES)))
     return _table(
-        ("messages a second, of all nodes", *(f"{nodes:,} nodes" for nodes in NODES)),
-        (
-            (carrier.title, *(cell(carrier, costs, nodes) for nodes in NODES))
-            for carrier, costs in known.each()
-        ),
+        ("messages a second, of all nodes", *(f"{nodes:,} nodes" for nodes in NODES)), rows
     )
 
 
@@ -221,6 +241,7 @@ CONNECTIONS: Final = {
     "streams": "4 for each node; Redis takes 10,000",
     "postgres": "2 for each node; PostgreSQL takes 100, unless `max_connections` says otherwise",
     "nats": "1 for each node; NATS takes 65,536",
+    "jetstream": "2 for each node; NATS takes 65,536",
 }
 """What engines let in as they come."""
 
@@ -284,7 +305,7 @@ def _simulation(known: _Known) -> str:
 
 
 def _delay(seconds: float) -> str:
-    return f"{1000 * seconds:.1f} ms"
+    return f"{1000 * seconds:.{0 if seconds >= 0.01 else 1}f} ms"
 
 
 def _speeds(known: _Known) -> str:

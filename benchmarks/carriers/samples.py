@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ class Sample:
         together: Messages in one turn.
         sender: Seconds of processor time of the sender, for each message.
         hearing: The same of a node that wants it, and has one client in the room.
-        unwanted: Of a node that does not; None where there was none.
+        unwanted: Of a node that does not; None where there was none with a process of its own.
         engine: Of the engine.
         sent_bytes: That the sender has written.
         heard_bytes: That a node has read that wants it.
@@ -58,16 +58,18 @@ class Rest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mixed:
-    """All nodes broadcast to all at once: what no constant was taken from.
+    """Several nodes broadcast to each other at once: what no constant was taken from.
 
     Attributes:
         nodes: Of the cluster.
+        senders: Of these.
         together: Messages in one turn of each.
-        node: Seconds of processor time of the average node, for each message of anybody.
+        node: Seconds of processor time of the average sender, for each message of anybody.
         engine: Of the engine.
     """
 
     nodes: int
+    senders: int
     together: int
     node: float
     engine: float
@@ -137,7 +139,7 @@ def load(path: Path) -> Measured:
     return Measured(kept["machine"], kept["node"], carriers)
 
 
-DIGITS = 4
+DIGITS: Final = 4
 """That are worth keeping of a figure."""
 
 
