@@ -408,6 +408,22 @@ def request(message: Message) -> str:
     return id_
 
 
+def test_nobody_is_told_of_rooms_where_everything_goes_to_all(network: Network) -> None:
+    network.broker.capabilities = Capabilities(has_strangers=True, counts=True)
+    a, b = network.cluster_of("A", "B")
+    for name in ("b1", "b2"):
+        b.connect(name, f"room of {name}")
+    network.run(1.0)
+    b.disconnect_socket("b2")
+    a.messages_lost("something")
+    network.run(20.0)
+    a.emit("x", to("room of b1"))
+    network.run(0.1)
+    assert b.events("b1") == ["x"]
+    about_rooms = {MessageType.INTEREST, MessageType.INTEREST_WANTED}
+    assert not about_rooms & {type_ for node in (a, b) for type_, _ in node.sent}
+
+
 def test_strangers_are_counted(network: Network) -> None:
     network.broker.capabilities = Capabilities(has_strangers=True, counts=True)
     a, _ = network.cluster_of("A", "B")

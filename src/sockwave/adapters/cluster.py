@@ -244,12 +244,12 @@ class Cluster(Asking):
 
     def room_added(self, room: Room) -> None:
         """A room has got its first socket here; tell the others, at `tell_rooms` at the latest."""
-        self._router.interest.added(room)
+        self._router.room_added(room)
         self._out.room_added(room)
 
     def room_dropped(self, room: Room) -> None:
         """A room has lost its last socket here."""
-        self._router.interest.dropped(room)
+        self._router.room_dropped(room)
         self._out.room_dropped(room)
 
     @property
@@ -451,7 +451,7 @@ class Cluster(Asking):
             self._ask_for_rooms(member, now)
 
     def _ask_for_rooms(self, member: Member, now: float) -> None:
-        if member.interest is None:
+        if member.interest is None or self._out.has_strangers:
             return
         member.interest.forget()  # until it has answered it gets everything
         if now - member.asked >= ASK_AGAIN:

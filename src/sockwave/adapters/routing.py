@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sockwave.adapters.sides import LocalSide, WayOut
     from sockwave.socketio.core.adapter import BroadcastOptions
     from sockwave.socketio.core.encoded_event import EncodedEvent
+    from sockwave.types import Room
 
 __all__ = ["Router", "is_for_nobody"]
 
@@ -226,6 +227,17 @@ class Router:
             self._sequence = sequence
         return message
 
+    def room_added(self, room: Room) -> None:
+        """A room has got its first socket here. Others are told of it only where that decides who
+        gets what: where strangers may listen everything goes to all."""
+        if not self._out.has_strangers:
+            self.interest.added(room)
+
+    def room_dropped(self, room: Room) -> None:
+        """It has lost its last one."""
+        if not self._out.has_strangers:
+            self.interest.dropped(room)
+
     def tell_rooms(self) -> None:
         """Tell the others which rooms came and went."""
         if not self.interest.has_changed:
@@ -236,6 +248,8 @@ class Router:
 
     def tell_all_rooms(self) -> None:
         """Tell the others all of them: something that was told may have been lost."""
+        if self._out.has_strangers:
+            return
         self._tell(self.interest.renewed(self._local.rooms))
 
     def _tell(self, told: dict[str, Any]) -> None:
