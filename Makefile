@@ -22,7 +22,7 @@ INPUTS := pyproject.toml requirements/constraints.txt scripts/install.py
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all long test-live test-elsewhere test-pythons changelog release check lint types fmt interop bench bench-cluster fuzz fuzz-ci soak soak-ci reliability docs client-bundle node peers engines lock clean
+.PHONY: help demo test test-all long test-live test-elsewhere test-pythons changelog release check lint types fmt interop bench bench-cluster bench-capacity fuzz fuzz-ci soak soak-ci reliability docs client-bundle node peers engines lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -93,6 +93,9 @@ bench: $(DEV) ## Run the benchmarks
 
 bench-cluster: $(DEV) ## Measure what several workers cost
 	@$(PY) -m benchmarks.cluster $(ARGS)
+
+bench-capacity: $(DEV) engines ## Measure what a cluster carries, by carrier, and write docs/capacity.md
+	@$(PY) -m benchmarks.capacity $(ARGS)
 
 fuzz: $(FUZZ) ## Throw inputs at all that reads what a peer sends, guided by coverage
 	@$(PY) -m fuzz.run $(ARGS)

@@ -1,8 +1,8 @@
-"""How much a cluster carries, by carrier: `python -m benchmarks.capacity`.
+"""How much a cluster carries, by carrier: `make bench-capacity [ARGS="..."]`.
 
-It measures what each message costs nodes and engines, in processor time, with 2, 4 and 8 processes
-(about five minutes; Redis, PostgreSQL and NATS are started here, see `python -m scripts.engines`),
-keeps that in docs/capacity.json, reckons with it up to 1,000 nodes, writes the tables of
+It measures what each message costs nodes and engines, in processor time, with 2, 4 and 8 processes,
+and with 32 nodes of which most share one (about six minutes; Redis, PostgreSQL and NATS are started
+here), keeps that in docs/capacity.json, reckons with it up to 1,000 nodes, writes the tables of
 docs/capacity.md, and draws docs/images/capacity.svg.
 
     --carriers redis,nats   only these; the others stay as they were kept
