@@ -17,7 +17,7 @@ __all__ = ["TARGET", "Line", "Panel", "draw"]
 
 TARGET: Final = Path("docs/images/capacity.svg")
 
-COLOURS: Final = ("#0b7285", "#e03131", "#7048e8", "#2f9e44", "#c2255c", "#868e96", "#f08c00")
+COLOURS: Final = ("#0b7285", "#e03131", "#7048e8", "#2f9e44", "#339af0", "#868e96", "#f08c00")
 """Of lines, in their order: told apart on white and on black."""
 
 WIDTH, HEIGHT = 760, 250
