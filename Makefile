@@ -116,6 +116,7 @@ reliability: $(DEV) ## Measure what it takes to disturb the server
 
 docs: $(DOCS) ## Build the documentation (build/site/index.html); check its links and code blocks
 	@$(PY) -m scripts.draw_states
+	@$(PY) -m scripts.draw_socket_life
 	@$(PY) -m scripts.draw_rooms
 	@$(PY) -m scripts.check_docs
 	@$(PY) -m scripts.site.build

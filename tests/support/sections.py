@@ -1,0 +1,81 @@
+"""Sections of a guide: each is a server, and what a client sees of it; both are run."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from scripts.check_docs import FENCE
+
+if TYPE_CHECKING:
+    from sockwave import Server
+
+__all__ = ["ADDRESS", "DOCS", "Section", "run_block", "sections"]
+
+DOCS: Final = Path(__file__).resolve().parent.parent.parent / "docs"
+ADDRESS: Final = "http://localhost:3000"
+"""Where the server of a page is said to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What stands below one heading of the second level.
+
+    Attributes:
+        page: Name of the file in `docs/`.
+        title: The heading.
+        server: Blocks marked `python`: a program in pieces.
+        client: Blocks marked `python client`.
+    """
+
+    page: str
+    title: str
+    server: tuple[str, ...]
+    client: tuple[str, ...]
+
+    @property
+    def has_code(self) -> bool:
+        """Whether there is anything to run."""
+        return bool(self.server or self.client)
+
+    async def make_server(self) -> Server:
+        """Run the server's blocks as one program; it is not listening yet."""
+        names: dict[str, Any] = {"__name__": self.page}
+        await run_block("\n".join(self.server), names)
+        io: Server = names["io"]
+        return io
+
+    async def play(self) -> None:
+        """Serve, and let the client do what it does; its assertions raise."""
+        io = await self.make_server()
+        async with io.listen() as listener:
+            names: dict[str, Any] = {"__name__": "client"}
+            for block in self.client:
+                await run_block(block.replace(ADDRESS, listener.url), names)
+
+
+def sections(page: str) -> list[Section]:
+    """The sections of a page in their order, what stands above the first heading included."""
+    found = []
+    for part in re.split(r"^## ", (DOCS / page).read_text(), flags=re.MULTILINE):
+        blocks = [(block["mark"], block["code"]) for block in FENCE.finditer(part)]
+        server = tuple(code for mark, code in blocks if mark == "python")
+        client = tuple(code for mark, code in blocks if mark == "python client")
+        found.append(Section(page, part.partition("\n")[0], server, client))
+    return found
+
+
+async def run_block(code: str, names: dict[str, Any]) -> None:
+    """Run code that may `await` at its top."""
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    compiled = compile(code, names["__name__"], "exec", flags=flags, dont_inherit=True)
+    if compiled.co_flags & inspect.CO_COROUTINE:
+        await eval(compiled, names)
+    else:
+        exec(compiled, names)
+        await asyncio.sleep(0)
