@@ -1,7 +1,7 @@
 """Draw what happens to a socket from its first request to its end, for the guide to the server.
 
-What users write stands in the boxes; each box belongs to a state of the server's own table, and each
-arrow to something that happens there, so that the drawing cannot tell of a way that there is not.
+What users write stands in the boxes. Each box belongs to a state of the server's own table, and
+each arrow to something that happens there: the drawing cannot tell of a way that there is not.
 Without arguments the drawing in docs/images is written; `--check` tells whether it is up to date.
 """
 
@@ -98,7 +98,10 @@ STEPS: Final = {
         "refused", ("the client gets", "connect_error"), State.DISCONNECTED, Point(255, 250)
     ),
     "disconnecting": Step(
-        "disconnecting", ("with a reason;", "still in its rooms"), State.DISCONNECTING, Point(730, 232)
+        "disconnecting",
+        ("with a reason;", "still in its rooms"),
+        State.DISCONNECTING,
+        Point(730, 232),
     ),
     "disconnect": Step(
         "disconnect", ("with a reason;", "in no room any more"), State.DISCONNECTED, Point(730, 346)

@@ -26,6 +26,8 @@ def test_each_state_that_users_see_is_drawn() -> None:
 
 
 def test_drawing_says_what_stands_in_its_boxes() -> None:
-    texts = [element.text for element in ET.fromstring(draw()).iter() if element.tag.endswith("text")]
+    texts = [
+        element.text for element in ET.fromstring(draw()).iter() if element.tag.endswith("text")
+    ]
     for step in STEPS.values():
         assert {step.title, *step.text} <= {*texts}
