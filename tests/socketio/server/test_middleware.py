@@ -198,6 +198,29 @@ async def test_waiting_middlewares_stop_the_reading_like_handlers() -> None:
         assert [number for (number,) in seen] == list(range(10))
 
 
+async def test_event_whose_middleware_waits_may_be_overtaken() -> None:
+    io = Server()
+    go_on, handled = asyncio.Event(), Log()
+
+    @io.on("connection")
+    def connection(socket: Socket) -> None:
+        socket.on("x", handled)
+
+        @socket.use
+        async def wait_for_the_first(event: list[Any]) -> None:
+            if event[1] == 0:
+                await go_on.wait()
+
+    async with LinkedClient(io) as client:
+        for number in range(3):
+            client.emit("x", number)
+        await settle()
+        assert handled == [(1,), (2,)]
+        go_on.set()
+        await settle()
+        assert handled == [(1,), (2,), (0,)]
+
+
 async def test_what_cannot_be_called_is_refused() -> None:
     async with Stage() as stage:
         with pytest.raises(TypeError, match="handler of 'use' must be callable"):

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sockwave import Server
+from sockwave import Server, Socket
 from sockwave.testing import LinkedClient
 from tests.socketio.server.helpers import settle, socket_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
     from typing import Literal
-
-    from sockwave import Socket
 
     Kind = Literal["websocket", "polling"]
 
@@ -46,6 +45,38 @@ async def test_handlers_without_an_order_run_side_by_side() -> None:
             client.emit("e", number)
         await settle()
         assert trace.lines == ["begin 0", "begin 1", "begin 2"]
+
+
+async def test_plain_handlers_may_run_before_async_ones_of_earlier_events_on_3_11(
+    transport: Kind,
+) -> None:
+    """From 3.12 on a coroutine begins at once; before, when what was read is worked off."""
+    assert await started(Server(), transport) == (
+        [0, 1, 2, 3] if sys.version_info >= (3, 12) else [1, 3, 0, 2]
+    )
+
+
+async def test_socket_order_keeps_plain_and_async_handlers_in_order(transport: Kind) -> None:
+    assert await started(Server(order="socket"), transport) == [0, 1, 2, 3]
+
+
+async def started(io: Server, transport: Kind) -> list[int]:
+    """Numbers of events in the order in which their handlers start: every other one is async."""
+    order: list[int] = []
+
+    @io.event
+    async def even(socket: Socket, number: int) -> None:
+        order.append(number)
+
+    @io.event
+    def odd(socket: Socket, number: int) -> None:
+        order.append(number)
+
+    async with LinkedClient(io, transport=transport) as client:
+        for number in range(4):
+            client.emit("odd" if number % 2 else "even", number)
+        await settle()
+    return order
 
 
 async def test_socket_order_ends_each_handler_before_the_next_begins(transport: Kind) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -884,6 +885,22 @@ async def test_leaving_is_told_before_with_rooms_and_after_without(io: Server) -
             (reason, "", True, {socket.id, "r"}, True),
             (reason, False, set(), False),
         ]
+
+
+async def test_async_handler_of_disconnecting_sees_its_rooms_from_3_12_on(io: Server) -> None:
+    """On 3.11 it begins when the socket has left."""
+    seen: list[bool] = []
+    async with LinkedClient(io) as client:
+        socket = socket_of(io, client)
+        socket.join("r")
+
+        @socket.on("disconnecting")
+        async def disconnecting(reason: str) -> None:
+            seen.append("r" in socket.rooms)
+
+        client.disconnect()
+        await settle()
+    assert seen == [sys.version_info >= (3, 12)]
 
 
 async def test_handler_that_disconnects_while_leaving_is_not_called_again(io: Server) -> None:

@@ -3,7 +3,9 @@
 Theory: an event is run in the turn in which its packet was decoded. Plain functions end in it; an
 `async` handler begins in it, and what is left of it is a task of the driver, which the connection's
 intake counts. So events *start* in the order in which they came, and end in any order, unless an
-`Order` says otherwise. Whoever may answer does so through one `Answers`, which takes the first.
+`Order` says otherwise. On Python 3.11, which cannot start a task at once, it begins in the next
+turn: behind plain functions of events that were read with it. Whoever may answer does so through
+one `Answers`, which takes the first.
 
 Most events have one handler and no hook: their way is `event_received` alone. Hooks (listeners of
 any event, middlewares) and orders (see ordered.py) take the long way, which sockets without them
@@ -129,10 +131,13 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], Emitter):
 
         The handler gets the arguments of the event; what it returns is the acknowledgement, if the
         client asked for one: None as no argument, a tuple as several. Of several handlers the first
-        one that returns something answers. Handlers start in the order in which events arrive.
+        one that returns something answers. Handlers start in the order in which events arrive; on
+        Python 3.11 plain ones may start before `async` ones of events that were read with them.
 
         Beside the client's events there are `disconnecting` and `disconnect` (reason, description),
         and `error` (the error that ends the connection); their later arguments may be left out.
+        In `disconnecting` the socket is still in its rooms; on Python 3.11 for plain functions
+        only, as an `async` one begins when it has left.
 
         Args:
             order: How the handler runs beside others, see `Order`; by default what the namespace
