@@ -16,8 +16,8 @@ from sockwave import Server, Socket
 from sockwave.adapters import ClusterAdapter, MemoryBroker
 from sockwave.codec.socketio import RESERVED_EVENTS
 from sockwave.testing import LinkedClient
+from tests.support.documents import DOCS
 from tests.support.raw import until, within
-from tests.support.sections import DOCS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -10,7 +10,7 @@ import pytest
 from tests.support.raw import within
 from tests.support.sections import Section, sections
 
-PAGES: Final = ("server-guide.md", "emit-cheatsheet.md")
+PAGES: Final = ("server-guide.md", "emit-cheatsheet.md", "delivery.md")
 LESSONS: Final = [each for page in PAGES for each in sections(page) if each.has_code]
 
 

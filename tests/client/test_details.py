@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sockwave import AckTimeout, Disconnected, Manager, MsgpackParser, connect
+from sockwave import AckTimeout, Disconnected, Manager, MsgpackParser, Server, Socket, connect
 from sockwave.codec.websocket import encode_close, server_frame
 from tests.client.servers import native_server
 from tests.client.test_faults_of_servers import (
@@ -389,3 +389,23 @@ def test_package_needs_no_aiohttp_until_the_client_is_used() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=90, check=True
     )
     assert run.stdout == 'the client needs aiohttp: pip install "sockwave[client]"\n'
+
+
+async def test_event_that_is_tried_again_may_arrive_twice() -> None:
+    """The connection breaks behind the event and before its answer: nobody can know."""
+    io = Server()
+    taken: list[str] = []
+
+    @io.event
+    def order(socket: Socket, key: str) -> str:
+        taken.append(key)
+        if len(taken) == 1:
+            socket.conn.discard()
+        return "taken"
+
+    async with (
+        io.listen() as listener,
+        connect(listener.url, retries=3, ack_timeout=40.0, **FAST) as socket,
+    ):
+        assert await socket.emit_with_ack("order", "k1") == "taken"
+    assert taken == ["k1", "k1"]

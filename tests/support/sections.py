@@ -7,24 +7,23 @@ import asyncio
 import inspect
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from scripts.check_docs import FENCE
+from tests.support.documents import DOCS
 
 if TYPE_CHECKING:
     from sockwave import Server
 
-__all__ = ["ADDRESS", "DOCS", "Section", "run_block", "sections"]
+__all__ = ["ADDRESS", "Section", "run_block", "sections"]
 
-DOCS: Final = Path(__file__).resolve().parent.parent.parent / "docs"
 ADDRESS: Final = "http://localhost:3000"
 """Where the server of a page is said to be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What stands below one heading of the second level.
+    """What stands below one heading, up to the next of any level.
 
     Attributes:
         page: Name of the file in `docs/`.
@@ -62,7 +61,7 @@ class Section:
 def sections(page: str) -> list[Section]:
     """The sections of a page in their order, what stands above the first heading included."""
     found = []
-    for part in re.split(r"^## ", (DOCS / page).read_text(), flags=re.MULTILINE):
+    for part in re.split(r"^##+ ", (DOCS / page).read_text(), flags=re.MULTILINE):
         blocks = [(block["mark"], block["code"]) for block in FENCE.finditer(part)]
         server = tuple(code for mark, code in blocks if mark == "python")
         client = tuple(code for mark, code in blocks if mark == "python client")
