@@ -26,13 +26,13 @@ PAGE: Final = (DOCS / "emit-cheatsheet.md").read_text()
 CODE: Final = re.compile(r"`([^`]+)`")
 
 WHO: Final = {
-    "ada": ("/", ["room1", "user:ada"]),
-    "bob": ("/", ["room1", "user:bob"]),
+    "ada": ("/", ["a", "user:ada"]),
+    "bob": ("/", ["a", "user:bob"]),
     "bob's phone": ("/", ["user:bob"]),
-    "cat": ("/", ["room2"]),
-    "dan": ("/", ["room1", "room2", "room3"]),
-    "zoe": ("/", ["room1"]),
-    "root": ("/admin", ["room1"]),
+    "cat": ("/", ["b"]),
+    "dan": ("/", ["a", "b", "c"]),
+    "zoe": ("/", ["a"]),
+    "root": ("/admin", ["a"]),
     "guest": ("/admin", []),
 }
 """Clients with their namespaces and rooms; `zoe` is at another server, and `ada` is `socket`."""
@@ -62,8 +62,8 @@ SENT: Final[dict[str, tuple[set[str], tuple[str, list[Any]] | None]]] = {
     "the same to a room": ({"ada", "bob", "dan", "zoe"}, ("position", [1, 2])),
     "not compressed": ({"ada"}, ("noise", [1])),
     "binary": ({"ada"}, ("file", [{"name": "a.png", "data": b"\x89PNG"}])),
-    "the event `message`": ({"ada"}, ("message", ["hello"])),
-    "the event `message`, to everybody": (MAIN, ("message", ["hello"])),
+    "the event `message`": ({"ada"}, ("message", ["hi"])),
+    "the event `message`, to everybody": (MAIN, ("message", ["hi"])),
     "wait until a slow client can take more": (set(), None),
 }
 
@@ -90,15 +90,15 @@ DONE: Final = {
 }
 
 CLIENT: Final[dict[str, Any]] = {
-    "send": ["hello", 1],
-    "binary": ["hello", b"\x01\x02"],
-    "the event `message`": ["message", "hello"],
+    "send": ["hi", 1],
+    "binary": ["hi", b"\x01\x02"],
+    "the event `message`": ["message", "hi"],
     "wait for the answer, until the connection is lost": 2,
     "wait five seconds": 2,
     "call a function with the answer": (2,),
     "the same, which also hears when there is none": (None, 2),
-    "only if it can go out at once": ["hello", 1],
-    "not compressed": ["hello", 1],
+    "only if it can go out at once": ["hi", 1],
+    "not compressed": ["hi", 1],
     "wait until everything is on its way": None,
 }
 
@@ -128,7 +128,7 @@ class Stage:
     Attributes:
         io: The server of all but one.
         clients: By name.
-        calls: Arguments of `callback` and `callback_of_two`.
+        calls: Arguments of `callback` and `on_answer_or_error`.
         reloads: What the other server was told.
     """
 
@@ -176,7 +176,7 @@ class Stage:
             "socket_id": ids["cat"],
             "user": "bob",
             "callback": lambda *args: self.calls.append(args),
-            "callback_of_two": lambda error, *args: self.calls.append((error, *args)),
+            "on_answer_or_error": lambda error, *args: self.calls.append((error, *args)),
         }
 
     async def heard(self) -> dict[str, list[tuple[str, list[Any]]]]:
@@ -216,7 +216,7 @@ def test_event_reaches_whom_the_page_says() -> None:
             for what, cell in table("Server: to whom").items():
                 await run_line(cell, here.names())
                 heard = await here.heard()
-                assert heard == {key: [("hello", [1])] for key in REACHED[what]}, what
+                assert heard == {key: [("hi", [1])] for key in REACHED[what]}, what
 
     asyncio.run(within(scenario(), 40))
 
@@ -266,7 +266,7 @@ def test_sockets_are_counted_fetched_moved_and_disconnected() -> None:
             assert sorted(socket.data["name"] for socket in fetched) == DONE["who"]
             for what in ("let them join", "let them leave"):
                 await run_line(lines[what], here.names())
-                assert here.members("room4") == DONE[what]
+                assert here.members("d") == DONE[what]
             await run_line(lines["disconnect them"], here.names())
             assert await here.clients["dan"].disconnected() == "io server disconnect"
             here_still = {socket.data["name"] for socket in await here.io.fetch_sockets()}
@@ -291,7 +291,7 @@ def test_client_sends_as_the_page_says(what: str) -> None:
             names = {
                 "client": client,
                 "callback": lambda *args: calls.append(args),
-                "callback_of_two": lambda error, *args: calls.append((error, *args)),
+                "on_answer_or_error": lambda error, *args: calls.append((error, *args)),
             }
             result = await run_line(table("Client")[what], names)
             expected = CLIENT[what]
