@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -42,6 +42,25 @@ async def test_polling_client_connects_and_talks_both_ways(io: Server) -> None:
         assert await client.emit_with_ack("add", 1, 2) == 3
         io.emit("x", b"\x01")
         assert await client.received() == ("x", [b"\x01"])
+
+
+async def test_namespaces_of_one_connection_each_keep_their_order(
+    io: Server, transport: Literal["websocket", "polling"]
+) -> None:
+    handled: dict[str, list[int]] = {"/": [], "/admin": []}
+    for name, numbers in handled.items():
+        io.of(name).event("say")(lambda socket, number, numbers=numbers: numbers.append(number))
+    async with LinkedClient(io, transport=transport) as main, main.of("/admin") as admin:
+        for number in range(20):
+            for client in (main, admin):
+                client.emit("say", number)
+            io.of("/admin").emit("n", number)
+            io.emit("n", number)
+        expected = [("n", [number]) for number in range(20)]
+        assert [await main.received() for _ in range(20)] == expected
+        assert [await admin.received() for _ in range(20)] == expected
+        await settle()
+    assert handled == {"/": [*range(20)], "/admin": [*range(20)]}
 
 
 async def test_middlewares_run_in_order_and_then_the_connection_handlers(io: Server) -> None:
