@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Final
 
 import pytest
 
+from sockwave import DisconnectReason
+from tests.support.documents import DOCS
 from tests.support.raw import within
 from tests.support.sections import Section, sections
 
@@ -23,3 +26,10 @@ def test_client_sees_what_the_page_says(lesson: Section) -> None:
 def test_program_is_whole_and_its_client_claims_something(lesson: Section) -> None:
     assert "io = Server(" in "".join(lesson.server)
     assert any("assert " in block for block in lesson.client)
+
+
+def test_reasons_of_the_end_of_a_socket_are_all_there() -> None:
+    life = (DOCS / "server-guide.md").read_text().partition("## The life of a socket\n")[2]
+    told = re.findall(r"^\| `([a-z ]+)` \|", life.partition("\n## ")[0], re.MULTILINE)
+    of_clients = {DisconnectReason.IO_SERVER_DISCONNECT, DisconnectReason.IO_CLIENT_DISCONNECT}
+    assert sorted(told) == sorted({*DisconnectReason} - of_clients)
