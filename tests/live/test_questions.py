@@ -95,6 +95,13 @@ CARRIERS: Final = {
     ),
     "postgres": Carrier(Postgres, "postgres_dsn", PostgresAdapter, emitters.PostgresEmitter, {}),
     "nats": Carrier(Nats, "nats_url", NatsAdapter, emitters.NatsEmitter, {}),
+    "jetstream": Carrier(
+        Nats,
+        "nats_url",
+        partial(NatsAdapter, jetstream=True, prefix="stream"),
+        emitters.NatsEmitter,
+        {"jetstream": True, "prefix": "stream"},
+    ),
 }
 EXAMPLE: Final = Path(__file__).resolve().parents[2] / "examples" / "asking.py"
 DIFFERENT: Final = ("classic", "sharded", "streams", "postgres", "nats")
