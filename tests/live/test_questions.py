@@ -129,6 +129,7 @@ async def two_servers(make: Callable[[], Any]) -> AsyncIterator[list[LinkedClien
         servers = []
         for name in ("A", "B"):
             io = Server(adapter=make())
+            io.of("/empty")
 
             @io.on("connection")
             def connection(socket: Socket, name: str = name) -> None:
@@ -253,6 +254,10 @@ async def test_namespaces_are_apart(carrier: Carrier, address: str) -> None:
         assert await emitter.of("/none").server_count() == 0
         assert await emitter.of("/none").fetch_sockets() == []
         assert len(await emitter.fetch_sockets()) == 2
+        empty = emitter.of("/empty")
+        await until_counted(empty, 2)
+        assert await empty.fetch_sockets() == []
+        assert await empty.emit_with_ack("question", 1) == []
 
 
 async def test_client_that_does_not_answer_is_named(carrier: Carrier, address: str) -> None:

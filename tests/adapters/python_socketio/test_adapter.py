@@ -17,10 +17,13 @@ from sockwave.adapters import PythonSocketIOAdapter
 from sockwave.errors import EncodeError
 from sockwave.socketio.core.adapter import BroadcastOptions
 from sockwave.socketio.core.encoded_event import EncodedEvent
+from sockwave.testing import LinkedClient
 from tests.adapters.fakes import FakeClusterNamespace
 from tests.support.raw import until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sockwave.socketio.core.cluster_contract import RemoteOutcome
 
 SID = "aaaaaaaaaaaaaaaaaaaa"
@@ -212,5 +215,29 @@ def test_closed_adapter_makes_no_other_connection() -> None:
         assert len(asyncio.all_tasks()) == len(before) + 2
         node.close()
         await process.adapter.aclose()
+
+    asyncio.run(play())
+
+
+def test_order_that_cannot_be_told_to_others_is_not_done_here_either() -> None:
+    async def play() -> None:
+        io = Server(adapter=PythonSocketIOAdapter(NOWHERE))
+        async with LinkedClient(io):
+            (socket,) = await io.local.fetch_sockets()
+            socket.join("a")
+            act: Callable[[], None]
+            for act in (
+                lambda: io.in_("a").sockets_join("b"),
+                lambda: io.sockets_join("b"),
+                lambda: io.in_("a").sockets_leave("a", "b"),
+                lambda: io.disconnect_sockets(),
+            ):
+                with pytest.raises(NotImplementedError, match="use `local`"):
+                    act()
+            assert socket.rooms == {socket.id, "a"}
+            io.in_(socket.id).sockets_join("b")
+            io.local.in_("a").sockets_join("c")
+            assert socket.rooms == {socket.id, "a", "b", "c"}
+        await io.close()
 
     asyncio.run(play())

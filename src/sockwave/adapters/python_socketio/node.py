@@ -154,6 +154,14 @@ class PythonSocketIONode(InMemoryAdapter):
             self._publish(encode_emit(self._bus.host, self.name, args, options.rooms, skipped))
         super().broadcast(args, options)
 
+    def check_order(self, options: BroadcastOptions) -> None:
+        """Refuse what could not be told to others, before it is done here.
+
+        Raises:
+            NotImplementedError: Sockets are not named by their ids.
+        """
+        self._elsewhere(options)
+
     def join_remote(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
         """Put sockets of others into rooms.
 
