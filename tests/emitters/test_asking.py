@@ -266,3 +266,9 @@ def test_question_for_nobody_is_not_asked() -> None:
         assert len(engine.sent) == 0
 
     run(test)
+
+
+@pytest.mark.parametrize("wrong", [-1, "1", True, float("nan")])
+def test_wrong_time_is_refused(wrong: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match="ack_timeout"):
+        AsyncEmitter(FakeEngine(), "/", wrong)

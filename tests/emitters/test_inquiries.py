@@ -25,7 +25,7 @@ ALL = BroadcastOptions()
 
 def ack(timeout: float | None = 10.0) -> AckInquiry:
     options = BroadcastOptions(flags=BroadcastFlags(timeout=timeout))
-    return begun(AckInquiry("question", (1,), options, "/"))
+    return begun(AckInquiry("question", (1,), options, "/", 60.0))
 
 
 def fetch() -> FetchInquiry[str]:

@@ -18,6 +18,8 @@ T = TypeVar("T")
 class Kept:
     """Keeps what is sent; there are no servers."""
 
+    ack_timeout = 7.0
+
     def __init__(self) -> None:
         self.messages: list[Message] = []
 
@@ -115,7 +117,9 @@ def test_questions_say_everything_that_servers_want(emitter: NamespaceEmitter, k
     assert two.data["opts"]["flags"] == {"timeout": 3000}
     assert three.data["opts"]["flags"] == {"timeout": 0}
     assert (fetch.type, fetch.data["opts"]) == (7, {**everybody, "except": ["b"]})
-    assert len({each.data["requestId"] for each in kept.messages}) == 4
+    emitter.emit_with_ack("x")
+    assert kept.messages[-1].data["opts"]["flags"] == {"timeout": 7000}
+    assert len({each.data["requestId"] for each in kept.messages}) == 5
     assert emitter.of("/four").server_count() == 5
 
 

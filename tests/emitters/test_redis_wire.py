@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from sockwave.emitters.redis_wire import ClassicWire, StreamsWire
-from sockwave.errors import EncodeError
+from sockwave.adapters.messages import Message, decode_value, encode_message
+from sockwave.emitters.redis_wire import ClassicWire, ShardedWire, StreamsWire
+from sockwave.errors import EncodeError, PacketError
 from sockwave.sync.reaching import NamespaceEmitter
 
 if TYPE_CHECKING:
-    from sockwave.adapters.messages import Message
     from sockwave.emitters.inquiries import Inquiry
     from sockwave.emitters.redis_wire import Command, RedisWire
 
@@ -32,6 +32,8 @@ BINARY = "gqZwYWNrZXSDpHR5cGUCpGRhdGGSoWLEAgECo25zcKEvpG9wdHODpXJvb21zkKVmbGFnc4
 
 class Sent:
     """Encodes, and keeps the commands."""
+
+    ack_timeout = 60.0
 
     def __init__(self, wire: RedisWire) -> None:
         self._wire = wire
@@ -125,6 +127,74 @@ def test_requests_of_the_streams_emitter(streams: Sent) -> None:
     )
     assert join == (b"4", {"opts": {"rooms": ["r1"], "except": [], "flags": {}}, "rooms": ["r5"]})
     assert event == (b"9", {"packet": ["hi", 1]})
+
+
+def test_questions_go_where_servers_ask_each_other(classic: Sent, streams: Sent) -> None:
+    sharded, shards = Sent(ShardedWire("chat")), Sent(StreamsWire("s", 1, "chat", is_sharded=True))
+    for sent in (classic, streams, sharded, shards):
+        emitter = NamespaceEmitter(sent, "/")
+        emitter.to("r").emit_with_ack("x", 1)
+        emitter.fetch_sockets()
+        emitter.sockets_join("a")
+    where = [[command[:2] for command in sent.commands] for sent in (classic, streams, sharded)]
+    assert where == [
+        [("PUBLISH", "socket.io-request#/#")] * 3,
+        [("PUBLISH", "socket.io#/#")] * 2 + [("XADD", "socket.io")],
+        [("SPUBLISH", "chat#/#")] * 3,
+    ]
+    assert [command[:2] for command in shards.commands][:2] == [("SPUBLISH", "chat#/#")] * 2
+    question = decode_value(bytes(classic.commands[0][2]))  # type: ignore[arg-type] # it is bytes
+    assert (question["uid"], question["type"], question["ids"]) == ("emitter", 7, True)
+    assert question["packet"] == {"type": 2, "data": ["x", 1], "nsp": "/"}
+    fetch = json.loads(bytes(classic.commands[1][2]))  # type: ignore[arg-type] # it is bytes
+    assert (fetch["type"], fetch["opts"]) == (5, {"rooms": [], "except": []})
+
+
+def test_sharded_events_go_where_all_servers_listen() -> None:
+    sent = Sent(ShardedWire("socket.io"))
+    emitter = NamespaceEmitter(sent, "/")
+    emitter.to("r").emit("hello")
+    emitter.server_side_emit("hi", 1)
+    assert sent.commands == [
+        (
+            "SPUBLISH",
+            "socket.io#/#",
+            (
+                b'{"type":3,"data":{"packet":{"type":2,"data":["hello"],"nsp":"/"},'
+                b'"opts":{"rooms":["r"],"flags":{},"except":[]}},"uid":"emitter","nsp":"/"}'
+            ),
+        ),
+        (
+            "SPUBLISH",
+            "socket.io#/#",
+            b'{"type":9,"data":{"packet":["hi",1]},"uid":"emitter","nsp":"/"}',
+        ),
+    ]
+
+
+def test_answers_are_read_where_servers_publish_them() -> None:
+    wires: list[RedisWire] = [
+        ClassicWire("k"),
+        ShardedWire("k"),
+        StreamsWire("s", 1, "k", is_sharded=False),
+    ]
+    assert [wire.ears("/a") for wire in wires] == [
+        ("k-response#/a#", "k-response#/a#emitter#", "k-sockwave#/a#emitter#"),
+        ("k#/a#emitter#",),
+        ("k#/a#emitter#",),
+    ]
+    assert [wire.counted("/a") for wire in wires] == ["k-request#/a#", "k#/a#", "k#/a#"]
+    classic, *others = wires
+    count = b'{"type":8,"requestId":"q","clientCount":1}'
+    read = classic.decode("k-response#/a#", count, "/a")
+    assert read == Message(11, {"requestId": "q", "clientCount": 1}, "", "/a")
+    assert classic.decode("k-response#/a#", b'{"type":1,"requestId":"q"}', "/a") is None
+    message = Message(104, {"requestId": "q", "id": "a"}, "A", "/a")
+    assert classic.decode("k-sockwave#/a#emitter#", encode_message(message), "/a") == message
+    for wire in others:
+        assert wire.decode("k#/a#emitter#", encode_message(message), "/a") == message
+        with pytest.raises(PacketError):
+            wire.decode("k#/a#emitter#", b"[]", "/a")
 
 
 def test_what_cannot_be_sent_is_refused_at_the_call(classic: Sent, streams: Sent) -> None:

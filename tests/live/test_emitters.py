@@ -250,3 +250,21 @@ def test_command_emits(redis_url: str, client: Any) -> None:
     subprocess.run(command, check=True, timeout=DEADLINE)
     ((_, entry),) = client.xrange("chat")
     assert entry[b"data"].startswith(b'{"packet":{"type":2,"data":["news","It rains"]')
+
+
+async def test_many_events_at_once_take_few_connections(redis_url: str, client: Any) -> None:
+    async with RedisStreamsEmitter(redis_url) as emitter:
+        await asyncio.gather(*(emitter.emit("x", number) for number in range(2_000)))
+        count = (await asyncio.to_thread(client.info, "clients"))["connected_clients"]
+    assert count < 80
+    assert client.xlen("socket.io") == 2_000
+
+
+def test_closed_emitter_of_redis_sends_nothing(redis_url: str, client: Any) -> None:
+    emitter = sockwave.sync.RedisStreamsEmitter(redis_url)
+    with emitter:
+        emitter.emit("x")
+    for act in (lambda: emitter.emit("y"), emitter.server_count, emitter.fetch_sockets):
+        with pytest.raises(RuntimeError, match="the emitter is closed"):
+            act()
+    assert client.xlen("socket.io") == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import redis
 import redis.asyncio
+from redis.asyncio.sentinel import Sentinel as AsyncSentinel
+from redis.sentinel import Sentinel as BlockingSentinel
 
 import sockwave.sync
-from sockwave import AckTimeout, Disconnected, Server, TransportError, emitters
+from sockwave import AckTimeout, ClusterTimeout, Disconnected, Server, TransportError, emitters
 from sockwave.adapters import (
     NatsAdapter,
     PostgresAdapter,
@@ -26,7 +28,7 @@ from sockwave.adapters import (
 )
 from sockwave.emitters import redis_engine
 from sockwave.testing import LinkedClient
-from tests.live.engines import Nats, Postgres, Redis, RedisCluster
+from tests.live.engines import Nats, Postgres, Redis, RedisCluster, Sentinel
 from tests.support.process import DEADLINE, free_port
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from sockwave import Socket
 
 pytestmark = pytest.mark.live
+
+make_sentinel: Any = AsyncSentinel  # which have no types
+make_blocking_sentinel: Any = BlockingSentinel
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,13 @@ CARRIERS: Final = {
     ),
     "postgres": Carrier(Postgres, "postgres_dsn", PostgresAdapter, emitters.PostgresEmitter, {}),
     "nats": Carrier(Nats, "nats_url", NatsAdapter, emitters.NatsEmitter, {}),
+    "jetstream": Carrier(
+        Nats,
+        "nats_url",
+        partial(NatsAdapter, jetstream=True, prefix="stream"),
+        emitters.NatsEmitter,
+        {"jetstream": True, "prefix": "stream"},
+    ),
 }
 EXAMPLE: Final = Path(__file__).resolve().parents[2] / "examples" / "asking.py"
 DIFFERENT: Final = ("classic", "sharded", "streams", "postgres", "nats")
@@ -117,6 +129,7 @@ async def two_servers(make: Callable[[], Any]) -> AsyncIterator[list[LinkedClien
         servers = []
         for name in ("A", "B"):
             io = Server(adapter=make())
+            io.of("/empty")
 
             @io.on("connection")
             def connection(socket: Socket, name: str = name) -> None:
@@ -241,6 +254,10 @@ async def test_namespaces_are_apart(carrier: Carrier, address: str) -> None:
         assert await emitter.of("/none").server_count() == 0
         assert await emitter.of("/none").fetch_sockets() == []
         assert len(await emitter.fetch_sockets()) == 2
+        empty = emitter.of("/empty")
+        await until_counted(empty, 2)
+        assert await empty.fetch_sockets() == []
+        assert await empty.emit_with_ack("question", 1) == []
 
 
 async def test_client_that_does_not_answer_is_named(carrier: Carrier, address: str) -> None:
@@ -332,6 +349,24 @@ async def test_engine_that_is_away_is_an_error(kind: str) -> None:
                 with pytest.raises(TransportError) as raised:
                     await question
                 assert "secret" not in str(raised.value)
+
+
+async def test_server_that_does_not_answer_is_named(postgres: Postgres) -> None:
+    async with two_servers(lambda: PostgresAdapter(postgres.dsn)):
+        async with emitters.PostgresEmitter(postgres.dsn) as emitter:
+            beat = '{"type":2,"uid":"dead","nsp":"/"}'
+            await asyncio.to_thread(postgres.sql, f"SELECT pg_notify('socket.io#/', '{beat}')")
+            async with asyncio.timeout(DEADLINE):
+                while await emitter.server_count() != 3:
+                    await asyncio.sleep(0.01)
+            with pytest.raises(ClusterTimeout) as raised:
+                await emitter.timeout(0.5).fetch_sockets()
+            assert {each.data["server"] for each in raised.value.arrived} == {"A", "B"}
+            assert raised.value.missing_servers == ("dead",)
+            with pytest.raises(AckTimeout) as late:
+                await emitter.emit_with_ack("question", 1, timeout=0.5)
+            assert sorted(late.value.responses) == ALL
+            assert late.value.missing_servers == ("dead",)
 
 
 FORGED: Final = (
@@ -511,3 +546,23 @@ async def run_job(url: str) -> list[str]:
         output, _ = await process.communicate()
     assert process.returncode == 0
     return output.decode().splitlines()
+
+
+async def test_clients_that_ask_sentinel_ask_servers_too() -> None:
+    with Sentinel() as pair, ExitStack() as stack:
+        finder, blocking = make_sentinel(pair.addresses), make_blocking_sentinel(pair.addresses)
+        url = f"redis://127.0.0.1:{pair.master.port}"
+        async with two_servers(lambda: RedisAdapter(url)):
+            own = finder.master_for(pair.name)
+            async with emitters.RedisEmitter(own) as emitter:
+                assert await emitter.server_count() == 2
+                assert sorted(await emitter.emit_with_ack("question", 1)) == ALL
+            await own.aclose()
+            mine = stack.enter_context(closing(blocking.master_for(pair.name)))
+            with sockwave.sync.RedisEmitter(mine) as emitter:
+                answers = await asyncio.to_thread(emitter.emit_with_ack, "question", 1)
+                assert sorted(answers) == ALL
+        for each in finder.sentinels:
+            await each.aclose()
+        for each in blocking.sentinels:
+            each.close()

@@ -11,8 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from sockwave.emitters.asking import AnswerEngine, Asker
+from sockwave.emitters.inquiries import ACK_TIMEOUT
 from sockwave.emitters.operators import namespace_name
 from sockwave.emitters.reaching import NamespaceEmitter
+from sockwave.engine.core.option_checks import MAX_TIMEOUT, check_number
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -55,9 +57,15 @@ class AsyncCarrier(Generic[E]):
 
     Args:
         engine: Over which.
+        ack_timeout: Seconds that answers of clients are waited for where nobody says.
+
+    Attributes:
+        ack_timeout: See above.
     """
 
-    def __init__(self, engine: Engine[E]) -> None:
+    def __init__(self, engine: Engine[E], ack_timeout: float = ACK_TIMEOUT) -> None:
+        check_number("ack_timeout", ack_timeout, 0, MAX_TIMEOUT)
+        self.ack_timeout = ack_timeout
         self._engine = engine
         self._asker = Asker(engine)
 
@@ -95,10 +103,13 @@ class AsyncEmitter(NamespaceEmitter, Generic[E]):
     Args:
         engine: Which carries.
         namespace: The namespace that is reached without `of`.
+        ack_timeout: Seconds that `emit_with_ack` waits for clients where no other time is given.
     """
 
-    def __init__(self, engine: Engine[E], namespace: NamespaceName) -> None:
-        self._own_carrier = AsyncCarrier(engine)
+    def __init__(
+        self, engine: Engine[E], namespace: NamespaceName, ack_timeout: float = ACK_TIMEOUT
+    ) -> None:
+        self._own_carrier = AsyncCarrier(engine, ack_timeout)
         super().__init__(self._own_carrier, namespace_name(namespace))
 
     async def __aenter__(self) -> Self:

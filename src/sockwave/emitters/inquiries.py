@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sockwave.socketio.core.cluster_contract import RemoteAnswer, RemoteDetails
     from sockwave.types import Json, NamespaceName
 
-__all__ = ["ANSWERS", "AckInquiry", "CountInquiry", "FetchInquiry", "Inquiry"]
+__all__ = ["ACK_TIMEOUT", "ANSWERS", "AckInquiry", "CountInquiry", "FetchInquiry", "Inquiry"]
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -249,6 +249,7 @@ class AckInquiry(Inquiry[BroadcastAnswers]):
         args: Its arguments.
         options: Whom it reaches, and how long it waits.
         namespace: Where.
+        ack_timeout: How long it waits where they do not say.
     """
 
     def __init__(
@@ -257,8 +258,9 @@ class AckInquiry(Inquiry[BroadcastAnswers]):
         args: Sequence[Json],
         options: BroadcastOptions,
         namespace: NamespaceName,
+        ack_timeout: float,
     ) -> None:
-        timeout = ACK_TIMEOUT if options.flags.timeout is None else options.flags.timeout
+        timeout = ack_timeout if options.flags.timeout is None else options.flags.timeout
         opts = encode_options(options)
         opts["flags"]["timeout"] = round(timeout * 1000)
         packet = {"type": 2, "data": [event, *args], "nsp": namespace}

@@ -8,6 +8,7 @@ from sockwave.adapters.nats.contract import DEFAULT_PREFIX, DEFAULT_SERVER
 from sockwave.adapters.nats.sources import make_source
 from sockwave.adapters.nats.subjects import Subjects
 from sockwave.emitters.engines import AsyncEmitter
+from sockwave.emitters.inquiries import ACK_TIMEOUT
 from sockwave.engine.core.option_checks import check_bool
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class NatsEmitter(AsyncEmitter[Any]):
         nkeys_seed: Path of a file with a seed; only with URLs.
         jetstream: Put what is for clients into the stream of servers with this option: they
             recover it, and it is there when an event has been awaited.
+        ack_timeout: Seconds that `emit_with_ack` waits for clients where no other time is given.
 
     Raises:
         ModuleNotFoundError: nats-py is missing: `pip install "sockwave[nats]"`.
@@ -56,9 +58,10 @@ class NatsEmitter(AsyncEmitter[Any]):
         credentials: str | None = None,
         nkeys_seed: str | None = None,
         jetstream: bool = False,
+        ack_timeout: float = ACK_TIMEOUT,
     ) -> None:
         engine = nats_engine(servers, prefix, tls, credentials, nkeys_seed, jetstream=jetstream)
-        super().__init__(engine, namespace)
+        super().__init__(engine, namespace, ack_timeout)
 
 
 def nats_engine(

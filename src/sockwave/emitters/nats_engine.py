@@ -139,16 +139,18 @@ class NatsEngine:
     async def listen(self, namespace: NamespaceName, hearer: Hearer) -> _Hearing:
         """Listen, on the connection that is there, to the subject that all emitters share."""
         async with self._lock:
+            hearing: _Hearing | None = None
             try:
                 connection = await self._connected()
                 hearing = _Hearing(namespace, hearer, connection)
                 await hearing.begin(self._subjects.for_one(namespace, EMITTER))
                 await _confirmed(connection)
-            except (NatsError, OSError, TimeoutError) as error:
+            except BaseException as error:
+                if hearing is not None:
+                    await hearing.aclose()
                 await self._disconnect()
-                raise _as_ours(error) from error
-            except asyncio.CancelledError:
-                await self._disconnect()
+                if isinstance(error, (NatsError, OSError, TimeoutError)):
+                    raise _as_ours(error) from error
                 raise
             return hearing
 

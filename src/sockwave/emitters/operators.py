@@ -34,6 +34,10 @@ _OF_SERVERS: Final = frozenset(
 class Carrier(Protocol[R]):
     """Brings messages to the servers."""
 
+    @property
+    def ack_timeout(self) -> float:
+        """Seconds that answers of clients are waited for where nobody says."""
+
     def carry(self, message: Message) -> R:
         """Encode now, and send.
 
@@ -142,7 +146,7 @@ class Operator(Generic[R]):
         options = self._options
         if timeout is not None:
             options = replace(options, flags=replace(options.flags, timeout=timeout))
-        return AckInquiry(event, args, options, self._namespace)
+        return AckInquiry(event, args, options, self._namespace, self._carrier.ack_timeout)
 
     def _about(self, type_: MessageType, data: dict[str, Any]) -> R:
         return self._send(type_, {"opts": encode_options(self._options), **data})

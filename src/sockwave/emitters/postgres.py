@@ -11,6 +11,7 @@ from sockwave.adapters.postgres.wire import (
     check_table,
 )
 from sockwave.emitters.engines import AsyncEmitter, Engine
+from sockwave.emitters.inquiries import ACK_TIMEOUT
 
 __all__ = ["PostgresEmitter", "postgres_engine"]
 
@@ -30,6 +31,7 @@ class PostgresEmitter(AsyncEmitter[Any]):
         namespace: The namespace that is reached without `of`.
         channel_prefix: In front of the names of channels, as the servers have it.
         table_name: The table for what is large or binary, as the servers have it.
+        ack_timeout: Seconds that `emit_with_ack` waits for clients where no other time is given.
 
     Raises:
         ModuleNotFoundError: asyncpg is missing: `pip install "sockwave[postgres]"`.
@@ -42,8 +44,11 @@ class PostgresEmitter(AsyncEmitter[Any]):
         namespace: str = "/",
         channel_prefix: str = DEFAULT_PREFIX,
         table_name: str = DEFAULT_TABLE,
+        ack_timeout: float = ACK_TIMEOUT,
     ) -> None:
-        super().__init__(postgres_engine(dsn_or_pool, channel_prefix, table_name), namespace)
+        super().__init__(
+            postgres_engine(dsn_or_pool, channel_prefix, table_name), namespace, ack_timeout
+        )
 
 
 def postgres_engine(dsn_or_pool: Any, channel_prefix: str, table_name: str) -> Engine[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.emitters.engines import AsyncEmitter
+from sockwave.emitters.inquiries import ACK_TIMEOUT
 from sockwave.emitters.redis_wire import ClassicWire, ShardedWire, StreamsWire
 from sockwave.engine.core.option_checks import check_bool, check_integer, check_text
 
@@ -43,6 +44,7 @@ class RedisEmitter(AsyncEmitter[Any]):
         key: What channels begin with, as the servers have it; with `sharded` their
             `channel_prefix`.
         sharded: Whether the servers have a `ShardedRedisAdapter` (Redis 7).
+        ack_timeout: Seconds that `emit_with_ack` waits for clients where no other time is given.
 
     Raises:
         ModuleNotFoundError: redis is missing: `pip install "sockwave[redis]"`.
@@ -55,9 +57,10 @@ class RedisEmitter(AsyncEmitter[Any]):
         namespace: str = "/",
         key: str = DEFAULT_KEY,
         sharded: bool = False,
+        ack_timeout: float = ACK_TIMEOUT,
     ) -> None:
         wire = pubsub_wire(key, sharded=sharded)
-        super().__init__(_engine(url_or_client, wire, "RedisEmitter"), namespace)
+        super().__init__(_engine(url_or_client, wire, "RedisEmitter"), namespace, ack_timeout)
 
 
 class RedisStreamsEmitter(AsyncEmitter[Any]):
@@ -74,6 +77,7 @@ class RedisStreamsEmitter(AsyncEmitter[Any]):
         max_length: About how many entries stay in the stream, as the servers have it.
         channel_prefix: What the channels begin with by which questions go, as the servers have it.
         use_sharded_pub_sub: Whether the servers use channels of shards for them.
+        ack_timeout: Seconds that `emit_with_ack` waits for clients where no other time is given.
 
     Raises:
         ModuleNotFoundError: redis is missing: `pip install "sockwave[redis]"`.
@@ -88,11 +92,14 @@ class RedisStreamsEmitter(AsyncEmitter[Any]):
         max_length: int = DEFAULT_LENGTH,
         channel_prefix: str = DEFAULT_KEY,
         use_sharded_pub_sub: bool = False,
+        ack_timeout: float = ACK_TIMEOUT,
     ) -> None:
         wire = streams_wire(
             stream_name, max_length, channel_prefix, use_sharded_pub_sub=use_sharded_pub_sub
         )
-        super().__init__(_engine(url_or_client, wire, "RedisStreamsEmitter"), namespace)
+        super().__init__(
+            _engine(url_or_client, wire, "RedisStreamsEmitter"), namespace, ack_timeout
+        )
 
 
 def pubsub_wire(key: str, *, sharded: bool) -> RedisWire:

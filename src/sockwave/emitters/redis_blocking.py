@@ -48,6 +48,7 @@ class BlockingRedisEngine:
 
     def __init__(self, url_or_client: Any, wire: RedisWire) -> None:
         self._is_own = isinstance(url_or_client, str)
+        self._is_closed = False
         self._client: Any = url_or_client
         self._wire = wire
         if self._is_own:
@@ -69,13 +70,18 @@ class BlockingRedisEngine:
 
         Raises:
             TransportError: Redis did not take it, or nobody knows whether it did.
+            RuntimeError: It is closed.
         """
         with as_our_errors():
-            if self._is_own:
-                self._look()
+            self._look()
             self._client.execute_command(*encoded)
 
     def _look(self) -> None:
+        """See whether there is still something to send over."""
+        if self._is_closed:
+            raise RuntimeError("the emitter is closed")
+        if not self._is_own:
+            return
         used, self._used = self._used, time.monotonic()
         if self._used - used > redis_engine.IDLE:
             try:
@@ -97,8 +103,7 @@ class BlockingRedisEngine:
         encoded = self.encode(inquiry.message)
         self._check_bytes()
         with as_our_errors():
-            if self._is_own:
-                self._look()
+            self._look()
             pubsub = self._client.pubsub()
             try:
                 self._listen(pubsub, inquiry.message.namespace)
@@ -160,8 +165,7 @@ class BlockingRedisEngine:
         """
         query, channel = count_query(self._wire, namespace)
         with as_our_errors():
-            if self._is_own:
-                self._look()
+            self._look()
             if not isinstance(self._client, redis.RedisCluster):
                 return count_of(self._client.execute_command("PUBSUB", query, channel))
             cluster: Any = self._client
@@ -172,5 +176,6 @@ class BlockingRedisEngine:
 
     def close(self) -> None:
         """Disconnect, unless the client is the user's."""
+        self._is_closed = True
         if self._is_own:
             self._client.close()

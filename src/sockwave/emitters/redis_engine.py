@@ -33,6 +33,12 @@ __all__ = ["IDLE", "TIMEOUTS", "RedisEngine", "as_our_errors", "check_client", "
 TIMEOUTS: Final = {"socket_connect_timeout": 10.0, "socket_timeout": 10.0}
 """Seconds; what stands in the URL holds instead."""
 
+MAX_CONNECTIONS: Final = 50
+"""Connections of an emitter; what is emitted beyond that at the same time waits for one."""
+
+WAIT: Final = 30.0
+"""Seconds that it waits at most."""
+
 IDLE: Final = 1.0
 """Seconds without a command after which connections are asked."""
 
@@ -54,7 +60,14 @@ class RedisEngine:
         if self._is_own:
             # A command that is tried again may arrive twice.
             retry = Retry(NoBackoff(), 0)
-            self._client = redis.asyncio.from_url(url_or_client, retry=retry, **TIMEOUTS)
+            pool = redis.asyncio.BlockingConnectionPool.from_url(
+                url_or_client,
+                retry=retry,
+                max_connections=MAX_CONNECTIONS,
+                timeout=WAIT,
+                **TIMEOUTS,
+            )
+            self._client = redis.asyncio.Redis.from_pool(pool)
             self._used = time.monotonic()
         elif isinstance(url_or_client, (redis.Redis, redis.RedisCluster)):
             raise TypeError("a client of redis.asyncio is wanted, not one that blocks")

@@ -98,4 +98,6 @@ class RedisHearing:
 def refused(why: str) -> TransportError:
     """What to raise where Redis lets nobody listen."""
     advice = "emit needs no subscription, questions do: let this user subscribe to the channels"
-    return TransportError("Redis", details=why, cause=FailureCause.OTHER, advice=advice)
+    if why.startswith("MOVED"):  # a Redis Cluster is changing
+        advice = "try again"
+    return TransportError("Redis", details=why, advice=advice)

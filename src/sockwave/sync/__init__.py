@@ -9,15 +9,20 @@ with sockwave.sync.connect("http://localhost:3000") as socket:
 
 with sockwave.sync.RedisEmitter("redis://localhost:6379") as emitter:
     emitter.to("lobby").emit("news", 1)
+    answers = emitter.to("lobby").emit_with_ack("ready?", timeout=5.0)
 """
 
 from sockwave.sync.client import EndOfEvents, Events, Manager, Operator, Socket, connect
 from sockwave.sync.emitters import NatsEmitter, PostgresEmitter, RedisEmitter, RedisStreamsEmitter
+from sockwave.sync.reaching import EmitterOperator, FetchedSocket, NamespaceEmitter
 
 __all__ = [
+    "EmitterOperator",
     "EndOfEvents",
     "Events",
+    "FetchedSocket",
     "Manager",
+    "NamespaceEmitter",
     "NatsEmitter",
     "Operator",
     "PostgresEmitter",

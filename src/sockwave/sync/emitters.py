@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from sockwave.adapters.nats.contract import DEFAULT_PREFIX as NATS_PREFIX
 from sockwave.adapters.nats.contract import DEFAULT_SERVER
 from sockwave.adapters.postgres.wire import DEFAULT_PREFIX, DEFAULT_TABLE
+from sockwave.emitters.inquiries import ACK_TIMEOUT
 from sockwave.emitters.nats import nats_engine
 from sockwave.emitters.operators import namespace_name
 from sockwave.emitters.postgres import postgres_engine
@@ -25,7 +26,7 @@ from sockwave.emitters.redis import (
     pubsub_wire,
     streams_wire,
 )
-from sockwave.engine.core.option_checks import check_text
+from sockwave.engine.core.option_checks import MAX_TIMEOUT, check_number, check_text
 from sockwave.sync.engines import PortalEngine
 from sockwave.sync.reaching import NamespaceEmitter
 
@@ -53,7 +54,9 @@ T = TypeVar("T")
 
 
 class _Carrier(Generic[E]):
-    def __init__(self, engine: BlockingEngine[E]) -> None:
+    def __init__(self, engine: BlockingEngine[E], ack_timeout: float) -> None:
+        check_number("ack_timeout", ack_timeout, 0, MAX_TIMEOUT)
+        self.ack_timeout = ack_timeout
         self._engine = engine
 
     def carry(self, message: Message) -> None:
@@ -74,10 +77,13 @@ class BlockingEmitter(NamespaceEmitter, Generic[E]):
     Args:
         engine: Which carries.
         namespace: The namespace that is reached without `of`.
+        ack_timeout: Seconds that `emit_with_ack` waits for clients where no other time is given.
     """
 
-    def __init__(self, engine: BlockingEngine[E], namespace: str) -> None:
-        super().__init__(_Carrier(engine), namespace_name(namespace))
+    def __init__(
+        self, engine: BlockingEngine[E], namespace: str, ack_timeout: float = ACK_TIMEOUT
+    ) -> None:
+        super().__init__(_Carrier(engine, ack_timeout), namespace_name(namespace))
         self._engine = engine
 
     def __enter__(self) -> Self:
@@ -112,6 +118,7 @@ class NatsEmitter(BlockingEmitter[Any]):
         nkeys_seed: Path of a file with a seed.
         jetstream: Put what is for clients into the stream of servers with this option: they
             recover it, and it is there when the call returns.
+        ack_timeout: Seconds that `emit_with_ack` waits for clients where no other time is given.
 
     Raises:
         ModuleNotFoundError: nats-py is missing: `pip install "sockwave[nats]"`.
@@ -128,11 +135,12 @@ class NatsEmitter(BlockingEmitter[Any]):
         credentials: str | None = None,
         nkeys_seed: str | None = None,
         jetstream: bool = False,
+        ack_timeout: float = ACK_TIMEOUT,
     ) -> None:
         # A client of nats-py belongs to one event loop, and to one process.
         urls = [servers] if isinstance(servers, str) else list(servers)
         make = partial(nats_engine, urls, prefix, tls, credentials, nkeys_seed, jetstream=jetstream)
-        super().__init__(PortalEngine(make(), make, "NatsEmitter"), namespace)
+        super().__init__(PortalEngine(make(), make, "NatsEmitter"), namespace, ack_timeout)
 
 
 class PostgresEmitter(BlockingEmitter[Any]):
@@ -146,6 +154,7 @@ class PostgresEmitter(BlockingEmitter[Any]):
         namespace: The namespace that is reached without `of`.
         channel_prefix: In front of the names of channels, as the servers have it.
         table_name: The table for what is large or binary, as the servers have it.
+        ack_timeout: Seconds that `emit_with_ack` waits for clients where no other time is given.
 
     Raises:
         ModuleNotFoundError: asyncpg is missing: `pip install "sockwave[postgres]"`.
@@ -158,10 +167,11 @@ class PostgresEmitter(BlockingEmitter[Any]):
         namespace: str = "/",
         channel_prefix: str = DEFAULT_PREFIX,
         table_name: str = DEFAULT_TABLE,
+        ack_timeout: float = ACK_TIMEOUT,
     ) -> None:
         check_text("dsn", dsn)  # a pool belongs to one event loop, and to one process
         make = partial(postgres_engine, dsn, channel_prefix, table_name)
-        super().__init__(PortalEngine(make(), make, "PostgresEmitter"), namespace)
+        super().__init__(PortalEngine(make(), make, "PostgresEmitter"), namespace, ack_timeout)
 
 
 class RedisEmitter(BlockingEmitter[Any]):
@@ -177,6 +187,7 @@ class RedisEmitter(BlockingEmitter[Any]):
         key: What channels begin with, as the servers have it; with `sharded` their
             `channel_prefix`.
         sharded: Whether the servers have a `ShardedRedisAdapter` (Redis 7).
+        ack_timeout: Seconds that `emit_with_ack` waits for clients where no other time is given.
 
     Raises:
         ModuleNotFoundError: redis is missing: `pip install "sockwave[redis]"`.
@@ -189,9 +200,10 @@ class RedisEmitter(BlockingEmitter[Any]):
         namespace: str = "/",
         key: str = DEFAULT_KEY,
         sharded: bool = False,
+        ack_timeout: float = ACK_TIMEOUT,
     ) -> None:
         wire = pubsub_wire(key, sharded=sharded)
-        super().__init__(_redis(url_or_client, wire, "RedisEmitter"), namespace)
+        super().__init__(_redis(url_or_client, wire, "RedisEmitter"), namespace, ack_timeout)
 
 
 class RedisStreamsEmitter(BlockingEmitter[Any]):
@@ -208,6 +220,7 @@ class RedisStreamsEmitter(BlockingEmitter[Any]):
         max_length: About how many entries stay in the stream, as the servers have it.
         channel_prefix: What the channels begin with by which questions go, as the servers have it.
         use_sharded_pub_sub: Whether the servers use channels of shards for them.
+        ack_timeout: Seconds that `emit_with_ack` waits for clients where no other time is given.
 
     Raises:
         ModuleNotFoundError: redis is missing: `pip install "sockwave[redis]"`.
@@ -222,11 +235,12 @@ class RedisStreamsEmitter(BlockingEmitter[Any]):
         max_length: int = DEFAULT_LENGTH,
         channel_prefix: str = DEFAULT_KEY,
         use_sharded_pub_sub: bool = False,
+        ack_timeout: float = ACK_TIMEOUT,
     ) -> None:
         wire = streams_wire(
             stream_name, max_length, channel_prefix, use_sharded_pub_sub=use_sharded_pub_sub
         )
-        super().__init__(_redis(url_or_client, wire, "RedisStreamsEmitter"), namespace)
+        super().__init__(_redis(url_or_client, wire, "RedisStreamsEmitter"), namespace, ack_timeout)
 
 
 def _redis(url_or_client: Any, wire: RedisWire, who: str) -> BlockingEngine[Command]:

@@ -52,7 +52,7 @@ class EmitterOperator(Operator[None]):
         A question that Ctrl-C ends is not taken back: clients get the event.
 
         Args:
-            timeout: Seconds; by default what `timeout()` set, else 60.
+            timeout: Seconds; by default what `timeout()` set, else the emitter's `ack_timeout`.
 
         Returns:
             One answer per client in order of arrival: a single argument as itself, none as None,
@@ -110,7 +110,7 @@ class FetchedSocket(Fetched[None]):
         """Send an event and wait for the client's acknowledgement.
 
         Args:
-            timeout: Seconds until the wait ends, by default 60.
+            timeout: Seconds until the wait ends, by default the emitter's `ack_timeout`.
 
         Returns:
             What the client acknowledged with: a single argument as itself, none as None, several as
@@ -148,7 +148,7 @@ class NamespaceEmitter(Reach[None, EmitterOperator]):
         Returns, raises: as `EmitterOperator.emit_with_ack`.
 
         Args:
-            timeout: Seconds; by default 60.
+            timeout: Seconds; by default the emitter's `ack_timeout`.
         """
         return self._everybody.emit_with_ack(event, *args, timeout=timeout)
 

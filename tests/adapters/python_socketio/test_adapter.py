@@ -7,15 +7,24 @@ import json
 import logging
 import pickle
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from redis.asyncio import Redis
 
 from sockwave import Server
 from sockwave.adapters import PythonSocketIOAdapter
+from sockwave.errors import EncodeError
+from sockwave.socketio.core.adapter import BroadcastOptions
+from sockwave.socketio.core.encoded_event import EncodedEvent
+from sockwave.testing import LinkedClient
 from tests.adapters.fakes import FakeClusterNamespace
 from tests.support.raw import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sockwave.socketio.core.cluster_contract import RemoteOutcome
 
 SID = "aaaaaaaaaaaaaaaaaaaa"
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -26,6 +35,13 @@ NOWHERE = "redis://127.0.0.1:1/0"
     [
         ({"url_or_client": "http://u:secret@h"}, ValueError, "a URL of Redis begins with"),
         ({"url_or_client": 5}, TypeError, "url_or_client must be"),
+        ({"url_or_client": "redis://:secret@h:port"}, ValueError, "cast to integer"),
+        ({"url_or_client": f"{NOWHERE}?decode_responses=yes"}, ValueError, "decode_responses"),
+        (
+            {"url_or_client": Redis.from_url(NOWHERE, decode_responses=True)},
+            ValueError,
+            "decode_responses",
+        ),
         ({"channel": 5}, TypeError, "channel"),
         ({"max_backlog": -1}, ValueError, "max_backlog"),
     ],
@@ -82,7 +98,7 @@ def test_messages_go_to_their_namespaces_and_nonsense_leaves_a_line(
         process.receive(event="own", host_id=process.adapter.host)
         process.receive(method="callback", host_id="another", sid=SID, id=1, args=[])
         process.adapter.bus_received(pickle.dumps({"method": "emit", "event": "evil"}))
-        process.adapter.bus_received("decoded already")
+        process.adapter.bus_received(b"[]")
         process.receive(namespace="/admin", event="c")
         assert process.packets("/") == ['42["b"]']
         assert process.packets("/admin") == ['42/admin,["a"]', '42/admin,["c"]']
@@ -152,5 +168,76 @@ def test_client_of_ones_own_is_not_closed() -> None:
             await adapter.aclose()
         assert closed == []
         await client.aclose()
+
+    asyncio.run(play())
+
+
+def test_event_that_the_parser_of_clients_refuses_leaves_a_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def play() -> None:
+        process = Process()
+
+        def take(message: object) -> None:
+            raise EncodeError("clients cannot be sent it")
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(process.namespaces["/"].adapter, "take", take)
+            process.receive(event="a")
+        process.receive(event="b")
+        assert process.packets("/") == ['42["b"]']
+        await process.adapter.aclose()
+
+    asyncio.run(play())
+    assert "message 1 of other servers is dropped: clients cannot be sent it" in caplog.messages
+
+
+def test_closed_adapter_makes_no_other_connection() -> None:
+    async def play() -> None:
+        process = Process()
+        namespace = process.namespaces["/"]
+        node: Any = namespace.adapter
+        for each in process.namespaces.values():
+            each.adapter.close()
+        await process.adapter.aclose()
+        before = asyncio.all_tasks()
+        node.broadcast(("x", 1), BroadcastOptions())
+        node.disconnect_remote(BroadcastOptions((SID[::-1],)), close=False)
+        assert await node.server_count() == 1
+        outcomes: list[RemoteOutcome] = []
+        event = EncodedEvent(("question", 1), "/", None, 1)
+        options = BroadcastOptions((SID[::-1] + "x",))
+        node.ask_remote(event, options, 1.0, pytest.fail, outcomes.append)
+        assert [each.is_complete for each in outcomes] == [True]
+        assert asyncio.all_tasks() == before
+        assert namespace[SID].packets == [['42["x",1]']]
+        node.start()  # a server that listens again
+        assert len(asyncio.all_tasks()) == len(before) + 2
+        node.close()
+        await process.adapter.aclose()
+
+    asyncio.run(play())
+
+
+def test_order_that_cannot_be_told_to_others_is_not_done_here_either() -> None:
+    async def play() -> None:
+        io = Server(adapter=PythonSocketIOAdapter(NOWHERE))
+        async with LinkedClient(io):
+            (socket,) = await io.local.fetch_sockets()
+            socket.join("a")
+            act: Callable[[], None]
+            for act in (
+                lambda: io.in_("a").sockets_join("b"),
+                lambda: io.sockets_join("b"),
+                lambda: io.in_("a").sockets_leave("a", "b"),
+                lambda: io.disconnect_sockets(),
+            ):
+                with pytest.raises(NotImplementedError, match="use `local`"):
+                    act()
+            assert socket.rooms == {socket.id, "a"}
+            io.in_(socket.id).sockets_join("b")
+            io.local.in_("a").sockets_join("c")
+            assert socket.rooms == {socket.id, "a", "b", "c"}
+        await io.close()
 
     asyncio.run(play())

@@ -11,7 +11,7 @@ from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.python_socketio.messages import CallbackMessage, decode_bus_message
 from sockwave.adapters.python_socketio.node import PythonSocketIONode
 from sockwave.engine.core.option_checks import check_integer, check_text
-from sockwave.errors import PacketError
+from sockwave.errors import PacketError, SockwaveError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +67,7 @@ class PythonSocketIOAdapter:
 
     Raises:
         ModuleNotFoundError: redis-py is not installed.
+        ValueError: A URL is none, or messages would be decoded.
     """
 
     def __init__(
@@ -145,26 +146,27 @@ class PythonSocketIOAdapter:
 
     # --- what the channel brings ------------------------------------------------------------------
 
-    def bus_received(self, message: bytes | str) -> None:
+    def bus_received(self, message: bytes) -> None:
         """Give a message to its namespace; what makes no sense leaves a line in the log."""
         try:
-            if not isinstance(message, bytes) or len(message) > MAX_MESSAGE:
-                raise PacketError("invalid payload", "it is too large, or was decoded already")
+            if len(message) > MAX_MESSAGE:
+                raise PacketError("invalid payload", f"it has {len(message)} bytes")
             read = decode_bus_message(message)
             if (read.host == self.host) != isinstance(read, CallbackMessage):
                 return  # of this process, or an answer for another one
             if (node := self._nodes.get(read.namespace)) is not None:
                 node.take(read)
         except PacketError as error:
-            self._refused += 1
-            if is_worth_a_line(self._refused):
-                _logger.warning(
-                    "message %d of other servers is dropped: %s",
-                    self._refused,
-                    error.detail or error,
-                )
+            self._refuse(error.detail or str(error))
+        except SockwaveError as error:  # it has values that no client can be sent
+            self._refuse(str(error))
         except Exception:
             _logger.exception("internal error at a message of another server")
+
+    def _refuse(self, why: str) -> None:
+        self._refused += 1
+        if is_worth_a_line(self._refused):
+            _logger.warning("message %d of other servers is dropped: %s", self._refused, why)
 
     def bus_failed(self, what: str) -> None:
         """Tell all namespaces."""
@@ -189,6 +191,7 @@ def _client_maker(url_or_client: Any) -> tuple[Callable[[], Redis], bool]:
         ) from error
     if isinstance(url_or_client, Redis):
         client = url_or_client
+        _check_bytes(client)
         return lambda: client, False
     if not isinstance(url_or_client, str):
         raise TypeError(
@@ -207,4 +210,15 @@ def _client_maker(url_or_client: Any) -> tuple[Callable[[], Redis], bool]:
             retry=Retry(NoBackoff(), 0),  # it would connect again, and say nothing of losses
         )
 
+    _check_bytes(make())  # nothing is connected; what is wrong with the URL is told now
     return make, True
+
+
+def _check_bytes(client: Any) -> None:
+    """Refuse a client that gives text: messages are read as bytes.
+
+    Raises:
+        ValueError: It does.
+    """
+    if client.get_encoder().decode_responses:
+        raise ValueError("url_or_client: a client of Redis with decode_responses cannot be used")

@@ -41,6 +41,9 @@ PATIENCE: Final = 2
 MAX_BATCH: Final = 1_000
 """Messages in one pipeline."""
 
+COUNT: Final = 5.0
+"""Seconds that Redis may take to count."""
+
 CLOSE_PATIENCE: Final = 2.0
 """Seconds that closing waits until what is kept is sent."""
 
@@ -54,8 +57,8 @@ _FAILURES: Final = (RedisError, OSError, TimeoutError)
 class BusListener(Protocol):
     """Who listens to the channel."""
 
-    def bus_received(self, message: bytes | str) -> None:
-        """A message has come, as text from a client that decodes; this does not raise."""
+    def bus_received(self, message: bytes) -> None:
+        """A message has come; this does not raise."""
 
     def bus_failed(self, what: str) -> None:
         """Messages were lost, or Redis is away: a sentence for people."""
@@ -128,7 +131,8 @@ class RedisChannel:
     async def count(self) -> int:
         """How many processes listen to the channel; this one alone where Redis does not say."""
         try:
-            ((_, count),) = await self._client.pubsub_numsub(self._name)
+            async with asyncio.timeout(COUNT):  # a client of the user's own may wait for ever
+                ((_, count),) = await self._client.pubsub_numsub(self._name)
             return max(int(count), 1)
         except (*_FAILURES, ValueError, TypeError) as error:
             _logger.warning("Redis does not say how many servers there are: %r", error)

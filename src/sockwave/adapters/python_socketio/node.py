@@ -102,6 +102,7 @@ class PythonSocketIONode(InMemoryAdapter):
         self._questions: dict[int, _Question] = {}
         self._asked: dict[int, _Asked] = {}
         self._refused = 0
+        self._is_closed = False
 
     @property
     def name(self) -> str:
@@ -110,10 +111,18 @@ class PythonSocketIONode(InMemoryAdapter):
 
     def start(self) -> None:
         """Begin in the running event loop; a second call changes nothing."""
+        self._is_closed = False
         self._bus.start(self)
+
+    def _publish(self, message: bytes) -> None:
+        """Send a message; the first one begins, and one that comes after the end is dropped."""
+        if not self._is_closed:
+            self._bus.start(self)
+            self._bus.publish(message)
 
     def close(self) -> None:
         """Forget everything."""
+        self._is_closed = True
         for id_ in list(self._asked):
             self._forget_asked(id_)
         for question in list(self._questions.values()):
@@ -123,7 +132,7 @@ class PythonSocketIONode(InMemoryAdapter):
 
     def add(self, id_: SocketId, rooms: Iterable[Room]) -> None:
         """Put a socket of this process into rooms; with one, an adapter that was closed begins."""
-        self._bus.start(self)
+        self.start()
         super().add(id_, rooms)
 
     @property
@@ -142,8 +151,16 @@ class PythonSocketIONode(InMemoryAdapter):
         """
         if not options.flags.local and options.rooms != ():
             skipped = _excluded(options)
-            self._bus.publish(encode_emit(self._bus.host, self.name, args, options.rooms, skipped))
+            self._publish(encode_emit(self._bus.host, self.name, args, options.rooms, skipped))
         super().broadcast(args, options)
+
+    def check_order(self, options: BroadcastOptions) -> None:
+        """Refuse what could not be told to others, before it is done here.
+
+        Raises:
+            NotImplementedError: Sockets are not named by their ids.
+        """
+        self._elsewhere(options)
 
     def join_remote(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
         """Put sockets of others into rooms.
@@ -163,7 +180,7 @@ class PythonSocketIONode(InMemoryAdapter):
         if options.rooms is not None and len(options.rooms) == 1 and not options.excluded:
             room = options.rooms[0]
             if rooms == (room,) and not is_private(room):
-                self._bus.publish(encode_close_room(self._bus.host, self.name, room))
+                self._publish(encode_close_room(self._bus.host, self.name, room))
                 return
         self._change_rooms(options, rooms, enters=False)
 
@@ -172,7 +189,7 @@ class PythonSocketIONode(InMemoryAdapter):
     ) -> None:
         for sid in self._elsewhere(options):
             for room in rooms:
-                self._bus.publish(
+                self._publish(
                     encode_room_change(self._bus.host, self.name, sid, room, enters=enters)
                 )
 
@@ -183,7 +200,7 @@ class PythonSocketIONode(InMemoryAdapter):
             NotImplementedError: They are not named by their ids.
         """
         for sid in self._elsewhere(options):
-            self._bus.publish(encode_disconnect(self._bus.host, self.name, sid))
+            self._publish(encode_disconnect(self._bus.host, self.name, sid))
 
     def _elsewhere(self, options: BroadcastOptions) -> list[Room]:
         """Ids of sockets that are meant, less those of this process.
@@ -208,7 +225,7 @@ class PythonSocketIONode(InMemoryAdapter):
 
     async def server_count(self) -> int:
         """How many processes subscribe to the channel, this one included."""
-        return await self._bus.count()
+        return 1 if self._is_closed else await self._bus.count()
 
     async def fetch_remote(
         self, options: BroadcastOptions, timeout: float
@@ -256,8 +273,9 @@ class PythonSocketIONode(InMemoryAdapter):
             NotImplementedError: It is not for one socket, named by its id: nobody could say how
                 many answers there will be.
         """
-        if options.rooms is not None and all(
-            room in self._namespace.sockets for room in options.rooms
+        if self._is_closed or (
+            options.rooms is not None
+            and all(room in self._namespace.sockets for room in options.rooms)
         ):
             over(_COMPLETE)
             return _nothing
@@ -274,7 +292,7 @@ class PythonSocketIONode(InMemoryAdapter):
             self._bus.host, self.name, event, (sid,), _excluded(options), (sid, id_)
         )
         question = _Question(self._questions, id_, SocketId(sid), timeout, answered, over)
-        self._bus.publish(message)
+        self._publish(message)
         return question.cancel
 
     # --- what comes from others -------------------------------------------------------------------
@@ -338,7 +356,7 @@ class PythonSocketIONode(InMemoryAdapter):
         if answer is None:
             self._refuse("an answer with something binary cannot be sent to python-socketio")
         else:
-            self._bus.publish(answer)
+            self._publish(answer)
 
     def _look_whether_all_have_answered(self, id_: int) -> None:
         asked = self._asked.get(id_)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ClusterHost",
     "ClusterMember",
+    "RefusesOrders",
     "RemoteAnswer",
     "RemoteDetails",
     "RemoteOutcome",
@@ -155,6 +156,18 @@ class SupportsCluster(Protocol):
         self, options: BroadcastOptions, timeout: float
     ) -> tuple[int, RemoteOutcome]:
         """How many sockets of others there are; only numbers travel."""
+
+
+@runtime_checkable
+class RefusesOrders(Protocol):
+    """An adapter whose carrier has no words for some orders."""
+
+    def check_order(self, options: BroadcastOptions) -> None:
+        """Refuse what could not be told to others, before it is done here.
+
+        Raises:
+            NotImplementedError: It could not.
+        """
 
 
 @runtime_checkable

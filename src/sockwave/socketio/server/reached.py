@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sockwave.debug import shortened
 from sockwave.errors import ClusterTimeout, Disconnected, EncodeError
+from sockwave.socketio.core.cluster_contract import RefusesOrders
 from sockwave.socketio.core.encoded_event import EncodedEvent
 from sockwave.socketio.core.handshake import describe_handshake
 from sockwave.socketio.core.remote_socket import RemoteSocket
@@ -100,8 +101,11 @@ class ReachedSockets:
         self._on_loop(self._disconnect_selected, options, close)
 
     def _join_selected(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
-        self._join(options, rooms)
         others = self._others_in(options)
+        adapter: object = others
+        if isinstance(adapter, RefusesOrders):
+            adapter.check_order(options)
+        self._join(options, rooms)
         if others is not None:
             others.join_remote(options, rooms)
 
