@@ -18,7 +18,7 @@ from nats.errors import Error as NatsError
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
 
 __all__ = ["Connection", "GivenClient", "OwnClients", "Source", "confirmed"]
 
@@ -80,6 +80,8 @@ class OwnClients:
 
     Args:
         servers: URLs, of which any will do.
+        login: Options `user` and `password`, or `token`, for all of them; none where the URLs say
+            what nats-py understands.
         tls: For TLS with settings of one's own.
         credentials: Path of a file with a JWT and a seed.
         nkeys_seed: Path of a file with a seed.
@@ -89,12 +91,13 @@ class OwnClients:
         self,
         servers: list[str],
         *,
+        login: Mapping[str, str] | None = None,
         tls: ssl.SSLContext | None,
         credentials: str | None,
         nkeys_seed: str | None,
     ) -> None:
         self._servers = servers
-        self._options: dict[str, Any] = {}
+        self._options: dict[str, Any] = {**(login or {})}
         if tls is not None:
             self._options["tls"] = tls
         if credentials is not None:

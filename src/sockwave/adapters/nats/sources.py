@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     import ssl
@@ -53,7 +53,9 @@ def make_source(
     if not urls:
         raise ValueError("servers: there is none")
     urls = [_checked_url(url) for url in urls]
-    return OwnClients(urls, tls=tls, credentials=credentials, nkeys_seed=nkeys_seed)
+    return OwnClients(
+        urls, login=_login(urls), tls=tls, credentials=credentials, nkeys_seed=nkeys_seed
+    )
 
 
 def _checked_url(url: str) -> str:
@@ -75,3 +77,18 @@ def _checked_url(url: str) -> str:
     if has_port or parts.scheme not in _WITH_PORT:
         return url
     return parts._replace(netloc=f"{parts.netloc.rstrip(':')}:{DEFAULT_PORT}").geturl()
+
+
+def _login(urls: Sequence[str]) -> dict[str, str]:
+    """User and password of the URLs, or a token: nats-py takes `%40` there for three characters.
+
+    Nothing where servers have different ones, which nats-py reads by itself.
+    """
+    parts = [urlsplit(url) for url in urls]
+    logins = {(each.username, each.password) for each in parts if each.username}
+    if len(logins) != 1:
+        return {}
+    ((user, password),) = logins
+    if password is None:
+        return {"token": unquote(user or "")}
+    return {"user": unquote(user or ""), "password": unquote(password)}
