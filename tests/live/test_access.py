@@ -36,8 +36,13 @@ ADAPTERS: Final[dict[str, Callable[[str], Any]]] = {
 }
 EMITTERS: Final[dict[str, Callable[[str], Any]]] = {
     "RedisEmitter": RedisEmitter,
+    "RedisEmitter sharded": partial(RedisEmitter, sharded=True),
     "RedisStreamsEmitter": RedisStreamsEmitter,
 }
+
+
+PAIRS: Final = list(zip(ADAPTERS, EMITTERS, strict=True))
+"""Adapters, and the emitters that fit them."""
 
 
 def words(name: str) -> list[str]:
@@ -146,20 +151,33 @@ async def check_recovery(server: Server, client: LinkedClient, offset: str) -> N
         assert again.sid == id_
 
 
-@pytest.mark.parametrize(
-    ("name", "emitter"),
-    [
-        ("RedisAdapter", "RedisEmitter"),
-        ("ShardedRedisAdapter", None),
-        ("RedisStreamsAdapter", "RedisStreamsEmitter"),
-    ],
-)
-async def test_rights_of_the_page_are_enough(name: str, emitter: str | None) -> None:
+@pytest.mark.parametrize(("name", "emitter"), PAIRS)
+async def test_rights_of_the_page_are_enough(name: str, emitter: str) -> None:
     with Redis() as engine:
         for user in (name, emitter):
-            if user is not None:
-                assert engine.cli(*words(user)) == "OK"
+            assert engine.cli(*words(user)) == "OK"
         await use_redis(name, engine, emitter)
+        assert refused(engine) == ""
+
+
+@pytest.mark.parametrize(("name", "emitter"), PAIRS)
+async def test_emitter_that_asks_needs_what_servers_do(name: str, emitter: str) -> None:
+    with Redis() as engine:
+        engine.cli(*words(name))
+        of_servers = {"~sio:session:*", "&socket.io#/#*"}
+        engine.cli("ACL", "SETUSER", "shop", *(w for w in words(name)[3:] if w not in of_servers))
+        make = partial(ADAPTERS[name], url_of(engine, "chat"))
+        async with (
+            servers(make, recovers=False) as (a, b),
+            LinkedClient(a) as ada,
+            LinkedClient(b) as grace,
+            EMITTERS[emitter](url_of(engine, "shop")) as shop,
+        ):
+            for client in (ada, grace):
+                client.on("question", lambda: 1)
+            assert await shop.emit_with_ack("question", timeout=DEADLINE) == [1, 1]
+            assert len(await shop.fetch_sockets()) == 2
+            assert await shop.server_count() == 2
         assert refused(engine) == ""
 
 

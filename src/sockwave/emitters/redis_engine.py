@@ -14,6 +14,7 @@ import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisClusterException
 
 from sockwave.adapters.redis.places import ClusterPlace, count_of, find_place
 from sockwave.emitters.redis_hearing import RedisHearing
@@ -147,7 +148,7 @@ def as_our_errors() -> Iterator[None]:
     """Tell what goes wrong with Redis as a `TransportError`."""
     try:
         yield
-    except (redis.RedisError, OSError) as error:
+    except (redis.RedisError, RedisClusterException, OSError) as error:
         is_late = isinstance(error, (redis.TimeoutError, TimeoutError))
         cause = FailureCause.TIMEOUT if is_late else FailureCause.OTHER
         raise TransportError("Redis", details=str(error), cause=cause) from error
