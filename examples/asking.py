@@ -1,8 +1,8 @@
 """A job that asks the clients in a lobby whether they are ready, and sends away who is not.
 
-    python examples/asking.py redis://localhost:6379
-
-The servers have a `RedisAdapter`; their clients answer `ready?` with their names.
+`pip install sockwave[redis]`, then `python examples/asking.py` with an address behind it, such as
+redis://localhost:6379. The servers have a `RedisAdapter`, and their clients answer `ready?` with
+their names.
 """
 
 import asyncio

@@ -176,7 +176,8 @@ def test_processes_of_uvicorn_are_one_server(
 
 def test_every_example_is_tested() -> None:
     names = {file.stem for file in EXAMPLE_FILES}
-    assert names == {*KITCHENS, "chat", "test_chat", "three_machines", "with_uvicorn_workers"}
+    own = {"asking", "chat", "test_chat", "three_machines", "with_uvicorn_workers"}
+    assert names == {*KITCHENS, *own}
 
 
 @pytest.mark.parametrize("file", EXAMPLE_FILES, ids=lambda file: file.stem)
