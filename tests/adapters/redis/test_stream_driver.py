@@ -446,10 +446,10 @@ def test_backlog_is_bounded_and_keeps_the_oldest() -> None:
                 a.publish_message("/", broadcast("a", number))
             await until(lambda: any("max_backlog" in text for text in told.lost))
             await redis.start()
-            await until(lambda: not a.is_away)
-            a.publish_message("/", broadcast("a", 100))
-            await until(lambda: 100 in heard.heard)
-            kept = heard.heard[:-1]
+            while 100 not in heard.heard:  # there is no room before all that was kept is written
+                a.publish_message("/", broadcast("a", 100))
+                await asyncio.sleep(0.01)
+            kept = [number for number in heard.heard if number != 100]
             assert kept == list(range(len(kept)))
             assert 5 < len(kept) < 40
 
