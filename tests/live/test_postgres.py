@@ -12,11 +12,13 @@ import pytest
 
 from sockwave import ClientSocket, Server, Socket, connect
 from sockwave.adapters import ClusterOptions, PostgresAdapter
+from sockwave.adapters.postgres import source
 from sockwave.adapters.postgres.driver import PostgresDriver
 from sockwave.adapters.postgres.source import source_of
 from sockwave.emitters import PostgresEmitter
-from sockwave.testing import DriverSuite, LinkedClient
+from sockwave.testing import DriverSuite, FaultProxy, LinkedClient
 from tests.live.engines import Postgres
+from tests.support.raw import UNIT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -137,22 +139,23 @@ async def test_order_is_that_of_the_calls_whatever_the_size(
         assert b.numbers() == list(range(2_000))
 
 
-async def test_servers_go_on_after_restarts(postgres_engine: Postgres) -> None:
+async def test_servers_hear_each_other_after_each_of_20_restarts(postgres_engine: Postgres) -> None:
     def adapter() -> PostgresAdapter:
         return PostgresAdapter(postgres_engine.dsn, options=QUICK)
 
     async with cluster(adapter) as [a, b]:
-        for turn in range(5):
-            await asyncio.to_thread(postgres_engine.restart)
-            loop = asyncio.get_running_loop()
-            back = loop.time()
+        for turn in range(20):
+            restarting = asyncio.create_task(asyncio.to_thread(postgres_engine.restart))
             number = 0
-            while (turn, "end") not in b.got:
+            while not restarting.done():
                 a.io.to("1").emit("x", turn, number)
                 number += 1
-                if a.io.cluster.is_healthy or loop.time() - back > 1:
-                    a.io.to("1").emit("x", turn, "end")
                 await asyncio.sleep(0.01)
+            await restarting
+            async with asyncio.timeout(2 + 10 * UNIT):
+                while (turn, "end") not in b.got:
+                    a.io.to("1").emit("x", turn, "end")
+                    await asyncio.sleep(0.01)
             numbers = [args[1] for args in b.got if args[0] == turn and args[1] != "end"]
             assert numbers == sorted(set(numbers))
         assert any("connection to PostgreSQL is lost" in each for each in b.errors)
@@ -199,6 +202,100 @@ async def test_pool_of_the_users_own_is_used_and_given_back(postgres_dsn: str) -
     for pool in pools:
         assert pool.get_size() == pool.get_idle_size()
         await pool.close()
+
+
+async def test_pool_of_the_users_own_outlives_a_restart(postgres_engine: Postgres) -> None:
+    pools = [asyncpg.create_pool(postgres_engine.dsn, min_size=0, max_size=2) for _ in range(2)]
+    taken = list(pools)
+    async with cluster(lambda: PostgresAdapter(taken.pop(), options=QUICK)) as [a, b]:
+        await asyncio.to_thread(postgres_engine.restart)
+        while not b.got:
+            a.io.to("1").emit("x", 1, b"\x01")
+            await asyncio.sleep(0.01)
+    for pool in pools:
+        assert pool.get_size() == pool.get_idle_size()
+        await pool.close()
+
+
+async def test_pool_that_has_no_connection_left_is_named(
+    postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "CONNECT_TIMEOUT", 0.2)
+    errors: list[str] = []
+    async with asyncpg.create_pool(postgres_dsn, min_size=0, max_size=1) as pool:
+        io = Server(adapter=PostgresAdapter(pool))
+        io.on("cluster_error", errors.append)
+        async with io.listen("127.0.0.1", 0):
+            await until(lambda: errors)
+        assert "the pool of at most 1 connections has given none" in errors[0]
+
+
+async def test_servers_wait_for_connections_where_too_many_are_open(
+    postgres_engine: Postgres,
+) -> None:
+    none_left = "ALTER ROLE chat CONNECTION LIMIT 0"
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'chat'"
+    await asyncio.to_thread(
+        postgres_engine.sql, "CREATE ROLE chat LOGIN; GRANT CREATE ON SCHEMA public TO chat"
+    )
+    dsn = postgres_engine.dsn.replace("postgres@", "chat@")
+    async with cluster(lambda: PostgresAdapter(dsn, options=QUICK)) as [a, b]:
+        await asyncio.to_thread(postgres_engine.sql, f"{none_left}; {cut}")
+        await until(lambda: not a.io.cluster.is_healthy and not b.io.cluster.is_healthy)
+        a.io.to("1").emit("x", "kept")
+        errors: list[str] = []
+        late = Server(adapter=PostgresAdapter(dsn, options=QUICK))
+        late.on("cluster_error", errors.append)
+        async with late.listen("127.0.0.1", 0):
+            await until(lambda: any("too many connections" in each for each in errors))
+            await asyncio.to_thread(postgres_engine.sql, "ALTER ROLE chat CONNECTION LIMIT -1")
+            await until(lambda: len(late.cluster.nodes) == 3 and late.cluster.is_healthy)
+            await until(lambda: b.numbers() == ["kept"])
+
+
+async def test_table_that_takes_nothing_stops_only_what_needs_it(postgres_engine: Postgres) -> None:
+    async with cluster(lambda: PostgresAdapter(postgres_engine.dsn, options=QUICK)) as [a, b]:
+        full = (
+            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = 'disk_full'; END $$;"
+            f" CREATE TRIGGER full_disk BEFORE INSERT ON {TABLE} EXECUTE FUNCTION full_disk()"
+        )
+        await asyncio.to_thread(postgres_engine.sql, full)
+        for number in range(6):
+            a.io.to("1").emit("x", number, b"\x01" if number % 2 else "")
+        await until(lambda: b.numbers() == [0, 2, 4])
+        await until(lambda: any("no space left" in each for each in a.errors))
+        await asyncio.to_thread(postgres_engine.sql, f"DROP TRIGGER full_disk ON {TABLE}")
+        a.io.to("1").emit("x", 6, b"\x01")
+        await until(lambda: b.numbers() == [0, 2, 4, 6])
+
+
+async def test_slow_network_keeps_the_order(postgres: Postgres) -> None:
+    async with FaultProxy("127.0.0.1", postgres.port, seed=1) as proxy:
+        proxy.set(delay=0.2, rate=100_000)
+        dsn = postgres.dsn.replace(str(postgres.port), str(proxy.port))
+        async with cluster(lambda: PostgresAdapter(dsn, options=QUICK)) as [a, b]:
+            for number in range(200):
+                a.io.to("1").emit("x", number, "y" * (9_000 if number % 40 == 0 else 10))
+            await until(lambda: len(b.got) == 200)
+            assert b.numbers() == list(range(200))
+            assert a.errors == b.errors == []
+
+
+async def test_network_that_swallows_everything_is_given_up(postgres: Postgres) -> None:
+    async with FaultProxy("127.0.0.1", postgres.port) as proxy:
+        dsn = postgres.dsn.replace(str(postgres.port), str(proxy.port))
+        async with cluster(lambda: PostgresAdapter(dsn, options=QUICK)) as [a, b]:
+            proxy.stall()
+            async with asyncio.timeout(5 + 10 * UNIT):
+                await until(lambda: not (a.io.cluster.is_healthy or b.io.cluster.is_healthy))
+            await until(
+                lambda: any("connection to PostgreSQL is lost" in each for each in b.errors)
+            )
+            proxy.resume()
+            while "after" not in b.numbers():
+                a.io.to("1").emit("x", "after")
+                await asyncio.sleep(0.01)
 
 
 async def test_table_that_may_not_be_made_is_named(

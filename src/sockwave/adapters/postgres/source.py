@@ -122,6 +122,55 @@ class DsnSource:
             await connection.close(timeout=1.0)
 
 
+class _Taken:
+    """A connection out of a pool.
+
+    One that has ended is the pool's again at once, and whatever is asked of it is an error then,
+    even whether it has ended.
+    """
+
+    def __init__(self, proxy: Any) -> None:
+        self.proxy = proxy
+        self.fetch = proxy.fetch
+        self.execute = proxy.execute
+        self.add_listener = proxy.add_listener
+        self.remove_listener = proxy.remove_listener
+        self.get_settings = proxy.get_settings
+        self._told: list[Callable[..., None]] = []
+        proxy.add_termination_listener(self._ended)
+
+    def _ended(self, proxy: Any) -> None:
+        for callback in self._told:
+            callback(self)
+
+    def add_termination_listener(self, callback: Callable[..., None]) -> None:
+        """Call back when it has ended."""
+        self._told.append(callback)
+
+    def remove_termination_listener(self, callback: Callable[..., None]) -> None:
+        """Do not."""
+        self._told.remove(callback)
+
+    def is_closed(self) -> bool:
+        """Whether it has ended."""
+        try:
+            is_closed: bool = self.proxy.is_closed()
+        except asyncpg.InterfaceError:
+            return True
+        return is_closed
+
+    def terminate(self) -> None:
+        """Cut it."""
+        with contextlib.suppress(asyncpg.InterfaceError):
+            self.proxy.terminate()
+
+    def leave(self) -> None:
+        """Nobody wants to be told of its end any more."""
+        self._told.clear()
+        with contextlib.suppress(asyncpg.InterfaceError):
+            self.proxy.remove_termination_listener(self._ended)
+
+
 class PoolSource:
     """Takes connections out of a pool of asyncpg, for as long as they are used."""
 
@@ -136,17 +185,18 @@ class PoolSource:
         """
         await self._pool
         try:
-            connection: Connection = await self._pool.acquire(timeout=CONNECT_TIMEOUT)
+            proxy = await self._pool.acquire(timeout=CONNECT_TIMEOUT)
         except TimeoutError as error:
             most = self._pool.get_max_size()
             what = f"the pool of at most {most} connections has given none"
             raise ConnectionError(f"{what} in {CONNECT_TIMEOUT:g} seconds") from error
-        return connection
+        return _Taken(proxy)
 
     async def close(self, connection: Any) -> None:
         """Put it back; one that is broken the pool replaces."""
+        connection.leave()
         with contextlib.suppress(Exception):  # it runs what its user has given it, too
-            await self._pool.release(connection, timeout=1.0)
+            await self._pool.release(connection.proxy, timeout=1.0)
 
 
 def source_of(dsn_or_pool: object) -> Source:
