@@ -268,6 +268,29 @@ def test_message_that_nobody_would_read_is_not_sent(monkeypatch: pytest.MonkeyPa
     run(test)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.InterfaceError("connection is closed"),
+        asyncpg.InternalClientError(
+            "cannot switch to state 12; another operation (2) is in progress"
+        ),
+    ],
+)
+def test_batch_of_which_nothing_was_sent_goes_by_the_next_connection(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(server: FakePostgres) -> None:
+        async with started(server) as [(driver, ear)]:
+            server.refusals = [error]
+            driver.publish("/", message(1))
+            await until(lambda: ear.got)
+            assert (ear.numbers, ear.lost, driver.dropped) == ([1], [], 0)
+
+    run(test)
+    assert caplog.messages == []
+
+
 def test_message_that_postgresql_never_takes_stops_nothing_else() -> None:
     async def test(server: FakePostgres) -> None:
         async with started(server) as [(driver, ear)]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import asyncpg
 
 from sockwave.adapters.floods import is_worth_a_line
-from sockwave.adapters.postgres.source import FAILURES, LAST_RETRY, reopened
+from sockwave.adapters.postgres.source import ERRORS, FAILURES, LAST_RETRY, reopened
 from sockwave.adapters.postgres.wire import MAX_MESSAGE, prepare
 
 if TYPE_CHECKING:
@@ -231,9 +231,12 @@ class Sender:
             except asyncpg.DataError as error:
                 await self._send_halves(batch, error)
                 return
-            except asyncpg.PostgresError as error:
+            except ERRORS as error:
                 refusals += 1
-                await self._refuse(connection, error, refusals)
+                if _was_not_sent(error) and refusals <= MAX_TRIES:
+                    await self._disconnect()  # it is ending just now
+                else:
+                    await self._refuse(error, refusals)
 
     async def _send_halves(self, batch: list[Outgoing], error: Exception) -> None:
         """There is something in a batch that PostgreSQL never takes: all else goes on."""
@@ -250,13 +253,14 @@ class Sender:
         """Send notifications; whether they have arrived when the connection ends, nobody knows.
 
         Raises:
-            PostgresError: They were refused.
+            PostgresError, InterfaceError, InternalClientError: They were refused.
         """
         heard = self._ear.heard
         try:
             await self._statements.notify(connection, channels, payloads)
         except FAILURES as error:
-            if isinstance(error, asyncpg.PostgresError) and not connection.is_closed():
+            is_answer = isinstance(error, asyncpg.PostgresError) and not connection.is_closed()
+            if is_answer or _was_not_sent(error):
                 raise
             await self._disconnect()
             why = f"the connection to PostgreSQL ended while they were sent ({error!r})"
@@ -288,7 +292,7 @@ class Sender:
         self._losses.add(large, why)
         return [each for each in batch if each.attachment is None]
 
-    async def _refuse(self, connection: Connection, error: Exception, times: int) -> None:
+    async def _refuse(self, error: Exception, times: int) -> None:
         """PostgreSQL does not take a batch: another server may, and this one later."""
         self._refused += 1
         if is_worth_a_line(self._refused):
@@ -345,3 +349,11 @@ class Sender:
 def _may_pass(error: Exception) -> bool:
     """Whether what PostgreSQL has refused may be taken soon."""
     return isinstance(error, asyncpg.PostgresError) and str(error.sqlstate)[:2] in PASSING
+
+
+def _was_not_sent(error: Exception) -> bool:
+    """Whether asyncpg has seen the end of a connection before it has sent anything on it."""
+    if isinstance(error, asyncpg.InterfaceError):
+        return True
+    is_state = str(error).startswith("cannot switch to state")
+    return is_state and isinstance(error, asyncpg.InternalClientError)
