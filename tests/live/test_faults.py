@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from sockwave import adapters
-from tests.live.engines import Redis
+from tests.live.engines import Postgres, Redis
 from tests.live.faults import FaultSuite
 
 
@@ -65,3 +65,38 @@ class TestShardedRedis(ChannelFaults):
 
 class TestRedisStreams(RedisFaults):
     adapter = adapters.RedisStreamsAdapter
+
+
+class ChatPostgres(Postgres):
+    """A PostgreSQL with a user who has no more rights than it takes, and no files to sort in."""
+
+    def __init__(self) -> None:
+        super().__init__("max_connections = 200", "temp_file_limit = 0")
+        self._has_user = False
+
+    def start(self) -> None:
+        super().start()
+        if not self._has_user:
+            self._has_user = True
+            self.sql("CREATE ROLE chat LOGIN; GRANT CREATE ON SCHEMA public TO chat")
+
+
+class TestPostgres(FaultSuite[ChatPostgres]):
+    adapter = adapters.PostgresAdapter
+
+    def make_engine(self) -> ChatPostgres:
+        return ChatPostgres()
+
+    def address_of(self, engine: ChatPostgres) -> str:
+        return engine.dsn.replace("postgres@", "chat@")
+
+    def cut(self, engine: ChatPostgres) -> None:
+        engine.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'chat'")
+
+    def fill(self, engine: ChatPostgres) -> None:
+        """There is no connection left, and those that are there end."""
+        engine.sql("ALTER ROLE chat CONNECTION LIMIT 0")
+        self.cut(engine)
+
+    def empty(self, engine: ChatPostgres) -> None:
+        engine.sql("ALTER ROLE chat CONNECTION LIMIT -1")
