@@ -164,6 +164,8 @@ class Program(ABC):
         if process is None:
             return
         self._dismiss_guard()
+        if process.poll() is not None:  # it has ended itself, and its id may be another one's now
+            return
         processes = family(process.pid)
         _signal(processes, signal.SIGCONT)  # who is paused hears nothing else
         _signal(processes if how == signal.SIGKILL else processes[:1], how)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import defaultdict
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -280,23 +280,28 @@ async def test_example_is_one_server_on_each_carrier(
     carrier: str, folder: Path, request: pytest.FixtureRequest
 ) -> None:
     with carried(carrier, folder, request) as servers:
-        clients = [
-            connect(f"http://127.0.0.1:{port}", transports=["websocket"]) for port in servers.ports
-        ]
-        heard: list[asyncio.Queue[str]] = [asyncio.Queue() for _ in clients]
-        for client, queue in zip(clients, heard, strict=True):
-            client.on("said", queue.put_nowait)
-        names = [await client.emit_with_ack("enter", "kitchen", timeout=LONG) for client in clients]
-        assert names == [*servers.each]
-        for client in clients:
-            while await client.emit_with_ack("count", "kitchen", timeout=LONG) != len(clients):
-                await asyncio.sleep(0.01)
-        for number, client in enumerate(clients):
-            client.emit("say", "kitchen", f"soup {number}")
-            async with asyncio.timeout(LONG):
-                assert [await queue.get() for queue in heard] == [f"soup {number}"] * len(clients)
-        for client in clients:
-            await client.aclose()
+        async with AsyncExitStack() as stack:
+            clients = []
+            for port in servers.ports:
+                client = connect(f"http://127.0.0.1:{port}", transports=["websocket"])
+                stack.push_async_callback(client.aclose)
+                clients.append(client)
+            heard: list[asyncio.Queue[str]] = [asyncio.Queue() for _ in clients]
+            for client, queue in zip(clients, heard, strict=True):
+                client.on("said", queue.put_nowait)
+            names = [
+                await client.emit_with_ack("enter", "kitchen", timeout=LONG) for client in clients
+            ]
+            assert names == [*servers.each]
+            for client in clients:
+                while await client.emit_with_ack("count", "kitchen", timeout=LONG) != len(clients):
+                    await asyncio.sleep(0.01)
+            for number, client in enumerate(clients):
+                client.emit("say", "kitchen", f"soup {number}")
+                async with asyncio.timeout(LONG):
+                    assert [await queue.get() for queue in heard] == [f"soup {number}"] * len(
+                        clients
+                    )
 
 
 class Listener(Protocol):
@@ -402,20 +407,20 @@ async def test_server_that_is_taken_away_leaves_its_clients_to_others(
         carried(carrier, folder, request) as servers,
         recipe.kind(recipe.file, servers, certificate, recipe.changes) as balancer,
     ):
-        teller = connect(f"http://127.0.0.1:{servers.each['b'].port}", transports=["websocket"])
-        async with NodeDriver(peers.node()) as driver:
+        async with NodeDriver(peers.node()) as driver, AsyncExitStack() as stack:
+            where_b = f"http://127.0.0.1:{servers.each['b'].port}"
+            teller = connect(where_b, transports=["websocket"])
+            stack.push_async_callback(teller.aclose)
+            stack.push_async_callback(driver.close_clients)
             trusted, authority = trust(certificate)
             listeners: list[Listener] = []
             for transport in [*TRANSPORTS] * 3:
                 where = (balancer.url, transport)
                 listeners.append(JsListener(driver, *where, authority, len(listeners)))
-                listeners.append(PythonListener(*where, trusted, len(listeners)))
-            try:
-                await check_farewell(listeners, servers, teller, recovers=carrier != "redis")
-            finally:
-                await driver.close_clients()
-                await asyncio.gather(*(listener.aclose() for listener in listeners))
-                await teller.aclose()
+                python = PythonListener(*where, trusted, len(listeners))
+                stack.push_async_callback(python.aclose)
+                listeners.append(python)
+            await check_farewell(listeners, servers, teller, recovers=carrier != "redis")
 
 
 async def check_farewell(

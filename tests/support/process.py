@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,20 +23,33 @@ DEADLINE = 60.0
 """Seconds to start or stop: far more than it takes, for machines that do a lot at once."""
 
 
+MOST_GIVEN: Final = 6_000
+"""Ports, about half of them, after which they are given again."""
+
+_given: Final[set[int]] = set()
+
+
 def free_port(count: int = 1) -> int:
     """A port of 127.0.0.1 that was free a moment ago, as were the `count - 1` ports after it.
 
-    Below 32768: Linux gives the higher ones to clients, at any moment.
+    Below 32768: Linux gives the higher ones to clients, at any moment. Not one that was given to a
+    caller here before, who may not use it yet.
     """
     while True:
         first = random.randrange(20_000, 32_000)
+        ports = range(first, first + count)
+        if not _given.isdisjoint(ports):
+            continue
         with ExitStack() as stack:
             try:
-                for port in range(first, first + count):
+                for port in ports:
                     stack.enter_context(socket.create_server(("127.0.0.1", port)))
             except OSError:
                 continue
-            return first
+        if len(_given) > MOST_GIVEN:
+            _given.clear()
+        _given.update(ports)
+        return first
 
 
 def _take_interrupts() -> None:
