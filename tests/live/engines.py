@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["Nats", "Postgres", "Redis", "RedisCluster", "Sentinel"]
+__all__ = ["Nats", "Postgres", "Redis", "RedisCluster", "Sentinel", "Standby"]
 
 
 class Redis(Program):
@@ -261,13 +261,16 @@ class Postgres(Program):
     def start(self) -> None:
         """Make its data directory, if there is none; start it, and wait until it answers."""
         if not self._data.exists():
-            self.run(
-                *(self.programs.initdb, "-D", self._data, "-U", USER, "-A", "trust"),
-                *("-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"),
-            )
+            self._make(self._data)
             with (self._data / "postgresql.conf").open("a") as configuration:
                 configuration.write("\n".join((*self._options, "")))
         super().start()
+
+    def _make(self, data: Path) -> None:
+        self.run(
+            *(self.programs.initdb, "-D", data, "-U", USER, "-A", "trust"),
+            *("-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"),
+        )
 
     def command(self) -> Sequence[str | Path]:
         return (self.programs.server, "-D", self._data)
@@ -283,6 +286,26 @@ class Postgres(Program):
         """
         flags = ("-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1")
         return self.run(self.programs.psql, *flags, "-c", text, self.dsn)
+
+
+class Standby(Postgres):
+    """A copy of a PostgreSQL that runs, which follows it and can only be read, until `promote`.
+
+    Args:
+        primary: Of which.
+    """
+
+    def __init__(self, primary: Postgres) -> None:
+        super().__init__()
+        self._primary = primary
+
+    def _make(self, data: Path) -> None:
+        program = self.programs.initdb.with_name("pg_basebackup")
+        self.run(program, "-D", data, "-d", self._primary.dsn, "-R", "--no-sync", "-c", "fast")
+
+    def promote(self) -> None:
+        """Let it be written to, too."""
+        self.sql("SELECT pg_promote()")
 
 
 USER: Final = "postgres"

@@ -17,7 +17,7 @@ from sockwave.adapters.postgres.driver import PostgresDriver
 from sockwave.adapters.postgres.source import source_of
 from sockwave.emitters import PostgresEmitter
 from sockwave.testing import DriverSuite, FaultProxy, LinkedClient
-from tests.live.engines import Postgres
+from tests.live.engines import Postgres, Standby
 from tests.support.raw import UNIT
 
 if TYPE_CHECKING:
@@ -269,6 +269,25 @@ async def test_table_that_takes_nothing_stops_only_what_needs_it(postgres_engine
         await asyncio.to_thread(postgres_engine.sql, f"DROP TRIGGER full_disk ON {TABLE}")
         a.io.to("1").emit("x", 6, b"\x01")
         await until(lambda: b.numbers() == [0, 2, 4, 6])
+
+
+async def test_fail_over_is_followed(postgres_engine: Postgres) -> None:
+    with Standby(postgres_engine) as standby:
+        where = f"127.0.0.1:{standby.port},127.0.0.1:{postgres_engine.port}"
+        dsn = f"postgresql://postgres@{where}/postgres?target_session_attrs=primary"
+        async with cluster(lambda: PostgresAdapter(dsn, options=QUICK)) as [a, b]:
+            a.io.to("1").emit("x", "before", b"\x01")
+            await until(lambda: b.numbers() == ["before"])
+            await asyncio.to_thread(postgres_engine.kill)
+            await until(lambda: not (a.io.cluster.is_healthy or b.io.cluster.is_healthy))
+            a.io.to("1").emit("x", "kept", b"\x01")
+            await asyncio.to_thread(standby.promote)
+            while "after" not in b.numbers():
+                a.io.to("1").emit("x", "after", b"\x01")
+                await asyncio.sleep(0.01)
+            async with PostgresEmitter(dsn) as emitter:
+                await emitter.to("1").emit("x", "emitted", "y" * 9_000)
+                await until(lambda: "emitted" in b.numbers())
 
 
 async def test_slow_network_keeps_the_order(postgres: Postgres) -> None:
