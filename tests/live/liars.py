@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import asyncpg
+import nats
 import redis.asyncio
 
 from sockwave import adapters
@@ -21,6 +22,7 @@ from sockwave.adapters import ClusterOptions
 from sockwave.adapters.messages import encode_value
 from sockwave.adapters.nats.connection import OwnClients
 from sockwave.adapters.nats.driver import NatsDriver
+from sockwave.adapters.nats.jetstream.parts import cut
 from sockwave.adapters.nats.subjects import Subjects
 from sockwave.adapters.postgres.wire import MAX_NOTIFICATION
 from sockwave.adapters.unix import UnixDriver
@@ -307,6 +309,29 @@ def _by_driver(make: Callable[[str, str], Driver]) -> _Makes:
     return liar
 
 
+@asynccontextmanager
+async def _on_jetstream(address: str, name: str) -> AsyncIterator[Say]:
+    """In the stream, and beside it."""
+    subjects = Subjects(name)
+    async with _by_driver(_nats_driver)(address, name) as publish:
+        client: Any = await nats.connect(address)
+        try:
+
+            async def say(lie: Any) -> None:
+                await publish(lie)
+                data = _encoded(lie)
+                if len(data) > client.max_payload:
+                    parts, data = cut(data, "forged", client.max_payload)
+                    for part in parts:
+                        await client.publish(subjects.parts("/", "forged"), part)
+                await client.publish(subjects.log("/", "l"), data)
+                await client.flush()
+
+            yield say
+        finally:
+            await client.close()
+
+
 def _nats_driver(address: str, name: str) -> Driver:
     source = OwnClients([address], tls=None, credentials=None, nkeys_seed=None)
     return NatsDriver(source, Subjects(name), max_backlog=BACKLOG)
@@ -343,6 +368,13 @@ CARRIERS: Final = {
         "nats_url",
         lambda address, name: adapters.NatsAdapter(address, prefix=name, options=QUICK),
         _by_driver(_nats_driver),
+    ),
+    "jetstream": Carrier(
+        "nats_url",
+        lambda address, name: adapters.NatsAdapter(
+            address, prefix=name, jetstream=True, options=QUICK
+        ),
+        _on_jetstream,
     ),
     "workers": Carrier(
         None,
