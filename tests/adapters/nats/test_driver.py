@@ -7,7 +7,7 @@ import logging
 import os
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from nats.aio.client import Client
@@ -177,6 +177,29 @@ def test_what_is_sent_while_nats_is_away_is_kept_in_order(server: FakeNats) -> N
             assert other.lost == []
 
     asyncio.run(play())
+
+
+def test_whatever_goes_wrong_in_connecting_it_is_tried_again(
+    server: FakeNats, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    connect, failures = OwnClients.connect, [KeyError("of a client"), AssertionError()]
+
+    async def failing(self: OwnClients, failed: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return await connect(self, failed)
+
+    async def play() -> None:
+        async with drivers(server, 1) as ((a,), (own,)):
+            monkeypatch.setattr(OwnClients, "connect", failing)
+            server.cut()
+            await until(lambda: len(own.lost) == 2, 10)
+            a.publish("/", b"to a", to=frozenset({"a"}))
+            await until(lambda: own.heard, 10)
+
+    asyncio.run(play())
+    assert failures == []
+    assert caplog.text.count("internal error while connecting to NATS") == 2
 
 
 def test_what_is_kept_is_bounded_and_losses_are_told_once(server: FakeNats) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from nats.errors import Error as NatsError
 
 from sockwave.adapters.backoff import Backoff
+from sockwave.adapters.floods import is_worth_a_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -63,6 +64,7 @@ class Serving:
         self._starting = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._is_closed = False
+        self._faults = 0
 
     async def start(self) -> None:
         """Connect, and from then on again for ever; a second call changes nothing.
@@ -107,7 +109,11 @@ class Serving:
             return await self._source.connect(self._refused)
         except OSError as error:
             _logger.debug("NATS cannot be reached: %s", error)
-            return None
+        except Exception:  # a client of the user's own may do anything
+            self._faults += 1
+            if is_worth_a_line(self._faults):
+                _logger.exception("internal error while connecting to NATS")
+        return None
 
     async def _use(self, connection: Connection) -> str:
         """Serve until a connection ends.
