@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sockwave.adapters.messages import ANONYMOUS
-from sockwave.adapters.requests import ClientQuestion, MemberQuestion, Requests
+from sockwave.adapters.requests import (
+    MOST_STRANGERS,
+    ClientQuestion,
+    MemberQuestion,
+    Requests,
+)
 from sockwave.errors import LimitExceeded
 from sockwave.types import SocketId
 
@@ -236,3 +241,33 @@ def test_failure_of_who_asked_does_not_keep_others_waiting(
     requests.expire(1.0)
     assert heard.outcome.silent == ("A",)
     assert len(caplog.records) == 1
+
+
+def test_no_more_strangers_answer_than_there_can_be() -> None:
+    requests, question, heard = of_members("A", "B")
+    for number in range(100_000):
+        question.answer(f"liar {number}", "lie")
+        requests.look("q")
+    question.answer("A", "truth")
+    assert len(heard.answers) == MOST_STRANGERS + 3
+    assert heard.answers[-1] == ("A", "truth")
+    requests.expire(10.0)
+    assert heard.outcome.silent == ("B",)
+    assert len(requests) == 0
+
+
+def test_no_more_strangers_have_clients_than_there_can_be() -> None:
+    requests, question, heard = of_clients("A")
+    for number in range(100_000):
+        liar = f"liar {number}"
+        question.answer(liar, None, "lie")
+        question.asked(liar, 10**9, frozenset())
+        question.lost(liar, SocketId("x"))
+        requests.look("q")
+    question.asked("A", 1, ids("a"))
+    question.answer("A", SocketId("a"), "truth")
+    assert len(heard.answers) == MOST_STRANGERS + 1
+    assert heard.answers[-1] == ("A", "a")
+    requests.expire(10.0)
+    assert not heard.outcome.is_complete
+    assert len(requests) == 0

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
     from sockwave.types import SocketId
 
-__all__ = ["ClientQuestion", "MemberQuestion", "Question", "Requests"]
+__all__ = ["MOST_STRANGERS", "ClientQuestion", "MemberQuestion", "Question", "Requests"]
+
+MOST_STRANGERS: Final = 1_000
+"""Processes that nobody had heard of and that answer one question: more than that are none."""
 
 _logger: Final = logging.getLogger("sockwave.adapters")
 
@@ -57,6 +60,7 @@ class Question:
         self.deadline = deadline
         self._waiting = set(members)
         self._named = len(self._waiting)
+        self._most = self._named + MOST_STRANGERS
         self._gone: list[str] = []
         self._over = over
         self.is_counted = is_counted
@@ -118,7 +122,8 @@ class MemberQuestion(Question):
 
     def answer(self, member: str, value: Any) -> None:
         """One has answered; a second time changes nothing."""
-        if member in self._heard:
+        is_stranger = member not in self._waiting
+        if member in self._heard or (is_stranger and len(self._heard) >= self._most):
             return
         if member != ANONYMOUS:
             self._heard.add(member)
@@ -185,7 +190,7 @@ class ClientQuestion(Question):
             self._nameless += count
             return
         clients = self._of(member)
-        if clients.count is None:
+        if clients is not None and clients.count is None:
             clients.count = count
             clients.ids = ids
             self._look(member, clients)
@@ -197,7 +202,7 @@ class ClientQuestion(Question):
             self._tell(RemoteAnswer(member=member, socket=None, value=value))
             return
         clients = self._of(member)
-        if clients.is_done or socket in clients.answered:
+        if clients is None or clients.is_done or socket in clients.answered:
             return
         if socket is None:
             clients.nameless += 1
@@ -210,6 +215,8 @@ class ClientQuestion(Question):
     def lost(self, member: str, socket: SocketId) -> None:
         """A client has gone without an answer."""
         clients = self._of(member)
+        if clients is None:
+            return
         if socket not in clients.answered:
             clients.lost.add(socket)
         self._look(member, clients)
@@ -219,9 +226,11 @@ class ClientQuestion(Question):
         super().member_left(member)
         self._done.add(member)
 
-    def _of(self, member: str) -> _Clients:
+    def _of(self, member: str) -> _Clients | None:
+        """What is known of a process; None where that is none."""
         clients = self._clients.get(member)
-        if clients is None:  # it came while the question was on its way
+        if clients is None and len(self._clients) < self._most:
+            # It came while the question was on its way.
             clients = self._clients[member] = _Clients()
             self._strangers -= 1
             self._waiting.add(member)
