@@ -325,8 +325,7 @@ class JetStreamDriver:
                 data = self._parts.take(channel, data)
             except PacketError as error:
                 what = f"a large message of another server is lost: {error.detail}"
-                for receiver in self._listeners(channel):
-                    receiver.messages_lost(what)
+                self._missed(self._listeners(channel), what)
                 return
         entry = JetStreamEntry(position, channel, data)
         sender = entry.sender
@@ -343,7 +342,10 @@ class JetStreamDriver:
                 _pass(entry, receiver)
 
     def _has_gap(self, what: str) -> None:
-        for receiver in self._all_receivers():
+        self._missed(self._all_receivers(), what)
+
+    def _missed(self, receivers: list[MessageReceiver], what: str) -> None:
+        for receiver in receivers:
             if isinstance(receiver, EntryReceiver):
                 receiver.entries_missed()
             receiver.messages_lost(what)

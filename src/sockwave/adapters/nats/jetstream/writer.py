@@ -254,12 +254,17 @@ class LogWriter:
         self._queue.extendleft(reversed(items))
 
     def _answered(self, numbers: range, come: dict[int, Msg]) -> None:
-        """Those whose answers have come are done; the others are still under way."""
+        """Those whose answers have come are done; the others are still under way, and with them
+        what is there behind one of the same sender that may not be: it is looked for together."""
         batch, self._under_way = self._under_way, []
+        unknown: set[str] = set()
         for number, item in zip(numbers, batch, strict=True):
             answer = come.get(number)
             outcome = None if answer is None else _outcome(answer)
             if outcome is None:
+                unknown.add(item.subject)
+                self._under_way.append(item)
+            elif item.id is not None and item.subject in unknown and isinstance(outcome, int):
                 self._under_way.append(item)
             else:
                 self._done(item, outcome)
