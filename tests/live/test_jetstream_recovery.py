@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from nats import connect as connect_to_nats
 
-from sockwave import Recovery, Server
+from sockwave import Recovery, Server, connect
 from sockwave.adapters import JetStream, NatsAdapter
 from sockwave.adapters.streams.positions import position_of
 from sockwave.testing import FaultProxy
@@ -18,6 +18,8 @@ from tests.adapters.redis.test_stream_recovery import Page
 from tests.live.engines import Nats
 from tests.live.test_jetstream import PATIENCE, ask, is_kept, kept, make_server
 from tests.live.test_redis_streams import joined, read
+from tests.support.process import free_port
+from tests.support.raw import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -289,3 +291,35 @@ async def test_client_of_nats_of_the_users_own_is_used() -> None:
             for client in given:
                 assert client.is_connected, "it is the user's"
                 await client.close()
+
+
+async def test_client_over_the_network_goes_on_at_the_next_server_of_its_port() -> None:
+    """Its server ends, NATS restarts, and another server begins: each event comes once."""
+    with Nats() as nats:
+        port, got = free_port(), list[Any]()
+        options: dict[str, float] = {"reconnection_delay": 0.02, "reconnection_delay_max": 0.1}
+        async with cluster(nats, 1) as (elsewhere,), AsyncExitStack() as stack:
+            async with make_server(nats.url).listen(port=port):
+                client = connect(f"http://127.0.0.1:{port}", **options)
+                client.on("news", got.append)
+                await stack.enter_async_context(client)
+                await until_known(elsewhere, 1)
+                elsewhere.to("room").emit("news", 0)
+                await until(lambda: got == [0], PATIENCE)
+                before = client.id
+            elsewhere.to("room").emit("news", 1)
+            await asyncio.to_thread(nats.restart)
+            elsewhere.to("room").emit("news", 2)
+            async with make_server(nats.url).listen(port=port):
+                await until(lambda: len(got) == 3, PATIENCE)
+                elsewhere.to("room").emit("news", 3)
+                await until(lambda: len(got) == 4, PATIENCE)
+                assert got == [0, 1, 2, 3]
+                assert client.recovered
+                assert client.id == before
+                await stack.aclose()
+
+
+async def until_known(io: Server, others: int) -> None:
+    """Wait until a server knows so many."""
+    await until(lambda: len(io.cluster.nodes) == others + 1, PATIENCE)

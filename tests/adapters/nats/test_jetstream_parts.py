@@ -16,7 +16,7 @@ from sockwave.adapters.nats.jetstream.parts import Parts, cut, is_reference, rea
 from sockwave.adapters.nats.subjects import Subjects, split_subject
 from sockwave.adapters.streams.positions import entry_id, position_of
 from sockwave.errors import PacketError
-from sockwave.socketio.client.offsets import _STREAM_ENTRY
+from sockwave.socketio.client.offsets import Offsets
 
 CREATED = "2026-11-30T17:58:10.071234567Z"
 
@@ -39,7 +39,10 @@ def test_places_of_a_stream_that_was_made_later_are_behind() -> None:
 
 @pytest.mark.parametrize("number", [0, 1, 2**30 - 1, 2**30, 2**45])
 def test_offset_has_the_form_by_which_clients_know_it(number: int) -> None:
-    assert _STREAM_ENTRY.fullmatch(entry_id(Places(CREATED).position(number)))
+    offsets, text = Offsets(), entry_id(Places(CREATED).position(number))
+    offsets.accepted("x" * 20)
+    assert offsets.without(["news", 1, text]) == ["news", 1]
+    assert offsets.last == text
 
 
 @pytest.mark.parametrize("created", ["2026-11-30T17:58:10Z", "2026-11-30T17:58:10.5Z"])
