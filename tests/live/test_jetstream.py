@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -221,6 +222,56 @@ async def test_stream_for_something_else_is_left_alone() -> None:
         await ask(nats, "STREAM.CREATE.test-events", config)
         driver = driver_of(nats.url)
         with pytest.raises(OSError, match="for something else"):
+            await driver.start()
+        await driver.aclose()
+
+
+PERMISSIONS = (
+    "$JS.API.STREAM.INFO.*",
+    "$JS.API.STREAM.CREATE.*",
+    "$JS.API.STREAM.UPDATE.*",
+    "$JS.API.STREAM.MSG.GET.*",
+    "$JS.API.STREAM.MSG.DELETE.*",
+    "$JS.API.CONSUMER.CREATE.*",
+    "$JS.API.CONSUMER.MSG.NEXT.*.*",
+    "$JS.API.CONSUMER.DELETE.*.*",
+    "$JS.FC.>",
+    "sockwave.>",
+)
+"""What a user of NATS needs to publish, as docs/nats.md has it."""
+
+
+def with_user(*publish: str) -> str:
+    """A NATS that lets a user do this."""
+    may = ", ".join(f'"{subject}"' for subject in publish)
+    permissions = f'{{ publish: [{may}], subscribe: ["sockwave.>", "_INBOX.>"] }}'
+    user = f'{{ user: "u", password: "p", permissions: {permissions} }}'
+    return f"authorization {{ users: [{user}] }}"
+
+
+async def test_user_with_the_permissions_of_the_page_may_do_all_that_is_done() -> None:
+    page = Path(__file__).parents[2].joinpath("docs/nats.md").read_text()
+    for subject in PERMISSIONS[:-1]:
+        assert f"`{subject}`" in page
+    with Nats(with_user(*PERMISSIONS)) as nats:
+        nats.url = nats.url.replace("//", "//u:p@")
+        io, ada = make_server(nats.url), Page()
+        await joined([io])
+        await ada.connect(io)
+        await ada.lose()
+        await kept(nats, ada.auth["pid"])
+        io.emit("news")
+        assert await ada.connect(io)
+        await ada.got(["news"])
+        await ada.lose()
+        await io.close()
+        assert "Permissions Violation" not in nats.output
+
+
+async def test_user_who_may_not_make_streams_is_told_what_nats_refuses() -> None:
+    with Nats(with_user("$JS.API.STREAM.INFO.*", "sockwave.>")) as nats:
+        driver = driver_of(nats.url.replace("//", "//u:p@"), prefix="sockwave")
+        with pytest.raises(OSError, match=r"NATS refuses: .*stream\.create\.sockwave-events"):
             await driver.start()
         await driver.aclose()
 
