@@ -230,6 +230,7 @@ PERMISSIONS = (
     "$JS.API.STREAM.INFO.*",
     "$JS.API.STREAM.CREATE.*",
     "$JS.API.STREAM.UPDATE.*",
+    "$JS.API.STREAM.PURGE.*",
     "$JS.API.STREAM.MSG.GET.*",
     "$JS.API.STREAM.MSG.DELETE.*",
     "$JS.API.CONSUMER.CREATE.*",
@@ -435,3 +436,17 @@ async def test_emitter_without_a_stream_is_told() -> None:
         async with NatsEmitter(nats.url, jetstream=True) as emitter:
             with pytest.raises(TransportError, match="there is no stream"):
                 await emitter.emit("news")
+
+
+async def test_emitters_ask_servers_with_streams() -> None:
+    with Nats() as nats:
+        io = make_server(nats.url)
+        await joined([io])
+        async with client_of(io, {}) as client:
+            client.on("who", lambda: "me")
+            async with NatsEmitter(nats.url, jetstream=True) as emitter:
+                assert await emitter.to("room").emit_with_ack("who") == ["me"]
+                (found,) = await emitter.in_("room").fetch_sockets()
+                assert found.id == client.sid
+                assert await emitter.server_count() == 1
+        await io.close()

@@ -221,10 +221,33 @@ def test_numbers_that_are_used_again_for_other_entries_are_a_gap() -> None:
         reading.client.push(1, b"1")
         reading.client.stored[1] = b"another"
         await reading.open(1, 3)
-        assert "has lost its end, and a new one" in reading.gaps[0]
-        reading.client.push(2, b"2")
+        assert "lacks its end" in reading.gaps[0]
+        for number in (1, 2, 3):
+            reading.client.push(number, b"new %d" % number)
+        assert reading.read == [b"1", b"new 1", b"new 2", b"new 3"]
         await reading.open(1, 3)
         assert len(reading.gaps) == 1, "it is said once"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("same", [1, 2, 3, 7, 9])
+@pytest.mark.parametrize("last", [8, 10, 12])
+def test_what_has_come_in_place_of_a_lost_end_is_read(same: int, last: int) -> None:
+    """Also when it is written again already as far as before, or farther."""
+    if last < same:
+        return
+
+    async def scenario() -> None:
+        reading = Reading()
+        await reading.open()
+        for number in range(1, 11):
+            reading.client.push(number, b"%d" % number)
+        for number in range(same + 1, 11):
+            reading.client.stored[number] = b"new %d" % number
+        await reading.open(1, last)
+        assert len(reading.gaps) == 1
+        assert reading.client.asked[-1]["opt_start_seq"] == same + 1
 
     run(scenario())
 

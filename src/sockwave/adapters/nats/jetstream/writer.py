@@ -160,6 +160,13 @@ class LogWriter:
         else:
             act()
 
+    def give_up_others(self, why: str) -> None:
+        """What is no entry, and was not published yet, will not be."""
+        others = [item for item in self._queue if item.id is None]
+        self._queue = deque(item for item in self._queue if item.id is not None)
+        for item in others:
+            self._done(item, JetStreamRefused(why))
+
     async def settled(self) -> None:
         """Wait until NATS has all that was put before the call, or it is given up."""
         reached = asyncio.Event()
