@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import random
 import shutil
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -334,3 +336,58 @@ async def test_client_over_the_network_goes_on_at_the_next_server_of_its_port() 
 async def until_known(io: Server, others: int) -> None:
     """Wait until a server knows so many."""
     await until(lambda: len(io.cluster.nodes) == others + 1, PATIENCE)
+
+
+SEEDS = range(60 if os.environ.get("SOCKWAVE_FUZZ") else 4)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_clients_get_each_event_once_and_in_order_whatever_breaks(seed: int) -> None:
+    """Clients come and go between three servers that all send, while connections to NATS are cut,
+    and NATS is restarted or killed."""
+    chance = random.Random(seed)
+    with Nats() as nats:
+        async with cluster(nats, 3, Recovery(max_disconnection_duration=60)) as ours:
+            pages = [Page() for _ in range(4)]
+            begun, since = dict.fromkeys(pages, 0), dict.fromkeys(pages, 0)
+            recovered = 0
+            for page in pages:
+                await page.connect(chance.choice(ours))
+            for number in range(150):
+                sender = chance.randrange(3)
+                ours[sender].to("room").emit("news", number, sender)
+                page = chance.choice(pages)
+                if chance.random() < 0.2:
+                    page.take()
+                    await page.lose()
+                    await asyncio.sleep(0.005)
+                    if await page.connect(chance.choice(ours)):
+                        recovered += 1
+                    else:
+                        begun[page], since[page] = len(page.events), number + 1
+                if seed % 2 and chance.random() < 0.03:
+                    await asyncio.to_thread(cut, nats)
+                if seed % 4 == 3 and chance.random() < 0.01:
+                    await asyncio.to_thread(nats.kill)
+                    await asyncio.to_thread(nats.start)
+                await asyncio.sleep(chance.random() * 0.003)
+            await read(ours)
+            for sender, io in enumerate(ours):
+                io.to("room").emit("news", 150, sender)
+            for page in pages:
+                await page.has(*(["news", 150, sender] for sender in range(3)))
+                events = [each for each in page.events[begun[page] :] if each[0] == "news"]
+                for sender in range(3):
+                    got = [each[1] for each in events if each[2] == sender]
+                    assert got == sorted(set(got)), "twice, or not in order"
+                # A new one may get older ones, too, that a server has kept until NATS was back.
+                got = [each[1] for each in events]
+                assert set(got) >= set(range(since[page], 151)), "missing"
+                await page.lose()
+            assert recovered > 3
+
+
+def cut(nats: Nats) -> None:
+    """End all connections of servers."""
+    nats.reconfigure('authorization: { user: "somebody", password: "else" }')
+    nats.reconfigure()
