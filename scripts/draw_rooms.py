@@ -148,6 +148,7 @@ ROOMS: Final = (
         (
             "adapters",
             "adapters.nats",
+            "adapters.nats.jetstream",
             "adapters.postgres",
             "adapters.python_socketio",
             "adapters.redis",

@@ -67,6 +67,7 @@ VALUES: Final = (
     RateLimits,
     Recovery,
     ClusterOptions,
+    adapters.JetStream,
 )
 """Values of options, with options of their own."""
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import random
 import shutil
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from nats import connect as connect_to_nats
 
-from sockwave import Recovery, Server
+from sockwave import Recovery, Server, connect
 from sockwave.adapters import JetStream, NatsAdapter
 from sockwave.adapters.streams.positions import position_of
 from sockwave.testing import FaultProxy
@@ -18,6 +20,8 @@ from tests.adapters.redis.test_stream_recovery import Page
 from tests.live.engines import Nats
 from tests.live.test_jetstream import PATIENCE, ask, is_kept, kept, make_server
 from tests.live.test_redis_streams import joined, read
+from tests.support.process import free_port
+from tests.support.raw import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.live
 
 SESSIONS = "sockwave-sessions"
+SESSIONS_FOLDER = f"jetstream/$G/streams/{SESSIONS}"
+"""Where NATS has that stream."""
 
 
 @asynccontextmanager
@@ -230,18 +236,25 @@ async def test_stream_that_has_lost_its_end_makes_new_clients() -> None:
     """As after a crash of the machine of NATS: numbers are used again, for other events."""
     with Nats() as nats:
         async with cluster(nats, 2) as (a, b):
-            ada = Page()
-            await ada.connect(a)
+            ada, bob = Page(), Page()
+            for page in (ada, bob):
+                await page.connect(a)
             a.emit("kept")
             await ada.got(["kept"])
+            await bob.got(["kept"])
             await asyncio.to_thread(nats.stop)
             streams, copy = nats.directory / "streams", nats.directory / "copy"
             shutil.copytree(streams, copy)
             await asyncio.to_thread(nats.start)
             await read([a, b])
             a.emit("forgotten")
-            await ada.has(["forgotten"])
+            for page in (ada, bob):
+                await page.has(["forgotten"])
+            await lose(nats, bob)
             await asyncio.to_thread(nats.stop)
+            # He is kept by a stream that has lost nothing.
+            shutil.rmtree(copy / SESSIONS_FOLDER)
+            shutil.copytree(streams / SESSIONS_FOLDER, copy / SESSIONS_FOLDER)
             shutil.rmtree(streams)
             copy.rename(streams)
             await asyncio.to_thread(nats.start)
@@ -249,8 +262,9 @@ async def test_stream_that_has_lost_its_end_makes_new_clients() -> None:
             await ada.has(["other"])
             assert any("lacks its end" in str(what) for what in a.cluster.errors)
             await ada.lose()
-            assert not await ada.connect(b)
-            await ada.lose()
+            for page in (ada, bob):
+                assert not await page.connect(b)
+                await page.lose()
 
 
 async def test_client_of_nats_of_the_users_own_is_used() -> None:
@@ -289,3 +303,91 @@ async def test_client_of_nats_of_the_users_own_is_used() -> None:
             for client in given:
                 assert client.is_connected, "it is the user's"
                 await client.close()
+
+
+async def test_client_over_the_network_goes_on_at_the_next_server_of_its_port() -> None:
+    """Its server ends, NATS restarts, and another server begins: each event comes once."""
+    with Nats() as nats:
+        port, got = free_port(), list[Any]()
+        async with cluster(nats, 1) as (elsewhere,), AsyncExitStack() as stack:
+            async with make_server(nats.url).listen(port=port):
+                client = connect(
+                    f"http://127.0.0.1:{port}", reconnection_delay=0.02, reconnection_delay_max=0.1
+                )
+                client.on("news", got.append)
+                await stack.enter_async_context(client)
+                await until_known(elsewhere, 1)
+                elsewhere.to("room").emit("news", 0)
+                await until(lambda: got == [0], PATIENCE)
+                before = client.id
+            elsewhere.to("room").emit("news", 1)
+            await asyncio.to_thread(nats.restart)
+            elsewhere.to("room").emit("news", 2)
+            async with make_server(nats.url).listen(port=port):
+                await until(lambda: len(got) == 3, PATIENCE)
+                elsewhere.to("room").emit("news", 3)
+                await until(lambda: len(got) == 4, PATIENCE)
+                assert got == [0, 1, 2, 3]
+                assert client.recovered
+                assert client.id == before
+                await stack.aclose()
+
+
+async def until_known(io: Server, others: int) -> None:
+    """Wait until a server knows so many."""
+    await until(lambda: len(io.cluster.nodes) == others + 1, PATIENCE)
+
+
+SEEDS = range(60 if os.environ.get("SOCKWAVE_FUZZ") else 4)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_clients_get_each_event_once_and_in_order_whatever_breaks(seed: int) -> None:
+    """Clients come and go between three servers that all send, while connections to NATS are cut,
+    and NATS is restarted or killed."""
+    chance = random.Random(seed)
+    with Nats() as nats:
+        async with cluster(nats, 3, Recovery(max_disconnection_duration=60)) as ours:
+            pages = [Page() for _ in range(4)]
+            begun, since = dict.fromkeys(pages, 0), dict.fromkeys(pages, 0)
+            recovered = 0
+            for page in pages:
+                await page.connect(chance.choice(ours))
+            for number in range(150):
+                sender = chance.randrange(3)
+                ours[sender].to("room").emit("news", number, sender)
+                page = chance.choice(pages)
+                if chance.random() < 0.2:
+                    page.take()
+                    await page.lose()
+                    await asyncio.sleep(0.005)
+                    if await page.connect(chance.choice(ours)):
+                        recovered += 1
+                    else:
+                        begun[page], since[page] = len(page.events), number + 1
+                if seed % 2 and chance.random() < 0.03:
+                    await asyncio.to_thread(cut, nats)
+                if seed % 4 == 3 and chance.random() < 0.01:
+                    await asyncio.to_thread(nats.kill)
+                    await asyncio.to_thread(nats.start)
+                await asyncio.sleep(chance.random() * 0.003)
+            await read(ours)
+            for sender, io in enumerate(ours):
+                io.to("room").emit("news", 150, sender)
+            for page in pages:
+                await page.has(*(["news", 150, sender] for sender in range(3)))
+                events = [each for each in page.events[begun[page] :] if each[0] == "news"]
+                for sender in range(3):
+                    got = [each[1] for each in events if each[2] == sender]
+                    assert got == sorted(set(got)), "twice, or not in order"
+                # A new one may get older ones, too, that a server has kept until NATS was back.
+                got = [each[1] for each in events]
+                assert set(got) >= set(range(since[page], 151)), "missing"
+                await page.lose()
+            assert recovered > 3
+
+
+def cut(nats: Nats) -> None:
+    """End all connections of servers."""
+    nats.reconfigure('authorization: { user: "somebody", password: "else" }')
+    nats.reconfigure()

@@ -249,6 +249,31 @@ def test_session_is_used_once() -> None:
     run(scenario())
 
 
+def test_session_that_was_used_and_is_there_again_is_that_of_a_new_client() -> None:
+    """As after a fail-over to a replica that had not heard that it was taken out."""
+
+    async def scenario() -> None:
+        async with cluster(2) as (redis, (a, b)):
+            ada = Page()
+            await ada.connect(a)
+            a.emit("first")
+            await ada.got(["first"])
+            await ada.lose()
+            await until(lambda: saved(redis, ada))
+            key = f"sio:session:{ada.auth['pid']}".encode()
+            used = redis.keys[key]
+            assert await ada.connect(b)
+            b.emit("second")
+            await ada.got(["first"], ["second"])
+            await ada.lose()
+            await until(lambda: saved(redis, ada))
+            redis.keys[key] = used
+            assert not await ada.connect(a)
+            assert ada.events == [["first"], ["second"]]
+
+    run(scenario())
+
+
 @pytest.mark.parametrize(
     "auth", [{"pid": "x" * 20}, {"pid": "*"}, {"pid": "x" * 200, "offset": "1-1"}]
 )

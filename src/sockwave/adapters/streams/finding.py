@@ -96,6 +96,8 @@ class SessionFinder:
             return offset + 1 if entries and entries[0].position == offset else None
         if session.floor and (offset is None or offset < session.floor):
             return None
+        if offset is not None and offset > member.sent:
+            return None  # it was taken out before, and is there again: a carrier that has forgotten
         first = await streams.first(name)
         if first is None:  # nothing was ever written; or it is gone
             return member.start if member.sent < member.start else None

@@ -26,6 +26,9 @@ __all__ = ["MESSAGE_ID", "NO_STREAM", "Api", "JetStreamRefused", "Stored", "read
 MESSAGE_ID: Final = "Nats-Msg-Id"
 """Of a header: what comes twice with one is there once."""
 
+EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
+"""Of a header: what is not behind this message of its subject is refused."""
+
 NOT_ENABLED: Final = (
     "JetStream is not enabled on this NATS: start nats-server with -js, or with `jetstream {}` in "
     "its configuration"
@@ -39,8 +42,8 @@ NO_ACCOUNT: Final = frozenset({10035, 10039, 10076})
 
 NO_STREAM: Final = 10059
 
-NO_MESSAGE: Final = frozenset({10037, 10057, 10043})
-"""A message is not there; the latter two where it was to be deleted."""
+NO_MESSAGE: Final = 10037
+WRONG_LAST: Final = 10071
 
 NOT_NOW: Final = frozenset({10008, 10009, 10118})
 """A cluster of NATS has nobody who decides, for the time being."""
@@ -115,7 +118,7 @@ class Api:
         try:
             reply = await self.ask(f"STREAM.MSG.GET.{stream}", question)
         except JetStreamRefused as error:
-            if error.code in NO_MESSAGE:
+            if error.code == NO_MESSAGE:
                 return None
             raise
         try:
@@ -127,22 +130,28 @@ class Api:
         except (KeyError, TypeError, ValueError, AttributeError, binascii.Error):
             raise ConnectionError("an answer of JetStream makes no sense") from None
 
-    async def delete(self, stream: str, sequence: int) -> bool:
-        """Take a message out; whether this call did: of all who try it is one.
+    async def replace(self, subject: str, sequence: int) -> bool:
+        """Put nothing in the place of the last message of a subject, if it is still that one.
+
+        Returns:
+            Whether this call did: of all who try it is one.
 
         Raises:
             OSError: Nobody knows.
             StreamRefused: It is not allowed.
         """
+        headers = {EXPECTED: str(sequence)}
         try:
-            # Nothing is written over it: that costs, and whoever may read the disk reads the rest.
-            question = {"seq": sequence, "no_erase": True}
-            reply = await self.ask(f"STREAM.MSG.DELETE.{stream}", question)
+            reply = await self.client.request(subject, b"", PATIENCE, headers=headers)
+        except (NatsError, TimeoutError) as error:
+            raise ConnectionError(f"JetStream does not answer: {error!r}") from error
+        try:
+            read_reply(reply.data)
         except JetStreamRefused as error:
-            if error.code in NO_MESSAGE:
+            if error.code == WRONG_LAST:
                 return False
             raise
-        return reply.get("success") is True
+        return True
 
 
 def read_reply(data: bytes) -> dict[str, Any]:

@@ -8,8 +8,7 @@ Order: what one process writes to the stream arrives in the order of the calls, 
 publishes; between the two there is none, but that whoever hears that a lost client is kept finds
 it: that is published when NATS has it.
 
-Lost clients are in a stream, too, each on a subject of its own. Who has read one takes it out by
-its place: NATS lets only one of all who try do that.
+Lost clients are in a stream, too (`sessions.py`).
 """
 
 from __future__ import annotations
@@ -17,8 +16,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import struct
-import time
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -35,6 +32,7 @@ from sockwave.adapters.nats.jetstream.fetching import fetch
 from sockwave.adapters.nats.jetstream.options import CAPABILITIES
 from sockwave.adapters.nats.jetstream.parts import Parts, is_reference, read_reference
 from sockwave.adapters.nats.jetstream.reader import LogReader
+from sockwave.adapters.nats.jetstream.sessions import KeptSessions
 from sockwave.adapters.nats.jetstream.writer import LogWriter
 from sockwave.adapters.nats.serving import Serving
 from sockwave.adapters.nats.subjects import encode_name, split_subject
@@ -66,17 +64,11 @@ DRAIN: Final = 3.0
 AGAIN: Final = 0.05
 """Seconds until a copy of the stream that is behind is read again."""
 
-TRIES: Final = 8
-"""To take out a client that somebody keeps anew at the same time."""
-
 AT_ONCE: Final = 8
 """Clients that come back whose part of the stream is read at a time; others wait."""
 
 BACK: Final = "NATS is there again: questions and answers of others may be lost"
 TOO_MUCH: Final = "more than `max_backlog` waits for NATS"
-
-_UNTIL: Final = struct.Struct("!d")
-"""Before a lost client: until when it is kept, by the clock of the host."""
 
 _logger: Final = logging.getLogger("sockwave.adapters")
 
@@ -110,6 +102,7 @@ class JetStreamDriver:
         self._core = NatsDriver(source, subjects, max_backlog=max_backlog, back=BACK)
         self._serving = Serving(source, self._serve, self._leave, self._lost, self._refused)
         self._writer = LogWriter(storage.events, max_backlog)
+        self._sessions = KeptSessions(subjects, storage.sessions, self._writer)
         self._reader = LogReader(storage.events, self._read, self._has_gap)
         self._doubles = Doubles()
         self._parts = Parts()
@@ -148,6 +141,10 @@ class JetStreamDriver:
         try:
             info = await self._storage.prepare(api)
             await self._reader.open(api, info)
+            if self._reader.is_rewritten:  # what is kept of lost clients has places of before
+                self._writer.give_up_others("the stream has lost its end")
+                await self._storage.forget_sessions(api)
+                self._reader.is_rewritten = False
         except (StreamRefused, OSError) as error:
             self._fail(str(error))
             raise ConnectionError(str(error)) from error
@@ -325,8 +322,7 @@ class JetStreamDriver:
                 data = self._parts.take(channel, data)
             except PacketError as error:
                 what = f"a large message of another server is lost: {error.detail}"
-                for receiver in self._listeners(channel):
-                    receiver.messages_lost(what)
+                self._missed(self._listeners(channel), what)
                 return
         entry = JetStreamEntry(position, channel, data)
         sender = entry.sender
@@ -343,7 +339,10 @@ class JetStreamDriver:
                 _pass(entry, receiver)
 
     def _has_gap(self, what: str) -> None:
-        for receiver in self._all_receivers():
+        self._missed(self._all_receivers(), what)
+
+    def _missed(self, receivers: list[MessageReceiver], what: str) -> None:
+        for receiver in receivers:
             if isinstance(receiver, EntryReceiver):
                 receiver.entries_missed()
             receiver.messages_lost(what)
@@ -443,8 +442,7 @@ class JetStreamDriver:
         done: Callable[[Any], None],
     ) -> bool:
         """Keep a session for so long, in the order of the calls; False if there is no room."""
-        subject, until = self._subjects.session(channel, pid), time.time() + seconds
-        return not self._is_closed and self._writer.put(subject, _UNTIL.pack(until) + value, done)
+        return not self._is_closed and self._sessions.save(channel, pid, value, seconds, done)
 
     async def take(self, channel: NamespaceName, pid: str) -> tuple[bytes, float] | None:
         """Take a session out, behind all that was published and saved here.
@@ -453,19 +451,7 @@ class JetStreamDriver:
             OSError: NATS cannot be reached.
             StreamRefused: It does not tell.
         """
-        await self._writer.settled()
-        api, stream = self._connected(), self._storage.sessions
-        for _ in range(TRIES):
-            question = {"last_by_subj": self._subjects.session(channel, pid)}
-            stored = await api.find(stream, question)
-            if stored is None:
-                return None
-            if await api.delete(stream, stored.sequence):
-                if len(stored.data) < _UNTIL.size:
-                    return None
-                left = _UNTIL.unpack_from(stored.data)[0] - time.time()
-                return (stored.data[_UNTIL.size :], left) if left > 0 else None
-        return None
+        return await self._sessions.take(channel, pid, self._connected)
 
 
 class _Ear:

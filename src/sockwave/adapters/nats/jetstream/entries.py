@@ -38,6 +38,8 @@ class Places:
 
     def __init__(self, created: str) -> None:
         self.created = created
+        if created[10:11] != "T":
+            raise ValueError("no time")
         seconds = datetime.fromisoformat(f"{created[:19]}+00:00").timestamp()
         digits = created[20:23] if created[19:20] == "." else ""
         milliseconds = "".join(digit for digit in digits if digit.isdigit())

@@ -7,7 +7,8 @@ nothing is missed that is still there. What is no longer there is noticed by the
 stream, in which none is left out, and is said to be a gap.
 
 A stream that is a new one, or that lacks its end, as after a crash of its machine, has a gap, too:
-the last entry that was read is compared with the one that is at its place now.
+the last entry that was read is compared with the one that is at its place now. Where it is another
+one, reading goes on behind the last of those that are the same: what is behind it is new.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from nats.errors import Error as NatsError
@@ -36,6 +38,9 @@ HEARTBEAT: Final = 1.0
 
 SILENCE: Final = 3.5
 """Seconds without a word of it after which it is asked anew."""
+
+RECENT: Final = 1_000
+"""Entries by which the end of a stream is known again."""
 
 STATUS: Final = "Status"
 """Header of what NATS says itself."""
@@ -72,6 +77,8 @@ class LogReader:
     Attributes:
         places: Of the stream; None before it is known.
         sequence: Of the last entry that was read.
+        is_rewritten: Whether it has lost its end since this was set to False: places that were told
+            to clients are those of other entries.
     """
 
     def __init__(
@@ -82,10 +89,12 @@ class LogReader:
     ) -> None:
         self.places: Places | None = None
         self.sequence = 0
+        self.is_rewritten = False
         self._stream = stream
         self._taken = taken
         self._has_gap = has_gap
-        self._last: bytes | None = None
+        # Numbers of the latest entries, and something to know each again by.
+        self._recent: deque[tuple[int, int]] = deque(maxlen=RECENT)
         # On one connection: messages that came, what is to be answered, and what is wrong.
         self._pushed = 0
         self._replies: list[str] = []
@@ -147,17 +156,35 @@ class LogReader:
         if known.created != places.created:
             self.places, self.sequence = places, max(first - 1, 0)
             what = "is another one than before"
-        elif last < self.sequence:
-            self.sequence, what = last, "lacks its end"
         elif first > self.sequence + 1:
             self.sequence, what = first - 1, "was trimmed before all was read"
-        elif self._last is not None and first <= self.sequence:
-            stored = await api.find(self._stream, {"seq": self.sequence})
-            if stored is not None and stored.data != self._last:
-                what = "has lost its end, and a new one"
+        elif (agreed := await self._agreed(api, first, last)) != self.sequence:
+            self.sequence, what = agreed, "lacks its end"
+            self.is_rewritten = True
         if what:
-            self._last = None
+            self._recent.clear()
             self._tell_gap(what)
+
+    async def _agreed(self, api: Api, first: int, last: int) -> int:
+        """The last entry that was read, and is what it was then."""
+        known = [each for each in self._recent if first <= each[0] <= last]
+        if self.sequence <= last and (not known or await self._is_same(api, known[-1])):
+            return self.sequence
+        low, high = 0, len(known)
+        while low < high:
+            middle = (low + high) // 2
+            if await self._is_same(api, known[middle]):
+                low = middle + 1
+            else:
+                high = middle
+        if low:
+            return known[low - 1][0]
+        return known[0][0] - 1 if known else last
+
+    async def _is_same(self, api: Api, known: tuple[int, int]) -> bool:
+        sequence, mark = known
+        stored = await api.find(self._stream, {"seq": sequence})
+        return stored is None or hash(stored.data) == mark  # it may have been trimmed just now
 
     def _tell_gap(self, what: str) -> None:
         self._has_gap(f"stream {self._stream} {what}: messages of others may be missing")
@@ -217,7 +244,8 @@ class LogReader:
         if sequence != self.sequence + 1:
             self.sequence = sequence - 1
             self._tell_gap("was trimmed before all was read")
-        self.sequence, self._last = sequence, message.data
+        self.sequence = sequence
+        self._recent.append((sequence, hash(message.data)))
         try:
             self._taken(self.places.position(sequence), message.subject, message.data)
         except Exception:

@@ -65,6 +65,15 @@ class Storage:
         wanted = self._wanted(self.events, self._subjects.all_entries, keeping.events, most)
         return await _ensure(api, wanted)
 
+    async def forget_sessions(self, api: Api) -> None:
+        """Let nobody come back who is kept now.
+
+        Raises:
+            OSError, StreamRefused: NATS does not do it.
+        """
+        if self._keeping.sessions:
+            await api.ask(f"STREAM.PURGE.{self.sessions}")
+
     def _wanted(self, name: str, subjects: list[str], age: float, size: int) -> dict[str, Any]:
         return {
             "name": name,

@@ -160,6 +160,13 @@ class LogWriter:
         else:
             act()
 
+    def give_up_others(self, why: str) -> None:
+        """What is no entry, and was not published yet, will not be."""
+        others = [item for item in self._queue if item.id is None]
+        self._queue = deque(item for item in self._queue if item.id is not None)
+        for item in others:
+            self._done(item, JetStreamRefused(why))
+
     async def settled(self) -> None:
         """Wait until NATS has all that was put before the call, or it is given up."""
         reached = asyncio.Event()
@@ -254,12 +261,17 @@ class LogWriter:
         self._queue.extendleft(reversed(items))
 
     def _answered(self, numbers: range, come: dict[int, Msg]) -> None:
-        """Those whose answers have come are done; the others are still under way."""
+        """Those whose answers have come are done; the others are still under way, and with them
+        what is there behind one of the same sender that may not be: it is looked for together."""
         batch, self._under_way = self._under_way, []
+        unknown: set[str] = set()
         for number, item in zip(numbers, batch, strict=True):
             answer = come.get(number)
             outcome = None if answer is None else _outcome(answer)
             if outcome is None:
+                unknown.add(item.subject)
+                self._under_way.append(item)
+            elif item.id is not None and item.subject in unknown and isinstance(outcome, int):
                 self._under_way.append(item)
             else:
                 self._done(item, outcome)
