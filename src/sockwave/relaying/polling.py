@@ -1,0 +1,235 @@
+"""The owner's side of polling: sessions whose GETs and POSTs may come to other servers."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from sockwave.engine.server.exchange import HttpExchange
+from sockwave.engine.server.transports.payloads import REVISION_4
+from sockwave.engine.server.transports.polling import PollingTransport
+from sockwave.relaying.wire import RelayType, sent_down, size_of
+from sockwave.types import DisconnectReason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockwave.codec.engineio import ReceivedPacket
+    from sockwave.engine.core.request import Request
+    from sockwave.engine.core.transport import Outgoing
+    from sockwave.engine.server.exchange import ResponseHeaders
+    from sockwave.engine.server.transports.payloads import Payloads
+    from sockwave.engine.server.transports.polling import PollingHost
+    from sockwave.relaying.node import RelayNode
+    from sockwave.types import SessionId
+
+__all__ = ["RemotePoll", "RemotePost", "SharedPolling"]
+
+MAX_GRANTS: Final = 16
+"""Servers that may bring packets of one session: clients make one request after the other."""
+
+MAX_ASKED: Final = 16
+"""Latest questions about a session that are known when they come again."""
+
+EARLY_SHARE: Final = 4
+"""Packets that come one by one, from servers in JavaScript, are kept while the session does not
+read, up to so many times `max_payload`: nothing holds these servers back."""
+
+
+class RemoteExchange(HttpExchange):
+    """A request of a client at another server.
+
+    Args:
+        request: The session's first one, in place of that which nobody has told.
+        node: Sends what becomes of it.
+        sid: Of the session.
+        peer: Id of the other server.
+    """
+
+    __slots__ = ("_node", "_peer", "_sid")
+
+    def __init__(self, request: Request, node: RelayNode, sid: str, peer: str) -> None:
+        super().__init__(request)
+        self._node = node
+        self._sid = sid
+        self._peer = peer
+
+    def close_after(self) -> None:
+        """That connection is the other server's affair."""
+
+    def peer_gone(self) -> None:
+        """The other server is gone, and the client's request with it."""
+        owner, self.owner = self.owner, None
+        if owner is not None:
+            owner.exchange_lost(self)
+
+
+class RemotePoll(RemoteExchange):
+    """A GET that waits at another server."""
+
+    __slots__ = ()
+
+    def __init__(self, request: Request, node: RelayNode, sid: str, peer: str) -> None:
+        super().__init__(request, node, sid, peer)
+        node.opened(peer, self)
+
+    @property
+    def peer(self) -> str:
+        """Id of that server."""
+        return self._peer
+
+    def drain(self, packets: list[Outgoing]) -> None:
+        """Answer it with packets."""
+        self.owner = None
+        self._node.closed(self._peer, self)
+        data = {"sid": self._sid, "packets": sent_down(packets)}
+        self._node.send(RelayType.DRAIN, data, self._peer)
+
+    def respond(self, status: int, headers: ResponseHeaders, body: bytes = b"") -> None:
+        """Refuse it."""
+        self.owner = None
+        self._node.closed(self._peer, self)
+        self._node.send(RelayType.ENDED, {"sid": self._sid, "transport": "polling"}, self._peer)
+
+    def abort(self) -> None:
+        """It cannot be cut from here."""
+        self.respond(400, ())
+
+
+class RemotePost(RemoteExchange):
+    """A POST at another server of ours, whose packets have come together.
+
+    Args:
+        number: Of the question that it is.
+    """
+
+    __slots__ = ("_number",)
+
+    def __init__(
+        self, request: Request, node: RelayNode, sid: str, peer: str, number: int | None
+    ) -> None:
+        super().__init__(request, node, sid, peer)
+        self._number = number
+
+    def respond(self, status: int, headers: ResponseHeaders, body: bytes = b"") -> None:
+        """Let the other server answer it."""
+        data = {"sid": self._sid, "status": status}
+        self._node.send(RelayType.POST_RESPONSE, data, self._peer, self._number)
+
+    def abort(self) -> None:
+        """It cannot be cut from here."""
+        self.respond(400, ())
+
+
+class _Strewn(HttpExchange):
+    """Stands for POSTs that their server has answered already."""
+
+    __slots__ = ()
+
+    def respond(self, status: int, headers: ResponseHeaders, body: bytes = b"") -> None:
+        """It is answered."""
+
+    def close_after(self) -> None:
+        """That connection is the other server's affair."""
+
+    def abort(self) -> None:
+        """It is over."""
+
+
+class SharedPolling(PollingTransport):
+    """Carries a session by HTTP requests that come here, or to other servers.
+
+    All that holds for requests that come here holds for those, too: one GET and one POST at a time,
+    packets in slices, and nothing taken while the session does not read.
+
+    Attributes:
+        grants: Ids of servers that were told that they may serve a request.
+    """
+
+    __slots__ = ("_asked", "_early", "_early_size", "grants")
+
+    def __init__(
+        self, host: PollingHost, new_sid: SessionId | None, payloads: Payloads = REVISION_4
+    ) -> None:
+        super().__init__(host, new_sid, payloads)
+        self.grants: dict[str, None] = {}
+        self._early: deque[ReceivedPacket] = deque()
+        self._early_size = 0
+        self._asked: dict[tuple[str, int], None] = {}
+
+    @property
+    def has_poll(self) -> bool:
+        """Whether a GET waits for its answer."""
+        return self._poll is not None or self._compressing is not None
+
+    def grant(self, peer: str) -> None:
+        """A server may serve a request."""
+        self.grants.pop(peer, None)
+        self.grants[peer] = None
+        if len(self.grants) > MAX_GRANTS:
+            del self.grants[next(iter(self.grants))]
+
+    def is_repeated(self, peer: str, number: int) -> bool:
+        """Whether this question has come before: some carriers bring a message twice."""
+        question = (peer, number)
+        is_known = question in self._asked
+        self._asked[question] = None
+        if len(self._asked) > MAX_ASKED:
+            del self._asked[next(iter(self._asked))]
+        return is_known
+
+    def remote_post(self, post: HttpExchange, packets: Iterator[ReceivedPacket]) -> None:
+        """Take the packets of a POST; it is answered when all are handled."""
+        self.post_received(post)
+        if self._post is post:
+            self._unread = None
+            self._packets = packets
+            self._handle_packets()
+
+    def strewn(self, packet: ReceivedPacket, request: Request) -> None:
+        """Take one packet of a POST that was answered already."""
+        self._early.append(packet)
+        self._early_size += size_of((packet,))
+        if self._early_size > EARLY_SHARE * self._host.options.max_payload:
+            self._end(DisconnectReason.TRANSPORT_ERROR, "more comes than is taken")
+        elif not isinstance(self._post, _Strewn):  # else it comes to this one in its turn
+            self.remote_post(_Strewn(request), self._early_packets())
+
+    def _early_packets(self) -> Iterator[ReceivedPacket]:
+        while self._early:
+            packet = self._early.popleft()
+            self._early_size -= size_of((packet,))
+            yield packet
+
+    def release(self, peer: str) -> None:
+        """Answer the GET that waits at a server."""
+        if isinstance(self._poll, RemotePoll) and self._poll.peer == peer:
+            self.write([b"6"])
+
+    def remote_closed(self, reason: DisconnectReason) -> None:
+        """A request at another server has broken off."""
+        self._end(reason, "a request at another server has broken off")
+
+    def write(self, packets: list[Outgoing]) -> None:
+        """Answer the waiting GET with all packets, wherever that is."""
+        poll = self._poll
+        if not isinstance(poll, RemotePoll):
+            super().write(packets)
+            return
+        self._poll = None
+        self.is_writable = False
+        is_last, self._is_last = self._is_last, False
+        if is_last:
+            packets = [*packets, b"1"]
+        self._written += size_of(packets)
+        poll.drain(packets)
+        if is_last:
+            self._end(DisconnectReason.TRANSPORT_CLOSE, "")
+
+    def _respond(self, exchange: HttpExchange, headers: ResponseHeaders, body: bytes) -> None:
+        """Answer a POST; those of other servers get their headers there."""
+        if isinstance(exchange, (RemoteExchange, _Strewn)):
+            exchange.owner = None
+            exchange.respond(200, ())
+        else:
+            super()._respond(exchange, headers, body)
