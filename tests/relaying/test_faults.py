@@ -138,6 +138,49 @@ async def test_sessions_end_whose_requests_are_at_a_server_that_has_died() -> No
         assert await mine.receive() == "430[[1]]"
 
 
+@pytest.mark.parametrize("again", [2, 0])
+async def test_poll_that_comes_again_takes_the_place_of_one_at_a_dead_server(again: int) -> None:
+    async with machines() as there:
+        peer = await open_at(there, 0, 1, 2)
+        session = session_at(there, 0)
+        peer.gets.send("GET", peer.target)
+        await until(lambda: session.transport.is_writable)
+        adapter_of(there.servers[1]).relay_driver.kill()
+        peer.gets = await there.http(again)
+        peer.gets.send("GET", peer.target)
+        owner = there.hubs[0].node
+        await until(lambda: owner.asked and not owner.open_questions)
+        await peer.send('420["echo",1]')
+        assert (await peer.gets.read()).body == b"430[[1]]"
+
+
+@pytest.mark.parametrize("again", [2, 0])
+async def test_session_ends_whose_answer_to_a_poll_is_lost_with_a_server(again: int) -> None:
+    async with machines() as there:
+        peer = await open_at(there, 0, 1, 2)
+        session = session_at(there, 0)
+        peer.gets.send("GET", peer.target)
+        await until(lambda: session.transport.is_writable)
+        adapter_of(there.servers[1]).relay_driver.kill()
+        session.send("lost")
+        await until(lambda: not session.transport.is_writable)
+        reply = await (await there.http(again)).get(peer.target)
+        assert reply.status == 400
+        assert not there.servers[0].engine.sessions
+
+
+async def test_second_poll_is_refused_while_the_first_one_waits_at_a_server_that_lives() -> None:
+    async with machines() as there:
+        peer = await open_at(there, 0, 1, 2)
+        session = session_at(there, 0)
+        peer.gets.send("GET", peer.target)
+        await until(lambda: session.transport.is_writable)
+        reply = await (await there.http(2)).get(peer.target)
+        assert (reply.status, reply.json()) == (400, UNKNOWN)
+        await peer.send('420["echo",1]')
+        assert (await peer.gets.read()).body == b"430[[1]]"
+
+
 # --- a carrier that is away -----------------------------------------------------------------------
 
 
@@ -417,7 +460,8 @@ async def test_session_that_does_not_read_holds_back_the_websocket_of_its_client
 async def test_a_thousand_polls_wait_at_other_servers_and_all_are_answered() -> None:
     async with machines(ping_interval=300.0) as there:
         peers = [await open_at(there, n % 3, (n + 1) % 3, (n + 2) % 3) for n in range(1_000)]
-        for peer in peers:
+        for number, peer in enumerate(peers):  # on new connections: idle ones are closed
+            peer.gets = await there.http((number + 1) % 3)
             peer.gets.send("GET", peer.target)
         sessions = [each for server in there.servers for each in server.engine.sessions.values()]
         await until(lambda: all(session.transport.is_writable for session in sessions))

@@ -65,8 +65,9 @@ def test_option_is_true_or_false() -> None:
     ids=lambda adapter: type(adapter).__name__,
 )
 def test_adapters_with_one_are_taken(adapter: Any) -> None:
-    assert isinstance(adapter, SupportsRelay)
-    assert adapter.relay_driver is adapter.relay_driver
+    maker: object = adapter
+    assert isinstance(maker, SupportsRelay)
+    assert maker.relay_driver is maker.relay_driver
     assert Server(adapter=adapter, relay=True).engine.polling_kind is SharedPolling
     assert Server(adapter=adapter).engine.polling_kind is not SharedPolling
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sockwave.engine.server.exchange import HttpExchange
 from sockwave.engine.server.rules.verification import revision
 from sockwave.relaying.owner import OwnedSessions
 from sockwave.relaying.relayed import RelayedPoll, RelayedPost
 from sockwave.relaying.relayed_websocket import RelayedWebSocket
-from sockwave.relaying.wire import MAX_SID, RelayMessage, RelayType, sid_in
+from sockwave.relaying.wire import (
+    MAX_SID,
+    RelayMessage,
+    RelayType,
+    is_ours,
+    number_in,
+    sid_in,
+)
 
 if TYPE_CHECKING:
     from sockwave.engine.server.engine import EngineServer
@@ -17,6 +24,10 @@ if TYPE_CHECKING:
     from sockwave.relaying.node import RelayNode
 
 __all__ = ["RelayHub"]
+
+
+MAX_DELIVERED: Final = 10_000
+"""Sessions of which it is remembered which poll was answered last."""
 
 
 class RelayHub:
@@ -39,6 +50,7 @@ class RelayHub:
         self._owned = OwnedSessions(engine, node)
         self._polls: dict[str, RelayedPoll] = {}
         self._websockets: dict[str, RelayedWebSocket] = {}
+        self._delivered: dict[str, int] = {}
         node.listener = self
 
     # --- from the engine --------------------------------------------------------------------------
@@ -110,6 +122,10 @@ class RelayHub:
                 self._drained(message)
             case RelayType.ENDED:
                 self._ended(message)
+            case RelayType.CONFIRM:
+                is_known = self._poll(message) is not None or self._has_delivered(message)
+                to, request = message.sender, message.request
+                self.node.send(RelayType.CONFIRM_RESPONSE, {"success": is_known}, to, request)
             case RelayType.SIGN | RelayType.ECHO:
                 pass
             case _:
@@ -131,8 +147,21 @@ class RelayHub:
         poll = self._poll(message)
         if poll is not None:  # one that waits: after a move there is none
             poll.drained(message)
+            if is_ours(poll.owner):
+                self._tell_delivered(poll, number_in(message.data, "n"))
         elif (websocket := self._websocket(message)) is not None:
             websocket.drained(message)
+
+    def _tell_delivered(self, poll: RelayedPoll, number: int) -> None:
+        self._delivered.pop(poll.sid, None)
+        self._delivered[poll.sid] = number
+        if len(self._delivered) > MAX_DELIVERED:
+            del self._delivered[next(iter(self._delivered))]
+        data = {"sid": poll.sid, "n": number}
+        self.node.send(RelayType.DELIVERED, data, poll.owner)
+
+    def _has_delivered(self, message: RelayMessage) -> bool:
+        return self._delivered.get(sid_in(message.data)) == message.data.get("n")
 
     def _ended(self, message: RelayMessage) -> None:
         if message.data.get("transport") == "websocket":

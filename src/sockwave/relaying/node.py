@@ -467,5 +467,6 @@ _ANSWERS: Final = frozenset(
         RelayType.ACQUIRE_LOCK_RESPONSE,
         RelayType.UPGRADE_RESPONSE,
         RelayType.POST_RESPONSE,
+        RelayType.CONFIRM_RESPONSE,
     }
 )

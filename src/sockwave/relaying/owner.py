@@ -12,6 +12,7 @@ from sockwave.relaying.wire import (
     RelayType,
     incoming,
     is_ours,
+    number_in,
     packets_in,
     sid_in,
 )
@@ -72,6 +73,9 @@ class OwnedSessions:
             case RelayType.RELEASE:
                 if isinstance(transport, SharedPolling):
                     transport.release(message.sender)
+            case RelayType.DELIVERED:
+                if isinstance(transport, SharedPolling):
+                    transport.delivered(message.sender, number_in(message.data, "n"))
             case RelayType.CLOSE:
                 self._closed(session, stream, message)
             case _:
@@ -81,14 +85,16 @@ class OwnedSessions:
     def _unknown(self, message: RelayMessage) -> bool:
         """A session is not here; who asks only this server takes it for ours, so it has ended."""
         if message.type == RelayType.ACQUIRE_LOCK and message.recipient is not None:
-            data = {"success": False}
-            to, request = message.sender, message.request
-            self._node.send(RelayType.ACQUIRE_LOCK_RESPONSE, data, to, request)
+            self._refuse_lock(message)
         elif message.type == RelayType.POST:
             self._refuse_post(message)
         else:
             return False
         return True
+
+    def _refuse_lock(self, message: RelayMessage) -> None:
+        to, request = message.sender, message.request
+        self._node.send(RelayType.ACQUIRE_LOCK_RESPONSE, {"success": False}, to, request)
 
     def _refuse_post(self, message: RelayMessage) -> None:
         data = {"sid": message.data.get("sid"), "status": 400}
@@ -102,14 +108,23 @@ class OwnedSessions:
 
     # --- locks ------------------------------------------------------------------------------------
 
-    def _lock_wanted(self, session: ServerSession, message: RelayMessage) -> None:
-        """Whether a request may be served: the rules of the reference."""
+    def _lock_wanted(
+        self, session: ServerSession, message: RelayMessage, *, is_confirmed: bool = False
+    ) -> None:
+        """Whether a request may be served: the rules of the reference.
+
+        Args:
+            is_confirmed: It is known what became of the poll before it.
+        """
         peer, transport = message.sender, session.transport
         name = message.data.get("transportName")
         is_read = message.data.get("type") == "read"
         is_granted = False
         if isinstance(transport, SharedPolling):
-            if transport.is_repeated(peer, message.request or 0):
+            if not is_confirmed and transport.is_repeated(peer, message.request or 0):
+                return
+            if name == "polling" and is_read and not is_confirmed and transport.is_unsure:
+                transport.settle(lambda: self._lock_wanted_again(session.id, message))
                 return
             if name == "polling":
                 is_granted = not (is_read and transport.has_poll)
@@ -124,6 +139,13 @@ class OwnedSessions:
             self._try_websocket(session, peer)
         elif is_read:
             transport.poll_received(RemotePoll(session.request, self._node, session.id, peer))
+
+    def _lock_wanted_again(self, sid: str, message: RelayMessage) -> None:
+        session = self._session(sid)
+        if session is not None:
+            self._lock_wanted(session, message, is_confirmed=True)
+        else:
+            self._refuse_lock(message)
 
     def _try_websocket(self, session: ServerSession, peer: str) -> None:
         """The client has a WebSocket there: let it leave polling.

@@ -90,6 +90,12 @@ class RelayType(IntEnum):
     """To oneself: what comes back was heard."""
     ENDED = 106
     """There is nothing more for the poll, or the WebSocket, of a session: `{sid, transport}`."""
+    CONFIRM = 107
+    """Does this poll still wait with you, or have you answered it? `{sid, n}`."""
+    CONFIRM_RESPONSE = 108
+    """Answers that: `{success}`."""
+    DELIVERED = 109
+    """The answer to this poll is here: `{sid, n}`."""
 
 
 @dataclass(frozen=True, slots=True)
