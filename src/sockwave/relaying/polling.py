@@ -212,7 +212,7 @@ class SharedPolling(PollingTransport):
     ) -> None:
         super().__init__(host, new_sid, payloads)
         self.grants: dict[str, None] = {}
-        self._early: deque[ReceivedPacket] = deque()
+        self._early: deque[ReceivedPacket] | None = None  # an empty one takes 600 bytes
         self._early_size = 0
         self._polls = 0
         self._latest: RemotePoll | None = None
@@ -319,16 +319,18 @@ class SharedPolling(PollingTransport):
 
     def strewn(self, packet: ReceivedPacket, request: Request) -> None:
         """Take one packet of a POST that was answered already."""
+        if self._early is None:
+            self._early = deque()
         self._early.append(packet)
         self._early_size += size_of((packet,))
         if self._early_size > EARLY_SHARE * self._host.options.max_payload:
             self._end(DisconnectReason.TRANSPORT_ERROR, "more comes than is taken")
         elif not isinstance(self._post, _Strewn):  # else it comes to this one in its turn
-            self.remote_post(_Strewn(request), self._early_packets())
+            self.remote_post(_Strewn(request), self._early_packets(self._early))
 
-    def _early_packets(self) -> Iterator[ReceivedPacket]:
-        while self._early:
-            packet = self._early.popleft()
+    def _early_packets(self, early: deque[ReceivedPacket]) -> Iterator[ReceivedPacket]:
+        while early:
+            packet = early.popleft()
             self._early_size -= size_of((packet,))
             yield packet
 
