@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -11,12 +13,13 @@ import pytest
 
 from sockwave import RateLimits, Server, connect
 from sockwave.adapters import Faults, MemoryBroker, MemoryDriver
+from sockwave.engine import Limits
 from sockwave.engine.server.rules.rates import RETRY_AFTER
 from sockwave.relaying import node
 from sockwave.relaying.streams import WINDOW
 from sockwave.relaying.wire import RelayType
 from tests.relaying.cluster import CAPABILITIES, Machines, MemoryAdapter, adapter_of, machines
-from tests.support.raw import Closed, PollingPeer, RawHttp, RawWebSocket, until, within
+from tests.support.raw import DEADLINE, Closed, PollingPeer, RawHttp, RawWebSocket, until, within
 
 if TYPE_CHECKING:
     from sockwave.engine.server.sessions.session import ServerSession
@@ -439,6 +442,21 @@ async def test_client_that_does_not_read_holds_back_its_owner() -> None:
         await until(lambda: session.backlog <= WINDOW)
 
 
+async def test_what_a_client_does_not_take_is_in_the_account_of_the_server_that_relays() -> None:
+    limits = Limits(process_backlog=300_000)
+    async with machines(limits=limits) as there:
+        peer = await open_at(there, 0, 1, 2)
+        websocket = await upgrade_at(there, peer, 1)
+        websocket.send('420["echo"]')
+        assert await websocket.receive() == "430[[]]"
+        websocket.http.writer.transport.pause_reading()  # type: ignore[attr-defined] # it can
+        session = session_at(there, 0)
+        while there.servers[0].engine.sessions:  # until one of the two servers has enough
+            session.send(bytes(20_000))
+            await asyncio.sleep(0.002)
+        await until(lambda: not there.servers[1].engine.driver.backlog)
+
+
 async def test_session_that_does_not_read_holds_back_the_websocket_of_its_client() -> None:
     async with machines() as there:
         peer = await open_at(there, 0, 1, 2)
@@ -496,3 +514,16 @@ async def test_server_may_begin_again_in_the_same_loop() -> None:
             there.ports[0] = listener.port
             peer = PollingPeer(await there.http(0), await there.http(1), TARGET, first)
             await peer.connect()
+
+
+@pytest.mark.unix
+@pytest.mark.slow
+def test_server_begins_anew_in_another_loop_and_forgets_what_was_open() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.relaying.two_loops"],
+        capture_output=True,
+        timeout=DEADLINE,
+        check=False,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "served\n"), done.stderr

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from sockwave.engine.server.exchange import HttpExchange
 from sockwave.engine.server.rules.verification import revision
+from sockwave.relaying.node import Outcome
 from sockwave.relaying.owner import OwnedSessions
-from sockwave.relaying.relayed import RelayedPoll, RelayedPost
+from sockwave.relaying.relayed import RelayedPoll, RelayedPost, refuse
 from sockwave.relaying.relayed_websocket import RelayedWebSocket
 from sockwave.relaying.wire import (
     MAX_SID,
@@ -69,6 +70,9 @@ class RelayHub:
         if not isinstance(exchange, HttpExchange):
             if transport != "websocket":
                 return False
+            if self.engine.is_stopping:  # its client goes on polling, elsewhere
+                refuse(self.engine, exchange, sid, Outcome.BUSY)
+                return True
             relayed = RelayedWebSocket(self, exchange, sid)
         elif transport != "polling" or request.method not in ("GET", "POST"):
             return False

@@ -59,7 +59,7 @@ class Relaying:
 
     def _begin(self) -> None:
         if self._hub is not None:  # its loop has ended
-            self._hub.node.drop()
+            self._hub.node.abandon()
         node = RelayNode(self._carrier, self._engine.driver)
         self._engine.elsewhere = self._hub = RelayHub(self._engine, node)
         node.start()

@@ -240,24 +240,25 @@ class RelayNode:
         return f"{CHANNEL}#", f"{CHANNEL}#{self.id}#"
 
     async def aclose(self) -> None:
-        """Listen no longer; questions that are open end without an answer."""
-        self.drop()
+        """Listen no longer; what is open ends without an answer."""
+        self._is_closed = True
+        self._driver.cancel(self)
+        if self._joining is not None:
+            self._joining.cancel()
+        for question in list(self._questions.values()):
+            self.forget(question)
+            question.failed()
+        self._end_all(frozenset(self._peers))
         for channel in self._channels:
             self._carrier.unsubscribe(channel, self.id)
         if self._joining is not None:
             await asyncio.gather(self._joining, return_exceptions=True)
 
-    def drop(self) -> None:
-        """The event loop has ended, or does so."""
+    def abandon(self) -> None:
+        """The event loop has ended, and all connections and deadlines with it."""
         self._is_closed = True
-        self._driver.cancel(self)
-        if self._joining is not None and not self._joining.get_loop().is_closed():
-            self._joining.cancel()
-        for question in list(self._questions.values()):
-            self.forget(question)
-            question.failed()
         self._questions.clear()
-        self._end_all(frozenset(self._peers))
+        self._peers.clear()
 
     # --- the way out ------------------------------------------------------------------------------
 

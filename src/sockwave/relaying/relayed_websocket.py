@@ -64,12 +64,14 @@ class RelayedWebSocket:
     Attributes:
         sid: The same.
         owner: Id of the server that has the session; empty until that is known.
+        accounted: Bytes that the process counts for it.
     """
 
     def __init__(self, relays: WebSocketRelays, upgrade: UpgradeExchange, sid: str) -> None:
         self.sid = sid
         self.owner = ""
         self.wheel_slot = 0
+        self.accounted = 0
         self._relays = relays
         self._node = relays.node
         self._engine = relays.engine
@@ -155,6 +157,7 @@ class RelayedWebSocket:
 
     def transport_writable(self, transport: Transport) -> None:
         """It has taken all that it was given."""
+        self._account()
         self._tell_taken()
 
     def transport_closed(
@@ -258,6 +261,24 @@ class RelayedWebSocket:
             transport.close()
         elif transport.is_writable:
             self._tell_taken()
+        self._account()
+
+    # --- what a client does not take, in the account of the process -------------------------------
+
+    @property
+    def held(self) -> int:
+        """Bytes that are held back for the client."""
+        return 0 if self._transport is None else self._transport.buffered()
+
+    def discard(self, reason: DisconnectReason, description: str) -> None:
+        """End it: the process holds too much, and most of that for this client."""
+        self._engine.peer_log.info(self._upgrade.request.client, f"{reason}: {description}")
+        self._lose()
+
+    def _account(self) -> None:
+        transport = self._transport
+        if transport is not None and (self.accounted or not transport.is_writable):
+            self._engine.driver.backlog_grew(self)
 
     def _tell_taken(self) -> None:
         size, self._untold = self._untold, 0
@@ -295,7 +316,7 @@ class RelayedWebSocket:
             self._over()
             self._node.forget_owner(self.sid)
             if transport is not None:
-                transport.close()
+                transport.discard()
 
     def _over(self) -> None:
         self._phase = _Phase.OVER
@@ -303,5 +324,6 @@ class RelayedWebSocket:
         if self._transport is not None:
             self._transport.receiver = NOBODY
             self._transport = None
+            self._engine.driver.forget_backlog(self)
             self._node.closed(self.owner, self)
             self._relays.websocket_closed(self)
