@@ -31,6 +31,7 @@ ADAPTERS: dict[str, Any] = {
 SERVER = os.environ.get("SERVER", "a")  # as balancers know it
 ADAPTER = os.environ.get("ADAPTER", "workers")
 CARRIER = os.environ.get("CARRIER", "/tmp/chat-sockets")  # where it is; the same for all servers
+RELAY = os.environ.get("RELAY") == "yes"  # where a balancer keeps no client at its server
 PROXIES = os.environ.get("PROXIES", "127.0.0.1")  # whose word about clients is believed
 
 
@@ -41,6 +42,7 @@ def session_id(request: Request) -> str:
 
 io = Server(
     adapter=ADAPTERS[ADAPTER](CARRIER),
+    relay=RELAY,
     connection_state_recovery=ADAPTER != "redis",  # its channels keep nothing
     generate_id=session_id,
     cookie=True,  # `io`, with the session's id: one of the things that balancers can go by

@@ -141,6 +141,7 @@ def __getattr__(name: str) -> Any:
 
 
 _register("join_neighbours", _Extension("sockwave.workers.neighbours", "join_neighbours"))
+_register("join_relay", _Extension("sockwave.relaying.joining", "join_relay"))
 _register("join_workers", _Extension("sockwave.workers.cluster", "join_workers"))
 _register("workers", _Extension("sockwave.workers.running", "run_workers"))
 _debug.enable()

@@ -1,7 +1,7 @@
 """Clients of all kinds behind nginx and HAProxy, as the files in `examples/balancers` set them up.
 
-Three servers, and TLS at the balancer. Servers that are joined by `WorkersAdapter` need none that
-keeps clients where they are; others do.
+Three servers, and TLS at the balancer. Servers that are joined by `WorkersAdapter`, or that have
+`relay=True`, need none that keeps clients where they are; others do.
 """
 
 from __future__ import annotations
@@ -9,7 +9,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import defaultdict
+<<<<<<< HEAD
 from contextlib import AsyncExitStack, asynccontextmanager
+=======
+from contextlib import asynccontextmanager, suppress
+>>>>>>> relay
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -18,7 +22,7 @@ import pytest
 from interop.members import LONG, PYTHON_TRANSPORTS, JsMember, PythonMember
 from interop.node import NodeDriver
 from interop.stage import TRANSPORTS
-from sockwave import connect
+from sockwave import AckTimeout, Disconnected, connect
 from tests.live.balancers import HAProxy, Nginx, Servers
 from tests.support import peers
 from tests.support.certificate import write_certificate
@@ -37,6 +41,7 @@ from server import SERVER, io
 @io.on("connection")
 def connection(socket):
     socket.on("where", lambda: SERVER)
+    socket.on("who", lambda: socket.id)
     socket.on("echo", lambda *args: [*args])
     socket.on("client", lambda: [socket.handshake.address, socket.handshake.secure])
 
@@ -177,13 +182,26 @@ PLACES: Final = [
     *((name, "streams") for name in ("nginx by session", "HAProxy by session")),
     *((name, "postgres") for name in ("nginx by session", "HAProxy by cookie")),
     *((name, "nats") for name in ("nginx by address", "HAProxy by session")),
+    *(("nginx, any server", carrier) for carrier in ("redis", "streams", "postgres", "nats")),
+    *(("HAProxy, any server", carrier) for carrier in ("redis", "nats")),
 ]
 """Recipes, and what joins the servers behind them."""
 
+FAREWELLS: Final = [
+    # Any of the others may carry a client's WebSocket, which then is a new one without recovery.
+    place
+    for place in PLACES
+    if RECIPES[place[0]].is_sticky or place[1] != "redis"
+]
 
-def carried(carrier: str, folder: Path, request: pytest.FixtureRequest) -> Servers:
-    """Servers that are joined by a carrier."""
+
+def carried(
+    carrier: str, folder: Path, request: pytest.FixtureRequest, *, is_sticky: bool = True
+) -> Servers:
+    """Servers that are joined by a carrier, and relay where nothing keeps clients in place."""
     settings = {"ADAPTER": carrier}
+    if not is_sticky and carrier != "workers":
+        settings["RELAY"] = "yes"
     if fixture := CARRIERS[carrier]:
         settings["CARRIER"] = request.getfixturevalue(fixture)
     return Servers(folder, "tried", settings)
@@ -195,7 +213,7 @@ async def test_clients_behind_a_balancer_are_of_one_server(
     name: str, carrier: str, folder: Path, certificate: Path, request: pytest.FixtureRequest
 ) -> None:
     recipe = RECIPES[name]
-    with carried(carrier, folder, request) as servers:
+    with carried(carrier, folder, request, is_sticky=recipe.is_sticky) as servers:
         with recipe.kind(recipe.file, servers, certificate, recipe.changes) as balancer:
             async with (
                 NodeDriver(peers.node()) as driver,
@@ -398,13 +416,13 @@ class PythonListener:
 
 
 @pytest.mark.interop
-@pytest.mark.parametrize(("name", "carrier"), PLACES)
+@pytest.mark.parametrize(("name", "carrier"), FAREWELLS)
 async def test_server_that_is_taken_away_leaves_its_clients_to_others(
     name: str, carrier: str, folder: Path, certificate: Path, request: pytest.FixtureRequest
 ) -> None:
     recipe = RECIPES[name]
     with (
-        carried(carrier, folder, request) as servers,
+        carried(carrier, folder, request, is_sticky=recipe.is_sticky) as servers,
         recipe.kind(recipe.file, servers, certificate, recipe.changes) as balancer,
     ):
         async with NodeDriver(peers.node()) as driver, AsyncExitStack() as stack:
@@ -421,6 +439,52 @@ async def test_server_that_is_taken_away_leaves_its_clients_to_others(
                 stack.push_async_callback(python.aclose)
                 listeners.append(python)
             await check_farewell(listeners, servers, teller, recovers=carrier != "redis")
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("carrier", ["redis", "nats"])
+async def test_clients_go_on_when_a_server_that_relays_is_killed(
+    carrier: str, folder: Path, certificate: Path, request: pytest.FixtureRequest
+) -> None:
+    with (
+        carried(carrier, folder, request, is_sticky=False) as servers,
+        Nginx("nginx-any-server.conf", servers, certificate) as balancer,
+    ):
+        async with NodeDriver(peers.node()) as driver:
+            trusted, authority = trust(certificate)
+            listeners: list[Listener] = []
+            for transport in [*TRANSPORTS] * 3:
+                where = (balancer.url, transport)
+                listeners.append(JsListener(driver, *where, authority, len(listeners)))
+                listeners.append(PythonListener(*where, trusted, len(listeners)))
+            try:
+                await check_killed(listeners, servers)
+            finally:
+                await driver.close_clients()
+                await asyncio.gather(*(listener.aclose() for listener in listeners))
+
+
+async def check_killed(listeners: list[Listener], servers: Servers) -> None:
+    """Kill the server of most clients: these, and those whose requests were there, come again, and
+    who has nothing to do with it goes on as it was."""
+    places = [await listener.ask("where") for listener in listeners]
+    names = [await listener.ask("who") for listener in listeners]
+    killed = max(servers.each, key=places.count)
+    await asyncio.to_thread(servers.each[killed].kill)
+    now = await asyncio.gather(*(asked_again(listener, "where") for listener in listeners))
+    assert killed not in now
+    for listener, place, name in zip(listeners, places, names, strict=True):
+        if listener.kind.endswith("websocket") and place != killed:
+            assert await listener.ask("who") == name, listener.kind
+
+
+async def asked_again(listener: Listener, event: str) -> Any:
+    """Ask until there is an answer: one that was on its way to a server is lost with it."""
+    async with asyncio.timeout(LONG):
+        while True:
+            with suppress(TimeoutError, Disconnected, AckTimeout):
+                async with asyncio.timeout(LONG / 20):
+                    return await listener.ask(event)
 
 
 async def check_farewell(

@@ -7,7 +7,7 @@ import os
 import socket
 import tempfile
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
@@ -16,10 +16,13 @@ from urllib.parse import quote
 import uvicorn
 import uvicorn.server
 
+from sockwave.adapters import Capabilities, MemoryBroker
 from sockwave.engine import Engine
+from sockwave.engine.core.options import EngineOptions
 from sockwave.engine.server.fronts.hosting import hosted_server
 from sockwave.engine.server.routing import session_in
 from sockwave.platform import new_event_loop
+from sockwave.relaying.joining import Relaying
 from sockwave.testing.fault_proxy import FaultProxy
 from sockwave.workers.neighbours import NeighbourRouter
 from sockwave.workers.numbers import Claim
@@ -131,8 +134,8 @@ class Front:
     """One way to put a server on a port.
 
     Attributes:
-        name: `native`, `hosted`, `wrapped`, `mounted`, `relayed`, or `workers`, alone or
-            `workers-hosted`.
+        name: `native`, `hosted`, `wrapped`, `mounted`, `relayed`, `carried`, or `workers`, alone
+            or `workers-hosted`.
         is_native: Whether the native listener reads what is meant for the engine.
         loop_factory: Makes the event loop that a test runs in.
     """
@@ -192,6 +195,9 @@ class Front:
                 elif self.name == "relayed":
                     relayed = await stack.enter_async_context(_by_wrong_door(servable, app))
                     server = uvicorn.Server(uvicorn.Config(relayed, **options))
+                elif self.name == "carried":
+                    carried = await stack.enter_async_context(_by_another_machine(servable, app))
+                    server = uvicorn.Server(uvicorn.Config(carried, **options))
                 elif self.name == "wrapped":
                     server = uvicorn.Server(uvicorn.Config(servable.wrap(app), **options))
                 else:
@@ -212,6 +218,32 @@ class Front:
             yield wire
         assert not servable.engine.sessions
         assert not servable.engine.driver.connections
+
+
+@asynccontextmanager
+async def _by_another_machine(servable: Servable, app: AsgiApp) -> AsyncIterator[AsgiApp]:
+    """Let each request of a session come to another machine, as it were."""
+    options: Any = servable.engine.options
+    same = {field.name: getattr(options, field.name) for field in fields(EngineOptions)}
+    other: Servable = Engine(**same)
+    broker = MemoryBroker(capabilities=Capabilities(is_selective=True, echoes=True))
+    joined = [Relaying(each, broker.driver()) for each in (servable, other)]
+    for each in (servable, other):
+        each.engine.driver.bind(asyncio.get_running_loop())
+        assert each.engine.elsewhere is not None
+        await each.engine.elsewhere.wait_joined()
+    here, there = servable.wrap(app), other.wrap(app)
+
+    async def doors(scope: Scope, receive: Receive, send: Send) -> None:
+        is_of_session = scope["type"] != "lifespan" and session_in(scope["query_string"])
+        await (there if is_of_session else here)(scope, receive, send)
+
+    try:
+        yield doors
+    finally:
+        await other.close(shutdown_timeout=0)
+        for relaying in joined:
+            await relaying.aclose()
 
 
 @asynccontextmanager
@@ -303,6 +335,7 @@ HOSTED: Final = Front("hosted", is_native=True)
 WRAPPED: Final = Front("wrapped", is_native=False)
 MOUNTED: Final = Front("mounted", is_native=False)
 RELAYED: Final = Front("relayed", is_native=False)
+CARRIED: Final = Front("carried", is_native=False)
 NATIVE_ON_ASYNCIO: Final = Front("native", is_native=True, loop_factory=asyncio.new_event_loop)
 WORKERS: Final = Front("workers", is_native=True)
 WORKERS_HOSTED: Final = Front("workers-hosted", is_native=True, loop_factory=asyncio.new_event_loop)
@@ -313,6 +346,7 @@ FRONTS: Final = {
     "wrapped": WRAPPED,
     "mounted": MOUNTED,
     "relayed": RELAYED,
+    "carried": CARRIED,
     "native-asyncio": NATIVE_ON_ASYNCIO,
     "workers": WORKERS,
     "workers-hosted": WORKERS_HOSTED,

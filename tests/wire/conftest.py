@@ -28,7 +28,29 @@ NOT_OVER_WORKERS: Final = {
 and that one counts them."""
 
 RELAYED_TOO: Final = {"cors", "polling", "slow_readers", "upgrade", "websocket"}
-"""Files whose tests come by way of another process, too: between them whatever a client may do."""
+"""Files whose tests come by way of another process, too, and by way of another machine: between
+them whatever a client may do."""
+
+
+NOT_CARRIED: Final = {
+    # Clients of Engine.IO 3 are not relayed.
+    "test_large_script_is_compressed_whole",
+    "test_old_client_closed_while_upgrading_hears_it_on_the_second_transport",
+    # What breaks off at another machine is told in other words.
+    "test_aborted_poll_closes_the_session",
+    "test_aborted_post_closes_the_session",
+    # A session is not for this request: the reference's cluster engine takes it for unknown.
+    "test_another_second_transport_is_turned_away",
+    "test_second_transport_for_a_session_on_websocket_is_turned_away",
+    "test_upgrade_may_begin_after_the_server_has_closed",
+    "test_poll_after_the_upgrade_is_refused_and_the_session_goes_on",
+    # Handlers of headers are those of the server to which a request has come.
+    "test_application_may_add_and_change_headers",
+    "test_session_that_upgrades_asks_for_headers_three_times",
+    # Its body may come to an end: nothing of it reaches the session.
+    "test_post_that_is_uploading_during_the_upgrade_is_cut",
+}
+"""Tests of what is different where a request comes to another machine."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,18 +62,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Fixtures that stand for a front end: all of them, the usual ones, or the native listener."""
     is_relayed = metafunc.module.__name__.rpartition(".test_")[2] in RELAYED_TOO
     choices = {
-        "front": [*COMMON, "relayed"] if is_relayed else COMMON,
-        "every_front": list(FRONTS),
+        "front": [*COMMON, "relayed", "carried"] if is_relayed else COMMON,
+        "every_front": [name for name in FRONTS if name != "carried"],
         "native_front": ["native", "hosted", "workers"],
         "native": ["native"],
     }
     for name, chosen in choices.items():
         if name in metafunc.fixturenames:
             is_left_out = metafunc.function.__name__ in NOT_OVER_WORKERS
+            is_not_carried = metafunc.function.__name__ in NOT_CARRIED
             parameters = [
                 _parameter(front)
                 for front in chosen
                 if not (is_left_out and FRONTS[front].has_workers)
+                if not (is_not_carried and front == "carried")
             ]
             metafunc.parametrize(name, parameters)
     if "transport" in metafunc.fixturenames:
@@ -62,7 +86,7 @@ def _parameter(name: str) -> ParameterSet:
     """A front end for pytest; some take what Windows lacks."""
     front = FRONTS[name]
     marks = [pytest.mark.unix] if front.has_workers or name == "relayed" else []
-    if name == "relayed":  # the same bytes as by hand-over, and another minute
+    if name in ("relayed", "carried"):  # the same bytes as by hand-over, and other minutes
         marks.append(pytest.mark.slow)
     return pytest.param(front, id=name, marks=marks)
 

@@ -8,12 +8,12 @@ Whoever writes a driver runs `sockwave.testing.DriverSuite` against it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
-__all__ = ["Capabilities", "Driver", "Receiver"]
+__all__ = ["Capabilities", "Driver", "Receiver", "SupportsRelay"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,3 +119,12 @@ class Driver(Protocol):
         Whoever has made the driver closes it, when all adapters are closed. A second time it does
         nothing, and `publish` does nothing any more.
         """
+
+
+@runtime_checkable
+class SupportsRelay(Protocol):
+    """What makes adapters, over whose carrier requests can be relayed: `Server(relay=True)`."""
+
+    @property
+    def relay_driver(self) -> Driver:
+        """What carries them, on channels beside those of namespaces; the same each time."""

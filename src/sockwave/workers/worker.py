@@ -142,6 +142,8 @@ class Worker:
         self._router = WorkerRouter(engine, identity.directory, identity.number, host)
         self._router.successor = self._successor
         self._router.start()
+        if engine.elsewhere is not None:
+            await engine.elsewhere.wait_joined()
         if not await joined(self._served, JOIN_TIMEOUT):
             _logger.warning("%s serves, but not all others answer", self._name)
 

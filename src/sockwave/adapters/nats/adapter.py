@@ -45,7 +45,7 @@ class NatsAdapter:
     one process sends arrives at each other one in the order of the calls, at most once. While NATS
     is away each process serves its own clients and keeps what it sends; it connects again for ever.
     What others send to it meanwhile is lost, and `cluster_error` says so. A client that polls must
-    reach the same process every time.
+    reach the same process every time, or the servers have `relay=True`.
 
     It connects in the event loop of each process. Each server of a process needs one of its own.
 
@@ -98,8 +98,9 @@ class NatsAdapter:
 
             return NatsDriver(source, subjects, max_backlog=max_backlog)
 
+        self._plain = RenewedBytesDriver(make, CAPABILITIES)
         if stored is None:
-            self._driver = RenewedBytesDriver(make, CAPABILITIES)
+            self._driver = self._plain
             return
 
         def make_stored() -> StreamDriver:
@@ -121,6 +122,13 @@ class NatsAdapter:
         self._keeping.recovers(means.options.max_disconnection_duration, means.grace)
         return StreamRecoveryAdapter(namespace, driver, means, self._options)
 
+    @property
+    def relay_driver(self) -> Driver:
+        """What carries requests between servers with `relay=True`: the connection of this one, or
+        with JetStream one more."""
+        return self._plain
+
     async def aclose(self) -> None:
         """Disconnect from the others; the server does, when it has closed its namespaces."""
         await self._driver.aclose()
+        await self._plain.aclose()  # a second time it does nothing

@@ -27,6 +27,9 @@ __all__ = ["PostgresAdapter"]
 DEFAULT_BACKLOG: Final = 16 * 1024 * 1024
 """Bytes that are kept while PostgreSQL is away."""
 
+_RELAY_CHANNEL: Final = f"engine.io#{'x' * 16}#"
+"""As long as the name of a channel of requests can be."""
+
 DEFAULT_CLEANUP: Final = 30.0
 """Seconds, those of the reference."""
 
@@ -102,6 +105,16 @@ class PostgresAdapter:
         """
         channel_name(self._prefix, namespace.name)
         return cluster_adapter(namespace, self._driver, self._options)
+
+    @property
+    def relay_driver(self) -> Driver:
+        """What carries requests between servers with `relay=True`: the connections of this one.
+
+        Raises:
+            ValueError: The prefix is too long for the channels that this takes.
+        """
+        channel_name(self._prefix, _RELAY_CHANNEL)
+        return self._driver
 
     async def aclose(self) -> None:
         """Disconnect; the server does, when it has closed its namespaces."""

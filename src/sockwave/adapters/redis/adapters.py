@@ -8,6 +8,7 @@ from sockwave.adapters.adapter import ClusterAdapter
 from sockwave.adapters.options import ClusterOptions
 from sockwave.adapters.redis.classic import ClassicDriver
 from sockwave.adapters.redis.places import find_place
+from sockwave.adapters.redis.pubsub import relay_driver
 from sockwave.adapters.redis.sharded import ShardedDriver, SubscriptionMode
 from sockwave.adapters.renewed import RenewedDriver
 from sockwave.engine.core.option_checks import check_integer
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import redis.asyncio
 
     from sockwave.adapters.cluster import Cluster
+    from sockwave.adapters.driver import Driver
     from sockwave.adapters.local import LocalSockets
     from sockwave.adapters.outlet import Outlet
     from sockwave.socketio.core.cluster_contract import ClusterHost
@@ -80,6 +82,7 @@ class RedisAdapter:
             raise TypeError("publish_on_specific_response_channel must be True or False")
         place = find_place(redis)
         self._options = options
+        self._relay = relay_driver(place, key, max_backlog)
         self._driver = RenewedDriver(
             lambda: ClassicDriver(place, key=key, is_specific=is_specific, max_backlog=max_backlog),
             ClassicDriver.capabilities,
@@ -89,9 +92,15 @@ class RedisAdapter:
         """Make the adapter of a namespace; the server does."""
         return ClusterAdapter(namespace, self._driver, self._options)
 
+    @property
+    def relay_driver(self) -> Driver:
+        """What carries requests between servers with `relay=True`, on two connections more."""
+        return self._relay
+
     async def aclose(self) -> None:
         """Disconnect from Redis; the server does, when it has closed its namespaces."""
         await self._driver.aclose()
+        await self._relay.aclose()
 
 
 class ShardedRedisAdapter:
@@ -138,6 +147,7 @@ class ShardedRedisAdapter:
             raise ValueError(f"subscription_mode must be one of {known}")
         place = find_place(redis)
         self._options = options
+        self._relay = relay_driver(place, channel_prefix, max_backlog)
         self._names_clients = subscription_mode == "dynamic-private"
         self._driver = RenewedDriver(
             lambda: ShardedDriver(
@@ -151,9 +161,15 @@ class ShardedRedisAdapter:
         kind = _NamingClients if self._names_clients else ClusterAdapter
         return kind(namespace, self._driver, self._options)
 
+    @property
+    def relay_driver(self) -> Driver:
+        """What carries requests between servers with `relay=True`, on two connections more."""
+        return self._relay
+
     async def aclose(self) -> None:
         """Disconnect from Redis; the server does, when it has closed its namespaces."""
         await self._driver.aclose()
+        await self._relay.aclose()
 
 
 class _NamingClients(ClusterAdapter):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from sockwave.adapters.options import ClusterOptions
 from sockwave.adapters.redis.places import ClusterPlace, find_place
+from sockwave.adapters.redis.pubsub import relay_driver
 from sockwave.adapters.redis.stream_driver import StreamsDriver, StreamSettings
 from sockwave.adapters.streams.cluster import StreamsAdapter
 from sockwave.adapters.streams.recovery import StreamRecoveryAdapter
@@ -16,6 +17,7 @@ from sockwave.engine.core.option_checks import check_bool, check_integer
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
 
+    from sockwave.adapters.driver import Driver
     from sockwave.socketio.core.recovery_contract import RecoveringHost
 
 __all__ = ["RedisStreamsAdapter"]
@@ -91,6 +93,7 @@ class RedisStreamsAdapter:
             raise TypeError("use_sharded_pub_sub with a Redis Cluster is not supported")
         make = partial(StreamsDriver, place, settings)
         self._driver = RenewedStreams(make, StreamsDriver.capabilities)
+        self._relay = relay_driver(place, channel_prefix, max_backlog)
 
     def __call__(self, namespace: RecoveringHost) -> StreamsAdapter:
         """Make the adapter of a namespace; the server does."""
@@ -99,9 +102,15 @@ class RedisStreamsAdapter:
             return StreamsAdapter(namespace, self._driver, self._options)
         return StreamRecoveryAdapter(namespace, self._driver, means, self._options)
 
+    @property
+    def relay_driver(self) -> Driver:
+        """What carries requests between servers with `relay=True`, on two connections more."""
+        return self._relay
+
     async def aclose(self) -> None:
         """Send what is kept, and disconnect; the server does, when it has closed its namespaces."""
         await self._driver.aclose()
+        await self._relay.aclose()
 
 
 def _check(settings: StreamSettings) -> None:

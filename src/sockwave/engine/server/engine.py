@@ -19,7 +19,6 @@ without an answer, whoever has it when its task is cancelled.
 from __future__ import annotations
 
 import logging
-import multiprocessing
 from contextlib import suppress
 from dataclasses import fields
 from types import MappingProxyType
@@ -41,6 +40,7 @@ from sockwave.engine.server.calling import call_handler, call_waiting, edit_head
 from sockwave.engine.server.driver import Driver
 from sockwave.engine.server.opening import open_polling, open_probe, open_websocket
 from sockwave.engine.server.peer_log import PeerLog
+from sockwave.engine.server.routing import StrayHint
 from sockwave.engine.server.rules.admission import admit
 from sockwave.engine.server.rules.cors import (
     cors_headers,
@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     from sockwave.engine.core.transport import Transport
     from sockwave.engine.io.turns import Turns
     from sockwave.engine.server.exchange import HttpExchange, ResponseHeaders, UpgradeExchange
-    from sockwave.engine.server.routing import Relay, Router
+    from sockwave.engine.server.routing import Elsewhere, Relay, Router
     from sockwave.engine.server.transports.compression import Compressions
 
 __all__ = ["EngineServer"]
@@ -116,6 +116,8 @@ class EngineServer(Emitter):
         rates: The limits at work; None where there are none.
         router: Where other processes share the port: knows whose a session is; see `share_port`.
         relay: The same where a host has the port.
+        elsewhere: Takes requests for sessions that other machines may have.
+        polling_kind: Makes the transports of sessions that poll.
         id_prefix: What ids of sessions begin with.
 
     Events: `connection` (session); `connection_error` (HandshakeFailure); `initial_headers`
@@ -157,6 +159,8 @@ class EngineServer(Emitter):
             self._watchdog = Watchdog(self.options.block_warning, lambda: bool(self._sessions))
         self.router: Router | None = None
         self.relay: Relay | None = None
+        self.elsewhere: Elsewhere | None = None
+        self.polling_kind: type[PollingTransport] = PollingTransport
         self.id_prefix = ""
         self._handlers = NO_HANDLERS
         self._middlewares: tuple[Handler, ...] = ()
@@ -166,7 +170,7 @@ class EngineServer(Emitter):
         self._bare = None if self.options.add_trailing_slash else self.options.path
         hosts = self.options.allowed_hosts
         self._allowed_hosts = None if hosts is None else AllowedHosts(hosts)
-        self._has_warned = False
+        self._stray_hint = StrayHint()
         self.edits_headers = self.options.cors is not None or self.options.cookie is not None
 
     # --- for users --------------------------------------------------------------------------------
@@ -289,7 +293,7 @@ class EngineServer(Emitter):
                 admit(self, request, lambda id: open_polling(self, exchange, id), exchange)
                 return
         except Refused as refused:
-            self.refuse(exchange, refused)
+            self._refuse_here(exchange, refused)
             return
         transport = session.transport
         assert isinstance(transport, PollingTransport)  # `verify` compared the names
@@ -348,7 +352,7 @@ class EngineServer(Emitter):
             else:
                 admit(self, request, lambda id: open_websocket(self, upgrade, id), upgrade)
         except Refused as refused:
-            self.refuse(upgrade, refused)
+            self._refuse_here(upgrade, refused)
 
     def success_headers(
         self, headers: ResponseHeaders, request: Request, new_sid: SessionId | None
@@ -393,6 +397,12 @@ class EngineServer(Emitter):
         if self.rates.counts_packets:
             self._session_kinds = (LimitedSession, LimitedSessionV3)
 
+    def _refuse_here(self, exchange: HttpExchange | UpgradeExchange, refused: Refused) -> None:
+        """Refuse what this process cannot serve, unless another machine has its session."""
+        others = self.elsewhere if refused.code is ErrorCode.UNKNOWN_SID else None
+        if others is None or not others.takes(exchange):
+            self.refuse(exchange, refused)
+
     def refuse(self, exchange: HttpExchange | UpgradeExchange, refused: Refused) -> None:
         """Answer with what is wrong, and tell the application."""
         request, code = exchange.request, refused.code
@@ -401,22 +411,13 @@ class EngineServer(Emitter):
             f"refused: {code.message}:",
             lambda: reason_of(refused, request, self.options),
         )
-        if code is ErrorCode.UNKNOWN_SID and not self._has_warned:
-            self._warn_of_processes()
+        if code is ErrorCode.UNKNOWN_SID and self.router is None:
+            self._stray_hint.give()
         if handlers := self._handlers.get("connection_error"):
             failure = HandshakeFailure(request, code, code.message, refused.context)
             for handler in handlers:
                 call_handler(self.driver, "connection_error", handler, failure)
         answer_refused(exchange, refused, self.error_headers(request))
-
-    def _warn_of_processes(self) -> None:
-        """Say once what is most likely wrong where a host has several processes."""
-        if multiprocessing.parent_process() is not None and self.router is None:
-            self._has_warned = True
-            _logger.warning(
-                "a session was asked for that this process does not have: if others share its port"
-                " (--workers), give the server a WorkersAdapter (docs/scaling.md)"
-            )
 
     def share_port(self, router: Router | None, relay: Relay | None = None) -> None:
         """Be one of several processes behind one port, before there is any session; or no more.

@@ -31,13 +31,14 @@ if TYPE_CHECKING:
     from sockwave.engine.server.sessions.session import ServerSession
     from sockwave.types import SessionId, TransportName
 
-__all__ = ["open_polling", "open_probe", "open_websocket"]
+__all__ = ["OpeningHost", "accept_websocket", "open_polling", "open_probe", "open_websocket"]
 
 
 class OpeningHost(PollingHost, Protocol):
     """What is needed of the engine."""
 
     session_handler: Callable[[ServerSession], None]
+    polling_kind: type[PollingTransport]
 
     def open_packet(self, id_: SessionId, upgrades: tuple[TransportName, ...]) -> bytes:
         """The handshake of a session."""
@@ -51,7 +52,7 @@ class OpeningHost(PollingHost, Protocol):
 def open_polling(host: OpeningHost, exchange: HttpExchange, id_: SessionId) -> None:
     """Begin a session with a GET, which is answered with the handshake."""
     options = host.options
-    transport = PollingTransport(host, id_, _payloads(options, exchange.request))
+    transport = host.polling_kind(host, id_, _payloads(options, exchange.request))
     upgrades: tuple[TransportName, ...] = ()
     if options.allow_upgrades and "websocket" in options.transports:
         upgrades = ("websocket",)
@@ -76,7 +77,7 @@ def _payloads(options: EngineOptions, request: Request) -> Payloads:
 
 def open_websocket(host: OpeningHost, upgrade: UpgradeExchange, id_: SessionId) -> None:
     """Begin a session on a WebSocket."""
-    transport = _accept(host, upgrade, id_, host.open_packet(id_, ()))
+    transport = accept_websocket(host, upgrade, id_, host.open_packet(id_, ()))
     if transport is not None:
         session = host.open_session(id_, transport, upgrade.request, None)
         transport.receiver = session
@@ -87,7 +88,7 @@ def open_websocket(host: OpeningHost, upgrade: UpgradeExchange, id_: SessionId) 
 def open_probe(host: OpeningHost, upgrade: UpgradeExchange, session: ServerSession) -> None:
     """Try a WebSocket for a polling session; one at a time, and only once in its life."""
     is_free = session.may_upgrade and session.transport.name == "polling"
-    transport = _accept(host, upgrade, None, None)
+    transport = accept_websocket(host, upgrade, None, None)
     if transport is None:
         return
     if is_free:
@@ -96,12 +97,18 @@ def open_probe(host: OpeningHost, upgrade: UpgradeExchange, session: ServerSessi
         transport.discard()
 
 
-def _accept(
+def accept_websocket(
     host: OpeningHost,
     upgrade: UpgradeExchange,
     new_sid: SessionId | None,
     first: bytes | None,
 ) -> Transport | None:
+    """Answer 101, with the form of packets that this client wants; None when it has gone.
+
+    Args:
+        new_sid: Of the session that begins with it, if one does.
+        first: A text packet that follows at once.
+    """
     request = upgrade.request
     transport = upgrade.accept(NOBODY, host.success_headers([], request, new_sid), first)
     if transport is None:

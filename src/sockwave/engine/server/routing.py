@@ -14,6 +14,8 @@ another process's session is carried to that process, and its answer back (`Rela
 
 from __future__ import annotations
 
+import logging
+import multiprocessing
 import os
 import re
 from contextlib import suppress
@@ -24,12 +26,16 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable, MutableMapping
 
+    from sockwave.engine.server.exchange import HttpExchange, UpgradeExchange
+
 __all__ = [
     "STARTED_IN",
     "WORKER_VARIABLE",
+    "Elsewhere",
     "HandOver",
     "Relay",
     "Router",
+    "StrayHint",
     "begin_worker",
     "is_worker",
     "session_in",
@@ -67,6 +73,8 @@ characters, which travel percent-encoded: those in front are enough to know whos
 
 _ID: Final = re.compile(rb"[A-Za-z0-9_~.-]+")
 """The same, by itself."""
+
+_logger: Final = logging.getLogger("sockwave.engine")
 
 _NAME: Final = b"sid="
 _AMPERSAND: Final = ord("&")
@@ -192,3 +200,36 @@ def session_in(query: bytes) -> bytes | None:
         at = query.find(_NAME, at + 1)
     found = _ID.match(query, at + len(_NAME)) if at >= 0 else None
     return None if found is None else found[0]
+
+
+class Elsewhere(Protocol):
+    """Finds the sessions of other machines, and has their servers answer; see `sockwave.relaying`.
+
+    What comes here has passed middlewares and verification, so these see the client itself.
+    """
+
+    def takes(self, exchange: HttpExchange | UpgradeExchange) -> bool:
+        """Take a request for a session that is not here; it is answered later, in any case.
+
+        Returns:
+            False where nobody else could have it: nothing has been done.
+        """
+
+    async def wait_joined(self) -> None:
+        """Wait until others find the sessions of this server; for a few seconds at most."""
+
+
+class StrayHint:
+    """Says once what is most likely wrong where a host has several processes."""
+
+    def __init__(self) -> None:
+        self._is_given = False
+
+    def give(self) -> None:
+        """A session was asked for that this process, which knows of no others, does not have."""
+        if not self._is_given and multiprocessing.parent_process() is not None:
+            self._is_given = True
+            _logger.warning(
+                "a session was asked for that this process does not have: if others share its port"
+                " (--workers), give the server a WorkersAdapter (docs/scaling.md)"
+            )

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Extension", "Neighbours", "reach", "register"]
+__all__ = ["Extension", "Neighbours", "Relaying", "reach", "register"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,13 @@ def reach(name: str) -> Callable[..., Any]:
 
 class Neighbours(Protocol):
     """What `join_neighbours` gives: the server's place among processes that share its port."""
+
+    async def aclose(self) -> None:
+        """The server is closed."""
+
+
+class Relaying(Protocol):
+    """What `join_relay` gives: the server's place among those that answer for each other."""
 
     async def aclose(self) -> None:
         """The server is closed."""

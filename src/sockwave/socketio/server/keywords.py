@@ -88,3 +88,8 @@ class ServerOptionsDict(EngineOptionsDict, total=False):
     adapter: Callable[[RecoveringHost], Adapter] | None
     """Class or function that makes the adapter of each namespace, called with it; None is the one
     in memory. With connection state recovery it must offer that. Default: `None`."""
+
+    relay: bool
+    """Have requests of polling clients, and their WebSockets, that come to another machine than
+    that of their session answered there, over the carrier of the adapter. Then a balancer need not
+    keep clients where they are. Not every adapter can do that. Default: `False`."""

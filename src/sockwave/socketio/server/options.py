@@ -63,6 +63,9 @@ class ServerOptions:
         parser: How packets are encoded; None is JSON, as clients have it unless told otherwise.
         adapter: Class or function that makes the adapter of each namespace, called with it; None
             is the one in memory. With connection state recovery it must offer that.
+        relay: Have requests of polling clients, and their WebSockets, that come to another machine
+            than that of their session answered there, over the carrier of the adapter. Then a
+            balancer need not keep clients where they are. Not every adapter can do that.
     """
 
     connect_timeout: float = 45.0
@@ -82,6 +85,7 @@ class ServerOptions:
     order: Order | None = None
     parser: Parser | None = None
     adapter: Callable[[RecoveringHost], Adapter] | None = None
+    relay: bool = False
 
     def __post_init__(self) -> None:
         for name in ("connect_timeout", "ack_timeout"):

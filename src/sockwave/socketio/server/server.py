@@ -33,7 +33,7 @@ from sockwave.socketio.server.connections.connection import Connection
 from sockwave.socketio.server.connections.parsed import ParsedConnection
 from sockwave.socketio.server.connections.revision4 import Revision4Connection
 from sockwave.socketio.server.dispatch import MIDDLEWARE, FunctionKind
-from sockwave.socketio.server.extensions import Neighbours, reach
+from sockwave.socketio.server.extensions import Neighbours, Relaying, reach
 from sockwave.socketio.server.keywords import ServerOptionsDict
 from sockwave.socketio.server.namespace import Namespace
 from sockwave.socketio.server.options import ServerOptions
@@ -106,6 +106,9 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
             self._be_worker()
         elif isinstance(self.adapter_maker, SharesSessions):
             self._neighbours = reach("join_neighbours")(self, self.adapter_maker)
+        self._relaying: Relaying | None = None
+        if self.options.relay:
+            self._relaying = reach("join_relay")(self, self.options.adapter)
         self._engine.session_handler = self._session_opened
         self._engine.session_closer = _close_session
         self._engine.goes_on_elsewhere = self._goes_on_elsewhere
@@ -204,6 +207,8 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
             for namespace in list(self._namespaces.values()):
                 namespace.close(DisconnectReason.SERVER_SHUTTING_DOWN)
             maker = self.adapter_maker
+            if self._relaying is not None:
+                await self._relaying.aclose()
             if self._neighbours is not None:
                 await self._neighbours.aclose()
             elif isinstance(maker, SupportsClosing) and not isinstance(maker, type):

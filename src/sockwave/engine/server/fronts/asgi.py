@@ -88,6 +88,8 @@ async def _begun(engine: EngineServer, receive: Receive, send: Send) -> bool:
         return False
     if engine.relay is not None:
         await engine.relay.wait_joined()
+    if engine.elsewhere is not None:
+        await engine.elsewhere.wait_joined()
     return True
 
 

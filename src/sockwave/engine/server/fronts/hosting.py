@@ -123,6 +123,8 @@ class _Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         engine, config = self._engine, self.config
         engine.driver.bind(loop)
+        if engine.elsewhere is not None:
+            await engine.elsewhere.wait_joined()
         await self.lifespan.startup()
         if self.lifespan.should_exit:
             sys.exit(STARTUP_FAILURE)

@@ -102,6 +102,8 @@ class Servable(ABC):
         loop = asyncio.get_running_loop()
         engine = self.engine
         engine.driver.bind(loop)
+        if engine.elsewhere is not None:
+            await engine.elsewhere.wait_joined()
 
         def connection() -> HttpConnection:
             return HttpConnection(engine, is_secure=ssl is not None)

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from sockwave.engine.server.exchange import HttpExchange, ResponseHeaders
     from sockwave.engine.server.transports.compression import Compressions
 
-__all__ = ["PollingHost", "PollingTransport"]
+__all__ = ["POST_HEADERS", "PollingHost", "PollingTransport"]
 
 PACKETS_PER_TICK: Final = 256
 """Packets of one POST handled before others get their turn."""
@@ -65,7 +65,8 @@ PACKETS_PER_LOOK: Final = 8
 
 _NEVER_COMPRESSED: Final = (b"6", b"1")
 
-_POST_HEADERS: Final = (("Content-Type", "text/html"), ("cache-control", "no-store"))
+POST_HEADERS: Final = (("Content-Type", "text/html"), ("cache-control", "no-store"))
+"""Of the answer to a POST whose packets were taken."""
 
 
 class PollingHost(Protocol):
@@ -96,7 +97,12 @@ class PollingHost(Protocol):
 
 
 class PollingTransport:
-    """Carries a session by HTTP requests; see `Transport` for the contract."""
+    """Carries a session by HTTP requests; see `Transport` for the contract.
+
+    Args:
+        new_sid: Of the session that begins with the first answer; None where it has begun.
+        payloads: Forms of the bodies.
+    """
 
     __slots__ = (
         "_answered",
@@ -120,7 +126,7 @@ class PollingTransport:
     receiver: TransportReceiver
 
     def __init__(
-        self, host: PollingHost, new_sid: SessionId, payloads: Payloads = REVISION_4
+        self, host: PollingHost, new_sid: SessionId | None, payloads: Payloads = REVISION_4
     ) -> None:
         self.is_writable = False
         self._host = host
@@ -409,7 +415,7 @@ class PollingTransport:
     def _answer_post(self) -> None:
         post, self._post = self._post, None
         if post is not None:
-            self._respond(post, _POST_HEADERS, b"ok")
+            self._respond(post, POST_HEADERS, b"ok")
 
     def _respond(self, exchange: HttpExchange, headers: ResponseHeaders, body: bytes) -> None:
         exchange.owner = None
