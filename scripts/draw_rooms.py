@@ -130,7 +130,7 @@ ENGINE_SERVER: Final = (
 )
 
 ROOMS: Final = (
-    Room("workers/", "processes of one port", ("workers",), 118, 20, 174),
+    Room("workers/, relaying/", "requests of others", ("workers", "relaying"), 118, 20, 174),
     Room("testing/", "clients without a port", ("testing",), 304, 20, 174),
     Room("cli/", "the command", ("cli", "cli.demo"), 490, 20, 174),
     Room("sync/", "the same, blocking", ("sync",), 676, 20, 164),

@@ -9,11 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import defaultdict
-<<<<<<< HEAD
-from contextlib import AsyncExitStack, asynccontextmanager
-=======
-from contextlib import asynccontextmanager, suppress
->>>>>>> relay
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
