@@ -130,10 +130,11 @@ ENGINE_SERVER: Final = (
 )
 
 ROOMS: Final = (
-    Room("workers/, relaying/", "requests of others", ("workers", "relaying"), 118, 20, 174),
-    Room("testing/", "clients without a port", ("testing",), 304, 20, 174),
-    Room("cli/", "the command", ("cli", "cli.demo"), 490, 20, 174),
-    Room("sync/", "the same, blocking", ("sync",), 676, 20, 164),
+    Room("relaying/", "between machines", ("relaying",), 20, 20, 152),
+    Room("workers/", "processes of one port", ("workers",), 184, 20, 152),
+    Room("testing/", "clients without a port", ("testing",), 348, 20, 160),
+    Room("cli/", "the command", ("cli", "cli.demo"), 520, 20, 152),
+    Room("sync/", "the same, blocking", ("sync",), 684, 20, 156),
     Room(
         "socketio/server/",
         "the Socket.IO server",
