@@ -90,9 +90,9 @@ def test_release_is_refused_for(
 
 
 def test_links_of_the_readme_are_absolute_where_there_is_no_repository() -> None:
-    text = "[a](docs/a.md#b) ![p](docs/p.png) [w](https://w.org) [h](#here)"
+    text = "[a](guide/a.md#b) ![p](guide/p.png) [w](https://w.org) [h](#here)"
     assert with_absolute_links(text, "https://r", "v1") == (
-        "[a](https://r/blob/v1/docs/a.md#b) ![p](https://r/raw/v1/docs/p.png) "
+        "[a](https://r/blob/v1/guide/a.md#b) ![p](https://r/raw/v1/guide/p.png) "
         "[w](https://w.org) [h](#here)"
     )
 

@@ -185,7 +185,9 @@ class Visitor:
         Args:
             cut: Send so many bytes first, and the rest a moment later.
         """
-        sock = self.connection() if connection is None else connection
+        if connection is None:
+            with self.connection() as own:  # closed also when it is cut
+                return self.request(body, own, cut)
         method = "GET" if body is None else "POST"
         head = (
             f"{method} /socket.io/?EIO=4&transport=polling{self._sid} HTTP/1.1\r\n"
@@ -195,13 +197,10 @@ class Visitor:
             head += f"Content-Length: {len(body)}\r\n"
         data = head.encode() + b"\r\n" + (body or b"")
         if cut:
-            sock.sendall(data[:cut])
+            connection.sendall(data[:cut])
             time.sleep(0.05)  # so that it goes in two segments
-        sock.sendall(data[cut:])
-        answer = read_answer(sock)
-        if connection is None:
-            sock.close()
-        return answer
+        connection.sendall(data[cut:])
+        return read_answer(connection)
 
     def open(self, connection: socket.socket | None = None) -> None:
         """Begin a session, and join."""
