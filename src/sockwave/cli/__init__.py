@@ -13,6 +13,7 @@ import click
 from sockwave.cli.completion import completion
 from sockwave.cli.connect import connect
 from sockwave.cli.demo.command import demo
+from sockwave.cli.doctor.command import doctor
 from sockwave.cli.emit import emit
 from sockwave.cli.reload import reload
 from sockwave.cli.run import run
@@ -31,4 +32,5 @@ main.add_command(reload)
 main.add_command(demo)
 main.add_command(connect)
 main.add_command(emit)
+main.add_command(doctor)
 main.add_command(completion)

@@ -1,0 +1,99 @@
+"""The command itself: its options, and its exit code."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from sockwave.cli.console import Failure
+
+if TYPE_CHECKING:
+    from sockwave.cli.doctor.findings import Finding
+    from sockwave.cli.doctor.target import Target
+
+__all__ = ["doctor"]
+
+MOST_PATIENT = 3600.0
+"""Seconds: no time-out of a proxy is longer."""
+
+
+@click.command()
+@click.argument("url")
+@click.option("--path", default="/socket.io", show_default=True, help="HTTP path of the server.")
+@click.option(
+    "--origin", help="Origin of pages that are to connect, such as https://app.example.com."
+)
+@click.option("--credentials", is_flag=True, help="These pages send cookies (withCredentials).")
+@click.option("--header", "headers", metavar="'NAME: VALUE'", multiple=True, help="Extra header.")
+@click.option(
+    "--patience",
+    type=click.FloatRange(0, MOST_PATIENT),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to be silent at most, to see who cuts a poll or a WebSocket; 0 leaves that out.",
+)
+@click.option("--insecure", is_flag=True, help="Do not judge the server's certificate.")
+@click.option("--json", "wants_json", is_flag=True, help="Print one JSON object, for programs.")
+def doctor(
+    url: str,
+    path: str,
+    origin: str | None,
+    credentials: bool,
+    headers: tuple[str, ...],
+    patience: float,
+    insecure: bool,
+    wants_json: bool,
+) -> None:
+    """Examine the way to a Socket.IO server at URL, through the proxies before it.
+
+    Polling, WebSocket, upgrade, TLS, time-outs, stickiness, CORS, limits: what is seen of each, and
+    which line of nginx or HAProxy to change where something is wrong. The path of URL is the
+    namespace that is connected to.
+
+    The exit code is 0 when all is well, 1 when something is wrong. It opens about twenty-five
+    sessions, nearly all one after the other, and sends one large body (2 MB at most).
+    """
+    from sockwave.cli.doctor.examining import examine
+    from sockwave.cli.doctor.report import as_json_text, is_well, lines, summary
+
+    target = _target(url, path, origin, headers)
+    target.credentials, target.insecure, target.patience = credentials, insecure, patience
+    found: list[Finding] = []
+    told: set[str] = set()
+
+    def tell(finding: Finding) -> None:
+        found.append(finding)
+        if not wants_json:
+            click.echo("\n".join(lines(finding, told)))
+
+    try:
+        asyncio.run(examine(target, tell))
+    except KeyboardInterrupt:
+        raise click.Abort from None
+    shown = target.own_origin  # without name, password and query, which are secrets
+    click.echo(as_json_text(shown, found) if wants_json else summary(found))
+    if not is_well(found):
+        click.get_current_context().exit(1)
+
+
+def _target(url: str, path: str, origin: str | None, headers: tuple[str, ...]) -> Target:
+    """Read what the user gives; a header or an origin that could end its line is refused."""
+    from sockwave.cli.doctor.target import Target
+    from sockwave.engine.client.url import parse_url
+
+    try:
+        server = parse_url(url)
+    except ValueError as error:
+        raise Failure(str(error)) from error
+    pairs = []
+    for header in headers:
+        name, colon, value = header.partition(":")
+        if not colon or not header.isprintable():
+            raise Failure(f"--header: {header!r} is not of the form 'NAME: VALUE'")
+        pairs.append((name.strip(), value.strip()))
+    if origin is not None and not (origin.isascii() and origin.isprintable()):
+        raise Failure(f"--origin: {origin!r} is not of the form https://app.example.com")
+    return Target(server=server, path=path, headers=tuple(pairs), origin=origin)
