@@ -20,7 +20,7 @@ import sys
 from abc import abstractmethod
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from tests.live.programs import Program
 from tests.support import peers
@@ -31,7 +31,19 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-__all__ = ["BALANCERS", "Balancer", "HAProxy", "Nginx", "Passed", "Server", "Servers", "changed"]
+__all__ = [
+    "BALANCERS",
+    "NAMES",
+    "Balancer",
+    "Behind",
+    "HAProxy",
+    "Nginx",
+    "Passed",
+    "Server",
+    "Servers",
+    "at_ports",
+    "changed",
+]
 
 BALANCERS: Final = EXAMPLES / "balancers"
 """The folder of the recipes."""
@@ -130,7 +142,23 @@ class Servers:
 
     def addresses(self) -> dict[str, str]:
         """Those of the recipes, and these servers' own."""
-        return {f"10.0.0.{n}:3000": f"127.0.0.1:{port}" for n, port in enumerate(self.ports, 1)}
+        return at_ports(self.ports)
+
+
+def at_ports(ports: Sequence[int]) -> dict[str, str]:
+    """Addresses of the recipes, and what takes their place here."""
+    return {f"10.0.0.{n}:3000": f"127.0.0.1:{port}" for n, port in enumerate(ports, 1)}
+
+
+class Behind(Protocol):
+    """Servers behind a balancer."""
+
+    @property
+    def ports(self) -> list[int]:
+        """Of all, in the order of their names."""
+
+    def addresses(self) -> dict[str, str]:
+        """Those of the recipes, and these servers' own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +192,7 @@ class Balancer(Program):
     def __init__(
         self,
         recipe: str,
-        servers: Servers,
+        servers: Behind,
         certificate: Path,
         changes: Mapping[str, str] | None = None,
     ) -> None:
@@ -194,7 +222,8 @@ class Balancer(Program):
     def passed(self) -> list[Passed]:
         """All requests that have their answers, those of WebSockets when these have ended."""
         found = re.findall(r"^passed (\S+) (\d+) (.+)$", self._lines(), re.MULTILINE)
-        names = {f"127.0.0.1:{server.port}": name for name, server in self._servers.each.items()}
+        ports = self._servers.ports
+        names = {f"127.0.0.1:{port}": name for name, port in zip(NAMES, ports, strict=True)}
         requests = []
         for sid, status, tried in found:
             server = tried.split(", ")[-1]  # the last one of those that were asked

@@ -78,7 +78,7 @@ FAULTS: Final[dict[str, Advice]] = {
     ),
     "rate-limit": Advice(
         "Too many requests of one address; behind a proxy that may be all clients together.",
-        nginx="proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;   # and look at: limit_req",
+        nginx="proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;   # and limit_req",
         haproxy="option forwardfor   # and look at: stick-table",
         others="Name the proxy in trusted_proxies of the server. Wait a minute and try again.",
     ),
@@ -235,7 +235,7 @@ FAULTS: Final[dict[str, Advice]] = {
         others="Pass Origin on, and name the origin in `cors` of the server.",
     ),
     "origin-refused": Advice(
-        "The server does not admit pages of this origin.",
+        "The server does not admit pages of this origin, or has no `cors` at all.",
         nginx="# take out: proxy_set_header Origin ...;",
         haproxy="# take out: http-request set-header Origin",
         others="Name exactly this origin, with its scheme and port, in `cors` of the server.",

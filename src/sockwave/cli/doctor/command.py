@@ -80,7 +80,10 @@ def doctor(
 
 
 def _target(url: str, path: str, origin: str | None, headers: tuple[str, ...]) -> Target:
-    """Read what the user gives; a header or an origin that could end its line is refused."""
+    """Read what the user gives; a header or an origin that could end its line is refused.
+
+    The own address is no origin of others.
+    """
     from sockwave.cli.doctor.target import Target
     from sockwave.engine.client.url import parse_url
 
@@ -96,4 +99,7 @@ def _target(url: str, path: str, origin: str | None, headers: tuple[str, ...]) -
         pairs.append((name.strip(), value.strip()))
     if origin is not None and not (origin.isascii() and origin.isprintable()):
         raise Failure(f"--origin: {origin!r} is not of the form https://app.example.com")
-    return Target(server=server, path=path, headers=tuple(pairs), origin=origin)
+    target = Target(server=server, path=path, headers=tuple(pairs))
+    if origin is not None and origin.rstrip("/").lower() != target.own_origin.lower():
+        target.origin = origin.rstrip("/")
+    return target

@@ -79,7 +79,10 @@ class _Examination:
         target, session = self._target, self._session
         self._tell(polling_checks.check_handshake(session))
         self._tell(polling_checks.check_clock(session))
-        await self._check("caching", lambda: polling_checks.check_caching(target, session))
+        cached = await self._check("caching", lambda: polling_checks.check_caching(target, session))
+        if cached.fault == "caching":
+            self._tell(left_out("all else", "a cache answers in place of the server"))
+            return
         sticky = await self._check(
             "stickiness", lambda: polling_checks.check_stickiness(target, session)
         )
@@ -87,7 +90,9 @@ class _Examination:
         await self._check_kept("polling", lambda: polling_checks.check_polling(target))
         websocket = await self._check("websocket", lambda: check_websocket(target))
         await self._check_kept("upgrade", lambda: check_upgrade(target))
-        if websocket.verdict is Verdict.GOOD:
+        if target.origin is not None:
+            self._tell(left_out("own pages", "pages come from --origin"))
+        elif websocket.verdict is Verdict.GOOD:
             await self._check("own pages", lambda: page_checks.check_own_pages(target))
         else:
             self._tell(left_out("own pages", "there is no WebSocket, by which it would be seen"))
@@ -116,9 +121,7 @@ class _Examination:
     async def _pages(self) -> None:
         origin = self._target.origin
         if origin is None:
-            self._tell(
-                left_out("cors", "no --origin is given: pages of others were not tried")
-            )
+            self._tell(left_out("cors", "no --origin is given: pages of others were not tried"))
             return
         await self._check("preflight", lambda: page_checks.check_preflight(self._target, origin))
         await self._check("cors", lambda: page_checks.check_cors(self._target, origin))

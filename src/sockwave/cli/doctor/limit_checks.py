@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from sockwave.cli.doctor.findings import good, note, wrong
-from sockwave.cli.doctor.session import NOOP, fault_of, open_session
+from sockwave.cli.doctor.session import PONG, fault_of, open_session
 from sockwave.cli.doctor.websocket import open_websocket
 from sockwave.cli.doctor.wire import NoAnswer, Refused
 
@@ -39,7 +39,7 @@ async def check_body(target: Target) -> Finding:
             wanted = wanted or min(allowed, LARGEST_BODY)
             size = max(wanted // part, 1)
             try:
-                await session.post(NOOP + b"x" * (size - 1))
+                await session.post(PONG + b"x" * (size - 1))
             except Refused as error:
                 if fault_of(error.answer) == "stickiness":
                     raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sockwave.cli.doctor.findings import good, left_out, wrong
-from sockwave.cli.doctor.session import open_session
+from sockwave.cli.doctor.session import BAD_METHOD, engine_code, open_session
 from sockwave.cli.doctor.websocket import open_websocket
 from sockwave.cli.doctor.wire import Refused, ask
 
@@ -27,9 +27,12 @@ async def check_own_pages(target: Target) -> Finding:
         if len(allowed := _values(session.answer, _ALLOW)) > 1:
             saw = f"Access-Control-Allow-Origin has {len(allowed)} values: {', '.join(allowed)}"
             return wrong("own pages", saw, "cors-doubled")
+        has_cors = bool(allowed) or "origin" in session.answer.header("vary").lower()
     refused = await _refused(target, target.own_origin)
     if refused is None:
         return good("own pages", f"pages of {target.own_origin} may connect")
+    if refused.status == 403 and has_cors:
+        return left_out("own pages", "the server has a list of origins: give one with --origin")
     saw = f"pages of {target.own_origin} may not: {refused}"
     # Whoever names no page may, so it is the name that is not liked.
     if refused.status == 403 and await _refused(target, None) is None:
@@ -46,7 +49,9 @@ async def check_preflight(target: Target, origin: str) -> Finding:
     ]
     answer = await ask(target, "OPTIONS", target.request_target("polling"), headers)
     if not 200 <= answer.status < 300:
-        return wrong("preflight", str(answer), "preflight")
+        # A server without `cors` takes the question for a handshake of another method.
+        is_ours = engine_code(answer) == BAD_METHOD
+        return wrong("preflight", str(answer), "origin-refused" if is_ours else "preflight")
     problem = _problem(answer, origin, credentials=target.credentials)
     if problem is None:
         return good("preflight", f"HTTP {answer.status}, {origin} is admitted")

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
 from sockwave.cli.doctor.findings import good, left_out, note, wrong
-from sockwave.cli.doctor.session import NOOP, fault_of, open_session
+from sockwave.cli.doctor.session import PONG, fault_of, open_session
 from sockwave.cli.doctor.wire import PATIENCE, NoAnswer, Refused
 from sockwave.codec.engineio import SEPARATOR
 
@@ -79,7 +79,7 @@ async def check_stickiness(target: Target, session: PollingSession) -> Finding:
     name = "stickiness"
     for n in range(1, CONNECTIONS + 1):
         try:
-            await session.post(NOOP)
+            await session.post(PONG)
         except Refused as error:
             if fault_of(error.answer) != "stickiness":
                 raise
@@ -91,7 +91,7 @@ async def check_stickiness(target: Target, session: PollingSession) -> Finding:
     names = ", ".join(session.cookies)
     try:
         for _ in range(CONNECTIONS // 2):
-            await session.post(NOOP, cookies=False)
+            await session.post(PONG, cookies=False)
     except Refused as error:
         if fault_of(error.answer) != "stickiness":
             raise

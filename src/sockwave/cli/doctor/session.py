@@ -19,13 +19,23 @@ if TYPE_CHECKING:
     from sockwave.cli.doctor.wire import Answer
     from sockwave.codec.engineio import Handshake
 
-__all__ = ["PollingSession", "engine_code", "fault_of", "open_session", "shake_hands"]
+__all__ = [
+    "BAD_METHOD",
+    "BAD_REQUEST",
+    "PONG",
+    "PollingSession",
+    "engine_code",
+    "fault_of",
+    "open_session",
+]
 
-NOOP: Final = b"6"
-"""A packet that servers take and leave alone, whatever follows in it."""
+PONG: Final = b"3"
+"""What servers take at any time without a word, with anything behind it. A noop would be more fit,
+but python-engineio ends the session."""
 
 UNKNOWN_TRANSPORT: Final = 0
 UNKNOWN_SID: Final = 1
+BAD_METHOD: Final = 2
 BAD_REQUEST: Final = 3
 FORBIDDEN: Final = 4
 UNSUPPORTED_VERSION: Final = 5
@@ -130,15 +140,7 @@ def _cookies(answer: Answer) -> dict[str, str]:
     return found
 
 
-async def shake_hands(
-    target: Target, headers: list[tuple[str, str]] | None = None
-) -> PollingSession:
-    """Open a session; whoever calls this ends it, or leaves it to its time-out.
-
-    Raises:
-        Refused: There is none.
-        NoAnswer: Neither an answer.
-    """
+async def _shake_hands(target: Target, headers: list[tuple[str, str]] | None) -> PollingSession:
     answer = await ask(target, "GET", target.request_target("polling"), headers)
     if answer.status != 200:
         raise Refused(answer)
@@ -155,8 +157,13 @@ async def shake_hands(
 async def open_session(
     target: Target, headers: list[tuple[str, str]] | None = None
 ) -> AsyncIterator[PollingSession]:
-    """Open a session that polls, and close it in the end."""
-    session = await shake_hands(target, headers)
+    """Open a session that polls, and close it in the end.
+
+    Raises:
+        Refused: There is none.
+        NoAnswer: There is no answer either.
+    """
+    session = await _shake_hands(target, headers)
     try:
         yield session
     finally:
