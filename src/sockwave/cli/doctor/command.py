@@ -69,11 +69,14 @@ def doctor(
         if not wants_json:
             click.echo("\n".join(lines(finding, told)))
 
+    shown = target.own_origin  # without name, password and query, which are secrets
+    if patience and not wants_json:
+        silence = f"silence is tried last, for up to {patience:g} s."
+        click.secho(f"Examining {shown}; {silence}", fg="bright_black", err=True)
     try:
         asyncio.run(examine(target, tell))
     except KeyboardInterrupt:
         raise click.Abort from None
-    shown = target.own_origin  # without name, password and query, which are secrets
     click.echo(as_json_text(shown, found) if wants_json else summary(found))
     if not is_well(found):
         click.get_current_context().exit(1)

@@ -47,6 +47,13 @@ _CODES: Final = {
     FORBIDDEN: "forbidden",
     UNSUPPORTED_VERSION: "version",
 }
+_TEXTS: Final = {
+    b"Transport unknown": UNKNOWN_TRANSPORT,
+    b"Session ID unknown": UNKNOWN_SID,
+    b"Unsupported protocol version": UNSUPPORTED_VERSION,
+}
+"""What is said instead to somebody who wants a WebSocket."""
+
 _STATUS: Final = {
     200: "path",
     401: "login",
@@ -67,9 +74,12 @@ _STATUS: Final = {
 def engine_code(answer: Answer) -> int | None:
     """What a server of Engine.IO says is wrong; None where somebody else speaks."""
     try:
-        body = json.loads(answer.content)
-    except (ValueError, RecursionError, NoAnswer):
+        content = answer.content
+        body = json.loads(content)
+    except NoAnswer:
         return None
+    except (ValueError, RecursionError):
+        return _TEXTS.get(content.strip())
     if isinstance(body, str) and "session" in body.lower():  # python-engineio
         return UNKNOWN_SID
     code = body.get("code") if isinstance(body, dict) else None

@@ -133,8 +133,8 @@ async def connected(
         raise
     except ssl.SSLError as error:
         raise NoAnswer(f"no TLS: {error.reason or error}", _tls_fault(error)) from None
-    except socket.gaierror as error:
-        raise NoAnswer(f"{server.host} is not known: {error.strerror}", "unreachable") from None
+    except (socket.gaierror, UnicodeError) as error:  # the latter for names that are too long
+        raise NoAnswer(f"{server.host} is not known: {error}", "unreachable") from None
     except TimeoutError:
         raise NoAnswer(f"{place} does not answer", "unreachable", PATIENCE) from None
     except OSError as error:
@@ -193,6 +193,7 @@ async def read_answer(reader: asyncio.StreamReader, method: str, begin: float) -
     Raises:
         NoAnswer: The connection ended first, or it is no HTTP/1.1.
     """
+    head = b""
     try:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
@@ -208,13 +209,14 @@ async def read_answer(reader: asyncio.StreamReader, method: str, begin: float) -
         else:
             body = await _body(reader, dict(headers))
     except asyncio.IncompleteReadError as error:
-        if error.partial and not error.partial.startswith(b"HTTP/"):
+        if error.partial and not (head or error.partial.startswith(b"HTTP/")):
             raise _not_http(error.partial, begin) from None
         after = time.monotonic() - begin
-        what = "the connection was closed in an answer" if error.partial else "no answer: closed"
+        is_begun = head or error.partial
+        what = "the connection was closed in an answer" if is_begun else "no answer: closed"
         raise NoAnswer(what, "no-answer", after) from None
     except (asyncio.LimitOverrunError, ValueError):
-        raise NoAnswer("an answer that is too large", "unexpected") from None
+        raise NoAnswer("an answer that is too large, or malformed", "unexpected") from None
     except OSError as error:
         what = f"no answer: {error.strerror or error}"
         raise NoAnswer(what, "no-answer", time.monotonic() - begin) from None
