@@ -144,6 +144,11 @@ FAULTY: Final = {
     "HAProxy: short time-out of tunnels": haproxy(
         "idle-websocket", changes={"timeout tunnel 60s": "timeout tunnel 1s"}, waits=True
     ),
+    "HAProxy: short time-out of clients": haproxy(
+        "idle-websocket",
+        changes={"timeout client 60s": "timeout client 1s", "timeout tunnel 60s": ""},
+        waits=True,
+    ),
     "HAProxy: servers in turn": haproxy("stickiness", file="haproxy-any-server.cfg", changes={}),
     "HAProxy: no Upgrade": haproxy(
         "upgrade-headers", changes={FORWARDED: f"{FORWARDED}\n    http-request del-header Upgrade"}

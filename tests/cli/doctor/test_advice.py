@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
 
 from sockwave.cli.doctor import advice
 from sockwave.cli.doctor.advice import FAULTS
+from sockwave.cli.doctor.findings import Finding, Verdict
+from sockwave.cli.doctor.report import lines
 
 FOLDER = Path(advice.__file__).parent
 TEXTS = {
@@ -18,6 +22,14 @@ TEXTS = {
     for node in ast.walk(ast.parse(file.read_text()))
     if isinstance(node, ast.Constant) and isinstance(node.value, str)
 }
+PAGE = Path(__file__).parents[3] / "docs" / "doctor.md"
+SAMPLE = {
+    "websocket": "upgrade-headers",
+    "upgrade": "upgrade-headers",
+    "body": "body-limit",
+    "idle poll": "idle-poll",
+}
+"""Faults of the sample there, by the checks that find them."""
 NAMERS = {"wrong", "note", "NoAnswer"}
 """Functions that take the name of a fault."""
 
@@ -48,7 +60,31 @@ def test_advice_is_given_for_a_fault_that_is_looked_for(fault: str) -> None:
     assert "\n" not in what.means + what.others
 
 
-def test_page_explains_each_fault() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "doctor.md").read_text()
-    for fault in FAULTS:
-        assert f"`{fault}`" in page
+def row(fault: str) -> str:
+    """What the page says of it."""
+    what = FAULTS[fault]
+    lines = [f"`{line}`" if line else "" for line in (what.nginx, what.haproxy)]
+    return f"| `{fault}` | {' | '.join((what.means, *lines, what.others))} |"
+
+
+def test_page_has_the_advice_for_each_fault() -> None:
+    page = PAGE.read_text().splitlines()
+    assert [line for line in page if line.startswith("| `")] == [row(fault) for fault in FAULTS]
+
+
+def test_sample_of_the_page_is_what_the_command_says() -> None:
+    page = PAGE.read_text()
+    sample = page.partition("```text\n")[2].partition("```")[0]
+    found = [
+        Finding(
+            check=line[10:25].strip(), verdict=Verdict(line[:9].strip()), saw=line[26:], fault=""
+        )
+        for line in sample.splitlines()
+        if line[:1].strip() and not line.startswith("Of ")
+    ]
+    told: set[str] = set()
+    shown = []
+    for finding in found:
+        fault = SAMPLE.get(finding.check, "")
+        shown += lines(replace(finding, fault=fault), told)
+    assert click.unstyle("\n".join(shown)) == sample.rpartition("\nOf ")[0]

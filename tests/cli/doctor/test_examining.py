@@ -55,6 +55,14 @@ async def test_patience_that_ends_before_the_ping_says_how_long_to_wait() -> Non
     assert told == ["left alone for 0.1 s; --patience 30 waits for the first ping"] * 2
 
 
+async def test_greeting_does_not_end_the_silence() -> None:
+    found = await found_at(Server(ping_interval=0.5, initial_packet="hello"), patience=60.0)
+    assert faults(found) == {}
+    told = {finding.check: finding.saw for finding in found}
+    assert told["idle poll"].startswith("left alone until the ping came")
+    assert told["idle websocket"].startswith("left alone until the ping came")
+
+
 async def test_path_of_the_url_is_the_namespace() -> None:
     io = Server()
     seen: list[str] = []

@@ -74,7 +74,8 @@ async def test_body_is_inflated_to_a_bound() -> None:
 
 
 async def test_page_of_somebody_else_is_shown_as_text() -> None:
-    page = b"<html><title>404 Not Found</title>\r\n<center>nginx</center></html>"
+    title = b"<html><head><title>404 Not Found</title></head>"
+    page = title + b"\r\n<h1>404 Not Found</h1><hr>nginx</html>"
     async with answering(b"HTTP/1.1 404 Not Found\r\n\r\n" + page) as url:
         assert str(await ask(target(url), "GET", "/")) == "HTTP 404 404 Not Found nginx"
 

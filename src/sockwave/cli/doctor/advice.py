@@ -211,8 +211,8 @@ FAULTS: Final[dict[str, Advice]] = {
         others="Firewalls and scanners that know no WebSocket do so: wss helps against them.",
     ),
     "closed": Advice(
-        "The server, or who speaks for it, closes the WebSocket.",
-        others="The code says why (RFC 6455 section 7.4), and the server's log.",
+        "The server, or who speaks for it, closes the session.",
+        others="The log of the server says why; so does a code (RFC 6455 section 7.4).",
     ),
     # --- pages ------------------------------------------------------------------------------------
     "host": Advice(

@@ -27,6 +27,8 @@ LARGEST_BODY: Final = 4 * 1024 * 1024
 """Bytes of an answer that are read. The ones that are asked for have some hundred."""
 
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] (\d{3})(?: |\r|$)")
+_MARKUP: Final = re.compile(r"(?is)<head>.*?</head>|<[^>]*>?")
+"""What is no text of a page for people; the title is in its text again."""
 _SHOWN: Final = 80
 """Characters of a body that are shown."""
 
@@ -93,7 +95,7 @@ class Answer:
             text = self.content[: 4 * _SHOWN].decode(errors="replace")
         except NoAnswer as error:
             text = error.what
-        text = " ".join(re.sub(r"<[^>]*>?", " ", text).split())
+        text = " ".join(_MARKUP.sub(" ", text).split())
         if place := self.header("location"):
             text = f"to {place}"
         return f"HTTP {self.status} {text[:_SHOWN]}".rstrip()
