@@ -316,11 +316,23 @@ def other(request: pytest.FixtureRequest) -> Iterator[str]:
 
 async def test_servers_of_others_are_examined_as_ours(other: str, certificate: Path) -> None:
     behind = AtPorts([parse_url(other).port] * len(NAMES))
-    found = await found_behind(RIGHT["nginx by session"], behind, certificate)
-    assert faults(found) == set(), found
-    case = FAULTY["nginx: no Upgrade"]
-    found = await found_behind(case, behind, certificate)
-    assert faults(found) == case.faults, found
+    for case in (RIGHT["nginx by session"], FAULTY["nginx: no Upgrade"]):
+        found = await found_behind(case, behind, certificate)
+        assert faults(found) == case.faults, found
+
+
+async def test_origin_is_refused_by_servers_of_others(other: str) -> None:
+    found = await examined(other, patience=0.0, origin=ORIGIN)
+    told = {finding.check: finding.fault for finding in found if finding.fault}
+    assert told["preflight"] == "origin-refused"
+    assert told["cors"] in ("origin-refused", "origin-lost")  # the latter where nobody looks at it
+
+
+async def test_host_of_its_own_is_found_before_python_socketio(certificate: Path) -> None:
+    with start_process("python-socketio") as url:
+        behind = AtPorts([parse_url(url).port] * len(NAMES))
+        case = FAULTY["nginx: Host of its own"]
+        assert faults(await found_behind(case, behind, certificate)) == case.faults
 
 
 async def test_command_tells_of_a_fault_in_words_and_by_its_exit_code(certificate: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sockwave.cli.doctor.findings import good, left_out, wrong
-from sockwave.cli.doctor.session import BAD_METHOD, engine_code, open_session
+from sockwave.cli.doctor.session import BAD_METHOD, engine_code, fault_of, open_session
 from sockwave.cli.doctor.websocket import open_websocket
 from sockwave.cli.doctor.wire import Refused, ask
 
@@ -22,8 +22,16 @@ _CREDENTIALS = "access-control-allow-credentials"
 
 async def check_own_pages(target: Target) -> Finding:
     """Be a page of the server's own address: its WebSocket names that as `Origin`."""
-    headers = [("Origin", target.own_origin)]
-    async with open_session(target, headers) as session:
+    try:
+        return await _own_page(target)
+    except Refused as error:  # by polling: python-engineio looks at the origin there, too
+        if fault_of(error.answer) != "origin-refused":
+            raise
+        return wrong("own pages", str(error.answer), "host")
+
+
+async def _own_page(target: Target) -> Finding:
+    async with open_session(target, [("Origin", target.own_origin)]) as session:
         if len(allowed := _values(session.answer, _ALLOW)) > 1:
             saw = f"Access-Control-Allow-Origin has {len(allowed)} values: {', '.join(allowed)}"
             return wrong("own pages", saw, "cors-doubled")
@@ -50,8 +58,8 @@ async def check_preflight(target: Target, origin: str) -> Finding:
     answer = await ask(target, "OPTIONS", target.request_target("polling"), headers)
     if not 200 <= answer.status < 300:
         # A server without `cors` takes the question for a handshake of another method.
-        is_ours = engine_code(answer) == BAD_METHOD
-        return wrong("preflight", str(answer), "origin-refused" if is_ours else "preflight")
+        is_refused = engine_code(answer) == BAD_METHOD or fault_of(answer) == "origin-refused"
+        return wrong("preflight", str(answer), "origin-refused" if is_refused else "preflight")
     problem = _problem(answer, origin, credentials=target.credentials)
     if problem is None:
         return good("preflight", f"HTTP {answer.status}, {origin} is admitted")

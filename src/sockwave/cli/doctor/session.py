@@ -90,6 +90,8 @@ def fault_of(answer: Answer) -> str:
     """What is wrong, by an answer that should have been another one."""
     if (code := engine_code(answer)) in _CODES:
         return _CODES[code]
+    if b"is not an accepted origin" in answer.body:  # python-engineio
+        return "origin-refused"
     if b"plain HTTP request was sent to HTTPS" in answer.body:
         return "scheme"
     if 300 <= answer.status < 400:
