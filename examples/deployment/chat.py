@@ -17,7 +17,12 @@ io = Server(
 @io.on("connection")
 def connection(socket: Socket) -> None:
     socket.join("lobby")
-    socket.emit("you", socket.handshake.address, socket.handshake.secure)
+
+
+@io.event
+def where(socket: Socket) -> str:
+    """What a proxy should have told us; try it once."""
+    return f"{socket.handshake.address}, {'with' if socket.handshake.secure else 'without'} TLS"
 
 
 @io.event
