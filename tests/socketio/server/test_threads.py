@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import re
 import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
@@ -216,6 +217,20 @@ async def test_no_more_handlers_run_at_a_time_than_the_option_says() -> None:
         answers: tuple[Any, ...] = (one.emit_with_ack("e", 3), two.emit_with_ack("e", 13))
         assert await asyncio.gather(*answers) == [3, 13]
         assert [number for number in gate.begun if number < 10] == [*range(4)]
+
+
+async def test_child_namespaces_share_the_threads_of_the_server() -> None:
+    io, gate = Server(handler_threads=1), Gate()
+    io.of(re.compile("/room-.")).event("e", thread=True)(lambda socket, name: gate(name))
+    async with LinkedClient(io, "/room-a") as one, LinkedClient(io, "/room-b") as two:
+        one.emit("e", "a")
+        await gate.has_begun(1)
+        two.emit("e", "b")
+        await settle()
+        assert gate.begun == ["a"]
+        gate.open()
+        assert await two.emit_with_ack("e", "c") == "c"
+        assert gate.begun == ["a", "b", "c"]
 
 
 async def test_end_of_the_server_waits_for_no_thread_and_begins_none() -> None:
