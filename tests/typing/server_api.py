@@ -86,6 +86,12 @@ async def connection(socket: Socket) -> None:
     def echo(text: str) -> str:
         return text
 
+    @socket.on("load", order="socket", thread=True)
+    def load(number: int) -> str:
+        return str(number)
+
+    assert_type(load(1), str)
+
     @socket.once("first")
     def first(number: int) -> tuple[int, int]:
         return number, number

@@ -90,11 +90,18 @@ HOSTS: Final = {
             *("--workers", "3", "--respawn-failed-workers", "--workers-kill-timeout", "1"),
         )
     ),
+    "gunicorn": Host(
+        (
+            *("-m", "gunicorn", "chat:app", "-k", "uvicorn_worker.UvicornWorker"),
+            *("--bind", "127.0.0.1:PORT", "--workers", "3", "--graceful-timeout", "1"),
+            "--no-control-socket",  # it would be in the home directory
+        )
+    ),
     "forking": Host(("fork.py", "PORT")),
 }
 
 
-SURVIVING: Final = ("uvicorn", "granian", "forking")
+SURVIVING: Final = ("uvicorn", "granian", "gunicorn", "forking")
 """Those that go on when one of their processes was killed: Hypercorn stops the others then."""
 
 

@@ -141,7 +141,7 @@ def copy_handlers(table: HandlerTable) -> HandlerTable:
 def listeners_of(table: HandlerTable | None, name: str) -> list[Handler]:
     """Handlers of a name as they were registered."""
     handlers = (table or {}).get(name, ())
-    return [each.__wrapped__ if isinstance(each, WrappedHandler) else each for each in handlers]
+    return [_bare(each) for each in handlers]
 
 
 def remove_handler(
@@ -156,13 +156,25 @@ def remove_handler(
         return
     present = table.get(name, ())
     for at in range(len(present) - 1, -1, -1):
-        if present[at] == handler or getattr(present[at], "__wrapped__", None) == handler:
+        if handler in (present[at], _bare(present[at]), _wrapped(present[at])):
             rest = present[:at] + present[at + 1 :]
             if rest:
                 table[name] = rest
             else:
                 del table[name]
             return
+
+
+def _bare(handler: Handler) -> Handler:
+    """A handler out of all wrappings of ours."""
+    while isinstance(handler, WrappedHandler):
+        handler = handler.__wrapped__
+    return handler
+
+
+def _wrapped(handler: Handler) -> Handler | None:
+    """What a decorator has wrapped, ours or another."""
+    return getattr(handler, "__wrapped__", None)
 
 
 def fit(handler: Handler, args: tuple[Any, ...]) -> tuple[Any, ...]:

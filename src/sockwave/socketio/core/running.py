@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.engine.core.handlers import is_closed
 
@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from sockwave.engine.core.handlers import Handler
     from sockwave.socketio.core.answers import Answers
 
-__all__ = ["HandlerRunner", "waits_in"]
+__all__ = ["IN_A_THREAD", "HandlerRunner", "waits_in"]
+
+IN_A_THREAD: Final = ", in a thread"
+"""How the name of a coroutine ends that waits for the function of that name."""
 
 
 class HandlerRunner:
@@ -93,5 +96,7 @@ def waits_in(handler: Any) -> str:
         inner = following
     if not hasattr(outer, "cr_code"):
         return "a task"
+    if outer.__qualname__.endswith(IN_A_THREAD):
+        return str(outer.__qualname__)
     place = f"{outer.cr_code.co_qualname}, line {outer.cr_frame.f_lineno}"
     return place if inner is outer else f"{place}, for {inner.cr_code.co_qualname}"

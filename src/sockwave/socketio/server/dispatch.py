@@ -39,6 +39,7 @@ from sockwave.socketio.core.order import Order, OrderedHandler, check_order
 from sockwave.socketio.core.outgoing import encode
 from sockwave.socketio.server.ordered import Job, LaneNamespace, OrderedHandlers
 from sockwave.socketio.server.states import IN, UNHEARD, State
+from sockwave.socketio.server.threads import HandlerThreads, ThreadedHandler
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -77,6 +78,7 @@ class EventNamespace(LaneNamespace, Protocol):
     ack_prefix: bytes
     parser: Parser | None
     event_handlers: HandlerTable
+    threads: HandlerThreads
 
     @property
     def has_long_way(self) -> bool:
@@ -123,10 +125,21 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], Emitter):
     # --- handlers ---------------------------------------------------------------------------------
 
     @overload
-    def on(self, event: str, *, order: Order | None = None) -> Callable[[F], F]: ...
+    def on(
+        self, event: str, *, order: Order | None = None, thread: bool = False
+    ) -> Callable[[F], F]: ...
     @overload
-    def on(self, event: str, handler: F, *, order: Order | None = None) -> F: ...
-    def on(self, event: str, handler: Handler | None = None, *, order: Order | None = None) -> Any:
+    def on(
+        self, event: str, handler: F, *, order: Order | None = None, thread: bool = False
+    ) -> F: ...
+    def on(
+        self,
+        event: str,
+        handler: Handler | None = None,
+        *,
+        order: Order | None = None,
+        thread: bool = False,
+    ) -> Any:
         """Handle an event of this client, as a call or as a decorator; `def` or `async def`.
 
         The handler gets the arguments of the event; what it returns is the acknowledgement, if the
@@ -142,20 +155,29 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], Emitter):
         Args:
             order: How the handler runs beside others, see `Order`; by default what the namespace
                 says. Plain functions end before anything else happens in any case.
+            thread: Run a plain function in a thread, so that it may block. It has a copy of the
+                context variables, may emit, and its acknowledgement comes after what it has
+                emitted. Beside others it runs as an `async def` handler does: so give it an order
+                where events must not overtake each other. At most `handler_threads` of the server
+                run at a time. Ends the server first, one that has begun runs on, and what it
+                returns is lost.
+
+        Raises:
+            TypeError: `thread` with an `async def` function.
         """
         if handler is None:
             if event.__class__ is not str:
                 check_event(event, '@socket.on("message")')
-            return lambda decorated: self.on(event, decorated, order=order)
+            return lambda decorated: self.on(event, decorated, order=order, thread=thread)
         check_handler(event, handler)
+        called = ThreadedHandler(handler, self.namespace.threads) if thread else handler
+        if order is not None:
+            check_order(order)
+            called = OrderedHandler(called, order)
+            self.plain = None
         if self._handlers is NO_HANDLERS:
             self._handlers = {}
-        if order is None:
-            add_handler(self._handlers, event, handler)
-        else:
-            check_order(order)
-            add_handler(self._handlers, event, OrderedHandler(handler, order))
-            self.plain = None
+        add_handler(self._handlers, event, called)
         return handler
 
     @overload

@@ -81,6 +81,10 @@ class ServerOptionsDict(EngineOptionsDict, total=False):
     """How handlers run beside each other, see `Order`; None lets each `async def` handler run from
     when its event comes. Default: `None`."""
 
+    handler_threads: int
+    """Handlers with `thread=True` that run at a time, of all clients together; past it they wait.
+    Default: `32`."""
+
     parser: Parser | None
     """How packets are encoded; None is JSON, as clients have it unless told otherwise. Default:
     `None`."""

@@ -83,9 +83,8 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
     def __init__(
         self, server: Server, name: NamespaceName, *, parent: ParentNamespace | None = None
     ) -> None:
-        NamespaceRegistration.__init__(
-            self, Registered() if parent is None else parent.registered.copy()
-        )
+        registered = Registered() if parent is None else parent.registered.copy()
+        NamespaceRegistration.__init__(self, registered, server.threads)
         Broadcasting.__init__(self, self)
         self.server: Server = server
         self.name = name

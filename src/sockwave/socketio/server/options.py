@@ -60,6 +60,8 @@ class ServerOptions:
             the parent's pattern should fit few names.
         order: How handlers run beside each other, see `Order`; None lets each `async def` handler
             run from when its event comes.
+        handler_threads: Handlers with `thread=True` that run at a time, of all clients together;
+            past it they wait.
         parser: How packets are encoded; None is JSON, as clients have it unless told otherwise.
         adapter: Class or function that makes the adapter of each namespace, called with it; None
             is the one in memory. With connection state recovery it must offer that.
@@ -83,6 +85,7 @@ class ServerOptions:
     connection_state_recovery: bool | Recovery = False
     cleanup_empty_child_namespaces: bool = True
     order: Order | None = None
+    handler_threads: int = 32
     parser: Parser | None = None
     adapter: Callable[[RecoveringHost], Adapter] | None = None
     relay: bool = False
@@ -100,6 +103,7 @@ class ServerOptions:
                 if not (is_recovery and isinstance(value, Recovery)):
                     check_bool(field.name, value)
         check_integer("max_depth", self.max_depth, 1, 250)
+        check_integer("handler_threads", self.handler_threads, 1, 10_000)
         check_order(self.order)
         if self.adapter is not None and not callable(self.adapter):
             raise TypeError(f"adapter must be a class or a function, not {self.adapter!r}")

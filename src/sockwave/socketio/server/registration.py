@@ -22,6 +22,7 @@ from sockwave.engine.core.handlers import (
     remove_handler,
 )
 from sockwave.socketio.core.order import Order, OrderedHandler, check_order
+from sockwave.socketio.server.threads import HandlerThreads, ThreadedHandler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,10 +58,16 @@ class Registered:
 
 
 class NamespaceRegistration(Emitter):
-    """Takes middlewares and handlers for a namespace."""
+    """Takes middlewares and handlers for a namespace.
 
-    def __init__(self, registered: Registered) -> None:
+    Attributes:
+        registered: All of them.
+        threads: Where handlers with `thread=True` run; those of the server.
+    """
+
+    def __init__(self, registered: Registered, threads: HandlerThreads) -> None:
         self.registered = registered
+        self.threads = threads
         self._handlers = registered.handlers
 
     @overload
@@ -115,12 +122,14 @@ class NamespaceRegistration(Emitter):
         return super().listeners(_own_name(event)) + shared
 
     @overload
-    def event(self, handler: F, *, order: Order | None = None) -> F: ...
+    def event(self, handler: F, *, order: Order | None = None, thread: bool = False) -> F: ...
     @overload
     def event(
-        self, handler: str | None = None, *, order: Order | None = None
+        self, handler: str | None = None, *, order: Order | None = None, thread: bool = False
     ) -> Callable[[F], F]: ...
-    def event(self, handler: F | str | None = None, *, order: Order | None = None) -> Any:
+    def event(
+        self, handler: F | str | None = None, *, order: Order | None = None, thread: bool = False
+    ) -> Any:
         """Handle an event of all sockets of the namespace; the handler gets the socket first.
 
             @io.event
@@ -135,17 +144,23 @@ class NamespaceRegistration(Emitter):
         Args:
             order: How the handler runs beside others, see `Order`; by default what `order` of the
                 namespace says.
+            thread: Run a plain function in a thread, so that it may block: see `Socket.on`. Not for
+                `connection`: events of the client would come before its handlers are there.
+
+        Raises:
+            TypeError: `thread` with an `async def` function.
+            ValueError: `thread` with `connection`.
         """
         check_order(order)
         if handler is None:
-            return lambda decorated: self.event(decorated, order=order)
+            return lambda decorated: self.event(decorated, order=order, thread=thread)
         if isinstance(handler, str):
             name = handler
-            return lambda decorated: self._add_event(name, decorated, order)
+            return lambda decorated: self._add_event(name, decorated, order, thread)
         named = getattr(handler, "__name__", None)
         if named is None:
             raise TypeError(f"{handler!r} has no name: give one, as in event('rename')")
-        return self._add_event(named, handler, order)
+        return self._add_event(named, handler, order, thread)
 
     def _add(self, event: str, handler: Handler, *, is_once: bool = False) -> None:
         if event in RESERVED_EVENTS and event not in LIFE_CYCLE:
@@ -155,13 +170,19 @@ class NamespaceRegistration(Emitter):
             )
         super()._add(_own_name(event), handler, is_once=is_once)
 
-    def _add_event(self, name: str, handler: F, order: Order | None) -> F:
+    def _add_event(self, name: str, handler: F, order: Order | None, thread: bool) -> F:
         if name in LIFE_CYCLE:
+            if thread:
+                raise ValueError(
+                    "thread=True is not for connection: events would come before its handlers are "
+                    "there; call what blocks by asyncio.to_thread, after these are registered"
+                )
             return self.on(name, handler)
         check_handler(name, handler)
         if name in RESERVED_EVENTS - {"disconnect", "disconnecting"}:
             raise ValueError(f'"{name}" is a reserved event name')
-        ordered = handler if order is None else OrderedHandler(handler, order)
+        called = ThreadedHandler(handler, self.threads) if thread else handler
+        ordered = called if order is None else OrderedHandler(called, order)
         add_handler(self.registered.event_handlers, name, ordered)
         return handler
 

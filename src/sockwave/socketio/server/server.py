@@ -40,6 +40,7 @@ from sockwave.socketio.server.options import ServerOptions
 from sockwave.socketio.server.parent import NamespaceMatch, ParentNamespace
 from sockwave.socketio.server.registration import NamespaceRegistration
 from sockwave.socketio.server.socket import Socket
+from sockwave.socketio.server.threads import HandlerThreads
 from sockwave.socketio.server.worker_place import WorkerPlace
 from sockwave.types import DisconnectReason, NamespaceName, SocketId
 
@@ -120,9 +121,10 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         self._unmade = 0
         self._error_handlers: tuple[Handler, ...] = ()
         self.pending = Account(self._most_pending())
+        self.threads = HandlerThreads(self.options.handler_threads)
         self._main = self._namespaces["/"] = Namespace(self, "/")
         self._cluster = Cluster(self._main.adapter, is_supervised=self._is_supervised)
-        NamespaceRegistration.__init__(self, self._main.registered)
+        NamespaceRegistration.__init__(self, self._main.registered, self.threads)
         Broadcasting.__init__(self, self._main)
         self._engine.driver.on_bind(self._start_adapters)
 
