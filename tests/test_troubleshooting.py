@@ -50,6 +50,8 @@ def spoken(node: ast.expr) -> str | None:
     """The text that an expression makes, with a gap for what is filled in."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return SLOT.sub(GAP, node.value)
+    if isinstance(node, ast.Constant) and isinstance(node.value, bytes):
+        return node.value.decode(errors="replace")
     if isinstance(node, ast.JoinedStr):
         parts = (
             SLOT.sub(GAP, part.value)
