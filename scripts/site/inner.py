@@ -19,7 +19,7 @@ _EMITTING: Final = "emit_local"
 
 _NAMES: Final = {
     "Server": "cluster_changed find_namespace make_dynamic forget_namespace new_socket_id"
-    " handler_failed stoppable",
+    " handler_failed stoppable open_at",
     "Namespace": "recovery_means tell_servers ask_servers server_event_received member_joined"
     " member_left cluster_failed unhandled has_long_way lane lane_emptied next_ack_id make_socket"
     f" admitted turned_away forget vacated {_REACHED}",
@@ -43,8 +43,9 @@ _NAMES: Final = {
     "EngineServer": "tell_closing is_stopping keeps_idle_connections is_ours handle_request"
     " payload_too_large handle_upgrade success_headers error_headers call_soon turns compressions"
     " turn_clock refuse share_port open_session open_packet file_handler session_handler"
-    " session_closer goes_on_elsewhere trusted_proxies rates router relay id_prefix",
-    "Engine": "stoppable",
+    " session_closer goes_on_elsewhere trusted_proxies rates router relay id_prefix"
+    " elsewhere polling_kind",
+    "Engine": "stoppable open_at",
     "ServerSession": "probed text_message binary_message session_drained session_closed"
     " text_received binary_received transport_writable transport_closed may_upgrade begin_upgrade"
     " probe_failed returned is_tried_by take_over discard is_over_by_now lose handle_timeout"

@@ -140,7 +140,9 @@ class Stage:
                 place = place / "README.md"
             return place.with_name("index.md") if place.name == "README.md" else place
         if source.suffix == ".md" and len(source.parts) == 1:
-            return PurePosixPath(source.name.lower())
+            name = source.name.lower()
+            if not (self._docs / name).exists():  # as `security.md`, which is another page
+                return PurePosixPath(name)
         if (self._root / source).is_dir():
             return PurePosixPath("files", source, "index.md")
         if source.suffix == ".md":

@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, Final, TextIO
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SCOPES", "DebugPatterns", "enable", "is_debugging", "masked", "shortened"]
+__all__ = [
+    "SCOPES",
+    "DebugPatterns",
+    "counted",
+    "enable",
+    "is_debugging",
+    "masked",
+    "shortened",
+]
 
 SCOPES: Final = (
     "sockwave.engine",
@@ -123,3 +131,8 @@ def masked(credential: str) -> str:
 def shortened(text: object, most: int = _MAX_SHOWN) -> str:
     """Text of a peer for the log: escaped, so that it cannot forge a line, and cut."""
     return str(text)[:most].encode("unicode_escape").decode("ascii")
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things, in words: `1 client`, `2 clients`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

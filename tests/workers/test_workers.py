@@ -67,6 +67,17 @@ def test_each_request_of_a_session_reaches_its_worker_on_whatever_connection(
         assert visit(program, 40) == set(program.workers())
 
 
+def test_worker_shows_the_port_that_it_shares(tmp_path: Path) -> None:
+    more = 'io.on("connection")(lambda socket: socket.on("shown", lambda: repr(io)))'
+    with Program(tmp_path, more=more) as program:
+        visitor = Visitor(program.port)
+        visitor.open()
+        shown = visitor.ask("shown")
+    assert shown == (
+        f"<Server on http://127.0.0.1:{program.port}, path /socket.io: 1 client; sockets: 1 in />"
+    )
+
+
 def test_kept_connection_serves_sessions_of_all_workers_in_turn(tmp_path: Path) -> None:
     with Program(tmp_path) as program:
         visitors = [Visitor(program.port) for _ in range(12)]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.engine.server.fronts.hosting import hosted_server
 from sockwave.engine.server.fronts.listener import HttpConnection
-from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG
+from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG, Listener
 from sockwave.platform import new_event_loop, supervising_signals
 from sockwave.workers.cluster import close_drivers, joined
 from sockwave.workers.control import ASK, HERE, READY, connect_control, control_socket, drain_of
@@ -175,6 +175,7 @@ class Worker:
         with (
             supervising_signals(self._signalled, _nothing),
             self._served.stoppable(lambda: loop.call_soon_threadsafe(self._stop.set)),
+            self._served.open_at(Listener.of(sock, is_secure=ssl is not None)),
         ):
             await self._begin(None)
             make = functools.partial(HttpConnection, engine, is_secure=ssl is not None)
@@ -215,6 +216,7 @@ class Worker:
             with (
                 supervising_signals(self._signalled, _nothing),
                 self._served.stoppable(self._stop.set),
+                self._served.open_at(Listener.of(sock, is_secure=server.config.is_ssl)),
             ):
                 await server.serve(sockets=[sock])
         finally:

@@ -51,4 +51,5 @@ def test_every_page_is_in_one_group() -> None:
 def test_evidence_is_out_of_the_way_of_users() -> None:
     of_group = {group.title: group.pages for group in groups((DOCS / "index.md").read_text())}
     evidence = {str(page) for _, page in of_group["Evidence"]}
-    assert {"security.md", "conformance.md", "rfc6455.md"} <= evidence
+    assert {"evidence.md", "security.md", "conformance.md", "rfc6455.md"} <= evidence
+    assert "hardening.md" in {str(page) for _, page in of_group["Operating"]}

@@ -58,6 +58,15 @@ def test_link_leads_to_the_place_in_the_site(root: Path, link: str, becomes: str
     )
 
 
+def test_page_beside_the_documentation_takes_no_place_of_one_in_it(root: Path) -> None:
+    (root / "SECURITY.md").write_text("# Tell us\n")
+    (root / "docs" / "security.md").write_text("# Attacks\n")
+    pages = staged(root, "[tell](../SECURITY.md), [attacks](security.md)")
+    assert pages["page.md"] == "[tell](files/SECURITY.md), [attacks](security.md)"
+    assert pages["security.md"] == "# Attacks\n"
+    assert pages["files/SECURITY.md"].endswith("# Tell us\n")
+
+
 def test_link_from_a_folder_goes_up(root: Path) -> None:
     pages = staged(root, "[it](../../examples/chat.py)", "docs/adr/0002-two.md")
     assert pages["adr/0002-two.md"] == "[it](../files/examples/chat.py.md)"

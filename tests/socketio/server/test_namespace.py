@@ -412,7 +412,7 @@ def test_what_cannot_be_called_is_refused_at_once(io: Server, register: str) -> 
 
 
 def test_repr_names_the_namespace(io: Server) -> None:
-    assert repr(io.of("/admin")) == "<Namespace /admin>"
+    assert repr(io.of("/admin")) == "<Namespace /admin: 0 sockets>"
 
 
 # --- handlers: once, listeners, off ---------------------------------------------------------------

@@ -985,4 +985,6 @@ async def test_sockets_of_one_client_share_its_session(io: Server) -> None:
 
 async def test_repr_shows_id_and_namespace(io: Server) -> None:
     async with LinkedClient(io, "/admin") as client:
-        assert repr(socket_of(io, client, "/admin")) == f"<Socket {client.sid} in /admin>"
+        assert repr(socket_of(io, client, "/admin")) == (
+            f"<Socket {client.sid} in /admin: connected by websocket>"
+        )

@@ -123,7 +123,13 @@ class Manager(LocalEvents):
         self._handlers = NO_HANDLERS
 
     def __repr__(self) -> str:
-        return f"<Manager {self.server.host}:{self.server.port} {self.transport or 'closed'}>"
+        if self.is_open:
+            state = f"connected by {self.transport}"
+        else:
+            state = "connecting" if self.is_connecting else "closed"
+        return (
+            f"<Manager {self.server!r}: {state}; namespaces: {', '.join(self._sockets) or 'none'}>"
+        )
 
     # --- what it is -------------------------------------------------------------------------------
 

@@ -94,8 +94,13 @@ class ClientSocket(IncomingEvents):
         self._retry_first = True
 
     def __repr__(self) -> str:
-        state = "connected" if self._life.state is State.CONNECTED else "active"
-        return f"<ClientSocket {self.namespace} {state if self.active else 'inactive'}>"
+        if self.connected:
+            state = f"connected as {self.id}"
+        else:
+            state = "connecting" if self.active else "not connecting"
+        if waiting := len(self._outbox.buffer):
+            state += ", 1 event waits" if waiting == 1 else f", {waiting} events wait"
+        return f"<ClientSocket {self.namespace} of {self.manager.server!r}: {state}>"
 
     # --- what it is -------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.codec.json import encode_json
 from sockwave.codec.socketio import ack_prefix, event_prefix
-from sockwave.debug import shortened
+from sockwave.debug import counted, shortened
 from sockwave.errors import AckTimeout, Disconnected
 from sockwave.socketio.core.adapter import InMemoryAdapter, SupportsServerEvents
 from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
@@ -151,7 +151,7 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
         )
 
     def __repr__(self) -> str:
-        return f"<Namespace {self.name}>"
+        return f"<Namespace {shortened(self.name)}: {counted(len(self._sockets), 'socket')}>"
 
     @property
     def sockets(self) -> Mapping[SocketId, Socket]:

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sockwave.codec.socketio import MAX_NAME_BYTES
+from sockwave.debug import counted
 from sockwave.errors import AckTimeout, ClusterTimeout
 from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
 from sockwave.socketio.server.namespace import Namespace
@@ -58,7 +59,8 @@ class ParentNamespace(Namespace):
         self._children: dict[NamespaceName, Namespace] = {}
 
     def __repr__(self) -> str:
-        return f"<ParentNamespace {self.name} of {len(self._children)}>"
+        rule = self._match.pattern if isinstance(self._match, re.Pattern) else self.name
+        return f"<ParentNamespace {rule} of {counted(len(self._children), 'namespace')}>"
 
     def _make_adapter(self, options: Recovery | None) -> Adapter:
         return self._adapter_in_memory(options)  # nobody is ever in it: others hear nothing of it

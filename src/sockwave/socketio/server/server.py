@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Unpack, overload
 
-from sockwave.debug import shortened
+from sockwave.debug import counted, shortened
 from sockwave.engine.core.handlers import Handler, check_handler, did_not_fit, is_closed
 from sockwave.engine.core.option_names import check_names
 from sockwave.engine.core.option_signature import names_options
@@ -127,6 +127,17 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         NamespaceRegistration.__init__(self, self._main.registered, self.threads)
         Broadcasting.__init__(self, self._main)
         self._engine.driver.on_bind(self._start_adapters)
+
+    def _who_is_there(self) -> str:
+        """How many clients it has, and in which namespaces their sockets are."""
+        most = 5  # each name may be a client's choice
+        full = [each for each in self._namespaces.values() if each.sockets]
+        told = [f"{len(each.sockets)} in {shortened(each.name)}" for each in full[:most]]
+        if len(full) > most:
+            told.append(f"others in {counted(len(full) - most, 'more namespace')}")
+        return "; ".join(
+            [super()._who_is_there(), *([f"sockets: {', '.join(told)}"] if told else [])]
+        )
 
     @property
     def engine(self) -> EngineServer:

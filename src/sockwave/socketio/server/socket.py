@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.codec.json import encode_plain
 from sockwave.codec.socketio import RESERVED_EVENTS
+from sockwave.debug import shortened
 from sockwave.engine.core.handlers import NO_HANDLERS
 from sockwave.socketio.core.adapter import BroadcastFlags, BroadcastOptions
 from sockwave.socketio.core.emit_operator import EmitOperator
@@ -66,7 +67,9 @@ class Socket(OutgoingEvents["Namespace"]):
         self._handshake: Handshake | None = None
 
     def __repr__(self) -> str:
-        return f"<Socket {self.id_in_logs} in {self.namespace.name}>"
+        state = self.state.name.lower()
+        by = f" by {self._session.transport.name}" if self.connected else ""
+        return f"<Socket {self.id_in_logs} in {shortened(self.namespace.name)}: {state}{by}>"
 
     # --- what it is -------------------------------------------------------------------------------
 

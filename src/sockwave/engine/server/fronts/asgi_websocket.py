@@ -17,6 +17,7 @@ from sockwave.engine.core.taking import Taken
 from sockwave.engine.core.transport import CONNECTION_LOST, NOBODY, SLICE, SharedPacket
 from sockwave.engine.io.turns import READ_COST
 from sockwave.engine.server.exchange import PLAIN, ResponseHeaders, UpgradeExchange
+from sockwave.engine.server.fronts.asgi_refusals import answered
 from sockwave.engine.server.fronts.asgi_scope import raw_headers, request_of
 from sockwave.engine.server.invalid_request import InvalidRequest
 from sockwave.engine.server.transports.websocket import FAILURE_LINGER
@@ -295,5 +296,6 @@ async def reject(
         raw = [*raw_headers(headers), (b"content-length", b"%d" % len(body))]
         await send({**start, "headers": raw})
         await send({"type": "websocket.http.response.body", "body": body})
+        answered()
     else:
         await send({"type": "websocket.close", "code": CloseCode.POLICY_VIOLATION})

@@ -273,7 +273,11 @@ def run_hosted(
         def stop() -> None:
             server.should_exit = True
 
-        with served.stoppable(stop), asyncio.Runner(loop_factory=new_event_loop) as runner:
+        with (
+            served.stoppable(stop),
+            served.open_at(Listener.of(sock, is_secure=server.config.is_ssl)),
+            asyncio.Runner(loop_factory=new_event_loop) as runner,
+        ):
             runner.run(server.serve(sockets=[sock]))
     if not server.started:
         raise SystemExit(3)

@@ -45,6 +45,9 @@ class Served(Protocol):
     def stoppable(self, stop: Callable[[], object]) -> AbstractContextManager[None]:
         """Let `stop` of the user's server end what serves it, from any thread."""
 
+    def open_at(self, listener: Listener) -> AbstractContextManager[None]:
+        """Let its `repr` name an open port."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listener:
@@ -82,6 +85,11 @@ class Listener:
         if ":" in host:
             host = f"[{host.replace('%', '%25')}]"  # of a zone, RFC 6874
         return f"{scheme}://{host}:{self.port}"
+
+    @property
+    def place(self) -> str:
+        """What people call it: the URL, or the path of a Unix socket."""
+        return self.url if self.port else self.host
 
     def announce(self, on_listening: Callable[[Listener], None] | None) -> None:
         """Say where it is: by the caller's own function, or on the terminal if there is one.

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from sockwave.debug import counted
 from sockwave.engine.core.option_checks import MAX_TIMEOUT, check_integer, check_number
 from sockwave.engine.core.option_names import strict_keywords
 from sockwave.engine.server.fronts.asgi_apps import is_asgi, what_it_is
@@ -52,6 +53,25 @@ class Servable(ABC):
     """What can be put on a port."""
 
     _stop: Callable[[], object] | None = None
+    _places: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._whereabouts()}: {self._who_is_there()}>"
+
+    def _whereabouts(self) -> str:
+        """Where it listens, and at which path."""
+        driver = self.engine.driver
+        if self._places:
+            where = f"on {', '.join(self._places)}"
+        elif driver.is_bound and not driver.has_ended:
+            where = "without a port of its own"  # that is an ASGI server's, or there is none
+        else:
+            where = "not serving"
+        return f"{where}, path {self.engine.options.path or '/'}"
+
+    def _who_is_there(self) -> str:
+        """How many clients it has."""
+        return counted(len(self.engine.sessions), "client")
 
     @property
     @abstractmethod
@@ -118,9 +138,10 @@ class Servable(ABC):
             where: dict[str, Any] = {"sock": sock} if sock else {"host": host, "port": port}
             server = await loop.create_server(connection, **how, **where)
             listener = Listener.of(server.sockets[0], is_secure=ssl is not None)
-        _logger.info("listening on %s", listener.url if listener.port else listener.host)
+        _logger.info("listening on %s", listener.place)
         try:
-            yield listener
+            with self.open_at(listener):
+                yield listener
         finally:
             server.close()
             await self.close(drain_period=drain_period, shutdown_timeout=shutdown_timeout)
@@ -284,6 +305,18 @@ class Servable(ABC):
             yield
         finally:
             self._stop = None
+
+    @contextmanager
+    def open_at(self, listener: Listener) -> Iterator[None]:
+        """Name an open port in the `repr`, as long as the block lasts."""
+        place = listener.place
+        self._places = (*self._places, place)
+        try:
+            yield
+        finally:
+            places = list(self._places)
+            places.remove(place)
+            self._places = tuple(places)
 
     def wrap(self, app: AsgiApp) -> AsgiApp:
         """Put this in front of an ASGI application: requests under the path come here."""
