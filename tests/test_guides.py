@@ -13,7 +13,14 @@ from tests.support.documents import DOCS
 from tests.support.raw import within
 from tests.support.sections import Section, sections
 
-PAGES: Final = ("server-guide.md", "emit-cheatsheet.md", "delivery.md")
+PAGES: Final = (
+    "server-guide.md",
+    "emit-cheatsheet.md",
+    "delivery.md",
+    "migrating-from-flask-socketio.md",
+    "migrating-from-node.md",
+    "migrating-from-python-socketio.md",
+)
 LESSONS: Final = [each for page in PAGES for each in sections(page) if each.has_code]
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import inspect
+import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import pytest
 
+from scripts.check_docs import FENCE
 from sockwave import ConnectError, connect
 from tests.support.documents import DOCS, blocks
 from tests.support.examples import EXAMPLES, run_example
@@ -18,6 +22,7 @@ from tests.support.raw import within
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import ModuleType
 
     from sockwave import ClientSocket
 
@@ -39,7 +44,7 @@ class Chat:
         transport: What clients use.
     """
 
-    def __init__(self, port: int, transport: str) -> None:
+    def __init__(self, port: int, transport: Literal["polling", "websocket"]) -> None:
         self.wire = Wire("127.0.0.1", port, "/socket.io/")
         self.url = f"http://127.0.0.1:{port}"
         self.transport = transport
@@ -103,7 +108,9 @@ async def announce(chat: Chat, text: str, cookie: str) -> None:
 
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
 @pytest.mark.parametrize("step", STEPS)
-def test_clients_see_the_same_at_each_step(step: str, transport: str, tmp_path: Path) -> None:
+def test_clients_see_the_same_at_each_step(
+    step: str, transport: Literal["polling", "websocket"], tmp_path: Path
+) -> None:
     for needed in STEPS[step]:
         package(needed)
 
@@ -123,3 +130,33 @@ def test_tests_of_the_last_step_pass() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_step2.py"]
     run = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
     assert (run.returncode, "2 passed" in run.stdout) == (0, True), run.stdout
+
+
+@pytest.mark.parametrize("step", [*STEPS, "test_step2"])
+def test_code_of_a_step_on_the_page_is_that_of_the_step(step: str) -> None:
+    shown = blocks(PAGE, f"python {step}")
+    assert shown
+    program = (FOLDER / f"{step}.py").read_text()
+    for block in shown:
+        for piece in block.split("\n\n\n"):
+            assert piece.strip() in program, piece
+
+
+def test_every_call_of_the_old_library_is_on_the_page() -> None:
+    package("flask_socketio")
+    old = importlib.import_module("flask_socketio")
+    methods = [name for name in vars(old.SocketIO) if not name.startswith("_")]
+    functions = [name for name, value in vars(old).items() if is_own_function(old, value)]
+    text = FENCE.sub("", (DOCS / PAGE).read_text())
+    told = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", text))))
+    assert len(methods) > 15 < 5 * len(functions)
+    assert {*methods, *functions} - told == set()
+
+
+def is_own_function(module: ModuleType, value: object) -> bool:
+    """Whether a module has a public function itself."""
+    return (
+        inspect.isfunction(value)
+        and value.__module__ == module.__name__
+        and not value.__name__.startswith("_")
+    )

@@ -1,6 +1,6 @@
 """Step 0: a chat with logins, as it is today, on Flask-SocketIO.
 
-`pip install flask-socketio flask-login simple-websocket`, `python step0.py`, then
+`pip install flask-socketio flask-login simple-websocket redis`, `python step0.py`, then
 `curl -c jar -X POST http://127.0.0.1:3000/login/ada` gives you the cookie of somebody logged in.
 """
 
@@ -92,7 +92,7 @@ def create_app() -> Flask:
     app.secret_key = os.environ.get("SECRET_KEY", "change me")
     app.register_blueprint(pages)
     login_manager.init_app(app)
-    socketio.init_app(app)
+    socketio.init_app(app, message_queue=os.environ.get("REDIS_URL"))  # with several processes
     return app
 
 

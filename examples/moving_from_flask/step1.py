@@ -1,8 +1,8 @@
 """Step 1: the server is Sockwave, Flask is behind it; handlers are what they were.
 
-`pip install sockwave flask flask-login a2wsgi`, `python step1.py`.
+`pip install sockwave[redis] flask flask-login a2wsgi`, `python step1.py`.
 
-`in_flask` gives a handler what it had: a thread, `current_user`, `session` and `request`.
+`in_flask` gives a handler what it had: a thread of its own, and Flask around it.
 """
 
 import asyncio
@@ -15,21 +15,32 @@ from typing import Any
 
 from a2wsgi import WSGIMiddleware
 from flask import Blueprint, Flask
+from flask.ctx import RequestContext
 from flask_login import LoginManager, UserMixin, current_user, login_required, login_user
 
 from sockwave import ConnectError, HandlerFailure, Server, Socket
+from sockwave.adapters import PythonSocketIOAdapter
 
 pages = Blueprint("pages", __name__)
 login_manager = LoginManager()
-io = Server()
+redis = os.environ.get("REDIS_URL")  # with several processes
+io = Server(adapter=PythonSocketIOAdapter(redis, channel="flask-socketio")) if redis else Server()
 admin = io.of("/admin")
 
 
+def flask_request(socket: Socket) -> RequestContext:
+    """A request as that of the socket: its cookies, headers and address."""
+    shake = socket.handshake
+    return app.test_request_context(
+        headers=dict(shake.headers), environ_base={"REMOTE_ADDR": shake.address}
+    )
+
+
 def in_flask(handler: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
-    """Run a handler in a thread, inside a Flask request with the headers of the socket."""
+    """Run a handler in a thread, where Flask is: `current_user`, `session`, `request`."""
 
     def run(socket: Socket, *args: Any) -> Any:
-        with app.test_request_context(headers=dict(socket.handshake.headers)):
+        with flask_request(socket):
             return handler(socket, *args)
 
     @wraps(handler)

@@ -1,6 +1,6 @@
 """Step 2: Flask is asked once for each socket; then handlers are plain asyncio.
 
-`pip install sockwave flask flask-login a2wsgi`, `python step2.py`.
+`pip install sockwave[redis] flask flask-login a2wsgi`, `python step2.py`.
 """
 
 import asyncio
@@ -8,13 +8,16 @@ import os
 
 from a2wsgi import WSGIMiddleware
 from flask import Blueprint, Flask
+from flask.ctx import RequestContext
 from flask_login import LoginManager, UserMixin, current_user, login_required, login_user
 
 from sockwave import ConnectError, HandlerFailure, Server, Socket
+from sockwave.adapters import PythonSocketIOAdapter
 
 pages = Blueprint("pages", __name__)
 login_manager = LoginManager()
-io = Server()
+redis = os.environ.get("REDIS_URL")  # with several processes
+io = Server(adapter=PythonSocketIOAdapter(redis, channel="flask-socketio")) if redis else Server()
 admin = io.of("/admin")
 countdowns: set[asyncio.Task[None]] = set()
 
@@ -42,9 +45,17 @@ def announce(text: str) -> str:
     return ""
 
 
+def flask_request(socket: Socket) -> RequestContext:
+    """A request as that of the socket: its cookies, headers and address."""
+    shake = socket.handshake
+    return app.test_request_context(
+        headers=dict(shake.headers), environ_base={"REMOTE_ADDR": shake.address}
+    )
+
+
 def user_of(socket: Socket) -> str | None:
     """Who is logged in: what Flask says about the headers that the socket came with."""
-    with app.test_request_context(headers=dict(socket.handshake.headers)):
+    with flask_request(socket):
         return current_user.get_id()
 
 

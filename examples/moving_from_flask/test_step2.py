@@ -1,6 +1,6 @@
 """Step 3: the tests, without a port.
 
-`pip install sockwave flask flask-login a2wsgi pytest`, `pytest test_step2.py`.
+`pip install sockwave[redis] flask flask-login a2wsgi pytest`, `pytest test_step2.py`.
 """
 
 import asyncio
