@@ -10,6 +10,7 @@ import pytest
 
 from sockwave import DisconnectReason
 from tests.support.documents import DOCS
+from tests.support.peers import package
 from tests.support.raw import within
 from tests.support.sections import Section, sections
 
@@ -26,6 +27,8 @@ LESSONS: Final = [each for page in PAGES for each in sections(page) if each.has_
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.title)
 def test_client_sees_what_the_page_says(lesson: Section) -> None:
+    for needed in lesson.packages:
+        package(needed)
     asyncio.run(within(lesson.play(), 60))
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from scripts.check_docs import FENCE
 from sockwave import ConnectError, connect
+from tests.support.before import Before, befores
 from tests.support.documents import DOCS, blocks
 from tests.support.examples import EXAMPLES, run_example
 from tests.support.fronts import Wire
@@ -123,6 +124,12 @@ def test_clients_see_the_same_at_each_step(
 
     with run_example(f"moving_from_flask/{step}", tmp_path) as process:
         asyncio.run(within(scenario(process.port), 30))
+
+
+@pytest.mark.parametrize("program", befores(PAGE), ids=lambda program: program.title)
+def test_client_sees_of_the_old_library_what_the_page_says(program: Before) -> None:
+    package("flask_socketio")
+    asyncio.run(within(program.play(), 30))
 
 
 def test_tests_of_the_last_step_pass() -> None:

@@ -6,6 +6,7 @@ import ast
 import asyncio
 import inspect
 import re
+import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -45,6 +46,17 @@ class Section:
     def has_code(self) -> bool:
         """Whether there is anything to run."""
         return bool(self.server or self.client)
+
+    @property
+    def packages(self) -> set[str]:
+        """What its code imports, but for what comes with Python."""
+        found = set()
+        for node in ast.walk(ast.parse("\n".join([*self.server, *self.client]))):
+            if isinstance(node, ast.ImportFrom):
+                found.add(node.module or "")
+            elif isinstance(node, ast.Import):
+                found.update(alias.name for alias in node.names)
+        return {name.partition(".")[0] for name in found} - sys.stdlib_module_names
 
     async def make_server(self) -> Server:
         """Run the server's blocks as one program; it is not listening yet."""
