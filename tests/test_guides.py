@@ -10,15 +10,25 @@ import pytest
 
 from sockwave import DisconnectReason
 from tests.support.documents import DOCS
+from tests.support.peers import package
 from tests.support.raw import within
 from tests.support.sections import Section, sections
 
-PAGES: Final = ("server-guide.md", "emit-cheatsheet.md", "delivery.md")
+PAGES: Final = (
+    "server-guide.md",
+    "emit-cheatsheet.md",
+    "delivery.md",
+    "migrating-from-flask-socketio.md",
+    "migrating-from-node.md",
+    "migrating-from-python-socketio.md",
+)
 LESSONS: Final = [each for page in PAGES for each in sections(page) if each.has_code]
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.title)
 def test_client_sees_what_the_page_says(lesson: Section) -> None:
+    for needed in lesson.packages:
+        package(needed)
     asyncio.run(within(lesson.play(), 60))
 
 

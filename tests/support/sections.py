@@ -6,6 +6,8 @@ import ast
 import asyncio
 import inspect
 import re
+import sys
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +15,10 @@ from scripts.check_docs import FENCE
 from tests.support.documents import DOCS
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from sockwave import Server
+    from sockwave.engine import Listener
 
 __all__ = ["ADDRESS", "Section", "run_block", "sections"]
 
@@ -42,20 +47,61 @@ class Section:
         """Whether there is anything to run."""
         return bool(self.server or self.client)
 
+    @property
+    def packages(self) -> set[str]:
+        """What its code imports, but for what comes with Python."""
+        found = set()
+        for node in ast.walk(ast.parse("\n".join([*self.server, *self.client]))):
+            if isinstance(node, ast.ImportFrom):
+                found.add(node.module or "")
+            elif isinstance(node, ast.Import):
+                found.update(alias.name for alias in node.names)
+        return {name.partition(".")[0] for name in found} - sys.stdlib_module_names
+
     async def make_server(self) -> Server:
         """Run the server's blocks as one program; it is not listening yet."""
-        names: dict[str, Any] = {"__name__": self.page}
-        await run_block("\n".join(self.server), names)
-        io: Server = names["io"]
+        io: Server = (await self._program())["io"]
         return io
 
     async def play(self) -> None:
-        """Serve, and let the client do what it does; its assertions raise."""
-        io = await self.make_server()
-        async with io.listen() as listener:
+        """Serve, and let the client do what it does; its assertions raise.
+
+        Where the program has an `asgi`, that one gets the rest of the port.
+        """
+        program = await self._program()
+        async with _serving(program["io"], program.get("asgi")) as url:
             names: dict[str, Any] = {"__name__": "client"}
             for block in self.client:
-                await run_block(block.replace(ADDRESS, listener.url), names)
+                await run_block(block.replace(ADDRESS, url), names)
+
+    async def _program(self) -> dict[str, Any]:
+        names: dict[str, Any] = {"__name__": self.page}
+        await run_block("\n".join(self.server), names)
+        return names
+
+
+@asynccontextmanager
+async def _serving(io: Server, asgi: Any) -> AsyncIterator[str]:
+    """Serve as the program does at its end, on a free port."""
+    if asgi is None:
+        async with io.listen() as listener:
+            yield listener.url
+        return
+    loop = asyncio.get_running_loop()
+    opened: asyncio.Future[str] = loop.create_future()
+
+    def on_listening(listener: Listener) -> None:
+        loop.call_soon_threadsafe(opened.set_result, listener.url)
+
+    options: dict[str, Any] = {"port": 0, "app": asgi, "on_listening": on_listening}
+    running = asyncio.create_task(asyncio.to_thread(io.run, **options))
+    try:
+        async with asyncio.timeout(10):
+            url = await opened
+        yield url
+    finally:
+        io.stop()
+        await running
 
 
 def sections(page: str) -> list[Section]:
