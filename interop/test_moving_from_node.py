@@ -6,13 +6,13 @@ from typing import Final
 
 import pytest
 
-from tests.support.before import Before, earlier
+from tests.support.before import Before, programs_before
 from tests.support.raw import within
 
 pytestmark = pytest.mark.interop
 
 PAGE: Final = "migrating-from-node.md"
-PROGRAMS: Final = earlier(PAGE)
+PROGRAMS: Final = programs_before(PAGE)
 ENDS: Final = "An exception in `connection`"
 
 

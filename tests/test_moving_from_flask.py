@@ -14,7 +14,7 @@ import pytest
 
 from scripts.check_docs import FENCE
 from sockwave import ConnectError, connect
-from tests.support.before import Before, earlier
+from tests.support.before import Before, programs_before
 from tests.support.documents import DOCS, blocks
 from tests.support.examples import EXAMPLES, run_example
 from tests.support.fronts import Wire
@@ -126,7 +126,7 @@ def test_clients_see_the_same_at_each_step(
         asyncio.run(within(scenario(process.port), 30))
 
 
-@pytest.mark.parametrize("program", earlier(PAGE), ids=lambda program: program.title)
+@pytest.mark.parametrize("program", programs_before(PAGE), ids=lambda program: program.title)
 def test_client_sees_of_the_old_library_what_the_page_says(program: Before) -> None:
     package("flask_socketio")
     asyncio.run(within(program.play(), 30))

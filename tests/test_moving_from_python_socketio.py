@@ -7,12 +7,12 @@ from typing import Final
 
 import pytest
 
-from tests.support.before import Before, earlier
+from tests.support.before import Before, programs_before
 from tests.support.peers import package
 from tests.support.raw import within
 
 PAGE: Final = "migrating-from-python-socketio.md"
-PROGRAMS: Final = earlier(PAGE)
+PROGRAMS: Final = programs_before(PAGE)
 
 
 def test_there_are_programs() -> None:

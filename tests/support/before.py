@@ -25,7 +25,7 @@ from tests.support.sections import ADDRESS, run_block
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-__all__ = ["Before", "earlier"]
+__all__ = ["Before", "programs_before"]
 
 LISTENS: Final = """
 io.httpServer.on("listening", () => console.log(io.httpServer.address().port));
@@ -91,7 +91,7 @@ class Before:
         return written.decode()
 
 
-def earlier(page: str) -> list[Before]:
+def programs_before(page: str) -> list[Before]:
     """The programs of a page that are of another library."""
     found = []
     for part in re.split(r"^##+ ", (DOCS / page).read_text(), flags=re.MULTILINE):
