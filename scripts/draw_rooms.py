@@ -88,7 +88,7 @@ SOCKETIO_SERVER: Final = (
         "what these see of one another",
         tuple(
             f"socketio.server.{name}"
-            for name in ("contracts", "options", "recovery", "registration", "states")
+            for name in ("contracts", "options", "recovery", "registration", "states", "threads")
         ),
         *(34, 358, 372),
     ),
@@ -133,7 +133,7 @@ ROOMS: Final = (
     Room("relaying/", "between machines", ("relaying",), 20, 20, 152),
     Room("workers/", "processes of one port", ("workers",), 184, 20, 152),
     Room("testing/", "clients without a port", ("testing",), 348, 20, 160),
-    Room("cli/", "the command", ("cli", "cli.demo"), 520, 20, 152),
+    Room("cli/", "the command", ("cli", "cli.demo", "cli.doctor"), 520, 20, 152),
     Room("sync/", "the same, blocking", ("sync",), 684, 20, 156),
     Room(
         "socketio/server/",

@@ -100,7 +100,7 @@ def test_tables_of_equivalents_name_what_there_is(page: str) -> None:
 
 
 def test_moved_handler_does_what_it_did() -> None:
-    _, code = blocks("migrating-from-python-socketio.md", "python")
+    _, code, *_ = blocks("migrating-from-python-socketio.md", "python")
     names: dict[str, Any] = {}
     exec(compile(code, "migrating", "exec"), names)
 
