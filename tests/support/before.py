@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
-from werkzeug.serving import make_server
 
 from scripts.check_docs import FENCE
 from tests.support.documents import DOCS
@@ -124,6 +123,8 @@ async def _asgi(app: Any) -> AsyncIterator[str]:
 @asynccontextmanager
 async def _wsgi(app: Any) -> AsyncIterator[str]:
     """Serve an application of Flask, as its own server does."""
+    from werkzeug.serving import make_server  # comes with Flask, which is not always there
+
     server = make_server("127.0.0.1", 0, app, threaded=True)
     running = asyncio.create_task(asyncio.to_thread(server.serve_forever, 0.05))
     try:
