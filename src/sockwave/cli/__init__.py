@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 import click
 
+from sockwave.cli.bench.command import bench
 from sockwave.cli.completion import completion
 from sockwave.cli.connect import connect
 from sockwave.cli.demo.command import demo
@@ -33,4 +34,5 @@ main.add_command(demo)
 main.add_command(connect)
 main.add_command(emit)
 main.add_command(doctor)
+main.add_command(bench)
 main.add_command(completion)

@@ -16,7 +16,7 @@ from sockwave.cli.console import Failure, as_json, log_level_option, printable, 
 if TYPE_CHECKING:
     from sockwave import ClientSocket, EventStream
 
-__all__ = ["connect", "parse_line"]
+__all__ = ["connect", "json_object", "parse_header", "parse_line"]
 
 ACK_TIMEOUT: Final = 10.0
 """Seconds that an acknowledgement is waited for, also after the end of the input."""
@@ -62,9 +62,9 @@ def connect(
     show_logs(log_level)
     options: dict[str, Any] = {"path": path, "ssl": not insecure}
     if auth is not None:
-        options["auth"] = _object("--auth", auth)
+        options["auth"] = json_object("--auth", auth)
     if headers:
-        options["extra_headers"] = dict(_header(header) for header in headers)
+        options["extra_headers"] = dict(parse_header(header) for header in headers)
     if transport is not None:
         options["transports"] = [transport]
     try:
@@ -204,7 +204,12 @@ def _show(sign: str, event: str, args: list[Any], colour: str) -> None:
     click.echo(f"{heading} {values}".rstrip())
 
 
-def _object(option: str, text: str) -> dict[str, Any]:
+def json_object(option: str, text: str) -> dict[str, Any]:
+    """Read the value of an option that is a JSON object.
+
+    Raises:
+        Failure: It is not.
+    """
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -214,7 +219,12 @@ def _object(option: str, text: str) -> dict[str, Any]:
     return value
 
 
-def _header(text: str) -> tuple[str, str]:
+def parse_header(text: str) -> tuple[str, str]:
+    """Read a header field that is an option.
+
+    Raises:
+        Failure: There is no colon.
+    """
     name, colon, value = text.partition(":")
     if not colon:
         raise Failure(f"--header: {text!r} is not of the form 'NAME: VALUE'")

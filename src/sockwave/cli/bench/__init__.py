@@ -1,0 +1,1 @@
+"""`sockwave bench`: how a server of the user's own does with many clients."""
