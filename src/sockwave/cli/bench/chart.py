@@ -86,7 +86,7 @@ def draw(plan: Plan, outcome: Outcome, *, as_page: bool = False) -> str:
     text = [escape(line) for line in lines(plan, outcome)]
     warned = [escape(part) for each in warnings(plan, outcome) for part in _wrapped(each)]
     panels = list(_panels(plan, outcome))
-    top = 80 + LINE * (len(text) + len(warned))
+    top = 104 + LINE * (len(text) + len(warned))
     height = top + len(panels) * (HEIGHT + GAP)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
@@ -95,8 +95,9 @@ def draw(plan: Plan, outcome: Outcome, *, as_page: bool = False) -> str:
         f'<text class="h" x="16" y="28">{escape(title)}</text>',
         f'<text class="v" x="16" y="47">{escape(place(plan))}</text>',
     ]
-    y = 76
+    y = 70
     for kind, written in (("m", text), ("w", warned)):
+        y += 6
         for line in written:
             parts.append(f'<text class="{kind}" xml:space="preserve" x="16" y="{y}">{line}</text>')
             y += LINE
@@ -217,7 +218,7 @@ def _drawn(panel: Panel, top: float) -> Iterator[str]:
         )
     at = float(WIDTH - RIGHT)
     for number, line in reversed(list(enumerate(panel.lines))):
-        at -= 6.6 * len(line.title)
+        at -= 7 * len(line.title)
         yield f'<text class="v" x="{at:.0f}" y="{top - 10}">{escape(line.title)}</text>'
         at -= 15
         yield (

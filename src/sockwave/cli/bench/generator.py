@@ -53,7 +53,14 @@ async def _generate(plan: Plan, number: int) -> None:
         for task in (telling, ready):
             task.cancel()
         await asyncio.gather(telling, ready, return_exceptions=True)
-    _say({"done": True, "figures": clients.take().encode(), "transports": clients.transports})
+    _say(
+        {
+            "done": True,
+            "here": clients.here,
+            "figures": clients.take().encode(),
+            "transports": clients.transports,
+        }
+    )
 
 
 def _obey(orders: dict[str, Callable[[], None]]) -> None:

@@ -195,11 +195,11 @@ class _Run:
         self.outcome.figures.merge(figures)
         second = self._second()
         second.figures.merge(figures)
+        self._here[number] = message["here"]
+        second.here = self._here.total()
         if "done" in message:
             self.outcome.transports.update(message["transports"])
             return
-        self._here[number] = message["here"]
-        second.here = self._here.total()
         if self._is_load:
             second.is_load = True
             self.outcome.busy.setdefault(number, []).append(message["busy"])

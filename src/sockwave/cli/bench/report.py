@@ -71,7 +71,7 @@ def progress_line(plan: Plan, outcome: Outcome) -> str:
             parts.append(f"{TIMED[name]} p99 {_ms(time)} ms")
     errors = outcome.figures.errors.total()
     if errors:
-        parts.append(f"{errors:,} errors")
+        parts.append(f"errors: {errors:,}")
     return " · ".join(parts)
 
 
