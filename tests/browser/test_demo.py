@@ -6,6 +6,7 @@ where.
 
 from __future__ import annotations
 
+import random
 import struct
 import zlib
 from typing import TYPE_CHECKING
@@ -75,19 +76,23 @@ def picture(tmp_path: Path) -> Path:
 
 
 def png(width: int, height: int, padding: int = 0) -> bytes:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        checksum = struct.pack(">I", zlib.crc32(kind + data))
-        return struct.pack(">I", len(data)) + kind + data + checksum
-
     rows = b"".join(
         b"\0" + bytes(value for x in range(width) for value in (x * 255 // width, y, 160))
         for y in range(height)
     )
+    return as_png(width, height, zlib.compress(rows), padding)
+
+
+def as_png(width: int, height: int, packed: bytes, padding: int = 0) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + checksum
+
     return b"".join(
         (
             b"\x89PNG\r\n\x1a\n",
             chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
-            chunk(b"IDAT", zlib.compress(rows)),
+            chunk(b"IDAT", packed),
             chunk(b"tEXt", b"Comment\0" + b"x" * padding) if padding else b"",
             chunk(b"IEND", b""),
         )
@@ -160,11 +165,45 @@ def test_picture_of_the_history_is_fetched(ada: Window, grace: Window, picture: 
     assert grace.run("return arguments[0].naturalWidth", image) == 320
 
 
-def test_large_picture_is_refused_with_the_limit(ada: Window, tmp_path: Path) -> None:
-    path = tmp_path / "large.png"
-    path.write_bytes(png(2, 2, padding=1_200_000))
+def noise(width: int, height: int) -> bytes:
+    """A PNG that cannot be packed: as large as a photo of the same pixels, and more."""
+    raw = b"".join(b"\0" + random.Random(row).randbytes(3 * width) for row in range(height))
+    return as_png(width, height, zlib.compress(raw, 0))
+
+
+@pytest.mark.parametrize(("width", "height"), [(2600, 1400), (900, 2400)])
+def test_photo_of_any_size_is_made_smaller_before_it_is_sent(
+    ada: Window, grace: Window, tmp_path: Path, width: int, height: int
+) -> None:
+    room = f"Photos {width}"
+    ada.create_room(room)
+    grace.enter_room(room)
+    path = tmp_path / "photo.png"
+    path.write_bytes(noise(width, height))
+    assert path.stat().st_size > 6_000_000
     ada.upload(path)
-    ada.until(lambda: ada["toast"].text == "This picture has 1.2 MB; the limit is 800 kB.")
+    image = grace.until(lambda: grace.find(".picture img"))
+    shown = grace.run("return [arguments[0].naturalWidth, arguments[0].naturalHeight]", image)
+    assert 300 < max(shown) <= 2048  # and the server lets nothing through that is too large
+    assert shown[0] / shown[1] == pytest.approx(width / height, rel=0.01)
+
+
+def test_small_picture_in_a_large_file_keeps_its_pixels(
+    ada: Window, tmp_path: Path
+) -> None:
+    path = tmp_path / "large.png"
+    path.write_bytes(png(300, 200, padding=1_200_000))
+    ada.create_room("Padded")
+    ada.upload(path)
+    image = ada.until(lambda: ada.find(".picture img"))
+    assert ada.run("return arguments[0].naturalWidth", image) == 300
+
+
+def test_file_that_is_no_picture_is_refused(ada: Window, tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("Not a picture")
+    ada.upload(path)
+    ada.until(lambda: ada["toast"].text == "This file is no picture that the browser can show.")
 
 
 def test_room_switch_changes_history_and_people(ada: Window, grace: Window) -> None:
@@ -193,6 +232,27 @@ def test_who_leaves_is_taken_off_the_list(ada: Window, grace: Window) -> None:
     ada.until(lambda: ada.people() == ["Ada Lovelace"])
     grace.driver.back()
     ada.until(lambda: "Grace Hopper" in ada.people())
+
+
+def test_who_is_cut_off_is_shown_as_reconnecting(
+    ada: Window, grace: Window, tmp_path: Path
+) -> None:
+    def states() -> list[str]:
+        return ada.texts(".people small")
+
+    ada.until(lambda: ada.people() == ["Ada Lovelace", "Grace Hopper"])
+    grace.go_offline()
+    try:
+        grace.until(lambda: "reconnecting…" in grace.texts(".people small"))
+        ada.until(lambda: states() == ["you", "reconnecting…"])
+        assert ada.text("room-people") == "1 person here, 1 reconnecting"
+        ada.screenshot(tmp_path / "reconnecting.png")
+    finally:
+        grace.go_online()
+    ada.until(lambda: states() == ["you", ""])
+    assert ada.people() == ["Ada Lovelace", "Grace Hopper"]
+    grace.until(lambda: not grace.shows("banner"))
+    grace.errors()  # of the attempts meanwhile
 
 
 def test_graph_draws_a_point_each_second(ada: Window) -> None:

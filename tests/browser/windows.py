@@ -90,6 +90,24 @@ class Window:
         """Wait for the end of the upgrade: who goes away in its middle is seen for some time."""
         self.until(lambda: self.text("status") == "WebSocket")
 
+    def go_offline(self) -> None:
+        """Lose the network."""
+        self._network(offline=True)
+
+    def go_online(self) -> None:
+        """Have it again."""
+        self._network(offline=False)
+
+    def _network(self, *, offline: bool) -> None:
+        self._devtools("Network.enable")
+        self._devtools(
+            "Network.emulateNetworkConditions",
+            offline=offline,
+            latency=0,
+            downloadThroughput=-1,
+            uploadThroughput=-1,
+        )
+
     def say(self, text: str) -> None:
         """Type a message and send it by the Enter key."""
         self["text"].send_keys(text, Keys.ENTER)

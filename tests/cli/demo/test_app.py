@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
+from sockwave.cli.demo import app, chat
 from sockwave.cli.demo.app import io, report_traffic
 from sockwave.cli.demo.chat import MAX_PICTURE, MAX_TEXT
 
@@ -65,6 +66,22 @@ class Person:
             if head == f"43{id_}":
                 answer: dict[str, Any] = data[0]
                 return answer
+
+    async def vanish(self) -> None:
+        """Lose the connection, without a goodbye."""
+        self._websocket.transport.abort()
+        await self._websocket.wait_closed()
+
+    async def say_goodbye(self) -> None:
+        """Leave on purpose."""
+        await self._websocket.send("41")
+
+    async def people(self, *expected: tuple[str, bool]) -> None:
+        """Wait for a list of these: names, and whether each is reconnecting."""
+        while True:
+            _, people = await self.event("people")
+            if [(each["name"], each.get("lost", False)) for each in people] == list(expected):
+                return
 
     async def tell(self, name: str) -> None:
         """Emit an event that nobody acknowledges."""
@@ -173,6 +190,73 @@ def test_room_hears_who_comes_and_goes() -> None:
             await grace.ask("join", "Lobby")
             _, people = await ada.event("people")
             assert [person["name"] for person in people] == ["Ada"]
+
+    asyncio.run(scenario())
+
+
+def test_who_is_cut_off_is_shown_as_reconnecting_until_back() -> None:
+    async def scenario() -> None:
+        async with open_chat() as arrive:
+            ada = await arrive({"name": "Ada"})
+            await ada.ask("join", "Lobby")
+            grace = await arrive({"name": "Grace", "page": "g"})
+            await grace.ask("join", "Lobby")
+            await grace.vanish()
+            await ada.people(("Ada", False), ("Grace", True))
+            again = await arrive({"name": "Grace", "page": "g"})
+            answer = await again.ask("join", "Lobby")
+            assert [each.get("lost") for each in answer["people"]] == [None, None]
+            await ada.people(("Ada", False), ("Grace", False))
+            await again.say_goodbye()
+            await ada.people(("Ada", False))
+
+    asyncio.run(scenario())
+
+
+def test_who_comes_back_to_another_room_is_not_awaited_in_the_first() -> None:
+    async def scenario() -> None:
+        async with open_chat() as arrive:
+            ada = await arrive({"name": "Ada"})
+            await ada.ask("join", "Lobby")
+            grace = await arrive({"name": "Grace", "page": "g"})
+            await grace.ask("join", "Lobby")
+            await grace.vanish()
+            await ada.people(("Ada", False), ("Grace", True))
+            await (await arrive({"name": "Grace", "page": "g"})).ask("join", "Music")
+            await ada.people(("Ada", False))
+
+    asyncio.run(scenario())
+
+
+def test_who_is_back_before_the_loss_is_noticed_is_there_once() -> None:
+    async def scenario() -> None:
+        async with open_chat() as arrive:
+            first = await arrive({"name": "Grace", "page": "g"})
+            await first.ask("join", "Lobby")
+            second = await arrive({"name": "Grace", "page": "g"})
+            answer = await second.ask("join", "Lobby")
+            assert [each["name"] for each in answer["people"]] == ["Grace"]
+            ada = await arrive({"name": "Ada"})
+            answer = await ada.ask("join", "Lobby")
+            assert [each["name"] for each in answer["people"]] == ["Ada", "Grace"]
+
+    asyncio.run(scenario())
+
+
+def test_who_does_not_come_back_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "AWAY", 0.0)
+    monkeypatch.setattr(chat, "AWAY", 0.0)
+
+    async def scenario() -> None:
+        async with open_chat() as arrive:
+            ada = await arrive({"name": "Ada"})
+            await ada.ask("join", "Lobby")
+            grace = await arrive({"name": "Grace", "page": "g"})
+            await grace.ask("join", "Lobby")
+            await grace.vanish()
+            await ada.people(("Ada", False), ("Grace", True))
+            await ada.people(("Ada", False))
+            assert not app.sweeps
 
     asyncio.run(scenario())
 

@@ -7,14 +7,17 @@ from typing import Any
 import pytest
 
 from sockwave.cli.demo.chat import (
+    AWAY,
     DEFAULT_ROOMS,
     MAX_HISTORY,
+    MAX_LOST,
     MAX_PICTURE,
     MAX_PICTURES_KEPT,
     MAX_ROOMS,
     Chat,
     Refused,
     clean_name,
+    clean_page,
     clean_text,
 )
 
@@ -133,3 +136,44 @@ def test_people_are_listed_by_name() -> None:
     room = Chat().room("Lobby")
     room.people.update(one="grace", two="Ada")
     assert room.roll_call() == [{"id": "two", "name": "Ada"}, {"id": "one", "name": "grace"}]
+
+
+def test_who_was_lost_is_listed_until_the_time_is_over() -> None:
+    room = Chat().room("Lobby")
+    room.people.update(one="Grace", two="Ada")
+    room.lose("one", "page", now=100.0)
+    assert room.roll_call() == [
+        {"id": "two", "name": "Ada"},
+        {"id": "one", "name": "Grace", "lost": True},
+    ]
+    assert not room.forget(100.0 + AWAY - 0.1)
+    assert room.forget(100.0 + AWAY)
+    assert room.roll_call() == [{"id": "two", "name": "Ada"}]
+
+
+def test_those_who_may_come_back_are_bounded() -> None:
+    room = Chat().room("Lobby")
+    for number in range(MAX_LOST + 1):
+        room.people[str(number)] = "Ada"
+        room.lose(str(number), f"page {number}", now=0.0)
+    assert len(room.lost) == MAX_LOST
+    assert "page 0" not in room.lost
+
+
+def test_room_of_somebody_who_may_come_back_does_not_give_way() -> None:
+    chat = full_house()
+    room = chat.room("Room 3")
+    room.lose("id", "page", now=0.0)
+    with pytest.raises(Refused, match="already 50 rooms"):
+        chat.create_room("One more")
+    assert chat.returned("page") == [room]
+    assert chat.returned("page") == []
+    chat.create_room("One more")
+
+
+@pytest.mark.parametrize(
+    ("given", "page"),
+    [("a1b2", "a1b2"), ("x" * 64, "x" * 64), ("x" * 65, None), ("", None), (7, None), (None, None)],
+)
+def test_page_has_a_short_name_or_none(given: Any, page: str | None) -> None:
+    assert clean_page(given) == page

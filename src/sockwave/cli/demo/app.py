@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+import time
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec
 
-from sockwave import ConnectError, Server, Socket
-from sockwave.cli.demo.chat import Chat, Refused, Room, clean_name
+from sockwave import ConnectError, DisconnectReason, Server, Socket
+from sockwave.cli.demo.chat import AWAY, Chat, Refused, Room, clean_name, clean_page
 from sockwave.cli.demo.hosts import allowed
 
 if TYPE_CHECKING:
@@ -20,8 +21,21 @@ __all__ = ["chat", "io", "report_traffic"]
 
 # A picture at its limit, in the base64 that polling needs, is larger than the usual megabyte.
 # The demo runs on people's own machines: no page may reach it by a name bound to their address.
-io = Server(max_payload=1_200_000, allowed_hosts=allowed)
+# Short heartbeats, so that a window whose network is gone is seen to be so while one still looks.
+io = Server(max_payload=1_200_000, allowed_hosts=allowed, ping_interval=5, ping_timeout=5)
 chat = Chat()
+
+GOODBYES: Final = {
+    DisconnectReason.CLIENT_NAMESPACE_DISCONNECT,
+    DisconnectReason.SERVER_NAMESPACE_DISCONNECT,
+}
+"""Ends that somebody wanted; after all others they may be back."""
+
+pages: dict[str, Socket] = {}
+"""Who is connected, by what their page calls itself."""
+
+sweeps: set[str] = set()
+"""Rooms that are going to be looked through for those who did not come back."""
 
 P = ParamSpec("P")
 Answer = dict[str, Any]
@@ -60,12 +74,14 @@ def introduce(socket: Socket) -> None:
         socket.data["name"] = clean_name(socket.handshake.auth.get("name"))
     except Refused as refused:
         raise ConnectError(str(refused), data={"field": "name"}) from refused
+    socket.data["page"] = clean_page(socket.handshake.auth.get("page"))
 
 
 @io.on("connection")
 def arrive(socket: Socket) -> None:
     """Show a newcomer the rooms; which one to enter is the client's choice."""
     traffic.connections += 1
+    replace_earlier(socket)
     socket.on_any(count_received)
     socket.on_any_outgoing(count_sent)
     socket.emit("rooms", chat.summary())
@@ -73,9 +89,16 @@ def arrive(socket: Socket) -> None:
 
 @io.event
 def disconnecting(socket: Socket, reason: str) -> None:
-    """Take somebody who goes away off the list."""
+    """Take somebody who goes away off the list; one who was cut off stays there for a while."""
     traffic.connections -= 1
-    leave(socket)
+    page = socket.data["page"]
+    is_latest = page is not None and pages.get(page) is socket
+    if is_latest:
+        del pages[page]
+    if is_latest and reason not in GOODBYES:
+        lose(socket, page)
+    else:
+        leave(socket)
 
 
 @io.event
@@ -84,6 +107,7 @@ def join(socket: Socket, name: str) -> Answer:
     """Move to another room; the answer is what a newcomer sees there."""
     room = chat.room(name)
     leave(socket)
+    welcome_back(socket)
     socket.join(room.channel)
     socket.data["room"] = room
     room.people[socket.id] = socket.data["name"]
@@ -168,6 +192,53 @@ def leave(socket: Socket) -> None:
     if room is not None:
         socket.leave(room.channel)
         room.people.pop(socket.id, None)
+        announce(room)
+
+
+def replace_earlier(socket: Socket) -> None:
+    """A page that comes back before its loss was noticed is not in the room twice."""
+    page = socket.data["page"]
+    if page is None:
+        return
+    earlier = pages.get(page)
+    pages[page] = socket
+    if earlier is not None:
+        leave(earlier)
+        earlier.disconnect(close=True)
+
+
+def lose(socket: Socket, page: str) -> None:
+    """Show the room that somebody was cut off, and may be back."""
+    room: Room | None = socket.data.pop("room", None)
+    if room is None:
+        return
+    room.lose(socket.id, page, time.monotonic())
+    announce(room)
+    if room.name not in sweeps:
+        sweeps.add(room.name)
+        asyncio.get_running_loop().call_later(AWAY, sweep, room.name)
+
+
+def sweep(name: str) -> None:
+    """Take those off the list who did not come back, now and as long as there are some."""
+    sweeps.discard(name)
+    try:
+        room = chat.room(name)
+    except Refused:
+        return  # it has given way to another
+    now = time.monotonic()
+    if room.forget(now):
+        announce(room)
+    if room.lost:
+        first = min(lost.until for lost in room.lost.values())
+        sweeps.add(name)
+        asyncio.get_running_loop().call_later(max(first - now, 0.0), sweep, name)
+
+
+def welcome_back(socket: Socket) -> None:
+    """Somebody is here again, and not among the lost any more, wherever that was."""
+    page = socket.data["page"]
+    for room in chat.returned(page) if page is not None else ():
         announce(room)
 
 

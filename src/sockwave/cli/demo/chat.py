@@ -12,7 +12,18 @@ from dataclasses import asdict, dataclass, field
 from itertools import count
 from typing import Any, Final
 
-__all__ = ["Chat", "Message", "Picture", "Refused", "Room", "clean_name", "clean_text"]
+__all__ = [
+    "AWAY",
+    "Chat",
+    "Lost",
+    "Message",
+    "Picture",
+    "Refused",
+    "Room",
+    "clean_name",
+    "clean_page",
+    "clean_text",
+]
 
 MAX_NAME: Final = 24
 MAX_TEXT: Final = 2_000
@@ -22,6 +33,12 @@ MAX_PICTURE: Final = 800_000
 """Bytes; also checked in the page, before anything is sent."""
 MAX_PICTURES_KEPT: Final = 50
 """Of all rooms together: 40 MB at most. Older ones are gone from the history."""
+MAX_LOST: Final = 50
+"""People of one room who may come back; the one who was lost first gives way."""
+AWAY: Final = 30.0
+"""Seconds in which somebody whose connection broke may come back; then they are gone."""
+MAX_PAGE: Final = 64
+"""Characters of what a page calls itself."""
 
 DEFAULT_ROOMS: Final = ("Lobby", "Music", "Travel")
 
@@ -64,6 +81,17 @@ class Message:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Somebody whose connection broke, and who may be back."""
+
+    id: str
+    """Of the socket that there was."""
+    name: str
+    until: float
+    """On the clock of who tells `now`."""
+
+
 @dataclass(slots=True)
 class Room:
     """A room: who is in it, and what was said last."""
@@ -72,6 +100,8 @@ class Room:
     permanent: bool = False
     people: dict[str, str] = field(default_factory=dict)
     """Names by socket id."""
+    lost: OrderedDict[str, Lost] = field(default_factory=OrderedDict)
+    """By what their page calls itself, the first one first."""
     history: deque[Message] = field(default_factory=lambda: deque(maxlen=MAX_HISTORY))
 
     @property
@@ -83,10 +113,31 @@ class Room:
         """
         return f"#{self.name}"
 
-    def roll_call(self) -> list[dict[str, str]]:
-        """Return who is here, by name."""
-        by_name = sorted(self.people.items(), key=lambda person: person[1].casefold())
-        return [{"id": id_, "name": name} for id_, name in by_name]
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody is here, and nobody may come back."""
+        return not (self.people or self.lost)
+
+    def lose(self, id_: str, page: str, now: float) -> None:
+        """Somebody's connection broke: they stay on the list for a while."""
+        name = self.people.pop(id_)
+        self.lost[page] = Lost(id_, name, now + AWAY)
+        self.lost.move_to_end(page)
+        if len(self.lost) > MAX_LOST:
+            self.lost.popitem(last=False)
+
+    def forget(self, now: float) -> bool:
+        """Take those off the list who did not come back in time; tells whether there were any."""
+        over = [page for page, lost in self.lost.items() if lost.until <= now]
+        for page in over:
+            del self.lost[page]
+        return bool(over)
+
+    def roll_call(self) -> list[dict[str, Any]]:
+        """Return who is here, or may be back (`lost`), by name."""
+        here = [{"id": id_, "name": name} for id_, name in self.people.items()]
+        lost = [{"id": each.id, "name": each.name, "lost": True} for each in self.lost.values()]
+        return sorted((*here, *lost), key=lambda person: str(person["name"]).casefold())
 
 
 class Chat:
@@ -115,6 +166,13 @@ class Chat:
             self._drop_empty_room()
         room = self._rooms[name.casefold()] = Room(name)
         return room
+
+    def returned(self, page: str) -> list[Room]:
+        """Take somebody off the lists of those who may come back; returns the rooms."""
+        rooms = [room for room in self._rooms.values() if page in room.lost]
+        for room in rooms:
+            del room.lost[page]
+        return rooms
 
     def summary(self) -> list[dict[str, Any]]:
         """Return every room's name and number of people, in order of creation."""
@@ -158,7 +216,7 @@ class Chat:
 
     def _drop_empty_room(self) -> None:
         for key, room in self._rooms.items():
-            if not (room.permanent or room.people):
+            if not room.permanent and room.is_empty:
                 del self._rooms[key]
                 return
         raise Refused(f"There are already {MAX_ROOMS} rooms.")
@@ -176,6 +234,11 @@ def clean_name(name: object, *, what: str = "name") -> str:
     if not cleaned.isprintable():
         raise Refused(f"A {what} is made of visible characters.")
     return cleaned
+
+
+def clean_page(page: object) -> str | None:
+    """Return what a page calls itself; None where it has no name, or one that is none."""
+    return page if isinstance(page, str) and 1 <= len(page) <= MAX_PAGE else None
 
 
 def clean_text(text: object) -> str:

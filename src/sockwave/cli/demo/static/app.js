@@ -4,15 +4,18 @@ import { avatar, paintAvatar } from "./avatar.js";
 import { TrafficGraph } from "./graph.js";
 import { KeyedList } from "./lists.js";
 import { MessageList } from "./messages.js";
-import { Pictures, problemWith } from "./pictures.js";
+import { Pictures, prepare } from "./pictures.js";
 
 const ACK_TIMEOUT = 8000; // milliseconds
 const TYPING_EVERY = 1500; // milliseconds between two "typing" of one person
 const TYPING_LASTS = 3000;
 const HOME = "Lobby";
 
+// By this the server knows who comes back after a loss. It is a secret of this page, and ends with it.
+const PAGE = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
 const $ = (id) => document.getElementById(id);
-const state = { name: "", room: null, rooms: [], unread: new Map(), typists: new Map() };
+const state = { name: "", me: null, room: null, rooms: [], people: [], unread: new Map(), typists: new Map() };
 
 const socket = window.io({ autoConnect: false, reconnectionDelayMax: 5000 });
 const pictures = new Pictures(async (id) => await request("fetch_picture", id));
@@ -68,6 +71,7 @@ async function enterOrComplain(room) {
 // --- Connection ----------------------------------------------------------------------------------
 
 socket.on("connect", async () => {
+  state.me = socket.id;
   showChat();
   try {
     await enter(state.room ?? recall("room") ?? HOME);
@@ -100,6 +104,7 @@ function showOffline() {
   setStatus("connecting", "Reconnecting");
   if (!$("chat").hidden) setBanner("Connection lost. Trying to get it back…");
   else setWelcomeBusy(true, "The server cannot be reached. Trying again…");
+  showPeople(state.people); // oneself among them, as the others see it soon
   composerChanged();
 }
 
@@ -182,8 +187,17 @@ const roomItems = new KeyedList($("rooms"), {
 
 const peopleItems = new KeyedList($("people"), {
   make: ({ name }) => [avatar(name), span("person", name), document.createElement("small")],
-  update: (item, { id }) => (item.lastChild.textContent = id === socket.id ? "you" : ""),
+  update(item, person) {
+    const lost = isLost(person);
+    item.classList.toggle("lost", lost);
+    item.lastChild.textContent = lost ? "reconnecting…" : person.id === state.me ? "you" : "";
+  },
 });
+
+// The server tells who has lost the connection; of this page nobody knows better than itself.
+function isLost({ id, lost }) {
+  return lost === true || (id === state.me && !socket.connected);
+}
 
 function showRooms() {
   roomItems.show(state.rooms.map((room) => [room.name, room]));
@@ -194,9 +208,13 @@ function showRooms() {
 }
 
 function showPeople(people) {
+  state.people = people;
   peopleItems.show(people.map((person) => [person.id, person]));
-  $("people-count").textContent = people.length;
-  $("room-people").textContent = people.length === 1 ? "Only you are here" : `${people.length} people here`;
+  const lost = people.filter(isLost).length;
+  const here = people.length - lost;
+  $("people-count").textContent = here;
+  const words = here === 1 && !lost ? "Only you are here" : `${here} ${here === 1 ? "person" : "people"} here`;
+  $("room-people").textContent = lost ? `${words}, ${lost} reconnecting` : words;
 }
 
 function noteUnread(room) {
@@ -302,11 +320,9 @@ function composerChanged() {
 // --- Pictures ------------------------------------------------------------------------------------
 
 async function sendPicture(file) {
-  const problem = problemWith(file);
-  if (problem) return toast(problem);
   $("attach").setAttribute("aria-busy", "true");
   try {
-    await request("picture", await file.arrayBuffer());
+    await request("picture", await prepare(file));
   } catch (error) {
     toast(error.message);
   } finally {
@@ -420,7 +436,7 @@ nameInput.addEventListener("input", () => {
 function signIn(name) {
   state.name = name;
   remember("name", name);
-  socket.auth = { name };
+  socket.auth = { name, page: PAGE };
   setWelcomeBusy(true, "");
   setStatus("connecting", "Connecting");
   socket.connect();
