@@ -188,9 +188,7 @@ def test_photo_of_any_size_is_made_smaller_before_it_is_sent(
     assert shown[0] / shown[1] == pytest.approx(width / height, rel=0.01)
 
 
-def test_small_picture_in_a_large_file_keeps_its_pixels(
-    ada: Window, tmp_path: Path
-) -> None:
+def test_small_picture_in_a_large_file_keeps_its_pixels(ada: Window, tmp_path: Path) -> None:
     path = tmp_path / "large.png"
     path.write_bytes(png(300, 200, padding=1_200_000))
     ada.create_room("Padded")

@@ -30,7 +30,8 @@ class Person:
 
     async def receive(self) -> tuple[str, Any]:
         """Return the next packet: its type digits with an ack id, and its JSON with attachments."""
-        packet = await asyncio.wait_for(self._websocket.recv(decode=True), 40)
+        while (packet := await asyncio.wait_for(self._websocket.recv(decode=True), 40)) == "2":
+            await self._websocket.send("3")
         head = packet[: len(packet) - len(packet.lstrip("0123456789-"))]
         kind, _, ack = head.partition("-")
         if not kind.startswith(("45", "46")):
@@ -92,6 +93,7 @@ class Person:
 async def open_chat() -> AsyncIterator[Callable[[Any], Awaitable[Person]]]:
     """Serve the chat; what it yields brings somebody in, up to the answer to CONNECT."""
     websockets: list[ClientConnection] = []
+    app.sweeps.clear()  # their timers have ended with the event loop of another test
     async with io.listen("127.0.0.1", 0) as listener:
 
         async def arrive(auth: Any) -> Person:
@@ -198,13 +200,14 @@ def test_who_is_cut_off_is_shown_as_reconnecting_until_back() -> None:
     async def scenario() -> None:
         async with open_chat() as arrive:
             ada = await arrive({"name": "Ada"})
-            await ada.ask("join", "Lobby")
+            await ada.ask("create_room", "Cut off")
+            await ada.ask("join", "Cut off")
             grace = await arrive({"name": "Grace", "page": "g"})
-            await grace.ask("join", "Lobby")
+            await grace.ask("join", "Cut off")
             await grace.vanish()
             await ada.people(("Ada", False), ("Grace", True))
             again = await arrive({"name": "Grace", "page": "g"})
-            answer = await again.ask("join", "Lobby")
+            answer = await again.ask("join", "Cut off")
             assert [each.get("lost") for each in answer["people"]] == [None, None]
             await ada.people(("Ada", False), ("Grace", False))
             await again.say_goodbye()
@@ -217,9 +220,10 @@ def test_who_comes_back_to_another_room_is_not_awaited_in_the_first() -> None:
     async def scenario() -> None:
         async with open_chat() as arrive:
             ada = await arrive({"name": "Ada"})
-            await ada.ask("join", "Lobby")
+            await ada.ask("create_room", "Elsewhere")
+            await ada.ask("join", "Elsewhere")
             grace = await arrive({"name": "Grace", "page": "g"})
-            await grace.ask("join", "Lobby")
+            await grace.ask("join", "Elsewhere")
             await grace.vanish()
             await ada.people(("Ada", False), ("Grace", True))
             await (await arrive({"name": "Grace", "page": "g"})).ask("join", "Music")
@@ -232,12 +236,13 @@ def test_who_is_back_before_the_loss_is_noticed_is_there_once() -> None:
     async def scenario() -> None:
         async with open_chat() as arrive:
             first = await arrive({"name": "Grace", "page": "g"})
-            await first.ask("join", "Lobby")
+            await first.ask("create_room", "Twice")
+            await first.ask("join", "Twice")
             second = await arrive({"name": "Grace", "page": "g"})
-            answer = await second.ask("join", "Lobby")
+            answer = await second.ask("join", "Twice")
             assert [each["name"] for each in answer["people"]] == ["Grace"]
             ada = await arrive({"name": "Ada"})
-            answer = await ada.ask("join", "Lobby")
+            answer = await ada.ask("join", "Twice")
             assert [each["name"] for each in answer["people"]] == ["Ada", "Grace"]
 
     asyncio.run(scenario())
@@ -250,9 +255,10 @@ def test_who_does_not_come_back_is_gone(monkeypatch: pytest.MonkeyPatch) -> None
     async def scenario() -> None:
         async with open_chat() as arrive:
             ada = await arrive({"name": "Ada"})
-            await ada.ask("join", "Lobby")
+            await ada.ask("create_room", "Gone")
+            await ada.ask("join", "Gone")
             grace = await arrive({"name": "Grace", "page": "g"})
-            await grace.ask("join", "Lobby")
+            await grace.ask("join", "Gone")
             await grace.vanish()
             await ada.people(("Ada", False), ("Grace", True))
             await ada.people(("Ada", False))
