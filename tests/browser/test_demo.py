@@ -244,7 +244,12 @@ def test_who_is_cut_off_is_shown_as_reconnecting(
         grace.until(lambda: "reconnecting…" in grace.texts(".people small"))
         ada.until(lambda: states() == ["you", "reconnecting…"])
         assert ada.text("room-people") == "1 person here, 1 reconnecting"
-        ada.screenshot(tmp_path / "reconnecting.png")
+        for size, dark in ((DESKTOP, False), (DESKTOP, True), (PHONE, True)):
+            ada.resize(size, dark=dark)
+            if size == PHONE:
+                ada["open-people"].click()
+                ada.until(lambda: ada.shows("people-panel"))
+            ada.screenshot(tmp_path / f"reconnecting-{size[0]}-{dark}.png")
     finally:
         grace.go_online()
     ada.until(lambda: states() == ["you", ""])

@@ -35,6 +35,8 @@ FLAGS = (
     "--hide-scrollbars",
 )
 
+_IS_STILL = "return document.getAnimations().every((each) => !(each instanceof CSSTransition))"
+
 
 class Window:
     """A Chromium of its own, so that it shares neither storage nor connections with another."""
@@ -174,7 +176,8 @@ class Window:
         return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
 
     def screenshot(self, path: Path) -> None:
-        """Save what is on the screen."""
+        """Save what is on the screen, when nothing is on its way between two looks."""
+        self.until(lambda: self.run(_IS_STILL))
         assert self.driver.save_screenshot(str(path))
 
     def __getitem__(self, id_: str) -> WebElement:
