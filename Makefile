@@ -15,8 +15,10 @@ FUZZ := $(VENV)/.fuzz-installed
 CODE = $(shell git ls-files -co --exclude-standard "*.py" | cut -d/ -f1 | sort -u)
 # Tests that do not disturb each other wait much: more of them at a time than there are cores.
 TOGETHER := -n 3 --dist worksteal
-# Those that start engines share them within a file, and mostly wait.
-APART := -n 3 --dist loadfile
+# Those that start engines share them within a file or a class, and mostly wait.
+APART := -n 4 --dist loadscope
+# Those with clients of others share these within a file.
+BESIDE := -n 2 --dist loadfile
 INPUTS := pyproject.toml requirements/constraints.txt scripts/install.py
 
 MAKEFLAGS += --no-print-directory
@@ -86,7 +88,7 @@ fmt: $(DEV) ## Format the code, sort the imports, write the texts of options whe
 	@$(BIN)/ruff format
 
 interop: $(DEV) peers ## Run the tests against the clients of others, and in browsers
-	@$(BIN)/pytest interop -m "not live" $(ARGS)
+	@$(BIN)/pytest $(BESIDE) interop -m "not live" $(ARGS)
 
 bench: $(DEV) ## Run the benchmarks
 	@$(PY) -m benchmarks.run $(ARGS)

@@ -133,7 +133,7 @@ ROOMS: Final = (
     Room("relaying/", "between machines", ("relaying",), 20, 20, 152),
     Room("workers/", "processes of one port", ("workers",), 184, 20, 152),
     Room("testing/", "clients without a port", ("testing",), 348, 20, 160),
-    Room("cli/", "the command", ("cli", "cli.demo", "cli.doctor"), 520, 20, 152),
+    Room("cli/", "the command", ("cli", "cli.bench", "cli.demo", "cli.doctor"), 520, 20, 152),
     Room("sync/", "the same, blocking", ("sync",), 684, 20, 156),
     Room(
         "socketio/server/",
