@@ -125,7 +125,7 @@ class Stage:
         base = source if (self._root / source).is_dir() else source.parent
         wanted = _normal(base / name)
         if wanted.is_relative_to(DOCS / "images"):
-            return target
+            return _relative(self._place(wanted), place.parent)
         if not wanted.is_relative_to(DOCS) or wanted.suffix == ".json":
             self._add(wanted)
         return f"{_relative(self._place(wanted), place.parent)}{mark}{anchor}"
