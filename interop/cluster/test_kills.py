@@ -157,12 +157,23 @@ class Traveller:
             while await self._exists(f"sio:session:{pid}") != "1":
                 await asyncio.sleep(0.01)
 
+    async def lose(self, server: ProcessServer, successor: ProcessServer) -> None:
+        """Lose the server while it is connected, and look for another one from then on."""
+        self._id = await self.client.evaluate("socket.id")
+        await self.client.run("socket.io.uri = args[0]", successor.url)
+        server.kill()
+        await self.client.next("disconnect")
+
     async def _exists(self, key: str) -> str:
         return await asyncio.to_thread(self._redis.cli, "EXISTS", key)
 
     async def arrive(self, server: ProcessServer) -> None:
         """Come to another server."""
         await self.client.run("socket.io.uri = args[0]; socket.connect()", server.url)
+        await self.is_back(server)
+
+    async def is_back(self, server: ProcessServer) -> None:
+        """Be connected again, as the one that it was."""
         await self.client.connected()
         found = await self.client.evaluate("[socket.recovered, socket.id]")
         assert found == [True, self._id], f"at {server}"
@@ -216,6 +227,52 @@ async def test_clients_of_servers_that_are_killed_get_each_event_once_on_streams
                 await traveller.has_heard(traffic)
                 await client.run("socket.disconnect()")
                 victims[kind] = await stack.enter_async_context(makers[kind](f"victim{kind}"))
+            for each in traffic:
+                each.stop()
+        await driver.close_clients()
+
+
+@pytest.mark.timeout(120 + 10 * KILLS)
+async def test_clients_connected_to_a_server_that_is_killed_come_back_on_streams(
+    redis: Redis, driver: NodeDriver
+) -> None:
+    """Nobody has noticed their loss, and they go on where they were: in their rooms, with each
+    event once. Servers in JavaScript keep nobody before the loss, so it is one of ours that dies.
+    """
+    makers: list[Callable[[str], ProcessServer]] = [
+        partial(node_server, peer=peers.node(), carrier="streams", engine=redis.url, recovers=True),
+        partial(python_server, carrier="streams", engine=redis.url, recovers=True),
+    ]
+    async with AsyncExitStack() as stack:
+        stay = [
+            await stack.enter_async_context(make(f"stays{n}")) for n, make in enumerate(makers)
+        ]
+        victim = await stack.enter_async_context(makers[1]("victim"))
+        for server in stay:
+            await _until_answered(server, set())
+        traffic = [Traffic(server) for server in stay]
+        async with asyncio.TaskGroup() as tasks:
+            for each in traffic:
+                tasks.create_task(each.run())
+            for kill in range(KILLS):
+                clients = [await _open(driver, victim, f"room{n}") for n in range(3)]
+                for number, client in enumerate(clients):
+                    client.answers["who"] = (f"traveller{kill}-{number}",)
+                for client in clients:
+                    while "on n" not in client.log:
+                        await asyncio.sleep(0.01)
+                travellers = [Traveller(client, redis) for client in clients]
+                async with asyncio.TaskGroup() as losses:
+                    for traveller in travellers:
+                        losses.create_task(traveller.lose(victim, stay[1]))
+                await victim.__aexit__()
+                for number, traveller in enumerate(travellers):
+                    await traveller.is_back(stay[1])
+                    await stay[0].emit(to(f"room{number}"), "room", number)
+                    assert await traveller.client.received("room") == (number, ANY)
+                    await traveller.has_heard(traffic)
+                    await traveller.client.run("socket.disconnect()")
+                victim = await stack.enter_async_context(makers[1]("victim"))
             for each in traffic:
                 each.stop()
         await driver.close_clients()

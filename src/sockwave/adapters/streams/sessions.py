@@ -38,6 +38,8 @@ class StoredSession:
         floor: Place in the stream before which no client that is recovered may stand: some of what
             was sent to it until then had no offset.
         connection: That it was lost with; empty where that is not known.
+        owner: The process that has ended while this one was connected to it; empty where it was
+            lost before.
     """
 
     id: SocketId
@@ -46,10 +48,16 @@ class StoredSession:
     member: Membership | None
     floor: int
     connection: str
+    owner: str = ""
 
 
-def encode_session(session: SavedSession, member: Membership, floor: int) -> bytes:
-    """What is kept of a lost socket.
+def encode_session(
+    session: SavedSession, member: Membership, floor: int, place: int | None = None
+) -> bytes:
+    """What is kept of a lost socket, or of a connected one.
+
+    Args:
+        place: Of a connected one: what was done to it before this place has been done.
 
     Raises:
         EncodeError: Its data cannot be sent.
@@ -59,7 +67,7 @@ def encode_session(session: SavedSession, member: Membership, floor: int) -> byt
     own = {
         "start": entry_id(state["start"]),
         "sent": entry_id(state["sent"]),
-        "lost": entry_id(state["lost"][0]),
+        "lost": entry_id(state["lost"][0] if place is None else place),
         "rooms": {room: entry_id(since) for room, since in state["rooms"].items()},
         "past": {
             room: [[entry_id(since), entry_id(until)] for since, until in stays]
