@@ -165,6 +165,12 @@ class SmallStreams(SmallRedis):
         act = {KEEP: self._keep, SAVE: self._save, FIND: self._find, TAKE: self._take}[script]
         return nested(act(writer, keys, values))
 
+    def forget_connected(self) -> None:
+        """What belongs to connected sockets is gone."""
+        for key in self.hashes:
+            self.keys.pop(key, None)
+        self.hashes.clear()
+
     def connected(self, owner: bytes, registry: bytes) -> dict[bytes, bytes]:
         """What is there of a process, if it has not ended."""
         hash_ = registry.removesuffix(b"servers") + b"of:" + owner

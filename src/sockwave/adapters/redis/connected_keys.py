@@ -60,7 +60,7 @@ for _, owner in ipairs(redis.call('zrange', KEYS[1], 0, -1)) do
 end
 return {}
 """
-"""Where a socket is kept, and whether its process listens at Redis, as one that is dead does not."""
+"""Where a socket is kept, and whether its process listens at Redis: who is dead does not."""
 
 TAKE: Final = """\
 local value = redis.call('hget', KEYS[1], ARGV[1])

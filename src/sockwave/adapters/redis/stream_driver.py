@@ -463,11 +463,12 @@ class StreamsDriver:
         settings = self._settings
         if not settings.keeps_connected or self._keys is not None:
             return None
-        prefix = settings.session_key_prefix
+        stream = self._of(channel)
         return ConnectedKeys(
-            self._of(channel).writer,
-            f"{prefix}connected:{channel}:",
-            prefix,
+            stream.writer,
+            # Not as the keys of lost clients begin: those end in what clients say.
+            f"{stream.name}:connected:{channel}:",
+            settings.session_key_prefix,
             self._channel(channel),
             self._numsub,
         )

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.messages import encode_value
-from sockwave.adapters.streams.contract import KeepsConnected
+from sockwave.adapters.streams.contract import KeepsConnected, StreamRefused
 from sockwave.adapters.streams.sessions import encode_session
 from sockwave.errors import EncodeError
 from sockwave.socketio.core.saved_session import SavedSession
@@ -47,8 +47,11 @@ __all__ = ["KeptHere", "Whereabouts", "connected_store"]
 TOGETHER: Final = 256
 """Sockets that are written at once; more follow in the next turn."""
 
+MOST_UNDER_WAY: Final = 4
+"""Writes that may be unanswered; what changes meanwhile is written together."""
+
 LATE: Final = 0.1
-"""Seconds after which data is looked at that was used."""
+"""Seconds after which data is looked at that was used, and more is written where too much was."""
 
 RENEWAL: Final = 5.0
 """Seconds between two signs that all live on, or a quarter of the time that they are kept."""
@@ -84,11 +87,13 @@ class Whereabouts:
     Attributes:
         member: Where one was when; None where that is not known.
         is_leaving: Whether it has left a room, and that is not noted yet.
+        suspect: See `StoredSession`.
         place: Of the next entry that is read.
     """
 
     member: Callable[[SocketId], Membership | None]
     is_leaving: Callable[[SocketId], bool]
+    suspect: Callable[[SocketId], str]
     place: Callable[[], int]
 
 
@@ -125,6 +130,8 @@ class KeptHere:
         self._is_looking = False
         self._late: asyncio.TimerHandle | None = None
         self._under_way = 0
+        # Whether any were written: whose were not, nobody can have taken.
+        self._may_be_there = False
         self._has_failed = False
         self._unkept = 0
         self.wheel_slot = 0
@@ -146,7 +153,7 @@ class KeptHere:
             self._late.cancel()
             self._late = None
         self._store = self._loop = None
-        self._is_due = self._has_failed = False
+        self._is_due = self._has_failed = self._may_be_there = False
         self._under_way = 0
         for each in (self._sockets, self._changed, self._kept, self._left):
             each.clear()
@@ -171,10 +178,8 @@ class KeptHere:
         """Its data may be changed."""
         if id_ not in self._sockets or id_ in self._changed or self._is_looking:
             return
-        loop = self._loop
         self._changed[id_] = _Why.DATA
-        if self._late is None and loop is not None and not loop.is_closed():
-            self._late = loop.call_later(LATE, self.flush)
+        self._flush_late()
 
     def all_changed(self) -> None:
         """Nobody knows what became of what was written."""
@@ -193,15 +198,23 @@ class KeptHere:
         self, session: SavedSession, value: bytes, left: float, done: Callable[[Any], None]
     ) -> bool:
         """It is lost: keep it as such for so long; False if there is no room."""
-        pid, store = session.pid, self._store
-        if store is not None and session.id in self._kept:
-            self._kept.pop(session.id)
-            is_saved = store.save(self._address, pid, value, left, done)
-        else:
-            is_saved = self._streams.latest.save(self._namespace, pid, value, left, done)
+        pid, store, plain = session.pid, self._store, self._streams.latest.save
+        was_kept = self._kept.pop(session.id, None) is not None
         self._sockets.pop(session.id, None)
         self._changed.pop(session.id, None)
-        return is_saved
+        if store is None or not was_kept or not (self._may_be_there or self._under_way):
+            if was_kept:
+                self._left[pid] = None
+            return plain(self._namespace, pid, value, left, done)
+
+        def saved(reply: Any) -> None:
+            if isinstance(reply, StreamRefused):
+                self._left[pid] = None
+                if plain(self._namespace, pid, value, left, done):
+                    return
+            done(reply)
+
+        return store.save(self._address, pid, value, left, saved)
 
     # --- writing ----------------------------------------------------------------------------------
 
@@ -215,16 +228,25 @@ class KeptHere:
             self._is_due = True
             loop.call_soon(self.flush)
 
+    def _flush_late(self) -> None:
+        loop = self._loop
+        if self._late is None and loop is not None and not loop.is_closed():
+            self._late = loop.call_later(LATE, self.flush)
+
     def flush(self) -> None:
         """Write what has changed."""
         self._is_due = False
         if self._late is not None:
             self._late.cancel()
             self._late = None
-        if self._has_failed or self._streams.is_away:
+        if self._has_failed or not (self._left or self._changed):
             return  # with the next sign of life
-        if self._left or self._changed:
-            self._write()
+        if self._under_way >= MOST_UNDER_WAY:
+            self._flush_late()
+            return
+        has_some = bool(self._kept)
+        if changes := self._some():
+            self._write(changes, has_some)
         if self._left or self._changed:
             self._flush_soon()
 
@@ -273,7 +295,8 @@ class KeptHere:
             if why is _Why.DATA and kept is not None and kept[1] == mark:
                 return None
             session = SavedSession(id_, pid, member.rooms, socket.data, socket.conn.id)
-            value = encode_session(session, member, 0, self._whereabouts.place())
+            suspect, place = self._whereabouts.suspect(id_), self._whereabouts.place()
+            value = encode_session(session, member, 0, suspect, place)
         except EncodeError as error:
             self._not_kept(f"its data cannot be sent: {error}")
             return NOTHING, 0
@@ -282,13 +305,11 @@ class KeptHere:
             return NOTHING, 0
         return value, mark
 
-    def _write(self) -> None:
-        """Write some of what has changed, or only that all live on."""
+    def _write(self, changes: list[tuple[str, bytes]], has_some: bool) -> None:
+        """Write what has changed, or only that all live on."""
         store = self._store
         if store is None:
             return
-        has_some = bool(self._kept)
-        changes = self._some()
         seconds = self._means.options.max_disconnection_duration
         done = partial(self._written, self._address, has_some, changes)
         if store.keep(self._address, changes, seconds, done):
@@ -302,9 +323,16 @@ class KeptHere:
         if address != self._address or self._store is None:
             return
         self._under_way -= 1
-        if isinstance(reply, Exception):
+        if isinstance(reply, StreamRefused):
             self._failed(changes, f"the answer was {reply}")
-        elif has_some and not reply:
+            return
+        if isinstance(reply, Exception):
+            # The carrier is away, as others tell.
+            self._again(changes)
+            self._flush_late()
+            return
+        self._may_be_there = True
+        if has_some and not reply:
             # All that was there has ended meanwhile.
             self.all_changed()
             self._flush_soon()
@@ -314,6 +342,9 @@ class KeptHere:
         if not self._has_failed:
             self._has_failed = True
             self._not_kept(why)
+        self._again(changes)
+
+    def _again(self, changes: list[tuple[str, bytes]]) -> None:
         after = dict(changes)
         self._left.update(dict.fromkeys(pid for pid in after if after[pid] == NOTHING))
         self.all_changed()
@@ -334,9 +365,10 @@ class KeptHere:
         """Say that all live on."""
         if not self._sockets and not self._left:
             return
-        if not self._streams.is_away and not self._under_way:
+        if not self._under_way:
             self._has_failed = False
-            self._write()
+            has_some = bool(self._kept)
+            self._write(self._some(), has_some)
             if self._left or self._changed:
                 self._flush_soon()
         self._renew_later()

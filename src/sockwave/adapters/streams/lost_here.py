@@ -48,12 +48,13 @@ class LostHere:
         lost = self._lost.get(id_)
         return lost is not None and lost[1] > self._means.clock.clock()
 
-    def keep(self, session: SavedSession, member: Membership, floor: int) -> None:
+    def keep(self, session: SavedSession, member: Membership, floor: int, suspect: str) -> None:
         """One is lost.
 
         Args:
             member: Where it was when, and when it was lost.
             floor: See `Floors`.
+            suspect: See `StoredSession`.
         """
         assert member.lost is not None
         options, now = self._means.options, self._means.clock.clock()
@@ -61,7 +62,7 @@ class LostHere:
         if left <= 0:
             return
         try:
-            text = encode_session(session, member, floor)
+            text = encode_session(session, member, floor, suspect)
         except EncodeError as error:
             self._not_saved(f"its data cannot be sent: {error}")
             return

@@ -103,6 +103,7 @@ class StreamRecoveryAdapter(StreamDelivery):
         whereabouts = Whereabouts(
             member=self._members.get,
             is_leaving=self._leaving.__contains__,
+            suspect=self._suspect_of,
             place=lambda: self._position + 1,
         )
         self._kept = KeptHere(host.name, streams, means, whereabouts)
@@ -197,6 +198,8 @@ class StreamRecoveryAdapter(StreamDelivery):
             options = decode_options(message.data)
         except PacketError:
             return
+        if options.flags.volatile:
+            return
         for id_, pid in list(suspects.items()):
             if is_meant(self._table.of(id_) | {id_}, options):
                 if (member := self._members.get(id_)) is not None:
@@ -236,7 +239,11 @@ class StreamRecoveryAdapter(StreamDelivery):
             return
         # Else it is not known where its client stands, or which rooms were its last.
         if floor is not None and not self._leaving.get(id_):
-            self._lost.keep(session, member, floor)
+            self._lost.keep(session, member, floor, self._suspect_of(id_))
+
+    def _suspect_of(self, id_: SocketId) -> str:
+        owners = [owner for owner, suspects in self._suspects.items() if id_ in suspects]
+        return owners[-1].decode() if owners else ""
 
     def when_wanted(self, wanted: Callable[[str], None]) -> None:
         """Call back with the secret of a client that has come to another process."""
@@ -332,8 +339,8 @@ class StreamRecoveryAdapter(StreamDelivery):
         super().add(id_, (id_, *rooms))
         self._members[id_] = replay.member
         self._returning[id_] = replay
-        if session.owner:
-            self._suspects.setdefault(session.owner.encode(), {})[id_] = pid
+        for owner in filter(None, (session.suspect, session.owner)):
+            self._suspects.setdefault(owner.encode(), {})[id_] = pid
         return SavedSession(id_, pid, rooms, session.data, session.connection)
 
     def replay(self, id_: SocketId) -> list[EncodedPacket] | None:

@@ -68,6 +68,7 @@ class Replay:
         # changes of rooms may be those that it has seen itself.
         self._has_places = session.member is not None
         self._owner = session.owner
+        self._suspects = {session.owner, session.suspect} - {""}
         self.member = session.member or Membership(session.id, (session.id, *session.rooms), 1)
         if self.member.lost is None:
             self.member.lost = begin, lost_at
@@ -110,7 +111,7 @@ class Replay:
         entry = LogEntry(0.0, None, options.rooms, options.excluded)
         if not self.member.was_reached(position, entry):
             return
-        if message.sender == self._owner:
+        if message.sender in self._suspects:
             # Its process may have sent it without an offset: nobody knows whether it was seen.
             self.is_over = True
             return

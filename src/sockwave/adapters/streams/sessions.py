@@ -40,6 +40,8 @@ class StoredSession:
         connection: That it was lost with; empty where that is not known.
         owner: The process that has ended while this one was connected to it; empty where it was
             lost before.
+        suspect: A process that was taken for dead while this one was connected to it, before it
+            came to another one; empty for none. What that one still writes may have been seen.
     """
 
     id: SocketId
@@ -49,14 +51,20 @@ class StoredSession:
     floor: int
     connection: str
     owner: str = ""
+    suspect: str = ""
 
 
 def encode_session(
-    session: SavedSession, member: Membership, floor: int, place: int | None = None
+    session: SavedSession,
+    member: Membership,
+    floor: int,
+    suspect: str,
+    place: int | None = None,
 ) -> bytes:
     """What is kept of a lost socket, or of a connected one.
 
     Args:
+        suspect: See `StoredSession`.
         place: Of a connected one: what was done to it before this place has been done.
 
     Raises:
@@ -77,6 +85,8 @@ def encode_session(
         "floor": entry_id(floor),
         "connection": session.connection,
     }
+    if suspect:
+        own["suspect"] = suspect
     value = {
         "sid": session.id,
         "pid": session.pid,
@@ -110,7 +120,11 @@ def decode_session(text: bytes, lost_at: float) -> StoredSession:
         return StoredSession(id_, rooms, data, None, 0, "")
     try:
         member = Membership.of_state(id_, _state(own), lost_at)
-        return StoredSession(id_, rooms, data, member, _place(own["floor"]), own["connection"])
+        floor, suspect = _place(own["floor"]), own.get("suspect", "")
+        if not isinstance(suspect, str):
+            raise TypeError("no name of a process")
+        connection = own["connection"]
+        return StoredSession(id_, rooms, data, member, floor, connection, suspect=suspect)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise PacketError("invalid payload", "a session without places") from None
 
