@@ -622,7 +622,7 @@ def test_client_of_such_a_session_whose_last_event_is_not_there_is_a_new_one(
 
 def test_session_of_ours_has_what_servers_in_javascript_look_for() -> None:
     async def scenario() -> None:
-        async with cluster(1) as (redis, (a,)):
+        async with cluster(1, keeps_connected=False) as (redis, (a,)):
             ada = Page()
             await ada.connect(a)
             await ada.lose()
