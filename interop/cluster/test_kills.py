@@ -36,13 +36,17 @@ SETTLED: Final = 40.0
 class Traffic:
     """One server that broadcasts and asks, and counts what comes of it.
 
+    Args:
+        pause: Seconds between two rounds: a stream has the latest 10,000 entries only.
+
     Attributes:
         sent: Broadcasts so far.
         asked: Questions that are over.
     """
 
-    def __init__(self, server: ProcessServer) -> None:
+    def __init__(self, server: ProcessServer, pause: float = 0.0) -> None:
         self.server = server
+        self._pause = pause
         self.sent = 0
         self.asked = 0
         self._is_over = False
@@ -57,6 +61,7 @@ class Traffic:
             outcome = await self.server.do("ask", target=target, event="who", args=[])
             assert len(set(outcome["answers"])) == len(outcome["answers"]), outcome
             self.asked += 1
+            await asyncio.sleep(self._pause)
 
     def stop(self) -> None:
         """Let it end."""
@@ -69,9 +74,11 @@ async def answers_all(server: ProcessServer, names: set[str]) -> bool:
     return "error" not in outcome and set(outcome["answers"]) == names
 
 
-async def _open(driver: NodeDriver, server: ProcessServer, *rooms: str) -> JsClient:
+async def _open(
+    driver: NodeDriver, server: ProcessServer, *rooms: str, answer: str = ""
+) -> JsClient:
     client = driver.client(server.url, transports=["websocket"], auth={"rooms": rooms, "name": ""})
-    client.answers["who"] = (server.name,)
+    client.answers["who"] = (answer or server.name,)
     return await client.connected()
 
 
@@ -157,6 +164,10 @@ class Traveller:
             while await self._exists(f"sio:session:{pid}") != "1":
                 await asyncio.sleep(0.01)
 
+    async def note(self) -> None:
+        """See which one it is."""
+        self._id = await self.client.evaluate("socket.id")
+
     async def _exists(self, key: str) -> str:
         return await asyncio.to_thread(self._redis.cli, "EXISTS", key)
 
@@ -216,6 +227,54 @@ async def test_clients_of_servers_that_are_killed_get_each_event_once_on_streams
                 await traveller.has_heard(traffic)
                 await client.run("socket.disconnect()")
                 victims[kind] = await stack.enter_async_context(makers[kind](f"victim{kind}"))
+            for each in traffic:
+                each.stop()
+        await driver.close_clients()
+
+
+@pytest.mark.timeout(120 + 10 * KILLS)
+async def test_clients_connected_to_a_server_that_is_killed_come_back_on_streams(
+    redis: Redis, driver: NodeDriver
+) -> None:
+    """Nobody has noticed their loss, and they go on where they were: in their rooms, with each
+    event once. Servers in JavaScript keep nobody before the loss, so it is one of ours that dies.
+    """
+    makers: list[Callable[[str], ProcessServer]] = [
+        partial(node_server, peer=peers.node(), carrier="streams", engine=redis.url, recovers=True),
+        partial(python_server, carrier="streams", engine=redis.url, recovers=True),
+    ]
+    async with AsyncExitStack() as stack:
+        stay = [await stack.enter_async_context(make(f"stays{n}")) for n, make in enumerate(makers)]
+        victim = await stack.enter_async_context(makers[1]("victim"))
+        for server in stay:
+            await _until_answered(server, set())
+        traffic = [Traffic(server, pause=0.005) for server in stay]
+        async with asyncio.TaskGroup() as tasks:
+            for each in traffic:
+                tasks.create_task(each.run())
+            for kill in range(KILLS):
+                clients = [
+                    await _open(driver, victim, f"room{n}", answer=f"traveller{kill}-{n}")
+                    for n in range(3)
+                ]
+                for client in clients:
+                    while "on n" not in client.log:
+                        await asyncio.sleep(0.01)
+                travellers = [Traveller(client, redis) for client in clients]
+                for traveller in travellers:
+                    await traveller.note()
+                victim.kill()
+                await victim.__aexit__()
+                async with asyncio.TaskGroup() as arrivals:
+                    for traveller in travellers:
+                        await traveller.client.next("disconnect")
+                        arrivals.create_task(traveller.arrive(stay[1]))
+                for number, traveller in enumerate(travellers):
+                    await stay[0].emit(to(f"room{number}"), "room", number)
+                    assert (await traveller.client.received("room"))[0] == number
+                    await traveller.has_heard(traffic)
+                    await traveller.client.run("socket.disconnect()")
+                victim = await stack.enter_async_context(makers[1]("victim"))
             for each in traffic:
                 each.stop()
         await driver.close_clients()

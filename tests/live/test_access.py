@@ -150,6 +150,8 @@ async def check_recovery(a: Server, b: Server) -> None:
     for id_, auth in lost:
         async with LinkedClient(a, auth=auth) as again:
             assert again.sid == id_
+    async with LinkedClient(a, auth={"pid": "nobody"}) as stranger:
+        assert stranger.pid != "nobody"
 
 
 @pytest.mark.parametrize(("name", "emitter"), PAIRS)

@@ -113,6 +113,8 @@ class MessageType(IntEnum):
     """A lost socket is handed over."""
     ECHO = 115
     """To oneself: what comes back was heard, see `hearing.py`."""
+    SESSION_TAKEN = 116
+    """A socket that was connected elsewhere is at the sender, see `streams/keeping.py`: `{pid}`."""
 
 
 @dataclass(frozen=True, slots=True)

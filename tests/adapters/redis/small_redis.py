@@ -93,6 +93,11 @@ class SmallRedis:
         self._going.set()
 
     @property
+    def listening(self) -> int:
+        """How many connections listen."""
+        return sum(bool(client.wants) for client in self._clients)
+
+    @property
     def has_clients(self) -> bool:
         return bool(self._clients)
 

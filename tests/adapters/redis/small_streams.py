@@ -7,6 +7,7 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from sockwave.adapters.redis.connected_keys import FIND, KEEP, SAVE, TAKE
 from sockwave.adapters.streams.positions import entry_id, position_of
 from tests.adapters.redis.small_redis import SmallRedis, array, bulk
 
@@ -35,6 +36,7 @@ class SmallStreams(SmallRedis):
         self.streams: dict[bytes, dict[int, list[bytes]]] = {}
         self.added: dict[bytes, int] = {}
         self.keys: dict[bytes, tuple[bytes, float]] = {}
+        self.hashes: dict[bytes, dict[bytes, bytes]] = {}
         self.cuts_after: bytes | None = None
         self._blocked: list[tuple[asyncio.StreamWriter, bytes, int, int]] = []
 
@@ -155,11 +157,77 @@ class SmallStreams(SmallRedis):
         self.keys.pop(args[0], None)
         return b"$-1\r\n" if found is None else bulk(found[0])
 
+    # --- scripts ----------------------------------------------------------------------------------
+
+    def _eval(self, writer: asyncio.StreamWriter, args: list[bytes]) -> bytes:
+        script, count = args[0].decode(), int(args[1])
+        keys, values = args[2 : 2 + count], args[2 + count :]
+        act = {KEEP: self._keep, SAVE: self._save, FIND: self._find, TAKE: self._take}[script]
+        return nested(act(writer, keys, values))
+
+    def forget_connected(self) -> None:
+        """What belongs to connected sockets is gone."""
+        for key in self.hashes:
+            self.keys.pop(key, None)
+        self.hashes.clear()
+
+    def connected(self, owner: bytes, registry: bytes) -> dict[bytes, bytes]:
+        """What is there of a process, if it has not ended."""
+        hash_ = registry.removesuffix(b"servers") + b"of:" + owner
+        return self.hashes.get(hash_, {}) if self._alive(hash_) else {}
+
+    def _keep(self, writer: asyncio.StreamWriter, keys: list[bytes], values: list[bytes]) -> int:
+        was_there = self._alive(keys[0]) is not None
+        fields = self.hashes.setdefault(keys[0], {}) if was_there else {}
+        self.hashes[keys[0]] = fields
+        self.hashes.setdefault(keys[1], {})[values[0]] = b""
+        for field, value in zip(values[2::2], values[3::2], strict=True):
+            if not value:
+                fields.pop(field, None)
+            elif fields.get(field) != b"":
+                fields[field] = value
+        if fields:
+            self.keys[keys[0]] = b"", time.monotonic() + int(values[1]) / 1000
+        else:
+            self.keys.pop(keys[0], None)
+        return int(was_there)
+
+    def _save(self, writer: asyncio.StreamWriter, keys: list[bytes], values: list[bytes]) -> int:
+        fields = self.hashes.get(keys[0], {})
+        if fields.get(values[0]) == b"":
+            return 0
+        fields.pop(values[0], None)
+        self._set(writer, [keys[1], values[1], b"PX", values[2]])
+        return 1
+
+    def _listens(self, verb: bytes, channel: bytes) -> int:
+        return self.listeners(b"SSUBSCRIBE" if verb == b"SHARDNUMSUB" else b"SUBSCRIBE", channel)
+
+    def _find(
+        self, writer: asyncio.StreamWriter, keys: list[bytes], values: list[bytes]
+    ) -> list[Any]:
+        pid, _, channel, verb, besides = values
+        for owner in self.hashes.get(keys[0], {}):
+            if owner != besides and self.connected(owner, keys[0]).get(pid):
+                return [owner, self._listens(verb, channel + owner + b"#")]
+        return []
+
+    def _take(
+        self, writer: asyncio.StreamWriter, keys: list[bytes], values: list[bytes]
+    ) -> list[Any]:
+        pid, channel, verb = values
+        fields = self.hashes.get(keys[0], {}) if self._alive(keys[0]) else {}
+        if not fields.get(pid) or (channel and self._listens(verb, channel)):
+            return []
+        value, fields[pid] = fields[pid], b""
+        return [value, round((self.keys[keys[0]][1] - time.monotonic()) * 1000)]
+
     def forget_all(self) -> None:
         """What a restart without a disk does."""
         self.streams.clear()
         self.added.clear()
         self.keys.clear()
+        self.hashes.clear()
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sockwave.adapters.driver import Capabilities
 from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.messages import Message, decode_message, encode_message
+from sockwave.adapters.redis.connected_keys import ConnectedKeys
 from sockwave.adapters.redis.lines import Asker, Command, RedisRefused
 from sockwave.adapters.redis.places import ClusterPlace, KeyPlace
 from sockwave.adapters.redis.sequences import with_sequence
@@ -63,6 +64,7 @@ class StreamSettings:
     read_count: int = 100
     session_key_prefix: str = "sio:session:"
     only_plaintext: bool = False
+    keeps_connected: bool = True
     max_backlog: int = 16 * 1024 * 1024
 
 
@@ -365,14 +367,17 @@ class StreamsDriver:
 
     # --- questions to Redis -----------------------------------------------------------------------
 
+    @property
+    def _numsub(self) -> str:
+        return "SHARDNUMSUB" if self._settings.use_sharded_pub_sub else "NUMSUB"
+
     async def count(self, channel: NamespaceName) -> int | None:
         """How many processes listen, those in JavaScript included; None while Redis does not tell.
 
         Raises:
             RedisRefused: It does not want to.
         """
-        verb = "SHARDNUMSUB" if self._settings.use_sharded_pub_sub else "NUMSUB"
-        name = self._channel(channel)
+        verb, name = self._numsub, self._channel(channel)
         try:
             counted = await self._place.count_elsewhere(verb, name)
             if counted is not None:
@@ -451,6 +456,22 @@ class StreamsDriver:
             RedisRefused: It does not tell.
         """
         return await self._keys_of(channel).take(self._settings.session_key_prefix + pid)
+
+    def connected(self, channel: NamespaceName) -> ConnectedKeys | None:
+        """Where connected sockets are kept; None with the option off, and on a Redis Cluster, whose
+        nodes have each other's keys and listeners."""
+        settings = self._settings
+        if not settings.keeps_connected or self._keys is not None:
+            return None
+        stream = self._of(channel)
+        return ConnectedKeys(
+            stream.writer,
+            # Not as the keys of lost clients begin: those end in what clients say.
+            f"{stream.name}:connected:{channel}:",
+            settings.session_key_prefix,
+            self._channel(channel),
+            self._numsub,
+        )
 
 
 def _pass(entry: Entry, receiver: MessageReceiver) -> None:

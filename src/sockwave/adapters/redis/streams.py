@@ -48,6 +48,9 @@ class RedisStreamsAdapter:
         read_count: Entries that are read at once.
         session_key_prefix: What the keys of lost clients begin with.
         only_plaintext: Never send binary by the stream, and refuse events with it.
+        keeps_connected: With `connection_state_recovery`, keep in Redis what belongs to clients
+            while they are connected, so that they can also come back when their process was killed.
+            Not on a Redis Cluster.
         max_backlog: Bytes that are kept for each stream while Redis cannot be reached. What does
             not fit is not sent to the others, which `cluster_error` tells.
         options: Times and bounds of the cluster.
@@ -70,6 +73,7 @@ class RedisStreamsAdapter:
         read_count: int = DEFAULTS.read_count,
         session_key_prefix: str = DEFAULTS.session_key_prefix,
         only_plaintext: bool = DEFAULTS.only_plaintext,
+        keeps_connected: bool = DEFAULTS.keeps_connected,
         max_backlog: int = DEFAULTS.max_backlog,
         options: ClusterOptions | None = None,
     ) -> None:
@@ -84,6 +88,7 @@ class RedisStreamsAdapter:
             read_count=read_count,
             session_key_prefix=session_key_prefix,
             only_plaintext=only_plaintext,
+            keeps_connected=keeps_connected,
             max_backlog=max_backlog,
         )
         _check(settings)
@@ -121,5 +126,5 @@ def _check(settings: StreamSettings) -> None:
     for name in ("stream_count", "max_len", "read_count"):
         check_integer(name, getattr(settings, name), 1)
     check_integer("max_backlog", settings.max_backlog, 0)
-    for name in ("use_sharded_pub_sub", "only_plaintext"):
+    for name in ("use_sharded_pub_sub", "only_plaintext", "keeps_connected"):
         check_bool(name, getattr(settings, name))

@@ -7,6 +7,7 @@ process as with any carrier. Beside it lost sockets are kept, each of which is t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from sockwave.adapters.message_driver import MessageDriver
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PAGE",
+    "ConnectedElsewhere",
+    "ConnectedStore",
     "Entry",
     "EntryReceiver",
+    "KeepsConnected",
     "Stream",
     "StreamCarrier",
     "StreamRefused",
@@ -40,6 +44,8 @@ _DURABLE: Final = frozenset(
         MessageType.DISCONNECT_SOCKETS,
         # Ours: it must not overtake what was sent before it, which would be taken for late.
         MessageType.ADAPTER_CLOSE,
+        # Ours: who was cut off must hear it when it is back.
+        MessageType.SESSION_TAKEN,
     }
 )
 
@@ -157,6 +163,80 @@ class Stream(Protocol):
             OSError: It cannot be reached.
             StreamRefused: It does not tell.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedElsewhere:
+    """A socket that is kept as one that is connected to another process.
+
+    Attributes:
+        owner: That process.
+        is_heard: Whether it listens to the carrier.
+    """
+
+    owner: str
+    is_heard: bool
+
+
+class ConnectedStore(Protocol):
+    """Keeps sockets of one namespace while they are connected, for each process by itself."""
+
+    def keep(
+        self,
+        owner: str,
+        changes: Sequence[tuple[str, bytes]],
+        seconds: float,
+        done: Callable[[Any], None],
+    ) -> bool:
+        """Keep sockets, forget others, and let all that a process has live on.
+
+        Args:
+            owner: The process.
+            changes: Secrets, and what is kept; nothing for what is forgotten. What somebody else
+                has taken stays taken, until it was forgotten.
+            seconds: For so long from now on.
+            done: Called with what became of it: an exception, or whether there was something of
+                this process before.
+
+        Returns:
+            False if there is no room.
+        """
+
+    def save(
+        self, owner: str, pid: str, value: bytes, seconds: float, done: Callable[[Any], None]
+    ) -> bool:
+        """One is lost: keep it as `Stream.save` does, unless somebody else has taken it."""
+
+    async def find(self, pid: str, besides: str) -> ConnectedElsewhere | None:
+        """Look for a socket of other processes.
+
+        Args:
+            besides: The process that asks.
+
+        Raises:
+            OSError: The carrier cannot be reached.
+            StreamRefused: It does not tell.
+        """
+
+    async def take(self, pid: str, owner: str, *, is_gone: bool) -> tuple[bytes, float] | None:
+        """Take a socket of a process that does not listen, with the seconds that it would have
+        been kept. Of all who try only one gets it.
+
+        Args:
+            is_gone: Also if that process listens.
+
+        Raises:
+            OSError: The carrier cannot be reached.
+            StreamRefused: It does not do it.
+        """
+
+
+@runtime_checkable
+class KeepsConnected(Protocol):
+    """What a `Stream` offers where sockets may be kept while they are connected."""
+
+    def connected(self, channel: NamespaceName) -> ConnectedStore | None:
+        """Where those of a namespace are kept; None where they are not."""
 
 
 class StreamCarrier(MessageDriver, Protocol):

@@ -62,6 +62,8 @@ class StreamDelivery(StreamsAdapter):
         self._has_all: dict[SocketId, int] = {}
         # Sockets that have left a room, which is noted behind what is on its way.
         self._leaving: dict[SocketId, int] = {}
+        # Whether who must not come back gets no offsets, see `keeping.py`.
+        self._withholds = False
         # Of the entry that is dealt with.
         self._at: int | None = None
         self._patience: asyncio.TimerHandle | None = None
@@ -104,6 +106,7 @@ class StreamDelivery(StreamsAdapter):
         super().add(id_, rooms)
         if (member := self._members.get(id_)) is not None:
             member.join(rooms, self._position + 1)
+            self._changed(id_)
 
     def remove(self, id_: SocketId, room: Room) -> None:
         """Take it out of a room."""
@@ -118,11 +121,15 @@ class StreamDelivery(StreamsAdapter):
                 self._leaving.pop(id_, None)
             if room not in self._table.of(id_):
                 member.leave(room, self._position + 1, 0)
+            self._changed(id_)
 
         # What was sent to the room before, and has not come back, is for this socket, too.
         self._leaving[id_] = self._leaving.get(id_, 0) + 1
         if not self._own.behind(left):
             left()
+
+    def _changed(self, id_: SocketId) -> None:
+        """Its rooms are others, or it must not come back."""
 
     def remove_all(self, id_: SocketId) -> None:
         """Take it out of all its rooms."""
@@ -223,6 +230,10 @@ class StreamDelivery(StreamsAdapter):
             member = self._members.get(id_)
             if member is not None and place is not None:
                 member.sent = place
+                if member.is_void and self._withholds:
+                    socket.deliver(self._encoded(args, None, flags), args, flags)
+                    sent.append(id_)
+                    continue
             socket.deliver(packet, args, flags)
             sent.append(id_)
         return sent
@@ -234,6 +245,7 @@ class StreamDelivery(StreamsAdapter):
             for id_ in ids:
                 if (member := self._members.get(id_)) is not None:
                     member.is_void = True
+                    self._changed(id_)
 
     def _send_early(self, event: OwnEvent, ids: list[SocketId]) -> None:
         """Send it to these now, without an offset; its place is known later, or never."""
@@ -305,6 +317,7 @@ class StreamDelivery(StreamsAdapter):
 
     def entries_missed(self) -> None:
         """Nobody who is here may be recovered: nobody knows what was for whom."""
-        for member in self._members.values():
+        for id_, member in self._members.items():
             member.is_void = True
+            self._changed(id_)
         self.carrier_away()

@@ -10,11 +10,11 @@ from sockwave.adapters.streams.sessions import encode_session
 from sockwave.errors import EncodeError
 
 if TYPE_CHECKING:
-    from sockwave.adapters.streams.contract import StreamCarrier
+    from sockwave.adapters.streams.keeping import KeptHere
     from sockwave.socketio.core.membership import Membership
     from sockwave.socketio.core.recovery_contract import RecoveryMeans
     from sockwave.socketio.core.saved_session import SavedSession
-    from sockwave.types import NamespaceName, SocketId
+    from sockwave.types import SocketId
 
 __all__ = ["LostHere"]
 
@@ -28,17 +28,13 @@ class LostHere:
     """Those of one namespace, in the order of their loss; where they come back, nobody tells.
 
     Args:
-        namespace: Its name.
-        streams: The carrier.
         means: Bounds, and the clock.
+        kept: Those that are connected, and are lost now.
     """
 
-    def __init__(
-        self, namespace: NamespaceName, streams: StreamCarrier, means: RecoveryMeans
-    ) -> None:
-        self._namespace = namespace
-        self._streams = streams
+    def __init__(self, means: RecoveryMeans, kept: KeptHere) -> None:
         self._means = means
+        self._kept = kept
         # Of which connection, and until when.
         self._lost: dict[SocketId, tuple[str, float]] = {}
         self._latest: dict[str, None] = {}
@@ -52,12 +48,13 @@ class LostHere:
         lost = self._lost.get(id_)
         return lost is not None and lost[1] > self._means.clock.clock()
 
-    def keep(self, session: SavedSession, member: Membership, floor: int) -> None:
+    def keep(self, session: SavedSession, member: Membership, floor: int, suspect: str) -> None:
         """One is lost.
 
         Args:
             member: Where it was when, and when it was lost.
             floor: See `Floors`.
+            suspect: See `StoredSession`.
         """
         assert member.lost is not None
         options, now = self._means.options, self._means.clock.clock()
@@ -65,11 +62,11 @@ class LostHere:
         if left <= 0:
             return
         try:
-            text = encode_session(session, member, floor)
+            text = encode_session(session, member, floor, suspect)
         except EncodeError as error:
             self._not_saved(f"its data cannot be sent: {error}")
             return
-        if not self._streams.latest.save(self._namespace, session.pid, text, left, self._saved):
+        if not self._kept.save(session, text, left, self._saved):
             self._not_saved("too much waits to be sent")
             return
         self._lost.pop(session.id, None)

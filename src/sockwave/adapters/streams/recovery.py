@@ -11,6 +11,9 @@ replay, and is read by this process only afterwards, it gets once.
 While the stream is away sockets here get events of this process at once, without an offset; the
 stream has them when it is back.
 
+Those that are connected are kept, too, as far as the carrier does that, in case their process dies
+(`keeping.py`).
+
 What must never happen: an event twice; a gap that is not noticed; a socket at two places.
 """
 
@@ -24,11 +27,12 @@ from typing import TYPE_CHECKING, Final
 
 from sockwave.adapters.adapter import JOIN_LOOK
 from sockwave.adapters.floods import is_worth_a_line
-from sockwave.adapters.messages import MessageType
+from sockwave.adapters.messages import MessageType, decode_options, text_of
 from sockwave.adapters.streams.calling import Calling
 from sockwave.adapters.streams.contract import StreamRefused
 from sockwave.adapters.streams.delivery import StreamDelivery
-from sockwave.adapters.streams.finding import SessionFinder
+from sockwave.adapters.streams.finding import Others, SessionFinder
+from sockwave.adapters.streams.keeping import KeptHere, Whereabouts
 from sockwave.adapters.streams.lost_here import LostHere
 from sockwave.adapters.streams.positions import position_of
 from sockwave.adapters.streams.replay import is_meant
@@ -40,14 +44,21 @@ from sockwave.socketio.core.saved_session import SavedSession
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    from sockwave.adapters.cluster import Cluster
     from sockwave.adapters.life import Life
+    from sockwave.adapters.local import LocalSockets
     from sockwave.adapters.messages import Message
     from sockwave.adapters.options import ClusterOptions
+    from sockwave.adapters.outlet import Outlet
     from sockwave.adapters.streams.contract import Entry, StreamCarrier
     from sockwave.adapters.streams.replay import Replay
     from sockwave.adapters.streams.sessions import StoredSession
     from sockwave.socketio.core.outgoing import EncodedPacket
-    from sockwave.socketio.core.recovery_contract import RecoveringHost, RecoveryMeans
+    from sockwave.socketio.core.recovery_contract import (
+        MirroredSocket,
+        RecoveringHost,
+        RecoveryMeans,
+    )
     from sockwave.types import Room, SocketId
 
 __all__ = ["StreamRecoveryAdapter"]
@@ -55,7 +66,9 @@ __all__ = ["StreamRecoveryAdapter"]
 PATIENCE: Final = 5.0
 """Seconds that a client waits for what was kept of it; then it is a new one."""
 
-_CALLS: Final = frozenset({MessageType.SESSION_WANTED, MessageType.SESSION_FOUND})
+_CALLS: Final = frozenset(
+    {MessageType.SESSION_WANTED, MessageType.SESSION_FOUND, MessageType.SESSION_TAKEN}
+)
 _SECRET: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 _logger: Final = logging.getLogger("sockwave.adapters")
@@ -87,19 +100,39 @@ class StreamRecoveryAdapter(StreamDelivery):
         StreamDelivery.__init__(self, host, streams, options)
         self._means = means
         self._finder = SessionFinder(host, streams, means)
-        self._lost = LostHere(host.name, streams, means)
+        whereabouts = Whereabouts(
+            member=self._members.get,
+            is_leaving=self._leaving.__contains__,
+            suspect=self._suspect_of,
+            place=lambda: self._position + 1,
+        )
+        self._kept = KeptHere(host.name, streams, means, whereabouts)
+        self._lost = LostHere(means, self._kept)
         self._returning: dict[SocketId, Replay] = {}
         self._listening: list[list[Entry]] = []
         self._unfound = 0
         self._calling = Calling(self._give_up)
         self._is_wanted: Callable[[str], None] = _nobody
+        # Sockets that were connected to a process which was taken for dead, with their secrets.
+        self._suspects: dict[bytes, dict[SocketId, str]] = {}
+        # The secret of a client that has come to another process, which has it already.
+        self._taken: str | None = None
+
+    def _make_cluster(self, outlet: Outlet) -> tuple[LocalSockets, Cluster]:
+        local, cluster = super()._make_cluster(outlet)
+        self._kept.begin(cluster.id, asyncio.get_running_loop())
+        self._withholds = self._kept.is_on
+        return local, cluster
 
     def _forget(self) -> None:
         super()._forget()
         self._returning.clear()
+        self._kept.clear()
+        self._suspects.clear()
 
     def close(self) -> None:
         """Say goodbye to the others, and forget everything; what the carrier keeps stays there."""
+        self._kept.flush()
         super().close()
         self._lost.clear()
 
@@ -124,6 +157,21 @@ class StreamRecoveryAdapter(StreamDelivery):
         """Take it out of all its rooms; what was saved stays."""
         super().remove_all(id_)
         self._returning.pop(id_, None)
+        self._kept.forget(id_)
+        for owner, suspects in list(self._suspects.items()):
+            if suspects.pop(id_, None) is not None and not suspects:
+                del self._suspects[owner]
+
+    def _changed(self, id_: SocketId) -> None:
+        self._kept.changed(id_)
+
+    def watch(self, id_: SocketId, socket: MirroredSocket) -> None:
+        """A socket was let in: it is kept for the case that this process dies."""
+        self._kept.watch(id_, socket)
+
+    def touched(self, id_: SocketId) -> None:
+        """The application was given the data of a socket, and may change it."""
+        self._kept.touched(id_)
 
     # --- what is read -----------------------------------------------------------------------------
 
@@ -134,11 +182,40 @@ class StreamRecoveryAdapter(StreamDelivery):
             if replay.size <= self._means.max_replay:  # else it is not let in anyway
                 replay.take(entry)
 
+    def entry_read(self, entry: Entry) -> None:
+        """Another process has written something."""
+        if (suspects := self._suspects.get(entry.sender)) is not None:
+            self._look_at(entry, suspects)
+        super().entry_read(entry)
+
+    def _look_at(self, entry: Entry, suspects: dict[SocketId, str]) -> None:
+        """One that was taken for dead has written this: clients that were with it may have it
+        already, and nobody knows. They are new ones."""
+        try:
+            message = entry.message()
+            if message.type not in (MessageType.BROADCAST, MessageType.ENCODED_BROADCAST):
+                return
+            options = decode_options(message.data)
+        except PacketError:
+            return
+        if options.flags.volatile:
+            return
+        for id_, pid in list(suspects.items()):
+            if is_meant(self._table.of(id_) | {id_}, options):
+                if (member := self._members.get(id_)) is not None:
+                    member.is_void = True
+                self._is_wanted(pid)
+
     def entries_missed(self) -> None:
         """Nobody who is here, or about to be, may be recovered."""
         super().entries_missed()
         for replay in self._returning.values():
             replay.is_over = True
+
+    def carrier_away(self) -> None:
+        """Nobody knows how long: what waits is sent, and what is kept is written again."""
+        super().carrier_away()
+        self._kept.all_changed()
 
     # --- sockets are lost -------------------------------------------------------------------------
 
@@ -158,11 +235,15 @@ class StreamRecoveryAdapter(StreamDelivery):
         elif member is not None:
             member.lost = self._position + 1, self._means.clock.clock()
         is_over = replay is not None and replay.is_over
-        if member is None or member.is_void or is_over:
+        if member is None or member.is_void or is_over or session.pid == self._taken:
             return
         # Else it is not known where its client stands, or which rooms were its last.
         if floor is not None and not self._leaving.get(id_):
-            self._lost.keep(session, member, floor)
+            self._lost.keep(session, member, floor, self._suspect_of(id_))
+
+    def _suspect_of(self, id_: SocketId) -> str:
+        owners = [owner for owner, suspects in self._suspects.items() if id_ in suspects]
+        return owners[-1].decode() if owners else ""
 
     def when_wanted(self, wanted: Callable[[str], None]) -> None:
         """Call back with the secret of a client that has come to another process."""
@@ -179,9 +260,20 @@ class StreamRecoveryAdapter(StreamDelivery):
             super().decoded(message)
         elif message.sender != self.id:
             try:
-                self._calling.received(message, life.cluster.send)
+                if message.type == MessageType.SESSION_TAKEN:
+                    self._end_taken(text_of(message.data, "pid"))
+                else:
+                    self._calling.received(message, life.cluster.send)
             except PacketError as error:
                 self.refused(error.detail or str(error))
+
+    def _end_taken(self, pid: str) -> None:
+        """Others took this process for dead, and a client is there: nothing is kept of it here."""
+        self._taken = pid
+        try:
+            self._is_wanted(pid)
+        finally:
+            self._taken = None
 
     # --- and come back ----------------------------------------------------------------------------
 
@@ -200,7 +292,13 @@ class StreamRecoveryAdapter(StreamDelivery):
             async with asyncio.timeout(PATIENCE):
                 while life.joining is not None and not life.joining.done():
                     await asyncio.sleep(JOIN_LOOK)
-                found = await self._finder.find(pid, offset, partial(self._call, life, pid))
+                others = Others(
+                    asker=self.id or "",
+                    call=partial(self._call, life, pid),
+                    are_gone=partial(self._is_gone, life),
+                    taken=partial(self._tell_taken, life, pid),
+                )
+                found = await self._finder.find(pid, offset, others)
             if found is None or self._life is not life:
                 return None
             # What this process has read since the stream was read for this one.
@@ -222,6 +320,12 @@ class StreamRecoveryAdapter(StreamDelivery):
         """Ask the others for a client that has come here before they have noticed its loss."""
         return bool(life.cluster.members) and await self._calling.call(pid, life.cluster.send)
 
+    def _is_gone(self, life: Life, owner: str) -> bool:
+        return owner != self.id and all(each.id != owner for each in life.cluster.members)
+
+    def _tell_taken(self, life: Life, pid: str) -> None:
+        life.cluster.send(MessageType.SESSION_TAKEN, {"pid": pid}, None)
+
     def _come_back(
         self, session: StoredSession, replay: Replay, pid: str, entries: Iterable[Entry]
     ) -> SavedSession | None:
@@ -235,6 +339,8 @@ class StreamRecoveryAdapter(StreamDelivery):
         super().add(id_, (id_, *rooms))
         self._members[id_] = replay.member
         self._returning[id_] = replay
+        for owner in filter(None, (session.suspect, session.owner)):
+            self._suspects.setdefault(owner.encode(), {})[id_] = pid
         return SavedSession(id_, pid, rooms, session.data, session.connection)
 
     def replay(self, id_: SocketId) -> list[EncodedPacket] | None:

@@ -51,7 +51,8 @@ class Replay:
         missed: Packets with their places.
         size: Bytes of all these.
         upto: The last entry that was looked at.
-        is_over: It was disconnected while it was away: its client is a new one.
+        is_over: It was disconnected while it was away, or nobody knows what it has seen: its client
+            is a new one.
         numbers: Of the last entry of each sender of ours.
     """
 
@@ -66,6 +67,8 @@ class Replay:
         # What a server in JavaScript has kept does not tell where in the stream the loss was:
         # changes of rooms may be those that it has seen itself.
         self._has_places = session.member is not None
+        self._owner = session.owner
+        self._suspects = {session.owner, session.suspect} - {""}
         self.member = session.member or Membership(session.id, (session.id, *session.rooms), 1)
         if self.member.lost is None:
             self.member.lost = begin, lost_at
@@ -108,6 +111,10 @@ class Replay:
         entry = LogEntry(0.0, None, options.rooms, options.excluded)
         if not self.member.was_reached(position, entry):
             return
+        if message.sender in self._suspects:
+            # Its process may have sent it without an offset: nobody knows whether it was seen.
+            self.is_over = True
+            return
         event: Any = read_event(data, self._namespace, self._parser)
         if not isinstance(event, EncodedEvent):
             event = EncodedEvent(tuple(event), self._namespace, self._parser)
@@ -124,8 +131,8 @@ class Replay:
             return
         if message.type == MessageType.DISCONNECT_SOCKETS:
             self.is_over = True
-        elif not self._has_places:
-            return
+        elif not self._has_places or message.sender == self._owner:
+            return  # what was kept has it already
         elif message.type == MessageType.SOCKETS_JOIN:
             self.member.join(rooms_of(message.data.get("rooms")), position + 1)
         else:

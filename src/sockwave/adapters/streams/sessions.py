@@ -38,6 +38,10 @@ class StoredSession:
         floor: Place in the stream before which no client that is recovered may stand: some of what
             was sent to it until then had no offset.
         connection: That it was lost with; empty where that is not known.
+        owner: The process that has ended while this one was connected to it; empty where it was
+            lost before.
+        suspect: A process that was taken for dead while this one was connected to it, before it
+            came to another one; empty for none. What that one still writes may have been seen.
     """
 
     id: SocketId
@@ -46,10 +50,22 @@ class StoredSession:
     member: Membership | None
     floor: int
     connection: str
+    owner: str = ""
+    suspect: str = ""
 
 
-def encode_session(session: SavedSession, member: Membership, floor: int) -> bytes:
-    """What is kept of a lost socket.
+def encode_session(
+    session: SavedSession,
+    member: Membership,
+    floor: int,
+    suspect: str,
+    place: int | None = None,
+) -> bytes:
+    """What is kept of a lost socket, or of a connected one.
+
+    Args:
+        suspect: See `StoredSession`.
+        place: Of a connected one: what was done to it before this place has been done.
 
     Raises:
         EncodeError: Its data cannot be sent.
@@ -59,7 +75,7 @@ def encode_session(session: SavedSession, member: Membership, floor: int) -> byt
     own = {
         "start": entry_id(state["start"]),
         "sent": entry_id(state["sent"]),
-        "lost": entry_id(state["lost"][0]),
+        "lost": entry_id(state["lost"][0] if place is None else place),
         "rooms": {room: entry_id(since) for room, since in state["rooms"].items()},
         "past": {
             room: [[entry_id(since), entry_id(until)] for since, until in stays]
@@ -69,6 +85,8 @@ def encode_session(session: SavedSession, member: Membership, floor: int) -> byt
         "floor": entry_id(floor),
         "connection": session.connection,
     }
+    if suspect:
+        own["suspect"] = suspect
     value = {
         "sid": session.id,
         "pid": session.pid,
@@ -102,7 +120,11 @@ def decode_session(text: bytes, lost_at: float) -> StoredSession:
         return StoredSession(id_, rooms, data, None, 0, "")
     try:
         member = Membership.of_state(id_, _state(own), lost_at)
-        return StoredSession(id_, rooms, data, member, _place(own["floor"]), own["connection"])
+        floor, suspect = _place(own["floor"]), own.get("suspect", "")
+        if not isinstance(suspect, str):
+            raise TypeError("no name of a process")
+        connection = own["connection"]
+        return StoredSession(id_, rooms, data, member, floor, connection, suspect=suspect)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise PacketError("invalid payload", "a session without places") from None
 

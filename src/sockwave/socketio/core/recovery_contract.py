@@ -32,6 +32,7 @@ __all__ = [
     "SupportsRecovery",
     "SupportsRevocation",
     "SupportsSupersession",
+    "SupportsWatch",
 ]
 
 
@@ -174,15 +175,21 @@ class SupportsSupersession(Protocol):
 
 
 @runtime_checkable
-class SupportsMirrors(SupportsSupersession, Protocol):
-    """What an adapter offers beyond `SupportsRecovery` where several processes are one server:
-    what is kept for a socket is kept by another process, too."""
-
-    def is_here(self, id_: SocketId) -> bool:
-        """Whether a socket is here, or was lost here and is not elsewhere."""
+class SupportsWatch(Protocol):
+    """What an adapter offers beyond `SupportsRecovery` where sockets are kept elsewhere, too, while
+    they are connected here."""
 
     def watch(self, id_: SocketId, socket: MirroredSocket) -> None:
         """A socket was let in, after `begin` or `replay`: its secret and data are kept, too."""
 
     def touched(self, id_: SocketId) -> None:
         """The application was given the data of a socket, and may change it."""
+
+
+@runtime_checkable
+class SupportsMirrors(SupportsSupersession, SupportsWatch, Protocol):
+    """What an adapter offers beyond `SupportsRecovery` where several processes are one server:
+    what is kept for a socket is kept by another process, too."""
+
+    def is_here(self, id_: SocketId) -> bool:
+        """Whether a socket is here, or was lost here and is not elsewhere."""

@@ -14,6 +14,7 @@ from sockwave.socketio.core.recovery_contract import (
     SupportsMirrors,
     SupportsRevocation,
     SupportsSupersession,
+    SupportsWatch,
 )
 from sockwave.socketio.core.saved_session import SavedSession
 from sockwave.types import DisconnectReason
@@ -129,6 +130,7 @@ class NamespaceRecovery:
         self._live: dict[str, RecoverableSocket] = {}
         # The same adapter, where other processes keep copies of what it keeps.
         self._mirrors = adapter if isinstance(adapter, SupportsMirrors) else None
+        self._watcher = adapter if isinstance(adapter, SupportsWatch) else None
         self._late = adapter if isinstance(adapter, SupportsHaste) else None
         if isinstance(adapter, SupportsSupersession):
             adapter.when_wanted(self._supersede)
@@ -168,14 +170,14 @@ class NamespaceRecovery:
             self._adapter.begin(socket.id)
         if missed is not None and socket.pid is not None:
             self._live[socket.pid] = socket
-            if self._mirrors is not None:
-                self._mirrors.watch(socket.id, socket)
+            if self._watcher is not None:
+                self._watcher.watch(socket.id, socket)
         return missed
 
     def touched(self, socket: RecoverableSocket) -> None:
         """The application may change its data."""
-        if self._mirrors is not None:
-            self._mirrors.touched(socket.id)
+        if self._watcher is not None:
+            self._watcher.touched(socket.id)
 
     def hasten(self, id_: SocketId) -> None:
         """Something goes directly to a socket, which must not overtake what was emitted before."""
