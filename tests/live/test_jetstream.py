@@ -25,7 +25,7 @@ from sockwave.adapters.nats.subjects import Subjects
 from sockwave.cli import main
 from sockwave.emitters import NatsEmitter
 from sockwave.testing import FaultProxy
-from tests.adapters.redis.test_stream_recovery import Page
+from tests.adapters.redis.stream_clusters import Page
 from tests.live.engines import Nats
 from tests.live.suites import MessageDriverSuite
 from tests.live.test_redis_streams import OPTS, Comer, Heard, client_of, joined, read

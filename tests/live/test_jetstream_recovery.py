@@ -16,7 +16,7 @@ from sockwave import Recovery, Server, connect
 from sockwave.adapters import JetStream, NatsAdapter
 from sockwave.adapters.streams.positions import position_of
 from sockwave.testing import FaultProxy
-from tests.adapters.redis.test_stream_recovery import Page
+from tests.adapters.redis.stream_clusters import Page
 from tests.live.engines import Nats
 from tests.live.test_jetstream import PATIENCE, ask, is_kept, kept, make_server
 from tests.live.test_redis_streams import joined, read
