@@ -130,7 +130,7 @@ def test_only_text_refuses_binary() -> None:
 
 def test_durable_are_acts_that_nobody_answers() -> None:
     types = {type_ for type_ in range(1, 120) if is_durable(Message(type_, {}, UID, "/"))}
-    assert types == {3, 4, 5, 6, 13}
+    assert types == {3, 4, 5, 6, 13, MessageType.SESSION_TAKEN}
     assert not is_durable(Message(3, {"requestId": "1"}, UID, "/"))
 
 
