@@ -13,6 +13,7 @@ from sockwave.adapters.routing import Router, is_for_nobody
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sockwave.adapters.hearing import Hearing
     from sockwave.adapters.members import Member, Members
     from sockwave.adapters.sides import WayOut
     from sockwave.socketio.core.adapter import BroadcastOptions
@@ -31,6 +32,9 @@ class Asking:
         requests: Keeps what is open.
         out: The way out.
         make_id: Makes ids of questions.
+
+    Attributes:
+        hearing: Whether it hears what it sends; None where it never does.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Asking:
         self._requests = requests
         self._out = out
         self._make_id = make_id
+        self.hearing: Hearing | None = None
 
     def ask(
         self,
@@ -104,9 +109,15 @@ class Asking:
 
     def _asked(self, wanted: Sequence[Member], options: BroadcastOptions) -> tuple[list[str], bool]:
         """From whom answers come, and whether that is all; with strangers everybody is asked."""
-        if is_for_nobody(options) or not self._out.has_strangers:
-            return [member.id for member in wanted], True
+        if is_for_nobody(options):
+            return [], True
+        if not self._out.has_strangers:
+            return [member.id for member in wanted], self._knows_all()
         return [member.id for member in self._members], False
+
+    def _knows_all(self) -> bool:
+        """Whether those who are known are all: not while nothing is heard."""
+        return not self._out.has_strangers and not (self.hearing and self.hearing.is_deaf)
 
     def server_ask(
         self,
@@ -127,14 +138,14 @@ class Asking:
         data = {"requestId": id_, "packet": list(args)}
         self._router.send(MessageType.SERVER_SIDE_EMIT, data, None)
         ids = [member.id for member in self._members]
-        is_counted = not self._out.has_strangers
+        is_counted = self._knows_all()
         question = MemberQuestion(ids, now + timeout, answered, over, is_counted=is_counted)
         self._open(id_, question)
         return id_
 
     def _open(self, id_: str, question: Question) -> None:
         self._requests.add(id_, question)
-        if not question.is_counted:
+        if not question.is_counted and self._out.has_strangers:
 
             def counted(others: int) -> None:
                 question.counted(others)

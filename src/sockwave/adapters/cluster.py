@@ -39,6 +39,7 @@ from sockwave.adapters.messages import (
 from sockwave.adapters.requests import Requests
 from sockwave.adapters.responses import Responses
 from sockwave.adapters.routing import Router
+from sockwave.adapters.signs import BEATS, OWN_BEATS, OWN_KEY, VERSION, is_sign
 from sockwave.errors import PacketError, SockwaveError
 from sockwave.socketio.core.parser import parser_kind
 
@@ -51,13 +52,7 @@ if TYPE_CHECKING:
     from sockwave.socketio.core.encoded_event import EncodedEvent
     from sockwave.types import Room
 
-__all__ = ["OWN_KEY", "Cluster", "random_id"]
-
-OWN_KEY: Final = "sockwave"
-"""Of heartbeats: a map that says what a member of ours knows. JavaScript does not look at it."""
-
-VERSION: Final = 1
-"""Of our own messages."""
+__all__ = ["Cluster", "random_id"]
 
 SWEEP: Final = 1.0
 """Seconds between two looks for members that are silent, as in the reference; more often where the
@@ -66,16 +61,7 @@ time-out is short."""
 ASK_AGAIN: Final = 1.0
 """Seconds between two questions for the rooms of one member."""
 
-_OWN_BEATS: Final = frozenset({1, 2})
-_BEATS: Final = frozenset({1, 2, 7, 9})
-"""Messages at which members in JavaScript wind up the clock of their heartbeats again."""
-
 _logger: Final = logging.getLogger("sockwave.adapters")
-
-
-def _is_sign(message: Message) -> bool:
-    """Whether it is a heartbeat of a member of ours."""
-    return message.type in _OWN_BEATS and isinstance(message.data.get(OWN_KEY), dict)
 
 
 def random_id() -> str:
@@ -128,9 +114,9 @@ class Cluster(Asking):
         if keep is not None:
             self.keeper = RecoveryKeeper(self.id, keep, self._members, self._router.send, make_id)
             self._router.sent = self.keeper.sent
-        self.hearing: Hearing | None = None
         if way_out.echoes:
-            self.hearing = Hearing(self._ask_for_echo, local, self._may_have_missed)
+            changed, returned = self._hearing_changed, self._hears_again
+            self.hearing = Hearing(self._ask_for_echo, local, changed, returned, options)
         self._sweep_interval = min(SWEEP, options.heartbeat_timeout / 4)
         self._next_beat = float("inf")
         self._next_sweep = float("inf")
@@ -198,14 +184,15 @@ class Cluster(Asking):
         if now - self._next_sweep <= self._options.heartbeat_interval:
             return
         self._next_sweep = now
-        for member in self._members:
-            member.seen = now
+        self._members.excuse(now)
         if self.keeper is not None:
             self.keeper.forget_all()
 
     def _sweep(self, now: float) -> None:
-        for member in self._members.silent_since(now - self._options.heartbeat_timeout):
-            self._remove(member.id, for_good=False)
+        # Who hears nothing cannot tell who is gone.
+        if self.hearing is None or not self.hearing.is_in_doubt(now):
+            for member in self._members.silent_since(now - self._options.heartbeat_timeout):
+                self._remove(member.id, for_good=False)
         for member in self._members:
             if member.untold:
                 self._local.failed(f"{member.untold} messages of node {member.id} have not come")
@@ -231,9 +218,20 @@ class Cluster(Asking):
     def _ask_for_echo(self) -> None:
         self._router.respond(MessageType.ECHO, {}, self.id)
 
-    def _may_have_missed(self) -> None:
+    def _hearing_changed(self) -> None:
         if self.keeper is not None:
             self.keeper.lost()
+        if self.hearing is not None and self.hearing.is_deaf:
+            # Nobody knows who is there: all goes to all, and no question is complete.
+            self._router.settled_at = float("inf")
+
+    def _hears_again(self, now: float) -> None:
+        """Nothing was heard for a time: everybody has a whole one to be heard again."""
+        self._members.excuse(now)
+        if self._router.settled_at == float("inf"):
+            self._router.settled_at = now + self._options.heartbeat_interval
+            if not self._out.has_strangers:
+                self._requests.count_known()
 
     def members_ended(self, ids: Iterable[str]) -> None:
         """The carrier knows that these have ended; one that speaks again is taken back."""
@@ -364,7 +362,7 @@ class Cluster(Asking):
         if sender == ANONYMOUS:
             self._responses.received(message)
             return
-        closed, is_beat = self._members.closed_at(sender), type_ in _OWN_BEATS
+        closed, is_beat = self._members.closed_at(sender), type_ in OWN_BEATS
         if closed is not None and not (is_beat and now - closed > self._options.heartbeat_interval):
             return  # a heartbeat so late shows that it has not closed: somebody has said so for it
         if type_ == MessageType.ADAPTER_CLOSE:
@@ -376,7 +374,7 @@ class Cluster(Asking):
                 return
             if message.sequence is not None and self._out.is_ordered:
                 self._follow(member, message.sequence, now)
-            if type_ in (_BEATS if member.interest is None else _OWN_BEATS):
+            if type_ in (BEATS if member.interest is None else OWN_BEATS):
                 member.lateness = max(now - member.beat - self._options.heartbeat_interval, 0.0)
                 member.beat = now
             if is_beat:
@@ -405,7 +403,7 @@ class Cluster(Asking):
         if member is None:
             # Who sends no heartbeats is no member: nobody could tell when it is gone. It is counted
             # by the carrier.
-            if self._members.is_full or (self._out.has_strangers and not _is_sign(message)):
+            if self._members.is_full or (self._out.has_strangers and not is_sign(message)):
                 return None
             member = self._members.add(message.sender, now)
             self._local.member_joined(member)

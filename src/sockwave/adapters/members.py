@@ -171,3 +171,8 @@ class Members:
     def silent_since(self, time: float) -> list[Member]:
         """Those that were not heard after a time."""
         return [member for member in self if member.seen < time]
+
+    def excuse(self, now: float) -> None:
+        """Nobody could be heard until now: the silence of all begins anew."""
+        for member in self:
+            member.seen = now

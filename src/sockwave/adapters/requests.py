@@ -296,6 +296,13 @@ class Requests:
         if question is not None and question.is_over:
             self._end(id_)
 
+    def count_known(self) -> None:
+        """Those who are known are all again: questions that wait for no more are over."""
+        for id_, question in list(self._open.items()):
+            if not question.is_counted:
+                question.counted(0)
+                self.look(id_)
+
     def _end(self, id_: str) -> None:
         question = self._open.pop(id_, None)
         if question is not None:
