@@ -413,14 +413,14 @@ class ClusterAdapter(InMemoryAdapter):
         return [as_seen(member, now) for member in life.cluster.members]
 
     async def server_count(self) -> int:
-        """How many processes there are, this one included."""
+        """How many processes there are, this one included, or were when that was last known."""
         if (life := self._alive()) is None:
             return 1
         known = len(life.cluster.members) + 1
         can = self._driver.capabilities
         if can.has_strangers and can.counts:
-            return max(await self._driver.count(self._namespace.name) or 0, known)
-        return known
+            life.counted = await self._driver.count(self._namespace.name) or life.counted
+        return max(life.counted, known)
 
     def join_remote(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
         """Put sockets of others into rooms."""

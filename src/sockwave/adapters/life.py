@@ -33,3 +33,4 @@ class Life:
         self.timer_at = 0.0  # uvloop's handles of what is due at once do not tell
         self.is_telling = False
         self.has_met = False
+        self.counted = 0  # processes, as the carrier said last; 0 where it never does

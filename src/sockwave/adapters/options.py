@@ -23,7 +23,8 @@ class ClusterOptions:
     Attributes:
         heartbeat_interval: Seconds between two signs of life of each process.
         heartbeat_timeout: Seconds of silence after which a process counts as gone; it is back with
-            its next message.
+            its next message. Time in which this process hears nothing at all, as the carrier is
+            away, does not count.
         max_members: Processes that are kept account of. When there are so many everything goes to
             all, and those beyond are heard, but not waited for.
         max_pending: Questions to others that may be open at a time, in each namespace, and as many

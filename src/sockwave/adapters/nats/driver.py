@@ -8,7 +8,8 @@ would come twice to who has both.
 
 What is published waits in a queue, and one task brings it to the client, so nothing waits and the
 order is that of the calls. The task is woken once in a turn of the loop, however much is published
-in it. While NATS is away the queue is kept, up to a bound in bytes.
+in it. While NATS is away the queue is kept, up to a bound in bytes; what is in it goes out when the
+others should be back, too.
 
 What arrives on one connection is taken in the order in which it comes, on whichever subject: that
 of all and that of this process are one sequence, as the algorithm needs it. nats-py has a queue and
@@ -58,6 +59,14 @@ CLOSE_PATIENCE: Final = 2.0
 
 MARK_INTERVAL: Final = 2.0
 """Seconds after which a lost message is noticed at the latest, when nothing follows it."""
+
+CUT: Final = 0.15
+"""Seconds that what was kept waits, after a connection was lost, for others to listen again who
+have lost theirs in the same moment: some more than `FIRST_RETRY` of `serving.py`."""
+
+AWAY: Final = 1.0
+"""The same when NATS was away, and is found by each of them at its own time: some more than
+`LAST_RETRY`."""
 
 PER_MESSAGE: Final = 256
 """Bytes that a message in the queue costs beside its own."""
@@ -276,12 +285,15 @@ class NatsDriver:
         """Listen on a new connection, and bring what is kept to it."""
         for listener in list(self._listeners.values()):
             await self._open_inboxes(client, listener)
-        if self._was_away:
+        is_back = self._was_away
+        if is_back:
             await confirmed(client)  # from here on nothing is missed
             self._was_away = False
             self._tell_all(self._back)
         self._client = client
         self._is_connected.set()
+        if is_back:
+            await asyncio.sleep(AWAY if self._serving.was_away else CUT)
         while True:
             self._has_work.clear()
             while self._backlog:

@@ -25,7 +25,8 @@ FIRST_RETRY: Final = 0.1
 """Seconds until a lost connection is made again; twice as long each time, less a random part, so
 that the processes of a cluster do not come all at once."""
 
-LAST_RETRY: Final = 1.5
+LAST_RETRY: Final = 0.8
+"""Seconds; short, as what is kept for all waits until all may be there again."""
 
 STEADY: Final = 10.0
 """Seconds after which a connection counts as one that works: the next one is made soon again."""
@@ -46,6 +47,9 @@ class Serving:
         left: Nothing comes by this connection any more, and it is about to be closed.
         lost: Hears why it ended; not called at `aclose`.
         refused: Hears what the server refuses on a connection that stands.
+
+    Attributes:
+        was_away: Whether, since the last connection was lost, a try to connect has failed.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class Serving:
         self._task: asyncio.Task[None] | None = None
         self._is_closed = False
         self._faults = 0
+        self.was_away = False
 
     async def start(self) -> None:
         """Connect, and from then on again for ever; a second call changes nothing.
@@ -91,6 +96,7 @@ class Serving:
             if loop.time() - began > STEADY:
                 backoff.reset()
             self._lost(why)
+            self.was_away = False
             connected: Connection | None = None
             while connected is None:
                 await asyncio.sleep(backoff.pause())
@@ -108,8 +114,10 @@ class Serving:
         try:
             return await self._source.connect(self._refused)
         except OSError as error:
+            self.was_away = True
             _logger.debug("NATS cannot be reached: %s", error)
         except Exception:  # a client of the user's own may do anything
+            self.was_away = True
             self._faults += 1
             if is_worth_a_line(self._faults):
                 _logger.exception("internal error while connecting to NATS")

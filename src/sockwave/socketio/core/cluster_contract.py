@@ -115,7 +115,8 @@ class SupportsCluster(Protocol):
         """The others that are alive."""
 
     async def server_count(self) -> int:
-        """How many processes there are, this one included."""
+        """How many processes there are, this one included; the last known number while the carrier
+        is away."""
 
     def join_remote(self, options: BroadcastOptions, rooms: tuple[Room, ...]) -> None:
         """Put sockets of others into rooms."""

@@ -261,6 +261,9 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
     async def server_count(self) -> int:
         """How many processes serve together, this one included.
 
+        While the carrier between them is away this is the last known number: nobody is counted
+        out on account of a silence in which nothing can be heard.
+
         May be awaited in any event loop, in any thread.
         """
         return await self._main.count_servers()
