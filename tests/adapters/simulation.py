@@ -142,6 +142,7 @@ class Node:
         answer_delay: Seconds that clients, and handlers of server events, take.
         server_answer: What the handlers of server events give; None for those that do not end.
         sent: Types of the messages that it has published, and to how many.
+        own_mode: What it says of its carrier; None is what the carrier has.
         channels: Rooms that a carrier with a channel for each would listen to.
     """
 
@@ -163,6 +164,7 @@ class Node:
         self.sent: list[tuple[int, int | None]] = []
         self.channels: set[Room] = set()
         self.is_running = True
+        self.own_mode: str | None = None
         ids = itertools.count()
         self.cluster = Cluster(
             "/",
@@ -327,6 +329,10 @@ class Node:
     @property
     def echoes(self) -> bool:
         return self.network.broker.capabilities.echoes
+
+    @property
+    def mode(self) -> str:
+        return self.network.broker.capabilities.mode if self.own_mode is None else self.own_mode
 
     def room_added(self, room: Room) -> None:
         self.channels.add(room)

@@ -39,7 +39,7 @@ from sockwave.adapters.messages import (
 from sockwave.adapters.requests import Requests
 from sockwave.adapters.responses import Responses
 from sockwave.adapters.routing import Router
-from sockwave.adapters.signs import BEATS, OWN_BEATS, OWN_KEY, VERSION, is_sign
+from sockwave.adapters.signs import BEATS, OWN_BEATS, OWN_KEY, VERSION, is_sign, misfit, own_sign
 from sockwave.errors import PacketError, SockwaveError
 from sockwave.socketio.core.parser import parser_kind
 
@@ -206,11 +206,7 @@ class Cluster(Asking):
     def _sign_of_life(self) -> dict[str, Any]:
         self.tell_rooms()
         parser = parser_kind(self._local.parser)
-        own: dict[str, Any] = {
-            "version": VERSION,
-            "parser": parser,
-            "interest": self._router.interest.version,
-        }
+        own = own_sign(parser, self._router.interest.version, self._out.mode)
         if self.keeper is not None:
             own.update(self.keeper.signs())
         return {OWN_KEY: own}
@@ -428,6 +424,8 @@ class Cluster(Asking):
                 member.interest = PeerInterest()
             kind = parser_kind(self._local.parser)
             member.encodes_alike = bool(kind) and own.get("parser") == kind
+            if self.namespace == "/" and (wrong := misfit(member, own, self._out.mode)):
+                self._local.failed(wrong)
             version = number_of(own, "interest")
             is_lie = self._out.is_ordered and member.interest.is_beyond(version)
             if is_lie or not member.interest.is_at(version):

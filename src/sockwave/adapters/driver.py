@@ -32,6 +32,8 @@ class Capabilities:
             goodbye; else others count it until its heartbeats are missed.
         is_text: Messages without binary parts are JSON, as servers in JavaScript want it; else all
             are msgpack.
+        mode: The adapter and those of its arguments that must be the same at all servers, as a
+            program writes them; empty where there are none. Servers that differ say so.
     """
 
     is_selective: bool = False
@@ -41,6 +43,7 @@ class Capabilities:
     counts: bool = False
     notices_ends: bool = False
     is_text: bool = False
+    mode: str = ""
 
 
 class Receiver(Protocol):

@@ -70,6 +70,7 @@ class Member:
         losses: How often it had to drop messages, as it says.
         sequence: Of its last message to everybody; None before the first.
         untold: How many of them have not come, and nobody was told yet.
+        mode: What it says of its carrier; None before it has said anything.
     """
 
     id: str
@@ -86,6 +87,7 @@ class Member:
     losses: int | None = None
     sequence: int | None = None
     untold: int = 0
+    mode: str | None = None
 
     def has_had(self, number: int, *, is_beat: bool) -> bool:
         """Whether its message of a number was here; from now on it was.

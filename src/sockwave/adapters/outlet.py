@@ -51,6 +51,7 @@ class Outlet:
         self.has_strangers = can.has_strangers
         self.echoes = can.echoes
         self.is_ordered = can.is_ordered
+        self.mode = can.mode
         self._uncounted = 0
         self._publish = _publisher(driver, channel)
 

@@ -42,6 +42,10 @@ class WayOut(Protocol):
     def echoes(self) -> bool:
         """Whether what is sent comes back to the sender, too."""
 
+    @property
+    def mode(self) -> str:
+        """What must be the same at all members; see `Capabilities`."""
+
     def send(self, message: Message, to: frozenset[str] | None) -> None:
         """Send to all, or to these at least; it never waits.
 

@@ -8,7 +8,9 @@ from sockwave.adapters.driver import Capabilities
 
 __all__ = ["CAPABILITIES", "DEFAULT_BACKLOG", "DEFAULT_PREFIX", "DEFAULT_SERVER"]
 
-CAPABILITIES: Final = Capabilities(is_selective=True, is_ordered=True, echoes=True)
+CAPABILITIES: Final = Capabilities(
+    is_selective=True, is_ordered=True, echoes=True, mode="NatsAdapter"
+)
 
 DEFAULT_PREFIX: Final = "sockwave"
 """Of all subjects."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, get_args
 
 from sockwave.adapters.adapter import ClusterAdapter
@@ -85,7 +86,7 @@ class RedisAdapter:
         self._relay = relay_driver(place, key, max_backlog)
         self._driver = RenewedDriver(
             lambda: ClassicDriver(place, key=key, is_specific=is_specific, max_backlog=max_backlog),
-            ClassicDriver.capabilities,
+            replace(ClassicDriver.capabilities, mode="RedisAdapter"),
         )
 
     def __call__(self, namespace: ClusterHost) -> ClusterAdapter:
@@ -153,7 +154,10 @@ class ShardedRedisAdapter:
             lambda: ShardedDriver(
                 place, prefix=channel_prefix, mode=subscription_mode, max_backlog=max_backlog
             ),
-            ShardedDriver.capabilities,
+            replace(
+                ShardedDriver.capabilities,
+                mode=f"ShardedRedisAdapter(subscription_mode={subscription_mode!r})",
+            ),
         )
 
     def __call__(self, namespace: ClusterHost) -> ClusterAdapter:

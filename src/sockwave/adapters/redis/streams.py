@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -97,7 +98,8 @@ class RedisStreamsAdapter:
         if isinstance(place, ClusterPlace) and use_sharded_pub_sub:
             raise TypeError("use_sharded_pub_sub with a Redis Cluster is not supported")
         make = partial(StreamsDriver, place, settings)
-        self._driver = RenewedStreams(make, StreamsDriver.capabilities)
+        mode = f"RedisStreamsAdapter({stream_name=}, {stream_count=}, {use_sharded_pub_sub=})"
+        self._driver = RenewedStreams(make, replace(StreamsDriver.capabilities, mode=mode))
         self._relay = relay_driver(place, channel_prefix, max_backlog)
 
     def __call__(self, namespace: RecoveringHost) -> StreamsAdapter:

@@ -30,6 +30,7 @@ class NotingOutlet:
         self.has_strangers = outlet.has_strangers
         self.echoes = outlet.echoes
         self.is_ordered = outlet.is_ordered
+        self.mode = outlet.mode
         self._outlet = outlet
 
     def forget(self) -> None:

@@ -11,7 +11,9 @@ from sockwave.engine.core.option_names import strict_options
 
 __all__ = ["CAPABILITIES", "JetStream", "Keeping", "read_jetstream"]
 
-CAPABILITIES: Final = Capabilities(has_strangers=True, echoes=True)
+CAPABILITIES: Final = Capabilities(
+    has_strangers=True, echoes=True, mode="NatsAdapter(jetstream=True)"
+)
 """All that is about sockets goes to all: a client that is lost may come back anywhere."""
 
 DEFAULT_AGE: Final = 120.0
