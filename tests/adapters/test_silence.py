@@ -103,8 +103,13 @@ def test_what_is_sent_meanwhile_is_given_to_the_carrier_which_keeps_it(
 
 
 @pytest.mark.parametrize("others", [(), ("B",)])
-def test_no_answer_is_complete_while_nothing_is_heard(others: tuple[str, ...]) -> None:
-    network = network_of(KINDS[0])
+@pytest.mark.parametrize(
+    "capabilities", [*KINDS, Capabilities(has_strangers=True, echoes=True)], ids=range(3)
+)
+def test_no_answer_is_complete_while_nothing_is_heard(
+    capabilities: Capabilities, others: tuple[str, ...]
+) -> None:
+    network = network_of(capabilities)
     node, *rest = network.cluster_of("A", *others)
     cut_off(network, node, *rest)
     network.run(30)

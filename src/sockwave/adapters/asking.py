@@ -117,7 +117,10 @@ class Asking:
 
     def _knows_all(self) -> bool:
         """Whether those who are known are all: not while nothing is heard."""
-        return not self._out.has_strangers and not (self.hearing and self.hearing.is_deaf)
+        return not self._out.has_strangers and not self._is_deaf()
+
+    def _is_deaf(self) -> bool:
+        return self.hearing is not None and self.hearing.is_deaf
 
     def server_ask(
         self,
@@ -148,6 +151,8 @@ class Asking:
         if not question.is_counted and self._out.has_strangers:
 
             def counted(others: int) -> None:
+                if self._is_deaf():
+                    return  # a carrier that is away, and cannot count, knows of nobody
                 question.counted(others)
                 self._requests.look(id_)
 
