@@ -255,10 +255,9 @@ class StreamRecoveryAdapter(StreamDelivery):
 
     def decoded(self, message: Message) -> None:
         """Take a message of another process."""
+        super().decoded(message)  # where it counts, as all others do: else it would be missed
         life = self._life
-        if message.type not in _CALLS or life is None:
-            super().decoded(message)
-        elif message.sender != self.id:
+        if message.type in _CALLS and life is not None and message.sender != self.id:
             try:
                 if message.type == MessageType.SESSION_TAKEN:
                     self._end_taken(text_of(message.data, "pid"))
