@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
-from sockwave.adapters.messages import EMITTER, decode_message, encode_message
+from sockwave.adapters.messages import EMITTER, check_readable, decode_message, encode_message
 from sockwave.adapters.nats.connection import confirmed
 from sockwave.adapters.nats.frames import SENDER_SIZE, FrameReader, FrameWriter
 from sockwave.adapters.nats.jetstream.api import MESSAGE_ID, read_reply
@@ -84,6 +84,7 @@ class NatsEngine:
         encoded, namespace = encode_message(message), message.namespace
         if len(encoded) > MAX_MESSAGE:
             raise EncodeError(f"more than {MAX_MESSAGE} bytes cannot be sent to servers")
+        check_readable(encoded)
         if not self._is_stored or not is_durable(message):
             return Encoded(self._subjects.for_all(namespace), encoded)
         token = secrets.token_hex(ID_SIZE)

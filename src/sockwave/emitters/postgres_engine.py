@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from sockwave.adapters.messages import decode_message, encode_message
+from sockwave.adapters.messages import check_readable, decode_message, encode_message
 from sockwave.adapters.postgres.source import FAILURES, source_of
 from sockwave.adapters.postgres.statements import Statements
-from sockwave.adapters.postgres.wire import MAX_MESSAGE, Header, channel_name, header_of, prepare
+from sockwave.adapters.postgres.wire import Header, channel_name, header_of, prepare
 from sockwave.emitters.inquiries import ANSWERS, MAX_BYTES
 from sockwave.errors import (
-    EncodeError,
     FailureCause,
     LimitExceeded,
     SockwaveError,
@@ -57,8 +56,7 @@ class PostgresEngine:
     def encode(self, message: Message) -> Outgoing:
         """The notification, or the row of the table."""
         encoded = encode_message(message, as_text=True)
-        if len(encoded) > MAX_MESSAGE:
-            raise EncodeError(f"more than {MAX_MESSAGE} bytes cannot be sent to servers")
+        check_readable(encoded)
         return prepare(channel_name(self._prefix, message.namespace), encoded)
 
     async def send(self, encoded: Outgoing) -> None:
