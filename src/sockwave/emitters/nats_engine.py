@@ -79,6 +79,11 @@ class NatsEngine:
         self._writer = FrameWriter(secrets.token_bytes(SENDER_SIZE))
         self._refusal = ""
 
+    @property
+    def name(self) -> str:
+        """NATS, and where it is."""
+        return f"NATS at {self._source.name}"
+
     def encode(self, message: Message) -> Encoded:
         """What is to be sent; what is too large for NATS is cut as it is sent."""
         encoded, namespace = encode_message(message), message.namespace
@@ -101,16 +106,16 @@ class NatsEngine:
                 else:
                     await self._publish(connection, encoded)
             except StreamRefused as error:
-                raise TransportError("NATS", details=str(error)) from error
+                raise TransportError(self.name, details=str(error)) from error
             except (NatsError, OSError, TimeoutError) as error:
                 await self._disconnect()
-                raise _as_ours(error) from error
+                raise _as_ours(self.name, error) from error
             except asyncio.CancelledError:
                 await self._disconnect()
                 raise
             refusal, self._refusal = self._refusal, ""
             if refusal:
-                raise TransportError("NATS", details=refusal)
+                raise TransportError(self.name, details=refusal)
 
     async def _publish(self, connection: Connection, encoded: Encoded) -> None:
         client, subject = connection.client, encoded.subject
@@ -143,7 +148,7 @@ class NatsEngine:
             hearing: _Hearing | None = None
             try:
                 connection = await self._connected()
-                hearing = _Hearing(namespace, hearer, connection)
+                hearing = _Hearing(self.name, namespace, hearer, connection)
                 await hearing.begin(self._subjects.for_one(namespace, EMITTER))
                 await _confirmed(connection)
             except BaseException as error:
@@ -151,7 +156,7 @@ class NatsEngine:
                     await hearing.aclose()
                 await self._disconnect()
                 if isinstance(error, (NatsError, OSError, TimeoutError)):
-                    raise _as_ours(error) from error
+                    raise _as_ours(self.name, error) from error
                 raise
             return hearing
 
@@ -210,21 +215,25 @@ async def _confirmed(connection: Connection) -> None:
         await asyncio.gather(flushing, ended, return_exceptions=True)
 
 
-def _as_ours(error: BaseException) -> TransportError:
+def _as_ours(name: str, error: BaseException) -> TransportError:
     cause = FailureCause.TIMEOUT if isinstance(error, TimeoutError) else FailureCause.OTHER
-    return TransportError("NATS", details=str(error) or repr(error), cause=cause)
+    return TransportError(name, details=str(error) or repr(error), cause=cause)
 
 
 class _Hearing:
     """A subscription; see `Listening`.
 
     Args:
+        name: Of the engine.
         namespace: Whose answers it hears.
         hearer: Gets them.
         connection: It is on.
     """
 
-    def __init__(self, namespace: NamespaceName, hearer: Hearer, connection: Connection) -> None:
+    def __init__(
+        self, name: str, namespace: NamespaceName, hearer: Hearer, connection: Connection
+    ) -> None:
+        self._name = name
         self._namespace = namespace
         self._hearer = hearer
         self._connection = connection
@@ -243,7 +252,7 @@ class _Hearing:
     async def _watch(self) -> None:
         why = await self._connection.ended()
         details = f"the connection was lost before all servers had answered: {why}"
-        self._hearer.ended(TransportError("NATS", details=details, cause=FailureCause.LOST))
+        self._hearer.ended(TransportError(self._name, details=details, cause=FailureCause.LOST))
 
     async def _received(self, message: Msg) -> None:
         now = asyncio.get_running_loop().time()

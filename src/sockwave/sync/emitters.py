@@ -138,6 +138,9 @@ class NatsEmitter(BlockingEmitter[Any]):
         ack_timeout: float = ACK_TIMEOUT,
     ) -> None:
         # A client of nats-py belongs to one event loop, and to one process.
+        if not isinstance(servers, (str, list, tuple)):
+            kind = type(servers).__name__
+            raise TypeError(f"servers must be a URL of NATS, or a list of them, not {kind}")
         urls = [servers] if isinstance(servers, str) else list(servers)
         make = partial(nats_engine, urls, prefix, tls, credentials, nkeys_seed, jetstream=jetstream)
         super().__init__(PortalEngine(make(), make, "NatsEmitter"), namespace, ack_timeout)
