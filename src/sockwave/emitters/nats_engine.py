@@ -216,8 +216,10 @@ async def _confirmed(connection: Connection) -> None:
 
 
 def _as_ours(name: str, error: BaseException) -> TransportError:
-    cause = FailureCause.TIMEOUT if isinstance(error, TimeoutError) else FailureCause.OTHER
-    return TransportError(name, details=str(error) or repr(error), cause=cause)
+    is_late = isinstance(error, TimeoutError) or isinstance(error.__cause__, TimeoutError)
+    cause = FailureCause.TIMEOUT if is_late else FailureCause.OTHER
+    details = str(error).replace(f" of {name}", "") or repr(error)  # it has been named
+    return TransportError(name, details=details, cause=cause)
 
 
 class _Hearing:

@@ -63,7 +63,7 @@ class PostgresEngine:
 
     def failure(self, error: BaseException) -> TransportError:
         """What went wrong with it, for people."""
-        details = str(error) or repr(error)
+        details = str(error).removeprefix(self.name).lstrip(": ") or repr(error)
         if isinstance(error, TimeoutError) and not str(error):
             details = "it does not answer in time"
         return TransportError(self.name, details=details, cause=_cause(error))

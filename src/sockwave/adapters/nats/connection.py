@@ -126,7 +126,7 @@ class OwnClients:
             await connection.close()
             raise ConnectionError(
                 f"no server of NATS at {self.name} takes us: {connection.error or error!r}"
-            ) from error
+            ) from (connection.error or error)
         except BaseException:
             await connection.close()
             raise

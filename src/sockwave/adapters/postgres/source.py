@@ -119,9 +119,17 @@ class DsnSource:
 
     async def open(self) -> Connection:
         """Connect."""
-        connection: Connection = await asyncpg.connect(
-            self._dsn, timeout=CONNECT_TIMEOUT, server_settings=self._settings
-        )
+        try:
+            connection: Connection = await asyncpg.connect(
+                self._dsn, timeout=CONNECT_TIMEOUT, server_settings=self._settings
+            )
+        except TimeoutError as error:  # which says nothing
+            why = f"PostgreSQL at {self.name} has not answered within {CONNECT_TIMEOUT:g} seconds"
+            raise TimeoutError(why) from error
+        except OSError as error:
+            is_refused = isinstance(error, ConnectionRefusedError)
+            kind = ConnectionRefusedError if is_refused else ConnectionError
+            raise kind(f"PostgreSQL at {self.name} cannot be reached: {error}") from error
         return connection
 
     async def close(self, connection: Any) -> None:
