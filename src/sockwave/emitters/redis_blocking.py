@@ -1,8 +1,8 @@
 """How emitters that block reach servers at a Redis.
 
 Theory. Each call does all its I/O in the thread of the caller, on connections out of the pool of
-redis-py, which makes others in a process that was forked. A question takes one of them to listen,
-and ends it when it is over.
+redis-py, which makes others in a process that was forked. A question makes two of its
+own, one to listen, which wait no longer than it does, and ends them when it is over.
 """
 
 from __future__ import annotations

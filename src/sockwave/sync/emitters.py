@@ -181,7 +181,7 @@ class RedisEmitter(BlockingEmitter[Any]):
     """Emits to clients of servers with a `RedisAdapter` or a `ShardedRedisAdapter`, or with those
     of JavaScript.
 
-    Each question that is open takes a connection more.
+    Each question that is open takes two connections more.
 
     Args:
         url_or_client: An address (`redis://`, `rediss://`, `unix://`), or a client of `redis` that
@@ -212,7 +212,7 @@ class RedisEmitter(BlockingEmitter[Any]):
 class RedisStreamsEmitter(BlockingEmitter[Any]):
     """Emits to the clients of servers with a `RedisStreamsAdapter`, or with that of JavaScript.
 
-    Each question that is open takes a connection more.
+    Each question that is open takes two connections more.
 
     Args:
         url_or_client: An address (`redis://`, `rediss://`, `unix://`), or a client of `redis` that
