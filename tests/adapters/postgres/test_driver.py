@@ -177,8 +177,10 @@ def test_what_is_kept_goes_to_all_when_they_are_back() -> None:
             for _, ear in all_:
                 assert ear.numbers == list(range(50))
                 assert ear.lost == [
-                    "the connection to PostgreSQL at nowhere:5432 is lost:"
-                    " other servers are not heard",
+                    (
+                        "the connection to PostgreSQL at nowhere:5432 is lost:"
+                        " other servers are not heard"
+                    ),
                     "PostgreSQL is back: what others sent meanwhile was not heard",
                 ]
 

@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from sockwave.adapters.floods import is_worth_a_line
-from sockwave.adapters.redis.ears import MAX_MESSAGE
+from sockwave.adapters.messages import MAX_MESSAGE
 from sockwave.adapters.redis.echoes import EchoWatch
 from sockwave.adapters.redis.publisher import Publisher
 from sockwave.adapters.redis.subscriber import Subscriber

@@ -16,7 +16,7 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from sockwave.adapters.redis.ears import MAX_MESSAGE
+from sockwave.adapters.messages import MAX_MESSAGE
 from sockwave.adapters.redis.link import Link, LinkOwner, encode_command
 
 if TYPE_CHECKING:
