@@ -21,6 +21,8 @@ URL = "redis://:secret@localhost"
 class Kept:
     """An engine that keeps what is sent."""
 
+    name = "an engine at nowhere"
+
     hearer: Hearer
 
     def __init__(self) -> None:

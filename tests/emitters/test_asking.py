@@ -37,6 +37,8 @@ class FakeEngine:
         self.failure: dict[str, Exception] = {}
         self.is_closed = False
 
+    name = "an engine at nowhere"
+
     def encode(self, message: Message) -> Message:
         return decode_message(encode_message(message))
 

@@ -95,7 +95,7 @@ def test_connection_that_ended_is_made_again(monkeypatch: pytest.MonkeyPatch) ->
 def test_failure_is_told_and_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(server: FakePostgres, emitter: PostgresEmitter) -> None:
         server.is_away = True
-        with pytest.raises(TransportError, match="PostgreSQL: nobody listens"):
+        with pytest.raises(TransportError, match="PostgreSQL at nowhere:5432: nobody listens"):
             await emitter.emit("a")
         server.is_away = False
         server.refusals = [asyncpg.ProgramLimitExceededError("queue is full")]

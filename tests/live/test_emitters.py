@@ -13,8 +13,9 @@ import pytest
 import redis
 import redis.asyncio
 
+import sockwave.emitters
 import sockwave.sync
-from sockwave import Server, TransportError
+from sockwave import FailureCause, Server, TransportError
 from sockwave.adapters import NatsAdapter
 from sockwave.emitters import (
     PostgresEmitter,
@@ -22,7 +23,7 @@ from sockwave.emitters import (
     RedisStreamsEmitter,
     redis_engine,
 )
-from tests.live.engines import Redis
+from tests.live.engines import Nats, Postgres, Redis
 from tests.support.process import DEADLINE, free_port
 
 if TYPE_CHECKING:
@@ -268,3 +269,33 @@ def test_closed_emitter_of_redis_sends_nothing(redis_url: str, client: Any) -> N
         with pytest.raises(RuntimeError, match="the emitter is closed"):
             act()
     assert client.xlen("socket.io") == 1
+
+
+async def test_engine_that_hangs_bounds_a_question(
+    redis: Redis, redis_url: str, postgres: Postgres, postgres_dsn: str, nats: Nats, nats_url: str
+) -> None:
+    for engine, name, place in (
+        (redis, "RedisEmitter", redis_url),
+        (redis, "RedisStreamsEmitter", redis_url),
+        (postgres, "PostgresEmitter", postgres_dsn),
+        (nats, "NatsEmitter", nats_url),
+    ):
+        blocking = getattr(sockwave.sync, name)(place)
+        async with getattr(sockwave.emitters, name)(place) as emitter:
+            await emitter.emit("a")
+            await asyncio.to_thread(blocking.emit, "a")
+            engine.pause()
+            try:
+                asked = (
+                    emitter.emit_with_ack("b", timeout=0.5),
+                    asyncio.to_thread(blocking.emit_with_ack, "b", timeout=0.5),
+                )
+                for error in await asyncio.gather(*asked, return_exceptions=True):
+                    assert isinstance(error, TransportError), error
+                    assert error.cause is FailureCause.TIMEOUT
+                    assert f" at 127.0.0.1:{engine.port}: " in str(error)
+            finally:
+                engine.resume()
+            await emitter.emit("c")  # it goes on
+            await asyncio.to_thread(blocking.emit, "c")
+        await asyncio.to_thread(blocking.close)

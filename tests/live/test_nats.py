@@ -169,7 +169,7 @@ async def test_process_that_does_not_read_is_cut_off_and_told_what_it_lost() -> 
             await asyncio.sleep(0.01)
         await listening
         await driver.aclose()
-        assert ear.lost[0].startswith("the connection to NATS is lost")
+        assert ear.lost[0].startswith("the connection to NATS at 127.0.0.1:")
         assert len(ear.lost) == 2
 
 
@@ -177,7 +177,7 @@ async def test_password_is_used_and_told_to_nobody() -> None:
     with Nats('authorization: { user: "chat", password: "s3cret/x" }') as nats:
         right = nats.url.replace("//", "//chat:s3cret%2Fx@")
         wrong = driver_of(nats.url.replace("//", "//chat:wr0ng@"))
-        with pytest.raises(OSError, match="no server of NATS takes us") as refused:
+        with pytest.raises(OSError, match=r"no server of NATS at .* takes us") as refused:
             await wrong.start()
         assert "wr0ng" not in str(refused.value)
         assert right

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class FileEngine:
     """Appends a line for each message to a file, with the process and the thread that did it."""
 
+    name = "a file"
+
     def __init__(self, path: str) -> None:
         self._path = path
 

@@ -35,6 +35,7 @@ __all__ = [
     "MAX_MESSAGE",
     "Message",
     "MessageType",
+    "check_readable",
     "decode_message",
     "decode_options",
     "decode_value",
@@ -187,6 +188,22 @@ def encode_value(value: Any, *, as_text: bool = False) -> bytes:
             return _encoder.encode(copied((value,))[0])
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise EncodeError(f"cannot be sent to other servers: {error}") from None
+
+
+def check_readable(encoded: bytes) -> None:
+    """Refuse what is encoded, but whoever gets it would drop.
+
+    Raises:
+        EncodeError: It has more than `MAX_MESSAGE` bytes, or is nested too deep.
+    """
+    if len(encoded) > MAX_MESSAGE:
+        raise EncodeError(f"{len(encoded)} bytes cannot be sent to servers: at most {MAX_MESSAGE}")
+    if len(encoded) > _DEPTH:  # each level takes a byte
+        try:
+            decode_value(encoded)
+        except PacketError as error:
+            why = (error.detail or str(error)).replace("max_depth", f"{_DEPTH} levels")
+            raise EncodeError(f"servers would not read it: {why}") from None
 
 
 def _is_plain(data: dict[str, Any]) -> bool:

@@ -15,18 +15,18 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from sockwave.emitters.inquiries import CountInquiry
+from sockwave.emitters.inquiries import SEND_TIMEOUT, CountInquiry
 from sockwave.errors import FailureCause, LimitExceeded, TransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from sockwave.adapters.messages import Message
     from sockwave.emitters.inquiries import Inquiry
     from sockwave.errors import SockwaveError
     from sockwave.types import NamespaceName
 
-__all__ = ["MAX_OPEN", "AnswerEngine", "Asker", "Hearer", "Listening"]
+__all__ = ["MAX_OPEN", "AnswerEngine", "Asker", "Hearer", "Listening", "in_time", "too_late"]
 
 T = TypeVar("T")
 
@@ -59,8 +59,39 @@ class Listening(Protocol):
         """Listen no longer; this does not raise, and takes no longer than a few seconds."""
 
 
+@contextlib.asynccontextmanager
+async def in_time(seconds: float, name: str, since: float | None = None) -> AsyncIterator[None]:
+    """Let an engine do something within so many seconds.
+
+    Args:
+        name: Of the engine, and where it is.
+        since: When they began, by the clock of the loop; now, if nobody says.
+
+    Raises:
+        TransportError: It has not; nobody knows what has arrived.
+    """
+    begin = asyncio.get_running_loop().time() if since is None else since
+    try:
+        async with asyncio.timeout_at(begin + seconds) as limit:
+            yield
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise too_late(seconds, name) from error
+
+
+def too_late(seconds: float, name: str) -> TransportError:
+    """What to raise where an engine has not answered."""
+    details = f"it has not answered within {seconds:g} seconds"
+    return TransportError(name, details=details, cause=FailureCause.TIMEOUT)
+
+
 class AnswerEngine(Protocol):
     """What an engine needs to ask."""
+
+    @property
+    def name(self) -> str:
+        """What it is and where, for people: without a password."""
 
     async def listen(self, namespace: NamespaceName, hearer: Hearer) -> Listening:
         """Listen to what servers answer to emitters in a namespace.
@@ -140,11 +171,17 @@ class Asker:
         self._count += 1
         self._is_idle.clear()
         namespace = inquiry.message.namespace
+        began = asyncio.get_running_loop().time()
+        limit = min(inquiry.timeout, SEND_TIMEOUT)
         try:
-            ears = await self._listen(namespace)
+            async with in_time(limit, self._engine.name, began):
+                ears = await self._listen(namespace)
             asked = ears.open[inquiry.id] = _Open(inquiry)
             try:
-                await self._until_over(asked, ears, send)
+                inquiry.begin(began)
+                async with in_time(limit, self._engine.name, began):
+                    await self._sent(asked, ears, send)
+                await self._until_over(asked)
             finally:
                 del ears.open[inquiry.id]
                 await self._leave(namespace, ears)
@@ -165,18 +202,19 @@ class Asker:
         Raises:
             TransportError: The engine cannot be reached.
         """
-        count = await self._engine.count(namespace)
+        async with in_time(SEND_TIMEOUT, self._engine.name):
+            count = await self._engine.count(namespace)
         return await ask(CountInquiry(namespace)) if count is None else count
 
-    async def _until_over(
-        self, asked: _Open, ears: _Ears, send: Callable[[], Awaitable[None]]
-    ) -> None:
-        loop, inquiry = asyncio.get_running_loop(), asked.inquiry
+    async def _sent(self, asked: _Open, ears: _Ears, send: Callable[[], Awaitable[None]]) -> None:
         if ears.error is not None:
             raise ears.error
-        inquiry.begin(loop.time())
         await send()
-        inquiry.counted(await self._engine.count(inquiry.message.namespace), loop.time())
+        count = await self._engine.count(asked.inquiry.message.namespace)
+        asked.inquiry.counted(count, asyncio.get_running_loop().time())
+
+    async def _until_over(self, asked: _Open) -> None:
+        loop, inquiry = asyncio.get_running_loop(), asked.inquiry
         while not inquiry.is_over:
             asked.changed.clear()
             try:

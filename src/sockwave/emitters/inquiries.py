@@ -38,13 +38,24 @@ if TYPE_CHECKING:
     from sockwave.socketio.core.cluster_contract import RemoteAnswer, RemoteDetails
     from sockwave.types import Json, NamespaceName
 
-__all__ = ["ACK_TIMEOUT", "ANSWERS", "AckInquiry", "CountInquiry", "FetchInquiry", "Inquiry"]
+__all__ = [
+    "ACK_TIMEOUT",
+    "ANSWERS",
+    "SEND_TIMEOUT",
+    "AckInquiry",
+    "CountInquiry",
+    "FetchInquiry",
+    "Inquiry",
+]
 
 T = TypeVar("T")
 S = TypeVar("S")
 
 ACK_TIMEOUT: Final = 60.0
 """Seconds that answers of clients are waited for where nobody says: as `ack_timeout` of servers."""
+
+SEND_TIMEOUT: Final = 5.0
+"""Seconds within which an engine must have taken what is emitted or asked, connecting included."""
 
 FETCH_TIMEOUT: Final = 5.0
 """Seconds that servers have to tell of their sockets, as in the reference."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
-from sockwave.adapters.messages import EMITTER, decode_message, encode_message
+from sockwave.adapters.messages import EMITTER, check_readable, decode_message, encode_message
 from sockwave.adapters.nats.connection import confirmed
 from sockwave.adapters.nats.frames import SENDER_SIZE, FrameReader, FrameWriter
 from sockwave.adapters.nats.jetstream.api import MESSAGE_ID, read_reply
@@ -79,11 +79,17 @@ class NatsEngine:
         self._writer = FrameWriter(secrets.token_bytes(SENDER_SIZE))
         self._refusal = ""
 
+    @property
+    def name(self) -> str:
+        """NATS, and where it is."""
+        return f"NATS at {self._source.name}"
+
     def encode(self, message: Message) -> Encoded:
         """What is to be sent; what is too large for NATS is cut as it is sent."""
         encoded, namespace = encode_message(message), message.namespace
         if len(encoded) > MAX_MESSAGE:
             raise EncodeError(f"more than {MAX_MESSAGE} bytes cannot be sent to servers")
+        check_readable(encoded)
         if not self._is_stored or not is_durable(message):
             return Encoded(self._subjects.for_all(namespace), encoded)
         token = secrets.token_hex(ID_SIZE)
@@ -100,16 +106,16 @@ class NatsEngine:
                 else:
                     await self._publish(connection, encoded)
             except StreamRefused as error:
-                raise TransportError("NATS", details=str(error)) from error
+                raise TransportError(self.name, details=str(error)) from error
             except (NatsError, OSError, TimeoutError) as error:
                 await self._disconnect()
-                raise _as_ours(error) from error
+                raise _as_ours(self.name, error) from error
             except asyncio.CancelledError:
                 await self._disconnect()
                 raise
             refusal, self._refusal = self._refusal, ""
             if refusal:
-                raise TransportError("NATS", details=refusal)
+                raise TransportError(self.name, details=refusal)
 
     async def _publish(self, connection: Connection, encoded: Encoded) -> None:
         client, subject = connection.client, encoded.subject
@@ -142,7 +148,7 @@ class NatsEngine:
             hearing: _Hearing | None = None
             try:
                 connection = await self._connected()
-                hearing = _Hearing(namespace, hearer, connection)
+                hearing = _Hearing(self.name, namespace, hearer, connection)
                 await hearing.begin(self._subjects.for_one(namespace, EMITTER))
                 await _confirmed(connection)
             except BaseException as error:
@@ -150,7 +156,7 @@ class NatsEngine:
                     await hearing.aclose()
                 await self._disconnect()
                 if isinstance(error, (NatsError, OSError, TimeoutError)):
-                    raise _as_ours(error) from error
+                    raise _as_ours(self.name, error) from error
                 raise
             return hearing
 
@@ -209,21 +215,27 @@ async def _confirmed(connection: Connection) -> None:
         await asyncio.gather(flushing, ended, return_exceptions=True)
 
 
-def _as_ours(error: BaseException) -> TransportError:
-    cause = FailureCause.TIMEOUT if isinstance(error, TimeoutError) else FailureCause.OTHER
-    return TransportError("NATS", details=str(error) or repr(error), cause=cause)
+def _as_ours(name: str, error: BaseException) -> TransportError:
+    is_late = isinstance(error, TimeoutError) or isinstance(error.__cause__, TimeoutError)
+    cause = FailureCause.TIMEOUT if is_late else FailureCause.OTHER
+    details = str(error).replace(f" of {name}", "") or repr(error)  # it has been named
+    return TransportError(name, details=details, cause=cause)
 
 
 class _Hearing:
     """A subscription; see `Listening`.
 
     Args:
+        name: Of the engine.
         namespace: Whose answers it hears.
         hearer: Gets them.
         connection: It is on.
     """
 
-    def __init__(self, namespace: NamespaceName, hearer: Hearer, connection: Connection) -> None:
+    def __init__(
+        self, name: str, namespace: NamespaceName, hearer: Hearer, connection: Connection
+    ) -> None:
+        self._name = name
         self._namespace = namespace
         self._hearer = hearer
         self._connection = connection
@@ -242,7 +254,7 @@ class _Hearing:
     async def _watch(self) -> None:
         why = await self._connection.ended()
         details = f"the connection was lost before all servers had answered: {why}"
-        self._hearer.ended(TransportError("NATS", details=details, cause=FailureCause.LOST))
+        self._hearer.ended(TransportError(self._name, details=details, cause=FailureCause.LOST))
 
     async def _received(self, message: Msg) -> None:
         now = asyncio.get_running_loop().time()

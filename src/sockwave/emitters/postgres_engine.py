@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from sockwave.adapters.messages import decode_message, encode_message
+from sockwave.adapters.messages import check_readable, decode_message, encode_message
 from sockwave.adapters.postgres.source import FAILURES, source_of
 from sockwave.adapters.postgres.statements import Statements
-from sockwave.adapters.postgres.wire import MAX_MESSAGE, Header, channel_name, header_of, prepare
+from sockwave.adapters.postgres.wire import Header, channel_name, header_of, prepare
 from sockwave.emitters.inquiries import ANSWERS, MAX_BYTES
 from sockwave.errors import (
-    EncodeError,
     FailureCause,
     LimitExceeded,
     SockwaveError,
@@ -32,6 +31,9 @@ __all__ = ["PostgresEngine"]
 
 MAX_ROWS: Final = 10_000
 """Large answers that wait to be read."""
+
+LEAVE: Final = 1.0
+"""Seconds that PostgreSQL may take to hear that nobody listens any more."""
 
 AT_ONCE: Final = 32
 """Rows that are read at once."""
@@ -54,11 +56,22 @@ class PostgresEngine:
         self._connection: Connection | None = None
         self._is_prepared = False
 
+    @property
+    def name(self) -> str:
+        """PostgreSQL, and where it is."""
+        return f"PostgreSQL at {self._source.name}"
+
+    def failure(self, error: BaseException) -> TransportError:
+        """What went wrong with it, for people."""
+        details = str(error).removeprefix(self.name).lstrip(": ") or repr(error)
+        if isinstance(error, TimeoutError) and not str(error):
+            details = "it does not answer in time"
+        return TransportError(self.name, details=details, cause=_cause(error))
+
     def encode(self, message: Message) -> Outgoing:
         """The notification, or the row of the table."""
         encoded = encode_message(message, as_text=True)
-        if len(encoded) > MAX_MESSAGE:
-            raise EncodeError(f"more than {MAX_MESSAGE} bytes cannot be sent to servers")
+        check_readable(encoded)
         return prepare(channel_name(self._prefix, message.namespace), encoded)
 
     async def send(self, encoded: Outgoing) -> None:
@@ -84,7 +97,7 @@ class PostgresEngine:
         """
         await self._disconnect()
         if isinstance(error, FAILURES):
-            raise TransportError("PostgreSQL", details=str(error), cause=_cause(error)) from error
+            raise self.failure(error) from error
 
     # --- answers ----------------------------------------------------------------------------------
 
@@ -105,7 +118,8 @@ class PostgresEngine:
         """End what `listen` has begun."""
         async with self._lock:
             try:
-                await hearing.end()
+                async with asyncio.timeout(LEAVE):
+                    await hearing.end()
             except FAILURES:
                 if hearing.connection is self._connection:
                     await self._disconnect()
@@ -205,7 +219,8 @@ class _Hearing:
 
     def _ended(self, connection: Any) -> None:
         details = "the connection was lost before all servers had answered"
-        self._hearer.ended(TransportError("PostgreSQL", details=details, cause=FailureCause.LOST))
+        name = self._engine.name
+        self._hearer.ended(TransportError(name, details=details, cause=FailureCause.LOST))
 
     def _notified(self, connection: Any, process: int, channel: str, payload: str) -> None:
         header = header_of(payload)
@@ -238,7 +253,7 @@ class _Hearing:
         except SockwaveError as error:
             self._hearer.ended(error)
         except FAILURES as error:
-            self._hearer.ended(TransportError("PostgreSQL", details=str(error)))
+            self._hearer.ended(self._engine.failure(error))
         finally:
             self._reading = None
 

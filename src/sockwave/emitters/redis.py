@@ -48,6 +48,7 @@ class RedisEmitter(AsyncEmitter[Any]):
 
     Raises:
         ModuleNotFoundError: redis is missing: `pip install "sockwave[redis]"`.
+        ValueError: The URL is wrong, or a name is empty.
     """
 
     def __init__(
@@ -106,9 +107,9 @@ def pubsub_wire(key: str, *, sharded: bool) -> RedisWire:
     """What an emitter for servers on channels says.
 
     Raises:
-        TypeError: Names the option that is wrong.
+        TypeError, ValueError: Name the option that is wrong.
     """
-    check_text("key", key)
+    _check_prefix("key", key)
     check_bool("sharded", sharded)
     return ShardedWire(key) if sharded else ClassicWire(key)
 
@@ -121,11 +122,17 @@ def streams_wire(
     Raises:
         TypeError, ValueError: Name the option that is wrong.
     """
-    check_text("stream_name", stream_name)
+    _check_prefix("stream_name", stream_name)
     check_integer("max_length", max_length, 1)
-    check_text("channel_prefix", channel_prefix)
+    _check_prefix("channel_prefix", channel_prefix)
     check_bool("use_sharded_pub_sub", use_sharded_pub_sub)
     return StreamsWire(stream_name, max_length, channel_prefix, is_sharded=use_sharded_pub_sub)
+
+
+def _check_prefix(name: str, value: object) -> None:
+    check_text(name, value)
+    if not value:
+        raise ValueError(f"{name} must be text, and not empty")
 
 
 def needs_redis(who: str, error: ModuleNotFoundError) -> ModuleNotFoundError:

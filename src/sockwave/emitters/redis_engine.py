@@ -17,6 +17,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException
 
 from sockwave.adapters.redis.places import ClusterPlace, count_of, find_place
+from sockwave.emitters.inquiries import SEND_TIMEOUT
 from sockwave.emitters.redis_hearing import RedisHearing
 from sockwave.errors import FailureCause, TransportError
 
@@ -29,10 +30,17 @@ if TYPE_CHECKING:
     from sockwave.emitters.redis_wire import Command, RedisWire
     from sockwave.types import NamespaceName
 
-__all__ = ["IDLE", "TIMEOUTS", "RedisEngine", "as_our_errors", "check_client", "count_query"]
+__all__ = [
+    "IDLE",
+    "RedisEngine",
+    "as_our_errors",
+    "bound_timeouts",
+    "check_client",
+    "count_query",
+    "redis_name",
+]
 
-TIMEOUTS: Final = {"socket_connect_timeout": 10.0, "socket_timeout": 10.0}
-"""Seconds; what stands in the URL holds instead."""
+TIMEOUTS: Final = ("socket_connect_timeout", "socket_timeout")
 
 MAX_CONNECTIONS: Final = 50
 """Connections of an emitter; what is emitted beyond that at the same time waits for one."""
@@ -66,8 +74,8 @@ class RedisEngine:
                 retry=retry,
                 max_connections=MAX_CONNECTIONS,
                 timeout=WAIT,
-                **TIMEOUTS,
             )
+            bound_timeouts(pool.connection_kwargs, SEND_TIMEOUT)
             self._client = redis.asyncio.Redis.from_pool(pool)
             self._used = time.monotonic()
         elif isinstance(url_or_client, (redis.Redis, redis.RedisCluster)):
@@ -75,13 +83,18 @@ class RedisEngine:
         else:
             check_client(url_or_client)
 
+    @property
+    def name(self) -> str:
+        """Redis, and where it is."""
+        return redis_name(self._client)
+
     def encode(self, message: Message) -> Command:
         """A command."""
         return self._wire.encode(message)
 
     async def send(self, encoded: Command) -> None:
         """Send a command."""
-        with as_our_errors():
+        with as_our_errors(self.name):
             if self._is_own:
                 await self._look()
             await self._client.execute_command(*encoded)
@@ -111,7 +124,7 @@ class RedisEngine:
         """How many servers listen."""
         query, channel = count_query(self._wire, namespace)
         place = self._found()
-        with as_our_errors():
+        with as_our_errors(self.name):
             if isinstance(place, ClusterPlace):
                 await self._client.initialize()
                 count = await place.count_elsewhere(query, channel)
@@ -143,12 +156,36 @@ def check_client(client: Any) -> None:
         raise TypeError(f"a URL or a client of Redis is wanted, not {type(client).__name__}")
 
 
+def bound_timeouts(settings: dict[str, Any], seconds: float) -> None:
+    """Let connections that are made with these settings wait no longer than that."""
+    for name in TIMEOUTS:
+        settings[name] = min(settings.get(name) or seconds, seconds)
+
+
+def redis_name(client: Any) -> str:
+    """What a client of redis-py reaches, for people."""
+    if (nodes := getattr(client, "nodes_manager", None)) is not None:
+        names = ", ".join(str(node.name) for node in nodes.startup_nodes.values())
+        return f"Redis Cluster at {names}"
+    pool = getattr(client, "connection_pool", None)
+    if (service := getattr(pool, "service_name", None)) is not None:
+        return f"Redis at {service} (Sentinel)"
+    settings = getattr(pool, "connection_kwargs", {})
+    host, port = settings.get("host", "localhost"), settings.get("port", 6379)
+    return f"Redis at {settings.get('path') or f'{host}:{port}'}"
+
+
 @contextmanager
-def as_our_errors() -> Iterator[None]:
-    """Tell what goes wrong with Redis as a `TransportError`."""
+def as_our_errors(name: str) -> Iterator[None]:
+    """Tell what goes wrong with Redis as a `TransportError`.
+
+    Args:
+        name: Of it, and where it is.
+    """
     try:
         yield
     except (redis.RedisError, RedisClusterException, OSError) as error:
         is_late = isinstance(error, (redis.TimeoutError, TimeoutError))
         cause = FailureCause.TIMEOUT if is_late else FailureCause.OTHER
-        raise TransportError("Redis", details=str(error), cause=cause) from error
+        details = "it does not answer in time" if is_late else str(error) or repr(error)
+        raise TransportError(name, details=details, cause=cause) from error

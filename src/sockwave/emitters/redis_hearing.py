@@ -39,6 +39,7 @@ class RedisHearing:
         self, place: Place, wire: RedisWire, namespace: NamespaceName, hearer: Hearer
     ) -> None:
         self._hearer = hearer
+        self._name = f"Redis at {place.name}"
         self._refusal = ""
         channels, kind = wire.ears(namespace), SHARD if wire.is_sharded else CHANNEL
         if wire.is_sharded and isinstance(place, ClusterPlace):
@@ -66,8 +67,9 @@ class RedisHearing:
             failure = link.failure
             await self.aclose()
             if self._refusal:
-                raise refused(self._refusal)
-            raise TransportError("Redis", details=str(failure)) from failure
+                raise refused(self._name, self._refusal)
+            details = str(failure).removeprefix(self._name).lstrip(": ")
+            raise TransportError(self._name, details=details) from failure
 
     def _heard(self, decode: Callable[[bytes], Message | None], name: bytes, data: bytes) -> None:
         self._hearer.came(data, decode)
@@ -80,7 +82,7 @@ class RedisHearing:
     def subscriber_ended(self, why: str) -> None:
         """Answers are lost."""
         details = f"the connection was lost before all servers had answered: {why}"
-        self._hearer.ended(TransportError("Redis", details=details, cause=FailureCause.LOST))
+        self._hearer.ended(TransportError(self._name, details=details, cause=FailureCause.LOST))
 
     def channel_gone(self, name: bytes) -> None:
         """Another node of a cluster has the channel now: answers go there."""
@@ -95,9 +97,9 @@ class RedisHearing:
         await self._subscriber.aclose()
 
 
-def refused(why: str) -> TransportError:
+def refused(name: str, why: str) -> TransportError:
     """What to raise where Redis lets nobody listen."""
     advice = "emit needs no subscription, questions do: let this user subscribe to the channels"
     if why.startswith("MOVED"):  # a Redis Cluster is changing
         advice = "try again"
-    return TransportError("Redis", details=why, advice=advice)
+    return TransportError(name, details=why, advice=advice)

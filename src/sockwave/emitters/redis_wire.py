@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from sockwave.adapters.messages import (
     EMITTER,
     MessageType,
+    check_readable,
     decode_message,
     encode_message,
     encode_value,
 )
 from sockwave.adapters.redis.classic_wire import Names, decode_response, encode_request
-from sockwave.adapters.redis.stream_fields import encode_fields
+from sockwave.adapters.redis.stream_fields import check_fields, encode_fields
 from sockwave.adapters.streams.contract import is_durable
 
 if TYPE_CHECKING:
@@ -82,21 +83,26 @@ class ClassicWire:
 
     def encode(self, message: Message) -> Command:
         """PUBLISH of a message."""
+        channel, payload = self._encoded(message)
+        check_readable(payload)
+        return "PUBLISH", channel, payload
+
+    def _encoded(self, message: Message) -> tuple[str, bytes]:
         data, names = message.data, Names.of(self._key, message.namespace)
         if "requestId" in data:
-            return "PUBLISH", names.requests, encode_request(message)
+            return names.requests, encode_request(message)
         if message.type == MessageType.BROADCAST:
             opts = data["opts"]
             rooms = opts["rooms"]
             channel = f"{names.broadcasts}{rooms[0]}#" if len(rooms) == 1 else names.broadcasts
-            return "PUBLISH", channel, encode_value([message.sender, data["packet"], opts])
+            return channel, encode_value([message.sender, data["packet"], opts])
         request: dict[str, Any]
         if message.type == MessageType.SERVER_SIDE_EMIT:
             request = {"uid": message.sender, "type": 6, "data": data["packet"]}
         else:
             request = {"type": _REQUESTS[MessageType(message.type)], **data}
             request["opts"] = {name: data["opts"][name] for name in ("rooms", "except")}
-        return "PUBLISH", names.requests, encode_value(request, as_text=True)
+        return names.requests, encode_value(request, as_text=True)
 
     def ears(self, namespace: NamespaceName) -> tuple[str, ...]:
         """That of all, that of emitters, and one by which only servers of ours speak."""
@@ -131,7 +137,9 @@ class ShardedWire:
 
     def encode(self, message: Message) -> Command:
         """SPUBLISH of a message."""
-        return "SPUBLISH", self.counted(message.namespace), encode_message(message, as_text=True)
+        encoded = encode_message(message, as_text=True)
+        check_readable(encoded)
+        return "SPUBLISH", self.counted(message.namespace), encoded
 
     def ears(self, namespace: NamespaceName) -> tuple[str, ...]:
         """That of emitters."""
@@ -166,9 +174,13 @@ class StreamsWire:
     def encode(self, message: Message) -> Command:
         """XADD of a message, or PUBLISH of a question; events for servers go by the stream, too."""
         if is_durable(message) or message.type == MessageType.SERVER_SIDE_EMIT:
-            return *self._head, *encode_fields(message)
+            fields = encode_fields(message)
+            check_fields(fields)
+            return *self._head, *fields
         verb = "SPUBLISH" if self.is_sharded else "PUBLISH"
-        return verb, self.counted(message.namespace), encode_message(message)
+        encoded = encode_message(message)
+        check_readable(encoded)
+        return verb, self.counted(message.namespace), encoded
 
     def ears(self, namespace: NamespaceName) -> tuple[str, ...]:
         """That of emitters."""

@@ -138,6 +138,9 @@ class NatsEmitter(BlockingEmitter[Any]):
         ack_timeout: float = ACK_TIMEOUT,
     ) -> None:
         # A client of nats-py belongs to one event loop, and to one process.
+        if not isinstance(servers, (str, list, tuple)):
+            kind = type(servers).__name__
+            raise TypeError(f"servers must be a URL of NATS, or a list of them, not {kind}")
         urls = [servers] if isinstance(servers, str) else list(servers)
         make = partial(nats_engine, urls, prefix, tls, credentials, nkeys_seed, jetstream=jetstream)
         super().__init__(PortalEngine(make(), make, "NatsEmitter"), namespace, ack_timeout)
@@ -178,7 +181,7 @@ class RedisEmitter(BlockingEmitter[Any]):
     """Emits to clients of servers with a `RedisAdapter` or a `ShardedRedisAdapter`, or with those
     of JavaScript.
 
-    Each question that is open takes a connection more.
+    Each question that is open takes two connections more.
 
     Args:
         url_or_client: An address (`redis://`, `rediss://`, `unix://`), or a client of `redis` that
@@ -209,7 +212,7 @@ class RedisEmitter(BlockingEmitter[Any]):
 class RedisStreamsEmitter(BlockingEmitter[Any]):
     """Emits to the clients of servers with a `RedisStreamsAdapter`, or with that of JavaScript.
 
-    Each question that is open takes a connection more.
+    Each question that is open takes two connections more.
 
     Args:
         url_or_client: An address (`redis://`, `rediss://`, `unix://`), or a client of `redis` that

@@ -83,38 +83,37 @@ class PortalEngine(Generic[E]):
         self._make = make
         self._name = name
         self._lock = threading.Lock()
-        self._life: tuple[Portal, Engine[E], AsyncCarrier[E]] | None = None
+        self._life: tuple[Portal, AsyncCarrier[E]] | None = None
         self._is_closed = False
         _all.add(self)
 
     def send(self, encoded: E) -> None:
         """Send; Ctrl-C cancels it."""
-        portal, engine, _ = self._alive()
-        portal.call(engine.send(encoded))
+        portal, carrier = self._alive()
+        portal.call(carrier.send(encoded))
 
     def ask(self, inquiry: Inquiry[T]) -> T:
         """Ask; Ctrl-C cancels it."""
         if inquiry.is_over:
             return inquiry.result()
-        portal, _, carrier = self._alive()
+        portal, carrier = self._alive()
         return portal.call(carrier.ask(inquiry))
 
     def count_servers(self, namespace: NamespaceName) -> int:
         """How many servers have a namespace; Ctrl-C cancels it."""
-        portal, _, carrier = self._alive()
+        portal, carrier = self._alive()
         return portal.call(carrier.count_servers(namespace))
 
-    def _alive(self) -> tuple[Portal, Engine[E], AsyncCarrier[E]]:
+    def _alive(self) -> tuple[Portal, AsyncCarrier[E]]:
         with self._lock:
             if self._is_closed:
                 raise RuntimeError("the emitter is closed")
             if self._life is None:
                 portal = Portal(0)
-                engine = portal.run(self._make)
-                carrier = portal.run(AsyncCarrier, engine)
+                carrier = portal.run(lambda: AsyncCarrier(self._make()))
                 portal.on_close(carrier.aclose)
                 portal.close_with(self, self._name)
-                self._life = portal, engine, carrier
+                self._life = portal, carrier
             return self._life
 
     def forked(self) -> None:

@@ -69,6 +69,8 @@ class FakePostgres:
         }
         return PostgresDriver(self, *wanted.values())
 
+    name = "nowhere:5432"
+
     async def open(self) -> FakeConnection:
         """Connect."""
         await asyncio.sleep(0)

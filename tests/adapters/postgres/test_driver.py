@@ -177,7 +177,10 @@ def test_what_is_kept_goes_to_all_when_they_are_back() -> None:
             for _, ear in all_:
                 assert ear.numbers == list(range(50))
                 assert ear.lost == [
-                    "the connection to PostgreSQL is lost: other servers are not heard",
+                    (
+                        "the connection to PostgreSQL at nowhere:5432 is lost:"
+                        " other servers are not heard"
+                    ),
                     "PostgreSQL is back: what others sent meanwhile was not heard",
                 ]
 
@@ -381,7 +384,7 @@ def test_whatever_goes_wrong_in_connecting_it_is_tried_again(
 
     run(test)
     assert "internal error" not in caplog.text
-    assert "PostgreSQL cannot be reached" in caplog.text
+    assert "PostgreSQL at nowhere:5432 cannot be reached" in caplog.text
 
 
 def test_connection_on_which_nothing_is_answered_is_given_up(

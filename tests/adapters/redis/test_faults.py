@@ -170,6 +170,24 @@ def test_message_that_redis_refuses_is_told_once_in_a_while() -> None:
     run(scenario())
 
 
+def test_what_nobody_would_read_is_not_sent_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publisher, "MAX_MESSAGE", 4)
+
+    async def scenario() -> None:
+        async with small_redis() as redis:
+            one, two = classic(redis.url), classic(redis.url)
+            async with listening(one, "A") as here, listening(two, "B") as ear:
+                one.publish_message("/", number(1))
+                await until(lambda: here.lost)
+                assert "was not sent to other servers" in here.lost[0]
+                monkeypatch.setattr(publisher, "MAX_MESSAGE", 1_000)
+                one.publish_message("/", number(2))
+                await until(lambda: ear.heard)
+                assert ear.numbers == [2]
+
+    run(scenario())
+
+
 def test_what_is_kept_is_bounded_and_the_newest_is_dropped() -> None:
     async def scenario() -> None:
         async with small_redis() as redis:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sockwave.adapters.messages import Message, MessageType, decode_message
-from sockwave.adapters.redis import link
+from sockwave.adapters.redis import link, stream_driver
 from sockwave.adapters.redis.places import find_place
 from sockwave.adapters.redis.stream_driver import StreamsDriver, StreamSettings
 from sockwave.errors import EncodeError
@@ -428,6 +428,24 @@ def test_node_that_may_not_be_written_to_is_left_and_its_entries_are_kept() -> N
             await until(lambda: a.is_away)
             del redis.errors[b"XADD"]
             await until(lambda: heard.heard == [0, 1])
+
+    run(scenario())
+
+
+def test_what_nobody_would_read_is_not_written_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_driver, "MAX_MESSAGE", 4)
+
+    async def scenario() -> None:
+        async with (
+            small_streams() as redis,
+            drivers(redis, "a") as ((a, told),),
+            drivers(redis, "b") as ((_, heard),),
+        ):
+            a.publish_message("/", broadcast("a", 1))
+            await until(lambda: any("it has more than" in text for text in told.lost))
+            monkeypatch.setattr(stream_driver, "MAX_MESSAGE", 1_000)
+            a.publish_message("/", broadcast("a", 2))
+            await until(lambda: heard.heard == [2])
 
     run(scenario())
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import urlsplit
 
 from nats.aio.client import Client
 from nats.aio.transport import TcpTransport
@@ -64,6 +65,10 @@ class Connection(Protocol):
 class Source(Protocol):
     """Makes connections."""
 
+    @property
+    def name(self) -> str:
+        """Where NATS is, for people: without a password."""
+
     async def connect(self, failed: Callable[[str], None]) -> Connection:
         """Connect once.
 
@@ -105,6 +110,11 @@ class OwnClients:
         if nkeys_seed is not None:
             self._options["nkeys_seed"] = nkeys_seed
 
+    @property
+    def name(self) -> str:
+        """Hosts and ports."""
+        return ", ".join(urlsplit(url).netloc.rpartition("@")[2] for url in self._servers)
+
     async def connect(self, failed: Callable[[str], None]) -> Connection:
         """Connect to any of the servers."""
         is_tcp = all(url.startswith(("nats:", "tls:")) for url in self._servers)
@@ -114,7 +124,9 @@ class OwnClients:
                 await connection.connect(self._servers, self._options)
         except (NatsError, OSError, TimeoutError, ValueError) as error:
             await connection.close()
-            raise ConnectionError(f"no server of NATS takes us: {connection.error!r}") from error
+            raise ConnectionError(
+                f"no server of NATS at {self.name} takes us: {connection.error or error!r}"
+            ) from (connection.error or error)
         except BaseException:
             await connection.close()
             raise
@@ -216,6 +228,12 @@ class GivenClient:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+
+    @property
+    def name(self) -> str:
+        """Host and port of the server that it has, or had."""
+        url = self._client.connected_url
+        return "a client of nats-py" if url is None else str(url.netloc).rpartition("@")[2]
 
     async def connect(self, failed: Callable[[str], None]) -> Connection:
         """See whether it is connected."""

@@ -146,6 +146,7 @@ class NatsDriver:
         self._is_idle = asyncio.Event()
         self._is_connected = asyncio.Event()
         self._client: Client | None = None
+        self._place = source.name
         self._serving = Serving(source, self._serve, self._leave, self._lost, self._tell_all)
         self._was_away = False
         self._is_closed = False
@@ -168,7 +169,7 @@ class NatsDriver:
 
     def _lost(self, why: str) -> None:
         self._was_away = True
-        self._tell_all(f"the connection to NATS is lost: {why}")
+        self._tell_all(f"the connection to NATS at {self._place} is lost: {why}")
 
     async def _leave(self) -> None:
         """Nothing comes from this connection any more, also if the client makes another one."""

@@ -49,6 +49,9 @@ def make_source(
         if tls is not None or credentials is not None or nkeys_seed is not None:
             raise ValueError("tls, credentials and nkeys_seed are for URLs: a client has its own")
         return GivenClient(servers)
+    if not isinstance(servers, (str, list, tuple)):
+        kind = type(servers).__name__
+        raise TypeError(f"servers must be URLs or a client of nats-py, not {kind}")
     urls = [servers] if isinstance(servers, str) else list(servers)
     if not urls:
         raise ValueError("servers: there is none")

@@ -39,6 +39,7 @@ class PostgresDriver:
         self, source: Source, prefix: str, table: str, max_backlog: int, cleanup_interval: float
     ) -> None:
         self._prefix = prefix
+        self._name = source.name
         statements = Statements(table)
         self._listener = Listener(source, statements, max_backlog)
         self._sender = Sender(
@@ -71,7 +72,7 @@ class PostgresDriver:
                 await self._sender.connect()
                 await self._listener.start()
             except ERRORS as error:
-                raise ConnectionError(f"PostgreSQL: {error}") from error
+                raise ConnectionError(f"PostgreSQL at {self._name}: {error}") from error
             self._sender.start()
             self._is_started = True
 

@@ -47,7 +47,7 @@ MAX_ROWS: Final = 32
 OVERHEAD: Final = 64
 """Bytes that a notification counts beyond its own."""
 
-LOST: Final = "the connection to PostgreSQL is lost: other servers are not heard"
+LOST: Final = "the connection to PostgreSQL at {} is lost: other servers are not heard"
 
 MUTE: Final = (
     "nothing comes by the connection to PostgreSQL, so it is made anew: other servers are not heard"
@@ -92,7 +92,7 @@ class Listener:
         self._owed: float | None = None  # since when something should have come
         self._watch: asyncio.TimerHandle | None = None
         self._is_suspicious = False
-        self._why = LOST
+        self._why = LOST.format(source.name)
         self._is_closed = False
 
     # --- life -------------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ class Listener:
             await self._is_broken.wait()
             self._is_connected.clear()
             self._owed = None
-            why, self._why = self._why, LOST
+            why, self._why = self._why, LOST.format(self._source.name)
             self._tell_all(why)
             await self._disconnect()
             await reopened(self._source, self._begin)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 
@@ -85,7 +86,13 @@ class Connection(Protocol):
 
 
 class Source(Protocol):
-    """Makes connections, and takes them back."""
+    """Makes connections, and takes them back.
+
+    Attributes:
+        name: Where PostgreSQL is, for people: without a password.
+    """
+
+    name: str
 
     async def open(self) -> Connection:
         """A connection for whoever asks alone.
@@ -107,13 +114,22 @@ class DsnSource:
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
+        self.name = _place_of(dsn)
         self._settings = None if _APPLICATION in dsn else {_APPLICATION: "sockwave"}
 
     async def open(self) -> Connection:
         """Connect."""
-        connection: Connection = await asyncpg.connect(
-            self._dsn, timeout=CONNECT_TIMEOUT, server_settings=self._settings
-        )
+        try:
+            connection: Connection = await asyncpg.connect(
+                self._dsn, timeout=CONNECT_TIMEOUT, server_settings=self._settings
+            )
+        except TimeoutError as error:  # which says nothing
+            why = f"PostgreSQL at {self.name} has not answered within {CONNECT_TIMEOUT:g} seconds"
+            raise TimeoutError(why) from error
+        except OSError as error:
+            is_refused = isinstance(error, ConnectionRefusedError)
+            kind = ConnectionRefusedError if is_refused else ConnectionError
+            raise kind(f"PostgreSQL at {self.name} cannot be reached: {error}") from error
         return connection
 
     async def close(self, connection: Any) -> None:
@@ -176,6 +192,7 @@ class PoolSource:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool: Any = pool
+        self.name = "the end of a pool"
 
     async def open(self) -> Connection:
         """Take one out; the pool is initialized, if nobody has done so.
@@ -197,6 +214,25 @@ class PoolSource:
         connection.leave()
         with contextlib.suppress(Exception):  # it runs what its user has given it, too
             await self._pool.release(connection.proxy, timeout=1.0)
+
+
+def _place_of(dsn: str) -> str:
+    """Hosts and ports of an address."""
+    try:
+        parts = urlsplit(dsn)
+        hosts = parts.netloc.rpartition("@")[2] or parse_qs(parts.query).get("host", [""])[0]
+    except ValueError:
+        return "an address that is none"
+    if not hosts:
+        return "the default host"
+    hosts = unquote(hosts)
+    if hosts.startswith("/"):
+        return hosts
+    with_ports = (
+        host if host.rpartition(":")[2].isdigit() and not host.endswith("]") else f"{host}:5432"
+        for host in hosts.split(",")
+    )
+    return ", ".join(with_ports)
 
 
 def source_of(dsn_or_pool: object) -> Source:
@@ -244,6 +280,11 @@ async def reopened(
             times += 1
             is_news = times >= QUIET_TRIES or not isinstance(error, FAILURES)
             if is_news and is_worth_a_line(times):
-                _logger.warning("PostgreSQL cannot be reached, %d times now: %r", times, error)
+                _logger.warning(
+                    "PostgreSQL at %s cannot be reached, %d times now: %r",
+                    source.name,
+                    times,
+                    error,
+                )
         else:
             return connection, times

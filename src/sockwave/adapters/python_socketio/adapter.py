@@ -67,7 +67,7 @@ class PythonSocketIOAdapter:
 
     Raises:
         ModuleNotFoundError: redis-py is not installed.
-        ValueError: A URL is none, or messages would be decoded.
+        ValueError: A URL is none, the channel is empty, or messages would be decoded.
     """
 
     def __init__(
@@ -78,6 +78,8 @@ class PythonSocketIOAdapter:
         max_backlog: int = DEFAULT_BACKLOG,
     ) -> None:
         check_text("channel", channel)
+        if not channel:
+            raise ValueError("channel must be text, and not empty")
         check_integer("max_backlog", max_backlog, 0)
         self.host = uuid4().hex
         self._make, self._owns = _client_maker(url_or_client)

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from sockwave.adapters.backoff import Backoff
 from sockwave.adapters.floods import is_worth_a_line
+from sockwave.adapters.messages import MAX_MESSAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -114,6 +115,11 @@ class RedisChannel:
         """Send a message, in the order of the calls; it neither waits nor fails."""
         size = len(message) + PER_MESSAGE
         if self._is_closed:
+            return
+        if len(message) > MAX_MESSAGE:
+            self.dropped += 1
+            what = f"a message was not sent to others: it has more than {MAX_MESSAGE} bytes"
+            asyncio.get_running_loop().call_soon(self._listener.bus_failed, what)
             return
         if self._backlog_size + size > self._max_backlog:
             self.dropped += 1

@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from sockwave.adapters.floods import is_worth_a_line
+from sockwave.adapters.messages import MAX_MESSAGE
 from sockwave.adapters.redis.echoes import EchoWatch
 from sockwave.adapters.redis.publisher import Publisher
 from sockwave.adapters.redis.subscriber import Subscriber
@@ -64,6 +65,7 @@ class Carrier:
         self._moved = moved
         self._was_there = False
         self._is_away = False
+        self._large = 0
         self._is_known = False  # that Redis cannot be reached
         self._unanswered = 0
         self._echoes = EchoWatch()
@@ -223,6 +225,15 @@ class Carrier:
     def dropped(self) -> None:
         """Too much is kept."""
         self._lost("more waits for Redis than max_backlog: messages are dropped until it goes on")
+
+    def too_large(self, size: int) -> None:
+        """Others would not read it, and Redis would cut them off for it."""
+        self._large += 1
+        if is_worth_a_line(self._large):
+            self._lost(
+                f"message {self._large} of more than {MAX_MESSAGE} bytes was not sent to other"
+                f" servers: it has {size}"
+            )
 
     def refused(self, error: str, times: int) -> None:
         """Redis does not take a message."""

@@ -16,6 +16,7 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from sockwave.adapters.messages import MAX_MESSAGE
 from sockwave.adapters.redis.link import Link, LinkOwner, encode_command
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ class PublisherHost(Protocol):
 
     def dropped(self) -> None:
         """A message was not taken: too much is kept. Called for the first one of each run."""
+
+    def too_large(self, size: int) -> None:
+        """A message was not taken: nobody would read so many bytes."""
 
     def refused(self, error: str, times: int) -> None:
         """Redis has not taken a message, for so many times now."""
@@ -101,6 +105,9 @@ class Publisher(LinkOwner):
     def publish(self, channel: bytes, message: bytes) -> None:
         """Send a message; it neither waits nor fails."""
         if self._is_closed:
+            return
+        if len(message) > MAX_MESSAGE:
+            self._host.too_large(len(message))
             return
         size = len(message) + len(channel)
         connection = self.link.connection

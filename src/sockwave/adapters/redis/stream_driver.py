@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.adapters.driver import Capabilities
 from sockwave.adapters.floods import is_worth_a_line
-from sockwave.adapters.messages import Message, decode_message, encode_message
+from sockwave.adapters.messages import MAX_MESSAGE, Message, decode_message, encode_message
 from sockwave.adapters.redis.connected_keys import ConnectedKeys
 from sockwave.adapters.redis.lines import Asker, Command, RedisRefused
 from sockwave.adapters.redis.places import ClusterPlace, KeyPlace
@@ -48,6 +48,7 @@ DRAIN: Final = 3.0
 """Seconds that what is kept may take to be sent at the end."""
 
 TOO_MUCH: Final = "more than `max_backlog` waits for Redis"
+TOO_LARGE: Final = f"it has more than {MAX_MESSAGE} bytes"
 
 _logger: Final = logging.getLogger("sockwave.adapters")
 
@@ -278,7 +279,9 @@ class StreamsDriver:
         address = next(iter(to)) if to is not None and len(to) == 1 else None
         verb = "SPUBLISH" if self._settings.use_sharded_pub_sub else "PUBLISH"
         command = (verb, self._channel(channel, address), data)
-        if not self._of(channel).writer.put(command, partial(self._published, channel)):
+        if len(data) > MAX_MESSAGE:
+            self._not_sent(channel, TOO_LARGE)
+        elif not self._of(channel).writer.put(command, partial(self._published, channel)):
             self._not_sent(channel, TOO_MUCH)
 
     def _write(self, channel: NamespaceName, message: Message) -> None:
@@ -289,10 +292,12 @@ class StreamsDriver:
         if number is not None:
             since = stream.reader.position
             mark = Mark(stream.name, message.sender.encode(), number, since)
-        if not stream.writer.put(command, partial(self._written, channel, number), mark):
+        is_large = any(len(field) > MAX_MESSAGE for field in fields)
+        done = partial(self._written, channel, number)
+        if is_large or not stream.writer.put(command, done, mark):
             # Not within the call of whoever has published.
             asyncio.get_running_loop().call_soon(self._entry_refused, channel, number)
-            self._not_sent(channel, TOO_MUCH)
+            self._not_sent(channel, TOO_LARGE if is_large else TOO_MUCH)
 
     def _written(self, channel: NamespaceName, number: int | None, reply: Any) -> None:
         if isinstance(reply, Exception):

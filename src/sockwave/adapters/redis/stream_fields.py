@@ -25,11 +25,11 @@ from sockwave.adapters.messages import (
 from sockwave.errors import EncodeError, PacketError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sockwave.types import NamespaceName
 
-__all__ = ["Entry", "encode_fields", "stream_of"]
+__all__ = ["Entry", "check_fields", "encode_fields", "stream_of"]
 
 _MAY_BE_BINARY: Final = frozenset({3, 8, 9, 10, 12})
 """Types whose data the reference looks into for binary; others are always JSON."""
@@ -92,6 +92,18 @@ def _encode_data(message: Message, *, only_text: bool) -> bytes:
     if message.type not in _MAY_BE_BINARY:
         raise EncodeError("binary cannot be sent in a message of this type")
     return binascii.b2a_base64(data, newline=False)
+
+
+def check_fields(fields: Sequence[bytes]) -> None:
+    """Refuse an entry that whoever reads it would drop.
+
+    Raises:
+        EncodeError: It has too many bytes, or is nested too deep.
+    """
+    try:
+        Entry(0, dict(zip(fields[::2], fields[1::2], strict=True))).message()
+    except PacketError as error:
+        raise EncodeError(f"servers would not read it: {error.detail or error}") from None
 
 
 @dataclass(slots=True)

@@ -111,7 +111,10 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
                 self.start_adapter()
         if options is not None:
             if not isinstance(adapter, SupportsRecovery):
-                raise ValueError("adapter: this one cannot do connection state recovery")
+                raise ValueError(
+                    f"adapter: {_name_of(server.adapter_maker)} cannot do connection state"
+                    " recovery; on Redis, RedisStreamsAdapter can"
+                )
             self.recovery = NamespaceRecovery(self, adapter, options)
 
     def start_adapter(self) -> None:
@@ -397,3 +400,9 @@ def _check_server_event(event: str) -> None:
         raise TypeError(f"the name of an event must be text, not {type(event).__name__}")
     if event in _OWN_EVENTS:
         raise ValueError(f'"{event}" is a reserved event name')
+
+
+def _name_of(maker: object) -> str:
+    """What the user knows an adapter by."""
+    kind = type(maker)
+    return getattr(maker, "__name__", kind.__name__)

@@ -17,6 +17,7 @@ from sockwave.engine.core.option_checks import (
 from sockwave.engine.core.option_names import strict_options
 from sockwave.socketio.core.order import Order, check_order
 from sockwave.socketio.core.recovery import Recovery
+from sockwave.socketio.server.owned import check_made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,6 +108,7 @@ class ServerOptions:
         check_order(self.order)
         if self.adapter is not None and not callable(self.adapter):
             raise TypeError(f"adapter must be a class or a function, not {self.adapter!r}")
+        check_made(self.adapter)
         for method in ("encode", "decoder"):
             if self.parser is not None and not callable(getattr(self.parser, method, None)):
                 raise TypeError(f"parser has no method {method!r}: {self.parser!r}")

@@ -37,6 +37,7 @@ from sockwave.socketio.server.extensions import Neighbours, Relaying, reach
 from sockwave.socketio.server.keywords import ServerOptionsDict
 from sockwave.socketio.server.namespace import Namespace
 from sockwave.socketio.server.options import ServerOptions
+from sockwave.socketio.server.owned import claim, release
 from sockwave.socketio.server.parent import NamespaceMatch, ParentNamespace
 from sockwave.socketio.server.registration import NamespaceRegistration
 from sockwave.socketio.server.socket import Socket
@@ -100,6 +101,7 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
             raise ValueError("parser: the clients of allow_eio3 know only the default one")
         self.parser = guarded(self.options.parser, self._engine.options.max_backlog)
         self.adapter_maker = self.options.adapter
+        claim(self.adapter_maker, self)
         self._worker = WorkerPlace()
         self._is_supervised = False
         self._neighbours: Neighbours | None = None
@@ -198,6 +200,7 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
 
     def _start_adapters(self) -> None:
         """There is an event loop, another one than before, or the same after the end."""
+        claim(self.options.adapter, self)
         for namespace in list(self._namespaces.values()):
             namespace.start_adapter()
 
@@ -226,6 +229,7 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
                 await self._neighbours.aclose()
             elif isinstance(maker, SupportsClosing) and not isinstance(maker, type):
                 await maker.aclose()
+            release(self.options.adapter, self)
             self._engine.driver.begin_again()  # with the adapters, when it is used again
 
     def _run_workers(

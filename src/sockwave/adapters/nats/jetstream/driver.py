@@ -100,6 +100,7 @@ class JetStreamDriver:
         self._subjects = subjects
         self._storage = storage
         self._core = NatsDriver(source, subjects, max_backlog=max_backlog, back=BACK)
+        self._place = source.name
         self._serving = Serving(source, self._serve, self._leave, self._lost, self._refused)
         self._writer = LogWriter(storage.events, max_backlog)
         self._sessions = KeptSessions(subjects, storage.sessions, self._writer)
@@ -184,7 +185,9 @@ class JetStreamDriver:
         for receiver in self._all_receivers():
             if isinstance(receiver, EntryReceiver):
                 receiver.carrier_away()
-            receiver.messages_lost(f"the connection to the streams of NATS is lost: {why}")
+            receiver.messages_lost(
+                f"the connection to the streams of NATS at {self._place} is lost: {why}"
+            )
 
     async def aclose(self) -> None:
         """Send what is kept, if that takes no longer than three seconds, and disconnect."""
