@@ -23,6 +23,7 @@ from sockwave.adapters.messages import Message, decode_message, encode_message
 from sockwave.adapters.redis.connected_keys import ConnectedKeys
 from sockwave.adapters.redis.lines import Asker, Command, RedisRefused
 from sockwave.adapters.redis.places import ClusterPlace, KeyPlace
+from sockwave.adapters.redis.refusals import Refusals
 from sockwave.adapters.redis.sequences import with_sequence
 from sockwave.adapters.redis.session_keys import ClusterKeys, SessionKeys, WrittenKeys
 from sockwave.adapters.redis.stream_entries import is_whole, read_entries
@@ -119,6 +120,7 @@ class StreamsDriver:
         self._is_closed = False
         self._was_there = False
         self._unsent = 0
+        self._refusals = Refusals()
         self._sequences: dict[NamespaceName, int] = {}
 
     # --- life -------------------------------------------------------------------------------------
@@ -170,11 +172,12 @@ class StreamsDriver:
                 place = KeyPlace(place, name)
             stream = _Stream(
                 name,
-                StreamWriter(place, self._changed, settings.max_backlog),
+                StreamWriter(place, self._changed, self.link_refused, settings.max_backlog),
                 StreamReader(
                     place,
                     name,
                     self._changed,
+                    self.link_refused,
                     settings.read_count,
                     self._read,
                     partial(self._has_gap, name),
@@ -205,8 +208,9 @@ class StreamsDriver:
         drains = [stream.writer.drain(DRAIN) for stream in self._streams.values()]
         if self._keys is not None:
             drains.append(self._keys.drain(DRAIN))
-        if not all(await asyncio.gather(*drains)):
-            _logger.warning("some messages to other servers could not be sent before the end")
+        await asyncio.gather(*drains)
+        if unsent := sum(stream.writer.unwritten for stream in self._streams.values()):
+            _logger.warning("%d messages to other servers could not be sent before the end", unsent)
         for stream in self._streams.values():
             await stream.aclose()
         await self._subscriber.aclose()
@@ -238,11 +242,20 @@ class StreamsDriver:
             if self._was_there:
                 _logger.info("Redis at %s is reached again", self._place.name)
             self._was_there = True
+            self._refusals.reset()
             return
-        what = f"the connection to Redis at {self._place.name} is lost: {why}"
+        self._tell_all(f"the connection to Redis at {self._place.name} is lost: {why}", is_end=True)
+
+    def link_refused(self, who: object, why: str) -> None:
+        """It is not reached yet; who has never reached it learns that from `start`."""
+        if self._was_there and self.is_away and (times := self._refusals.add(who)):
+            name = self._place.name
+            self._tell_all(f"Redis at {name} is there and takes nothing, {times} times now: {why}")
+
+    def _tell_all(self, what: str, *, is_end: bool = False) -> None:
         for channel in list(self._receivers):
             for receiver in self._listeners(channel):
-                if isinstance(receiver, EntryReceiver):
+                if is_end and isinstance(receiver, EntryReceiver):
                     receiver.carrier_away()
                 receiver.messages_lost(what)
 
