@@ -227,7 +227,7 @@ class Carrier:
         """It is not reached yet; who has never reached it learns that from `start`."""
         if self._is_away and (times := self._refusals.add(who)):
             self._lost(
-                f"Redis at {self._place.name} is there and takes nothing, {times} times now: {why}"
+                f"Redis at {self._place.name} is there and takes nothing, attempt {times}: {why}"
             )
 
     def dropped(self) -> None:

@@ -250,7 +250,7 @@ class StreamsDriver:
         """It is not reached yet; who has never reached it learns that from `start`."""
         if self._was_there and self.is_away and (times := self._refusals.add(who)):
             name = self._place.name
-            self._tell_all(f"Redis at {name} is there and takes nothing, {times} times now: {why}")
+            self._tell_all(f"Redis at {name} is there and takes nothing, attempt {times}: {why}")
 
     def _tell_all(self, what: str, *, is_end: bool = False) -> None:
         for channel in list(self._receivers):
