@@ -215,7 +215,9 @@ def source_of(dsn_or_pool: object) -> Source:
 
 
 async def reopened(
-    source: Source, ready: Callable[[Connection], Awaitable[None]] | None = None
+    source: Source,
+    ready: Callable[[Connection], Awaitable[None]] | None = None,
+    is_told: Callable[[], bool] = lambda: False,
 ) -> tuple[Connection, int]:
     """Connect again, however often it takes, with pauses that grow and differ between processes.
 
@@ -223,6 +225,7 @@ async def reopened(
 
     Args:
         ready: Does with a connection what must be done before it is one.
+        is_told: Whether somebody else tells that PostgreSQL cannot be reached.
 
     Returns:
         It, and how many attempts have failed.
@@ -243,7 +246,7 @@ async def reopened(
                 raise
             times += 1
             is_news = times >= QUIET_TRIES or not isinstance(error, FAILURES)
-            if is_news and is_worth_a_line(times):
+            if is_news and is_worth_a_line(times) and not is_told():
                 _logger.warning("PostgreSQL cannot be reached, %d times now: %r", times, error)
         else:
             return connection, times

@@ -34,6 +34,7 @@ from sockwave.adapters.nats.jetstream.parts import Parts, is_reference, read_ref
 from sockwave.adapters.nats.jetstream.reader import LogReader
 from sockwave.adapters.nats.jetstream.sessions import KeptSessions
 from sockwave.adapters.nats.jetstream.writer import LogWriter
+from sockwave.adapters.nats.refusals import Losses, Refusals
 from sockwave.adapters.nats.serving import Serving
 from sockwave.adapters.nats.subjects import encode_name, split_subject
 from sockwave.adapters.streams.contract import PAGE, EntryReceiver, StreamRefused, is_durable
@@ -99,8 +100,12 @@ class JetStreamDriver:
         self.is_away = True
         self._subjects = subjects
         self._storage = storage
-        self._core = NatsDriver(source, subjects, max_backlog=max_backlog, back=BACK)
+        self._losses = Losses()
+        self._core = NatsDriver(
+            source, subjects, max_backlog=max_backlog, back=BACK, is_told=self._losses.is_told
+        )
         self._serving = Serving(source, self._serve, self._leave, self._lost, self._refused)
+        self._refusals = Refusals()
         self._writer = LogWriter(storage.events, max_backlog)
         self._sessions = KeptSessions(subjects, storage.sessions, self._writer)
         self._reader = LogReader(storage.events, self._read, self._has_gap)
@@ -173,18 +178,22 @@ class JetStreamDriver:
     def _refused(self, what: str) -> None:
         if self._api is not None:
             self._api.refusal = what
-        self._tell_all(what)
+        if told := self._refusals.add(what):
+            self._tell_all(told)
 
     def _set_away(self, *, is_away: bool, why: str) -> None:
         if is_away == self.is_away or self._is_closed:
             return
         self.is_away = is_away
         if not is_away:
+            self._losses.connected()
             return
+        is_news = self._losses.is_news()
         for receiver in self._all_receivers():
             if isinstance(receiver, EntryReceiver):
                 receiver.carrier_away()
-            receiver.messages_lost(f"the connection to the streams of NATS is lost: {why}")
+            if is_news:
+                receiver.messages_lost(f"the connection to the streams of NATS is lost: {why}")
 
     async def aclose(self) -> None:
         """Send what is kept, if that takes no longer than three seconds, and disconnect."""
@@ -192,8 +201,11 @@ class JetStreamDriver:
             return
         self._is_closed = True
         if await self._serving.close_starting():
-            if not await self._writer.drain(0 if self.is_away else DRAIN):
-                _logger.warning("some messages to other servers could not be sent before the end")
+            await self._writer.drain(0 if self.is_away else DRAIN)
+            if unsent := self._writer.unwritten:
+                _logger.warning(
+                    "%d messages to other servers could not be sent before the end", unsent
+                )
             await self._serving.aclose()
         await self._core.aclose()
 
