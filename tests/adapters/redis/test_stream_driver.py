@@ -529,6 +529,7 @@ def test_end_tells_how_much_was_not_written(written: int, caplog: pytest.LogCapt
             await until(lambda: a.is_away)
             question = Message(MessageType.SERVER_SIDE_EMIT, {"packet": ["x"]}, "a", "/")
             a.publish_message("/", question)
+            a.publish_message("/", Message(MessageType.ADAPTER_CLOSE, {}, "a", "/"))
             for number in range(written):
                 a.publish_message("/", broadcast("a", number))
             await a.aclose()

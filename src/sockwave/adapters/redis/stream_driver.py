@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.adapters.driver import Capabilities
 from sockwave.adapters.floods import is_worth_a_line
-from sockwave.adapters.messages import Message, decode_message, encode_message
+from sockwave.adapters.messages import Message, MessageType, decode_message, encode_message
 from sockwave.adapters.redis.connected_keys import ConnectedKeys
 from sockwave.adapters.redis.lines import Asker, Command, RedisRefused
 from sockwave.adapters.redis.places import ClusterPlace, KeyPlace
@@ -120,6 +120,7 @@ class StreamsDriver:
         self._is_closed = False
         self._was_there = False
         self._unsent = 0
+        self._waiting = 0  # goodbyes are not counted: nobody misses them
         self._refusals = Refusals()
         self._sequences: dict[NamespaceName, int] = {}
 
@@ -209,10 +210,10 @@ class StreamsDriver:
         if self._keys is not None:
             drains.append(self._keys.drain(DRAIN))
         await asyncio.gather(*drains)
-        if unsent := sum(stream.writer.unwritten for stream in self._streams.values()):
-            _logger.warning("%d messages to other servers could not be sent before the end", unsent)
-        for stream in self._streams.values():
-            await stream.aclose()
+        if self._waiting:
+            what = "%d messages to other servers could not be sent before the end"
+            _logger.warning(what, self._waiting)
+        await asyncio.gather(*(stream.aclose() for stream in self._streams.values()))
         await self._subscriber.aclose()
 
     # --- how it goes ------------------------------------------------------------------------------
@@ -300,14 +301,17 @@ class StreamsDriver:
         command: Command = ("XADD", stream.name, "MAXLEN", "~", settings.max_len, "*", *fields)
         mark = None
         if number is not None:
-            since = stream.reader.position
-            mark = Mark(stream.name, message.sender.encode(), number, since)
-        if not stream.writer.put(command, partial(self._written, channel, number), mark):
+            mark = Mark(stream.name, message.sender.encode(), number, stream.reader.position)
+        counts = message.type != MessageType.ADAPTER_CLOSE
+        self._waiting += counts
+        if not stream.writer.put(command, partial(self._written, channel, number, counts), mark):
+            self._waiting -= counts
             # Not within the call of whoever has published.
             asyncio.get_running_loop().call_soon(self._entry_refused, channel, number)
             self._not_sent(channel, TOO_MUCH)
 
-    def _written(self, channel: NamespaceName, number: int | None, reply: Any) -> None:
+    def _written(self, channel: NamespaceName, number: int | None, due: bool, reply: Any) -> None:
+        self._waiting -= due
         if isinstance(reply, Exception):
             self._entry_refused(channel, number)
             self._not_sent(channel, f"Redis says {reply}")

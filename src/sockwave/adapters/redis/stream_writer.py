@@ -157,11 +157,6 @@ class StreamWriter(LineUser):
             raise reply
         return reply
 
-    @property
-    def unwritten(self) -> int:
-        """Messages for the stream that are not in it, as far as is known."""
-        return sum(item.command[0] == "XADD" for item in (*self._under_way, *self._queue))
-
     async def drain(self, timeout: float) -> bool:
         """Wait until all is done that was put, for so many seconds at most; whether it is."""
         try:

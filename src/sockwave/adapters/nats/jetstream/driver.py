@@ -120,6 +120,7 @@ class JetStreamDriver:
         self._latest: dict[NamespaceName, int] = {}
         self._sequences: dict[NamespaceName, int] = {}
         self._unsent = 0
+        self._waiting = 0  # goodbyes are not counted: nobody misses them
         self._is_closed = False
 
     # --- life -------------------------------------------------------------------------------------
@@ -202,10 +203,9 @@ class JetStreamDriver:
         self._is_closed = True
         if await self._serving.close_starting():
             await self._writer.drain(0 if self.is_away else DRAIN)
-            if unsent := self._writer.unwritten:
-                _logger.warning(
-                    "%d messages to other servers could not be sent before the end", unsent
-                )
+            if self._waiting:
+                what = "%d messages to other servers could not be sent before the end"
+                _logger.warning(what, self._waiting)
             await self._serving.aclose()
         await self._core.aclose()
 
@@ -284,15 +284,19 @@ class JetStreamDriver:
         id_ = f"{message.sender}-{secrets.token_hex(8) if number is None else number}"
         subject = self._subjects.log(channel, message.sender)
         parts = self._subjects.parts(channel, encode_name(id_))
-        done = partial(self._written, channel, number)
+        counts = message.type != MessageType.ADAPTER_CLOSE
+        self._waiting += counts
+        done = partial(self._written, channel, number, counts)
         if not self._writer.put(subject, data, done, id_, parts):
+            self._waiting -= counts
             # Not within the call of whoever has published.
             asyncio.get_running_loop().call_soon(self._entry_refused, channel, number)
             self._not_sent(channel, TOO_MUCH)
 
     def _written(
-        self, channel: NamespaceName, number: int | None, outcome: int | Exception
+        self, channel: NamespaceName, number: int | None, counts: bool, outcome: int | Exception
     ) -> None:
+        self._waiting -= counts
         if isinstance(outcome, Exception):
             self._entry_refused(channel, number)
             self._not_sent(channel, str(outcome))

@@ -173,12 +173,6 @@ class LogWriter:
         self.then(reached.set)
         await reached.wait()
 
-    @property
-    def unwritten(self) -> int:
-        """Messages for the stream that are not in it, as far as is known."""
-        waiting = (*self._under_way, *self._queue)
-        return sum(item.id is not None and item.done is not _nothing for item in waiting)
-
     async def drain(self, timeout: float) -> bool:
         """Wait until all is there, for so many seconds at most; whether it is."""
         try:
