@@ -81,6 +81,8 @@ class RedisHearing:
 
     def subscriber_ended(self, why: str) -> None:
         """Answers are lost."""
+        if self._refusal:
+            return  # `begin` says it
         details = f"the connection was lost before all servers had answered: {why}"
         self._hearer.ended(TransportError(self._name, details=details, cause=FailureCause.LOST))
 
@@ -91,6 +93,9 @@ class RedisHearing:
     def subscription_refused(self, error: str) -> None:
         """Redis does not allow it."""
         self._refusal = error
+
+    def link_refused(self, who: object, why: str) -> None:
+        """Whoever begins is told."""
 
     async def aclose(self) -> None:
         """Listen no longer."""

@@ -93,7 +93,9 @@ def test_message_that_gets_lost_is_noticed_with_the_next(server: FakeNats) -> No
             a.publish("/", b"3")
             await until(lambda: len(ear.heard) == 2)
             assert ear.heard == [b"1", b"3"]
-            assert ear.lost == ["NATS has lost 1 messages of another process, or parts of one"]
+            assert ear.lost == [
+                "NATS has lost 1 messages of another process, or parts of one, in namespace /"
+            ]
             assert own.lost == []
 
     asyncio.run(play())
@@ -457,3 +459,18 @@ def test_client_of_the_users_own_that_was_away_is_used_again(server: FakeNats) -
         """What it says is expected."""
 
     asyncio.run(play())
+
+
+def test_right_that_is_missing_is_told_rarely(server: FakeNats) -> None:
+    async def scenario() -> None:
+        async with drivers(server, 1) as (_, [ear]):
+            for number in range(1, 18):
+                subject = b"test.%d" % number  # one for each process, and more
+                server.say(b"-ERR 'Permissions Violation for Publish to \"%b\"'\r\n" % subject)
+            server.say(b"-ERR 'Permissions Violation for Subscription to \"test\"'\r\n")
+            await until(lambda: "subscription" in "".join(ear.lost).lower())
+            counts = [what.rpartition("so it was ")[2] for what in ear.lost[1:-1]]
+            assert counts == [f"{times} times now" for times in (2, 4, 8, 16)]
+            assert '"test.1"' in ear.lost[0]
+
+    asyncio.run(scenario())

@@ -97,6 +97,10 @@ class SmallStreams(SmallRedis):
 
     def _xread(self, writer: asyncio.StreamWriter, args: list[bytes]) -> None:
         assert args[0] == b"COUNT"
+        if args[2] == b"STREAMS":
+            assert args[4] == b"$"
+            writer.write(b"*-1\r\n")
+            return
         assert args[2] == b"BLOCK"
         count, block, name = int(args[1]), int(args[3]), args[5]
         after = position_of(args[6])

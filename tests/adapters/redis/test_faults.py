@@ -301,3 +301,58 @@ def test_connections_that_are_lost_leave_nothing_behind(monkeypatch: pytest.Monk
                 assert await cut(10) == await cut(200)
 
     run(scenario())
+
+
+@pytest.mark.parametrize(
+    "refusals",
+    [
+        dict.fromkeys((b"PING", b"PUBLISH", b"SUBSCRIBE", b"PSUBSCRIBE"), b"NOAUTH no"),
+        {b"PING": b"LOADING dataset"},
+        dict.fromkeys((b"SUBSCRIBE", b"PSUBSCRIBE"), b"NOPERM no permission"),
+    ],
+)
+def test_redis_that_refuses_all_is_away_and_told_rarely(
+    refusals: dict[bytes, bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+
+    async def scenario() -> None:
+        async with small_redis() as redis:
+            one, two = classic(redis.url), classic(redis.url)
+            async with listening(one, "A") as here, listening(two, "B") as ear:
+                redis.errors |= refusals
+                redis.commands.clear()
+                redis.cut()
+                await until(lambda: any("attempt 8: " in text for text in here.lost))
+                for at in range(3):
+                    one.publish_message("/", number(at))
+                (reason,) = set(refusals.values())
+                assert all(reason.decode() in text for text in here.lost[1:])
+                assert [text.split("attempt ")[1][0] for text in here.lost[1:]] == list("1248")
+                assert not any("reached again" in text for text in caplog.messages)
+                redis.errors.clear()
+                await until(lambda: len(ear.heard) == 3)
+                assert ear.numbers == [0, 1, 2]
+                await until(lambda: sum("reached again" in text for text in caplog.messages) == 2)
+                assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+    run(scenario())
+
+
+def test_channel_that_is_refused_stays_refused_until_redis_takes_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        async with small_redis(errors={b"PSUBSCRIBE": b"NOPERM no permission"}) as redis:
+            driver, ear = classic(redis.url), FakeEar()
+            await driver.start()
+            for _ in range(5):
+                with pytest.raises(PermissionError, match="NOPERM"):
+                    await driver.subscribe("/", "A", ear)
+            del redis.errors[b"PSUBSCRIBE"]
+            await driver.subscribe("/", "A", ear)
+            assert redis.listeners(b"PSUBSCRIBE", b"key#/#*") == 1
+            await driver.aclose()
+
+    run(scenario())
+    assert len(caplog.messages) == 3  # the first, the second, the fourth

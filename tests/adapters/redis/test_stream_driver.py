@@ -503,3 +503,57 @@ def test_end_sends_what_is_kept() -> None:
             assert len(redis.entries()) == 1_000
 
     run(scenario())
+
+
+@pytest.mark.parametrize(
+    "refusals",
+    [
+        dict.fromkeys((b"PING", b"PUBLISH", b"SUBSCRIBE", b"XADD", b"XREAD"), b"NOAUTH no"),
+        {b"XREAD": b"NOPERM no permission"},
+        {b"XADD": b"READONLY You can't write against a read only replica."},
+    ],
+)
+def test_redis_that_refuses_all_is_away_and_told_rarely(
+    refusals: dict[bytes, bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+
+    async def scenario() -> None:
+        async with small_streams() as redis, drivers(redis, "a", "b") as ((a, told), (_, heard)):
+            redis.errors |= refusals
+            if b"XREAD" in refusals:
+                redis.cut()
+                await until(lambda: a.is_away)
+            for number in range(3):
+                a.publish_message("/", broadcast("a", number))
+            await until(lambda: any("attempt 8: " in text for text in told.lost))
+            (reason,) = set(refusals.values())
+            assert len(told.lost) == 5
+            assert all(reason.decode() in text for text in told.lost[1:])
+            assert not any("reached again" in text for text in caplog.messages)
+            redis.errors.clear()
+            await until(lambda: heard.heard == [0, 1, 2])
+            await until(lambda: not a.is_away)
+
+    run(scenario())
+    assert sum("reached again" in text for text in caplog.messages) in (1, 2)
+
+
+@pytest.mark.parametrize("written", [0, 3])
+def test_end_tells_how_much_was_not_written(written: int, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        async with small_streams() as redis, drivers(redis, "a") as ((a, _),):
+            await redis.stop()
+            await until(lambda: a.is_away)
+            question = Message(MessageType.SERVER_SIDE_EMIT, {"packet": ["x"]}, "a", "/")
+            a.publish_message("/", question)
+            a.publish_message("/", Message(MessageType.ADAPTER_CLOSE, {}, "a", "/"))
+            for number in range(written):
+                a.publish_message("/", broadcast("a", number))
+            await a.aclose()
+            await redis.start()
+
+    run(scenario())
+    told = [text for text in caplog.messages if "before the end" in text]
+    expected = f"{written} messages to other servers could not be sent before the end"
+    assert told == [expected] * bool(written)

@@ -8,7 +8,7 @@ import pytest
 
 from sockwave import ClusterMember
 from sockwave.socketio.core.cluster_contract import SupportsCluster, SupportsHearing
-from sockwave.socketio.server.cluster import KEPT_ERRORS, LATE, TROUBLED, Cluster
+from sockwave.socketio.server.cluster import KEPT_ERRORS, LATE, TOGETHER, TROUBLED, Cluster
 from tests.socketio.core.fakes import FakeClock
 
 if TYPE_CHECKING:
@@ -88,3 +88,34 @@ def test_latest_errors_are_kept() -> None:
     for number in range(KEPT_ERRORS + 2):
         cluster.failed(str(number), "/")
     assert cluster.errors == tuple(str(number) for number in range(2, KEPT_ERRORS + 2))
+
+
+def test_trouble_of_a_carrier_is_told_once_for_all_namespaces_that_share_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = FakeClock()
+    cluster = Cluster(object(), clock.clock)
+    news = [cluster.failed("Redis is lost", f"/n{number}") for number in range(200)]
+    assert news == [True, *[False] * 199]
+    assert cluster.errors == ("Redis is lost",)
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        "cluster, namespace /n0: Redis is lost"
+    ]
+
+
+def test_trouble_that_comes_again_is_told_again() -> None:
+    clock = FakeClock()
+    cluster = Cluster(object(), clock.clock)
+    assert cluster.failed("lost", "/a") and not cluster.failed("lost", "/b")
+    assert cluster.failed("lost", "/a") and not cluster.failed("lost", "/b")
+    clock.advance(TOGETHER + 0.1)
+    assert cluster.failed("lost", "/b") and not cluster.failed("lost", "/a")
+    assert cluster.errors == ("lost",) * 3
+
+
+def test_trouble_of_single_namespaces_is_told_for_each() -> None:
+    cluster = Cluster(object(), FakeClock().clock)
+    told = [f"3 messages of node {number} have not come" for number in range(KEPT_ERRORS + 8)]
+    assert all(cluster.failed(what, "/a") for what in told)
+    # What is remembered for this is bounded: the oldest is news again.
+    assert cluster.failed(told[0], "/b") and not cluster.failed(told[-1], "/b")

@@ -34,11 +34,12 @@ from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.nats.connection import confirmed
 from sockwave.adapters.nats.contract import CAPABILITIES, DEFAULT_BACKLOG
 from sockwave.adapters.nats.frames import SENDER_SIZE, FrameReader, FrameWriter, sender_of
+from sockwave.adapters.nats.refusals import Refusals
 from sockwave.adapters.nats.serving import Serving
 from sockwave.errors import PacketError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
     from collections.abc import Set as AbstractSet
 
     from nats.aio.client import Client
@@ -114,6 +115,7 @@ class NatsDriver:
         subjects: Names of subjects.
         max_backlog: Bytes that are kept while they cannot be sent.
         back: What is told, for people, when NATS is there again.
+        is_told: Asked when the connection is lost: whether somebody has told of it already.
 
     Attributes:
         dropped: Messages that were not sent, since there was no room to keep them.
@@ -128,9 +130,12 @@ class NatsDriver:
         *,
         max_backlog: int = DEFAULT_BACKLOG,
         back: str = BACK,
+        is_told: Callable[[], bool] = lambda: False,
     ) -> None:
         self.dropped = 0
         self._back = back
+        self._is_told = is_told
+        self._refusals = Refusals()
         self._subjects = subjects
         self._max_backlog = max_backlog
         self._listeners: dict[tuple[str, str], _Listener] = {}
@@ -147,7 +152,7 @@ class NatsDriver:
         self._is_connected = asyncio.Event()
         self._client: Client | None = None
         self._place = source.name
-        self._serving = Serving(source, self._serve, self._leave, self._lost, self._tell_all)
+        self._serving = Serving(source, self._serve, self._leave, self._lost, self._refuses)
         self._was_away = False
         self._is_closed = False
 
@@ -169,7 +174,13 @@ class NatsDriver:
 
     def _lost(self, why: str) -> None:
         self._was_away = True
-        self._tell_all(f"the connection to NATS at {self._place} is lost: {why}")
+        if not self._is_told():
+            self._tell_all(f"the connection to NATS at {self._place} is lost: {why}")
+
+    def _refuses(self, what: str) -> None:
+        """A right is missing."""
+        if told := self._refusals.add(what):
+            self._tell_all(told)
 
     async def _leave(self) -> None:
         """Nothing comes from this connection any more, also if the client makes another one."""
@@ -355,7 +366,8 @@ class NatsDriver:
 
     def _frames_lost(self, inbox: Hashable, what: str) -> None:
         if isinstance(inbox, _Inbox) and inbox.is_open:
-            inbox.listener.receiver.messages_lost(what)
+            listener = inbox.listener
+            listener.receiver.messages_lost(f"{what}, in namespace {listener.channel}")
 
     def _tell_all(self, what: str) -> None:
         """Something that concerns all namespaces."""

@@ -144,6 +144,11 @@ class Listener:
             self._tell_all("PostgreSQL is back: what others sent meanwhile was not heard")
             self._follow_later()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether it can hear; else it is being connected again."""
+        return self._is_connected.is_set()
+
     async def wait_connected(self) -> None:
         """Wait until it can hear."""
         await self._is_connected.wait()

@@ -66,6 +66,10 @@ class Ear(Protocol):
     def expect(self, channels: Iterable[str], heard: int) -> None:
         """Something was sent, when so many had been heard."""
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether it can hear; else it is being connected again, and tells of that."""
+
     async def wait_connected(self) -> None:
         """Wait until it can hear."""
 
@@ -311,7 +315,9 @@ class Sender:
         if self._connection is not None and self._connection.is_closed():
             await self._disconnect()
         if self._connection is None:
-            self._connection, failures = await reopened(self._source)
+            self._connection, failures = await reopened(
+                self._source, is_told=lambda: not self._ear.is_connected
+            )
             # What is kept is for others, who come back in these moments, too.
             if failures:
                 await asyncio.sleep(LAST_RETRY)

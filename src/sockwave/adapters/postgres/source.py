@@ -251,7 +251,9 @@ def source_of(dsn_or_pool: object) -> Source:
 
 
 async def reopened(
-    source: Source, ready: Callable[[Connection], Awaitable[None]] | None = None
+    source: Source,
+    ready: Callable[[Connection], Awaitable[None]] | None = None,
+    is_told: Callable[[], bool] = lambda: False,
 ) -> tuple[Connection, int]:
     """Connect again, however often it takes, with pauses that grow and differ between processes.
 
@@ -259,6 +261,7 @@ async def reopened(
 
     Args:
         ready: Does with a connection what must be done before it is one.
+        is_told: Whether somebody else tells that PostgreSQL cannot be reached.
 
     Returns:
         It, and how many attempts have failed.
@@ -279,7 +282,7 @@ async def reopened(
                 raise
             times += 1
             is_news = times >= QUIET_TRIES or not isinstance(error, FAILURES)
-            if is_news and is_worth_a_line(times):
+            if is_news and is_worth_a_line(times) and not is_told():
                 _logger.warning(
                     "PostgreSQL at %s cannot be reached, %d times now: %r",
                     source.name,

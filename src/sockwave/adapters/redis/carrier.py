@@ -14,6 +14,7 @@ from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.messages import MAX_MESSAGE
 from sockwave.adapters.redis.echoes import EchoWatch
 from sockwave.adapters.redis.publisher import Publisher
+from sockwave.adapters.redis.refusals import Refusals
 from sockwave.adapters.redis.subscriber import Subscriber
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Carrier:
         self._is_known = False  # that Redis cannot be reached
         self._unanswered = 0
         self._echoes = EchoWatch()
+        self._refusals = Refusals()
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -186,6 +188,7 @@ class Carrier:
             return
         self._was_there = self._is_known = True
         self._echoes.heard()  # what was sent before may be lost
+        self._refusals.reset()
         if self._is_away:
             self._is_away = False
             unknown, self._unanswered = self._unanswered, 0
@@ -220,6 +223,13 @@ class Carrier:
             self._lost(
                 f"the connection to Redis at {self._place.name} is lost, and with it what others "
                 f"send until it is back: {why}"
+            )
+
+    def link_refused(self, who: object, why: str) -> None:
+        """It is not reached yet; who has never reached it learns that from `start`."""
+        if self._is_away and (times := self._refusals.add(who)):
+            self._lost(
+                f"Redis at {self._place.name} is there and takes nothing, attempt {times}: {why}"
             )
 
     def dropped(self) -> None:

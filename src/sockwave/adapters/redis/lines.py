@@ -123,14 +123,21 @@ class LineUser(LinkOwner):
         place: Where Redis is.
         changed: Called when there is a connection, with None, and when it has ended, with the
             reason.
+        refused: Called, with this and the reason, when Redis is there and is of no use.
 
     Attributes:
         link: Makes them.
     """
 
-    def __init__(self, place: Place, changed: Callable[[str | None], None]) -> None:
+    def __init__(
+        self,
+        place: Place,
+        changed: Callable[[str | None], None],
+        refused: Callable[[object, str], None],
+    ) -> None:
         self.link = Link(place, self)
         self._changed = changed
+        self._refused = refused
         self._line: Line | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_prepared = False
@@ -158,6 +165,13 @@ class LineUser(LinkOwner):
             ConnectionError, RedisRefused: It was not done.
         """
 
+    async def check(self, line: Line) -> None:
+        """Do what each connection begins with, and without which it is none.
+
+        Raises:
+            ConnectionError, RedisRefused: It was not done.
+        """
+
     async def use(self, line: Line) -> None:
         """Use a connection until it ends.
 
@@ -179,6 +193,7 @@ class LineUser(LinkOwner):
         if not self._is_prepared:
             await self.prepare(self._line)
             self._is_prepared = True
+        await self.check(self._line)
 
     def ready(self) -> None:
         """Use it."""
@@ -206,6 +221,10 @@ class LineUser(LinkOwner):
             self._task = None
         self._changed(why)
 
+    def refused(self, why: str) -> None:
+        """It is of no use."""
+        self._refused(self, why)
+
     def ask_for_sign(self) -> None:
         """See whether it lives."""
         if self._line is not None:
@@ -230,7 +249,7 @@ class Asker(LineUser):
     """
 
     def __init__(self, place: Place) -> None:
-        super().__init__(place, _nothing)
+        super().__init__(place, _nothing, _nothing)
 
     async def ask(self, command: Command) -> Any:
         """Run a command.
@@ -247,5 +266,5 @@ class Asker(LineUser):
             return await self._line.ask(command)
 
 
-def _nothing(why: str | None) -> None:
+def _nothing(*why: object) -> None:
     """Nobody wants to know."""

@@ -6,6 +6,9 @@ seconds it asks for a sign of life. When nothing at all comes back the connectio
 Redis that accepts and answers nothing, or a network that swallows everything, looks alive to the
 kernel for minutes.
 
+A connection is one only when Redis takes something on it: one that wants a password, or is loading
+its data, accepts and refuses all. Its first reply is to a PING of the link itself.
+
 What is read is parsed by hiredis, within the call that brings it.
 """
 
@@ -39,6 +42,10 @@ LOOK: Final = 2.0
 PATIENCE: Final = 2
 """Of these times, how many may pass without a byte."""
 
+NOT_NOW: Final = ("NOAUTH", "LOADING", "MASTERDOWN", "BUSY")
+"""Beginnings of errors that say that Redis takes nothing at all, at least now. Others are of the
+PING alone: who may not say it, or cannot when a disk is full, may still publish."""
+
 _logger: Final = logging.getLogger("sockwave.adapters")
 
 _MORE: Final = object()
@@ -61,6 +68,7 @@ class Connection(asyncio.Protocol):
         why: And the reason.
         has_heard: Whether anything has come since this was set to False.
         opened: What redis-py has of it.
+        replied: See above.
     """
 
     def __init__(self, replied: Callable[[Any], None]) -> None:
@@ -70,7 +78,7 @@ class Connection(asyncio.Protocol):
         self.why = ""
         self.has_heard = True
         self.opened: Opened | None = None
-        self._replied = replied
+        self.replied = replied
         self._reader = hiredis.Reader(notEnoughData=_MORE)
         self._transport: asyncio.Transport | None = None
 
@@ -100,9 +108,9 @@ class Connection(asyncio.Protocol):
         self.has_heard = True
         try:
             self._reader.feed(data)
-            gets, replied = self._reader.gets, self._replied
+            gets = self._reader.gets
             while (reply := gets()) is not _MORE:
-                replied(reply)
+                self.replied(reply)
         except Exception as error:
             _logger.exception("what Redis says cannot be read")
             self.abort(f"what it says cannot be read: {error}")
@@ -130,6 +138,9 @@ class LinkOwner:
 
     def ended(self, why: str) -> None:
         """A connection has ended, whether it had begun or not."""
+
+    def refused(self, why: str) -> None:
+        """Redis is there, but takes nothing; called behind `ended`, if there was a connection."""
 
     def ask_for_sign(self) -> None:
         """Send something that Redis answers."""
@@ -203,6 +214,8 @@ class Link:
             except OSError as error:
                 self.was_away = self.has_been_ready
                 self._fail(error)
+                if isinstance(error, PermissionError):
+                    self._owner.refused(str(error))
             except Exception as error:  # a client of the user's own may do anything
                 _logger.exception("internal error while connecting to Redis")
                 self._fail(error)
@@ -218,11 +231,12 @@ class Link:
 
     async def _hold(self, connection: Connection) -> None:
         """As long as it lasts."""
+        refusal: str | None = None
         self.connection = connection
         try:
             if self._is_closed:  # redis-py can lose a cancellation while it connects
                 return
-            await self._unless_gone(connection, self._owner.begin())
+            refusal = await self._unless_gone(connection, self._begin(connection))
             if not connection.gone.is_set():
                 self.is_ready, self.failure = True, None
                 self.was_away, self.has_been_ready = False, True
@@ -236,11 +250,37 @@ class Link:
                 await connection.opened.forget()
         self._fail(ConnectionError(f"Redis at {self._place.name}: {connection.why}"))
         self._owner.ended(connection.why)
+        if refusal is not None:
+            self._owner.refused(refusal)
+
+    async def _begin(self, connection: Connection) -> None:
+        """See whether Redis takes anything, and let the owner say what comes first.
+
+        Raises:
+            PermissionError: It does not.
+        """
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        def first(reply: Any) -> None:
+            connection.replied = self._owner.replied
+            if not answer.done():
+                answer.set_result(reply)
+
+        connection.replied = first
+        connection.write(encode_command(b"PING"))
+        reply = await answer
+        if isinstance(reply, Exception) and str(reply).startswith(NOT_NOW):
+            raise PermissionError(f"it says {reply}")
+        await self._owner.begin()
 
     async def _unless_gone(
         self, connection: Connection, beginning: Coroutine[Any, Any, None]
-    ) -> None:
-        """Wait for something, or for the end of the connection."""
+    ) -> str | None:
+        """Wait for something, or for the end of the connection.
+
+        Returns:
+            Why the connection was given up, where Redis would have kept it.
+        """
         loop = asyncio.get_running_loop()
         began, gone = loop.create_task(beginning), loop.create_task(self._watch(connection))
         try:
@@ -249,8 +289,11 @@ class Link:
             for task in (began, gone):
                 task.cancel()
             await asyncio.wait([began, gone])
-        if not began.cancelled() and (error := began.exception()) is not None:
-            connection.abort(str(error))
+        if began.cancelled() or (error := began.exception()) is None:
+            return None
+        refusal = None if connection.gone.is_set() else str(error)
+        connection.abort(str(error))
+        return refusal
 
     async def _watch(self, connection: Connection) -> None:
         """Until it has ended; that is, too, when nothing comes any more."""

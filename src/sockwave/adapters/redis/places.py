@@ -54,7 +54,7 @@ class Place(Protocol):
         """Connect, authenticate, and hand the connection to a protocol.
 
         Raises:
-            OSError: That is not possible now.
+            OSError: That is not possible now; a `PermissionError` where Redis is there and refuses.
         """
 
     async def count_elsewhere(self, query: str, channel: str) -> int | None:
@@ -111,6 +111,13 @@ def _failures() -> tuple[type[Exception], ...]:
     return (RedisError, RedisClusterException, OSError)
 
 
+def _is_refusal(error: Exception) -> bool:
+    """Whether a Redis that is there has said no: a wrong password, or that it is loading."""
+    from redis.exceptions import AuthenticationError, BusyLoadingError, ResponseError
+
+    return isinstance(error, (AuthenticationError, BusyLoadingError, ResponseError))
+
+
 async def _take_over(connection: Any, protocol: asyncio.Protocol, name: str) -> Opened:
     """Connect, and put a protocol of ours in the place of redis-py's."""
     try:
@@ -119,7 +126,8 @@ async def _take_over(connection: Any, protocol: asyncio.Protocol, name: str) -> 
     except _failures() as error:
         await connection.disconnect(nowait=True)
         reason = str(error) or "it does not answer"
-        raise ConnectionError(f"Redis at {name} cannot be reached: {reason}") from error
+        kind = PermissionError if _is_refusal(error) else ConnectionError
+        raise kind(f"Redis at {name} cannot be reached: {reason}") from error
     except BaseException:
         await connection.disconnect(nowait=True)
         raise

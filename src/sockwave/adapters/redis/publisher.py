@@ -59,6 +59,9 @@ class PublisherHost(Protocol):
     def publisher_ended(self, why: str, unanswered: int) -> None:
         """A connection has ended with so many messages of which nobody knows."""
 
+    def link_refused(self, who: object, why: str) -> None:
+        """Redis is there, but takes nothing; it is tried again."""
+
 
 class Publisher(LinkOwner):
     """The connection on which a process publishes.
@@ -212,6 +215,10 @@ class Publisher(LinkOwner):
                 each.set_exception(ConnectionError(f"the connection to Redis has ended: {why}"))
         self.answered += unanswered
         self._host.publisher_ended(why, unanswered)
+
+    def refused(self, why: str) -> None:
+        """What is kept goes on waiting."""
+        self._host.link_refused(self, why)
 
     def ask_for_sign(self) -> None:
         """Send a PING behind all that is on its way."""

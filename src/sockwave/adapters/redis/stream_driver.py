@@ -19,10 +19,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.adapters.driver import Capabilities
 from sockwave.adapters.floods import is_worth_a_line
-from sockwave.adapters.messages import MAX_MESSAGE, Message, decode_message, encode_message
+from sockwave.adapters.messages import (
+    MAX_MESSAGE,
+    Message,
+    MessageType,
+    decode_message,
+    encode_message,
+)
 from sockwave.adapters.redis.connected_keys import ConnectedKeys
 from sockwave.adapters.redis.lines import Asker, Command, RedisRefused
+from sockwave.adapters.redis.one_stream import OneStream
 from sockwave.adapters.redis.places import ClusterPlace, KeyPlace
+from sockwave.adapters.redis.refusals import Refusals
 from sockwave.adapters.redis.sequences import with_sequence
 from sockwave.adapters.redis.session_keys import ClusterKeys, SessionKeys, WrittenKeys
 from sockwave.adapters.redis.stream_entries import is_whole, read_entries
@@ -69,31 +77,6 @@ class StreamSettings:
     max_backlog: int = 16 * 1024 * 1024
 
 
-@dataclass(slots=True)
-class _Stream:
-    """A stream, and the connections that are for it alone."""
-
-    name: str
-    writer: StreamWriter
-    reader: StreamReader
-    asker: Asker
-    is_read: bool = False
-
-    async def start(self) -> None:
-        if self.is_read:
-            # First, so that whoever wants to read what he has written does read it.
-            await self.reader.start()
-        await self.writer.start()
-
-    @property
-    def is_there(self) -> bool:
-        return self.writer.link.is_ready and (self.reader.link.is_ready or not self.is_read)
-
-    async def aclose(self) -> None:
-        for user in (self.writer, self.reader, self.asker):
-            await user.aclose()
-
-
 class StreamsDriver:
     """A connection of one process to Redis; see `MessageDriver`. It lives in one event loop.
 
@@ -114,12 +97,14 @@ class StreamsDriver:
         self._kind = SHARD if settings.use_sharded_pub_sub else CHANNEL
         self._subscriber = Subscriber(place, self)
         self._keys = ClusterKeys(place) if isinstance(place, ClusterPlace) else None
-        self._streams: dict[str, _Stream] = {}
+        self._streams: dict[str, OneStream] = {}
         self._has_started = False
         self._receivers: dict[NamespaceName, dict[str, MessageReceiver]] = {}
         self._is_closed = False
         self._was_there = False
         self._unsent = 0
+        self._waiting = 0  # goodbyes are not counted: nobody misses them
+        self._refusals = Refusals()
         self._sequences: dict[NamespaceName, int] = {}
 
     # --- life -------------------------------------------------------------------------------------
@@ -160,7 +145,7 @@ class StreamsDriver:
             self._subscriber.listen(self._kind, name.encode(), partial(self._heard, channel))
         await self._subscriber.settle()
 
-    def _of(self, channel: NamespaceName) -> _Stream:
+    def _of(self, channel: NamespaceName) -> OneStream:
         """The stream of a namespace."""
         settings = self._settings
         name = stream_of(channel, settings.stream_name, settings.stream_count)
@@ -169,13 +154,14 @@ class StreamsDriver:
             place = self._place
             if isinstance(place, ClusterPlace):
                 place = KeyPlace(place, name)
-            stream = _Stream(
+            stream = OneStream(
                 name,
-                StreamWriter(place, self._changed, settings.max_backlog),
+                StreamWriter(place, self._changed, self.link_refused, settings.max_backlog),
                 StreamReader(
                     place,
                     name,
                     self._changed,
+                    self.link_refused,
                     settings.read_count,
                     self._read,
                     partial(self._has_gap, name),
@@ -206,10 +192,11 @@ class StreamsDriver:
         drains = [stream.writer.drain(DRAIN) for stream in self._streams.values()]
         if self._keys is not None:
             drains.append(self._keys.drain(DRAIN))
-        if not all(await asyncio.gather(*drains)):
-            _logger.warning("some messages to other servers could not be sent before the end")
-        for stream in self._streams.values():
-            await stream.aclose()
+        await asyncio.gather(*drains)
+        if self._waiting:
+            what = "%d messages to other servers could not be sent before the end"
+            _logger.warning(what, self._waiting)
+        await asyncio.gather(*(stream.aclose() for stream in self._streams.values()))
         await self._subscriber.aclose()
 
     # --- how it goes ------------------------------------------------------------------------------
@@ -239,11 +226,20 @@ class StreamsDriver:
             if self._was_there:
                 _logger.info("Redis at %s is reached again", self._place.name)
             self._was_there = True
+            self._refusals.reset()
             return
-        what = f"the connection to Redis at {self._place.name} is lost: {why}"
+        self._tell_all(f"the connection to Redis at {self._place.name} is lost: {why}", is_end=True)
+
+    def link_refused(self, who: object, why: str) -> None:
+        """It is not reached yet; who has never reached it learns that from `start`."""
+        if self._was_there and self.is_away and (times := self._refusals.add(who)):
+            name = self._place.name
+            self._tell_all(f"Redis at {name} is there and takes nothing, attempt {times}: {why}")
+
+    def _tell_all(self, what: str, *, is_end: bool = False) -> None:
         for channel in list(self._receivers):
             for receiver in self._listeners(channel):
-                if isinstance(receiver, EntryReceiver):
+                if is_end and isinstance(receiver, EntryReceiver):
                     receiver.carrier_away()
                 receiver.messages_lost(what)
 
@@ -290,16 +286,19 @@ class StreamsDriver:
         command: Command = ("XADD", stream.name, "MAXLEN", "~", settings.max_len, "*", *fields)
         mark = None
         if number is not None:
-            since = stream.reader.position
-            mark = Mark(stream.name, message.sender.encode(), number, since)
+            mark = Mark(stream.name, message.sender.encode(), number, stream.reader.position)
+        counts = message.type != MessageType.ADAPTER_CLOSE
         is_large = any(len(field) > MAX_MESSAGE for field in fields)
-        done = partial(self._written, channel, number)
+        self._waiting += counts
+        done = partial(self._written, channel, number, counts)
         if is_large or not stream.writer.put(command, done, mark):
+            self._waiting -= counts
             # Not within the call of whoever has published.
             asyncio.get_running_loop().call_soon(self._entry_refused, channel, number)
             self._not_sent(channel, TOO_LARGE if is_large else TOO_MUCH)
 
-    def _written(self, channel: NamespaceName, number: int | None, reply: Any) -> None:
+    def _written(self, channel: NamespaceName, number: int | None, due: bool, reply: Any) -> None:
+        self._waiting -= due
         if isinstance(reply, Exception):
             self._entry_refused(channel, number)
             self._not_sent(channel, f"Redis says {reply}")

@@ -40,7 +40,7 @@ class StreamReader(LineUser):
     Args:
         place: Where Redis is.
         stream: Its name.
-        changed: See `LineUser`.
+        changed, refused: See `LineUser`.
         read_count: Entries that are read at once.
         taken: Called with each entry.
         has_gap: Called when some may be missing, with a sentence for people.
@@ -55,11 +55,12 @@ class StreamReader(LineUser):
         place: Place,
         stream: str,
         changed: Callable[[str | None], None],
+        refused: Callable[[object, str], None],
         read_count: int,
         taken: Callable[[Entry], None],
         has_gap: Callable[[str], None],
     ) -> None:
-        super().__init__(place, changed)
+        super().__init__(place, changed, refused)
         self.stream = stream
         self.position = 0
         self._read_count = read_count
@@ -73,9 +74,14 @@ class StreamReader(LineUser):
         entries = read_entries(reply)
         self.position = entries[0].position if entries else 0
 
+    async def check(self, line: Line) -> None:
+        """See whether it may be read, and whether all is still there."""
+        await line.ask(("XREAD", "COUNT", 1, "STREAMS", self.stream, "$"))
+        await self._look_for_gap(line)
+
     async def use(self, line: Line) -> None:
         """Read what comes."""
-        is_behind = True
+        is_behind = False
         while True:
             if is_behind:
                 await self._look_for_gap(line)

@@ -40,7 +40,16 @@ MOST_BYTES: Final = 1024 * 1024
 OVERHEAD: Final = 128
 """Bytes that a command counts beyond what is in it."""
 
-_ELSEWHERE: Final = ("READONLY", "MOVED", "ASK", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "TRYAGAIN")
+_ELSEWHERE: Final = (
+    "READONLY",
+    "MOVED",
+    "ASK",
+    "CLUSTERDOWN",
+    "LOADING",
+    "MASTERDOWN",
+    "TRYAGAIN",
+    "NOAUTH",
+)
 """Beginnings of errors that say that another node is to be asked, or the same one later."""
 
 _logger: Final = logging.getLogger("sockwave.adapters")
@@ -82,7 +91,7 @@ class StreamWriter(LineUser):
 
     Args:
         place: Where Redis is.
-        changed: See `LineUser`.
+        changed, refused: See `LineUser`.
         max_backlog: Bytes that are kept.
     """
 
@@ -90,13 +99,15 @@ class StreamWriter(LineUser):
         self,
         place: Place,
         changed: Callable[[str | None], None],
+        refused: Callable[[object, str], None],
         max_backlog: int,
     ) -> None:
-        super().__init__(place, changed)
+        super().__init__(place, changed, refused)
         self._max_backlog = max_backlog
         self._queue: deque[_Item] = deque()
         self._under_way: list[_Item] = []
         self._bytes = 0
+        self._is_elsewhere = False
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -159,14 +170,21 @@ class StreamWriter(LineUser):
 
     async def use(self, line: Line) -> None:
         """Send what is there, and what comes."""
-        await self._find_again(line)
         while True:
             while not self._queue:
                 self._wake.clear()
                 await self._wake.wait()
-            self._take()
-            replies = await line.run(*(item.command for item in self._under_way))
-            self._answered(replies)
+            await self._send(line)
+
+    async def check(self, line: Line) -> None:
+        """Find what was under way; what the last node did not take this one must take."""
+        await self._find_again(line)
+        if self._is_elsewhere and self._queue:
+            await self._send(line)
+
+    async def _send(self, line: Line) -> None:
+        self._take()
+        self._answered(await line.run(*(item.command for item in self._under_way)))
 
     def _take(self) -> None:
         size, queue, batch = 0, self._queue, self._under_way
@@ -177,14 +195,17 @@ class StreamWriter(LineUser):
     def _answered(self, replies: list[Any]) -> None:
         batch, self._under_way = self._under_way, []
         elsewhere: list[_Item] = []
+        why = ""
         for item, reply in zip(batch, replies, strict=True):
             if isinstance(reply, RedisRefused) and str(reply).startswith(_ELSEWHERE):
                 elsewhere.append(item)
+                why = str(reply)
             else:
                 self._done(item, reply)
+        self._is_elsewhere = bool(elsewhere)
         if elsewhere:
             self._queue.extendleft(reversed(elsewhere))
-            raise ConnectionError("this node does not take what is written")
+            raise ConnectionError(f"this node does not take what is written: {why}")
 
     def _done(self, item: _Item, reply: Any) -> None:
         self._bytes -= item.size

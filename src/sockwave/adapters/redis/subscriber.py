@@ -14,6 +14,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
+from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.redis.link import Link, LinkOwner, encode_command
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ CHANNEL: Final = Kind("SUBSCRIBE", "UNSUBSCRIBE")
 PATTERN: Final = Kind("PSUBSCRIBE", "PUNSUBSCRIBE")
 SHARD: Final = Kind("SSUBSCRIBE", "SUNSUBSCRIBE")
 
+_TAKEN: Final = (b"subscribe", b"psubscribe", b"ssubscribe")
+
 
 class SubscriberHost(Protocol):
     """Who listens."""
@@ -56,6 +59,9 @@ class SubscriberHost(Protocol):
 
     def subscription_refused(self, error: str) -> None:
         """A subscription was refused."""
+
+    def link_refused(self, who: object, why: str) -> None:
+        """Redis is there, but lets this process hear nothing; it is tried again."""
 
 
 class Subscriber(LinkOwner):
@@ -80,6 +86,9 @@ class Subscriber(LinkOwner):
         self._leaves: dict[bytes, int] = {}  # of shards, whose confirmations are on their way
         self._fences: dict[bytes, asyncio.Future[None]] = {}
         self._next_fence = 0
+        self._confirmed: set[bytes] = set()  # names that Redis has taken on this connection
+        self._refusals = 0
+        self._is_refused = False
 
     # --- what is wanted ---------------------------------------------------------------------------
 
@@ -88,7 +97,7 @@ class Subscriber(LinkOwner):
         is_new = (kind, name) not in self._ears
         self._ears[kind, name] = ear
         (self._patterns if kind is PATTERN else self._channels)[name] = ear
-        if is_new:
+        if is_new or name not in self._confirmed:  # it may have been refused
             self._say(kind.listen, name)
 
     def repeat(self, kind: Kind, name: bytes) -> None:
@@ -164,6 +173,10 @@ class Subscriber(LinkOwner):
                 self._left(name)
             elif kind == b"pong":
                 self._answered(name)
+            if kind in _TAKEN:
+                self._confirmed.add(name)
+            else:
+                self._confirmed.discard(name)
             return
         self.heard += 1
         if ear is not None:
@@ -182,22 +195,43 @@ class Subscriber(LinkOwner):
     def _answered(self, reply: Any) -> None:
         """A fence was passed, or something was refused: then none of those that wait passes."""
         if isinstance(reply, Exception):
-            _logger.error("Redis refuses to let this process listen: %s", reply)
+            self._tell_refusal(reply)
             self._host.subscription_refused(str(reply))
             for fence in self._fences.values():
                 if not fence.done():
                     fence.set_exception(PermissionError(f"Redis refuses: {reply}"))
         elif isinstance(reply, bytes) and (passed := self._fences.get(reply)) is not None:
+            self._is_refused = False
             if not passed.done():
                 passed.set_result(None)
 
+    def _tell_refusal(self, reply: Exception) -> None:
+        """In the log: once for all that was refused together, and rarely for what is refused often.
+        What is refused at the beginning of a connection, together with all else, its host tells."""
+        if self._is_refused or not self.link.is_ready:
+            return
+        self._is_refused = True
+        self._refusals += 1
+        if is_worth_a_line(self._refusals):
+            _logger.error("Redis refuses to let this process listen: %s", reply)
+
     async def begin(self) -> None:
-        """Say all that is wanted."""
+        """Say all that is wanted.
+
+        Raises:
+            PermissionError: Nothing of it is heard.
+        """
+        self._confirmed.clear()
         self._out = [encode_command(kind.listen, name) for kind, name in self._ears]
         try:
             await self._pass_fence()
-        except PermissionError:
-            return  # the log has it; what is allowed is heard
+        except PermissionError as error:
+            # What is allowed is heard; what has moved has another place now.
+            if not self._confirmed and "MOVED" not in str(error):
+                raise
+            self._refusals += 1
+            if is_worth_a_line(self._refusals):
+                _logger.error("%s: this process does not hear all that it wants", error)
 
     def ready(self) -> None:
         """All that is wanted is heard."""
@@ -208,7 +242,12 @@ class Subscriber(LinkOwner):
         self._out = []
         self._leaves = {}
         self._end_fences(why)
+        self._is_refused = False
         self._host.subscriber_ended(why)
+
+    def refused(self, why: str) -> None:
+        """Nothing can be heard."""
+        self._host.link_refused(self, why)
 
     def _end_fences(self, why: str) -> None:
         for fence in self._fences.values():

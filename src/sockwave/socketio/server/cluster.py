@@ -34,6 +34,9 @@ TROUBLED: Final = 10.0
 KEPT_ERRORS: Final = 32
 """A look at the latest; the log has all."""
 
+TOGETHER: Final = 1.0
+"""Seconds within which the same trouble may be told by all the namespaces that share a carrier."""
+
 MOST_TEXT: Final = 1_000
 """Characters that are kept and logged of each."""
 
@@ -69,6 +72,8 @@ class Cluster:
         self._clock = clock
         self._failed_at: float | None = None
         self._errors: deque[str] = deque(maxlen=KEPT_ERRORS)
+        # What was told of late, when last, and by which namespaces.
+        self._told: dict[str, tuple[float, set[str]]] = {}
 
     def __repr__(self) -> str:
         return f"<Cluster of {len(self.nodes)}>"
@@ -118,10 +123,33 @@ class Cluster:
         text = "node %s has %s the cluster, which has %d now"
         _logger.log(self._level, text, shortened(node.id), what, len(self.nodes))
 
-    def failed(self, what: str, namespace: str) -> None:
-        """Something was lost, or does not work."""
-        self._failed_at = self._clock()
-        self._errors.append(what[:MOST_TEXT])
-        _logger.warning(
-            "cluster, namespace %s: %s", shortened(namespace), shortened(what, MOST_TEXT)
-        )
+    def failed(self, what: str, namespace: str) -> bool:
+        """Something was lost, or does not work.
+
+        Namespaces share a carrier, and each of them has an adapter that tells of its trouble: of
+        what several of them say in the same words within a second the first one is heard. What one
+        namespace says twice has happened twice.
+
+        Returns:
+            Whether it is news, which handlers should hear.
+        """
+        now = self._failed_at = self._clock()
+        what = what[:MOST_TEXT]
+        is_news = self._is_news(what, namespace, now)
+        if is_news:
+            self._errors.append(what)
+        level = logging.WARNING if is_news else logging.DEBUG
+        text = "cluster, namespace %s: %s"
+        _logger.log(level, text, shortened(namespace), shortened(what, MOST_TEXT))
+        return is_news
+
+    def _is_news(self, what: str, namespace: str, now: float) -> bool:
+        told = self._told
+        while told and now - next(iter(told.values()))[0] > TOGETHER:  # the oldest is the first
+            del told[next(iter(told))]
+        _, namespaces = told.pop(what, (now, set[str]()))
+        is_news = not namespaces or namespace in namespaces
+        told[what] = (now, {namespace} if is_news else namespaces | {namespace})
+        if len(told) > KEPT_ERRORS:
+            del told[next(iter(told))]
+        return is_news

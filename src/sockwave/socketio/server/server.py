@@ -276,10 +276,12 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         """A process has come or gone, or something failed: the log and the handlers hear of it.
 
         Each namespace has an adapter of its own, and all of them see the same processes come and
-        go: the one of the main namespace tells it. What fails may be a matter of one of them.
+        go: the one of the main namespace tells it. What fails may be a matter of one of them; what
+        several of them say in the same words at the same time is told once.
         """
         if isinstance(about, str):
-            self._cluster.failed(about, namespace.name)
+            if not self._cluster.failed(about, namespace.name):
+                return
         elif namespace is not self._main:
             return
         elif event == "node_joined":

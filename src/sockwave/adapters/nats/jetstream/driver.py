@@ -34,6 +34,7 @@ from sockwave.adapters.nats.jetstream.parts import Parts, is_reference, read_ref
 from sockwave.adapters.nats.jetstream.reader import LogReader
 from sockwave.adapters.nats.jetstream.sessions import KeptSessions
 from sockwave.adapters.nats.jetstream.writer import LogWriter
+from sockwave.adapters.nats.refusals import Losses, Refusals
 from sockwave.adapters.nats.serving import Serving
 from sockwave.adapters.nats.subjects import encode_name, split_subject
 from sockwave.adapters.streams.contract import PAGE, EntryReceiver, StreamRefused, is_durable
@@ -99,9 +100,13 @@ class JetStreamDriver:
         self.is_away = True
         self._subjects = subjects
         self._storage = storage
-        self._core = NatsDriver(source, subjects, max_backlog=max_backlog, back=BACK)
         self._place = source.name
+        self._losses = Losses()
+        self._core = NatsDriver(
+            source, subjects, max_backlog=max_backlog, back=BACK, is_told=self._losses.is_told
+        )
         self._serving = Serving(source, self._serve, self._leave, self._lost, self._refused)
+        self._refusals = Refusals()
         self._writer = LogWriter(storage.events, max_backlog)
         self._sessions = KeptSessions(subjects, storage.sessions, self._writer)
         self._reader = LogReader(storage.events, self._read, self._has_gap)
@@ -116,6 +121,7 @@ class JetStreamDriver:
         self._latest: dict[NamespaceName, int] = {}
         self._sequences: dict[NamespaceName, int] = {}
         self._unsent = 0
+        self._waiting = 0  # goodbyes are not counted: nobody misses them
         self._is_closed = False
 
     # --- life -------------------------------------------------------------------------------------
@@ -174,20 +180,24 @@ class JetStreamDriver:
     def _refused(self, what: str) -> None:
         if self._api is not None:
             self._api.refusal = what
-        self._tell_all(what)
+        if told := self._refusals.add(what):
+            self._tell_all(told)
 
     def _set_away(self, *, is_away: bool, why: str) -> None:
         if is_away == self.is_away or self._is_closed:
             return
         self.is_away = is_away
         if not is_away:
+            self._losses.connected()
             return
+        is_news = self._losses.is_news()
         for receiver in self._all_receivers():
             if isinstance(receiver, EntryReceiver):
                 receiver.carrier_away()
-            receiver.messages_lost(
-                f"the connection to the streams of NATS at {self._place} is lost: {why}"
-            )
+            if is_news:
+                receiver.messages_lost(
+                    f"the connection to the streams of NATS at {self._place} is lost: {why}"
+                )
 
     async def aclose(self) -> None:
         """Send what is kept, if that takes no longer than three seconds, and disconnect."""
@@ -195,8 +205,10 @@ class JetStreamDriver:
             return
         self._is_closed = True
         if await self._serving.close_starting():
-            if not await self._writer.drain(0 if self.is_away else DRAIN):
-                _logger.warning("some messages to other servers could not be sent before the end")
+            await self._writer.drain(0 if self.is_away else DRAIN)
+            if self._waiting:
+                what = "%d messages to other servers could not be sent before the end"
+                _logger.warning(what, self._waiting)
             await self._serving.aclose()
         await self._core.aclose()
 
@@ -275,15 +287,19 @@ class JetStreamDriver:
         id_ = f"{message.sender}-{secrets.token_hex(8) if number is None else number}"
         subject = self._subjects.log(channel, message.sender)
         parts = self._subjects.parts(channel, encode_name(id_))
-        done = partial(self._written, channel, number)
+        counts = message.type != MessageType.ADAPTER_CLOSE
+        self._waiting += counts
+        done = partial(self._written, channel, number, counts)
         if not self._writer.put(subject, data, done, id_, parts):
+            self._waiting -= counts
             # Not within the call of whoever has published.
             asyncio.get_running_loop().call_soon(self._entry_refused, channel, number)
             self._not_sent(channel, TOO_MUCH)
 
     def _written(
-        self, channel: NamespaceName, number: int | None, outcome: int | Exception
+        self, channel: NamespaceName, number: int | None, counts: bool, outcome: int | Exception
     ) -> None:
+        self._waiting -= counts
         if isinstance(outcome, Exception):
             self._entry_refused(channel, number)
             self._not_sent(channel, str(outcome))
