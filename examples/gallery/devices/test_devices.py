@@ -12,7 +12,7 @@ import pytest
 
 import sockwave
 from sockwave import ConnectError
-from sockwave.testing.fault_proxy import FaultProxy
+from sockwave.testing import FaultProxy
 from tests.support.peers import package
 
 package("starlette")

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import sockwave
-from sockwave.testing.fault_proxy import FaultProxy
+from sockwave.testing import FaultProxy
 from tests.support.peers import package
 
 package("starlette")
