@@ -20,8 +20,10 @@ PAGE = (ROOT / "docs/gallery.md").read_text()
 def test_page_lists_what_is_there() -> None:
     folders = sorted(folder.name for folder in GALLERY.iterdir() if [*folder.glob("*.py")])
     assert folders == [folder.name for folder in FOLDERS]
-    sections = PAGE.split("\n## ")[1:]
+    *sections, larger = PAGE.split("\n## ")[1:]
     assert len(sections) == len(FOLDERS)
+    assert "../examples/moving_from_flask/" in larger
+    assert "../examples/django_celery/" in larger
     for name in folders:
         (section,) = [each for each in sections if f"images/gallery-{name}.png" in each]
         assert section.count(f"../examples/gallery/{name}/README.md") == 2
