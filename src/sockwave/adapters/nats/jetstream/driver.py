@@ -190,14 +190,13 @@ class JetStreamDriver:
         if not is_away:
             self._losses.connected()
             return
+        what = f"the connection to the streams of NATS at {self._place} is lost: {why}"
         is_news = self._losses.is_news()
         for receiver in self._all_receivers():
             if isinstance(receiver, EntryReceiver):
                 receiver.carrier_away()
             if is_news:
-                receiver.messages_lost(
-                    f"the connection to the streams of NATS at {self._place} is lost: {why}"
-                )
+                receiver.messages_lost(what)
 
     async def aclose(self) -> None:
         """Send what is kept, if that takes no longer than three seconds, and disconnect."""
