@@ -88,7 +88,15 @@ SOCKETIO_SERVER: Final = (
         "what these see of one another",
         tuple(
             f"socketio.server.{name}"
-            for name in ("contracts", "options", "recovery", "registration", "states", "threads")
+            for name in (
+                "contracts",
+                "options",
+                "owned",
+                "recovery",
+                "registration",
+                "states",
+                "threads",
+            )
         ),
         *(34, 358, 372),
     ),
