@@ -15,7 +15,10 @@ root_doc = "index"
 language = "en"
 nitpicky = False  # types of the standard library lead nowhere: nothing is fetched
 highlight_language = "text"
-suppress_warnings = ["myst.header"]  # headings begin where a code host shows them well
+suppress_warnings = [
+    "myst.header",  # headings begin where a code host shows them well
+    "misc.highlighting_failure",  # Pygments does not know all of today's CSS and JavaScript
+]
 
 myst_enable_extensions = ["deflist", "fieldlist"]
 myst_heading_anchors = 4
