@@ -58,6 +58,7 @@ def session_at(there: Machines, machine: int) -> ServerSession:
 # --- who has it -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_session_that_nobody_has_is_unknown() -> None:
     async with machines() as there:
         connection = await there.http(0)
@@ -100,6 +101,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("hasty")
+@pytest.mark.slow
 async def test_poll_whose_owner_has_died_is_answered_and_the_next_ones_are_unknown() -> None:
     async with machines() as there:
         peer = await open_at(there, 0, 1, 2)
@@ -187,6 +189,7 @@ async def test_second_poll_is_refused_while_the_first_one_waits_at_a_server_that
 # --- a carrier that is away -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_requests_are_refused_while_the_carrier_is_away_and_served_when_it_is_back() -> None:
     async with machines() as there:
         peer = await open_at(there, 0, 1, 1)

@@ -24,7 +24,7 @@ from tests.support.process import DEADLINE, free_port
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.slow]
 
 QUICK = ("-c", "6", "--rate", "100", "--duration", "0.6", "--every", "0.1", "--json")
 

@@ -501,7 +501,9 @@ async def test_adapter_is_made_for_each_namespace(make: Callable[[AdapterHost], 
 
 
 def test_adapter_must_offer_recovery_where_that_is_on() -> None:
-    with pytest.raises(ValueError, match="adapter: InMemoryAdapter cannot do connection state recovery"):
+    with pytest.raises(
+        ValueError, match="adapter: InMemoryAdapter cannot do connection state recovery"
+    ):
         Server(adapter=InMemoryAdapter, connection_state_recovery=True)
 
 
