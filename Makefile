@@ -24,7 +24,7 @@ INPUTS := pyproject.toml requirements/constraints.txt scripts/install.py
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all long test-live test-elsewhere test-pythons changelog release check lint types fmt interop bench bench-cluster bench-capacity fuzz fuzz-ci soak soak-ci reliability docs client-bundle node peers engines lock clean
+.PHONY: help demo test test-all long test-live test-elsewhere test-slow test-pythons changelog release check lint types fmt interop bench bench-cluster bench-capacity fuzz fuzz-ci soak soak-ci reliability docs client-bundle node peers engines lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,7 +37,10 @@ demo: $(RUNTIME) ## Start the demo in a browser (needs only the runtime dependen
 test: $(DEV) node ## Run the test suite: minutes
 	@$(BIN)/pytest $(TOGETHER) -m "not slow and not live" $(ARGS)
 
-test-all: $(DEV) peers ## The same with attacks, faults and browsers, as CI does
+test-slow: $(DEV) peers ## Those with attacks, faults and browsers, which that leaves out
+	@$(BIN)/pytest -m "slow and not live" $(ARGS)
+
+test-all: $(DEV) peers ## Both
 	@failed=0; $(BIN)/pytest $(TOGETHER) -m "not slow and not live" || failed=1; $(BIN)/pytest -m "slow and not live" || failed=1; exit $$failed
 
 long: $(FUZZ) peers engines ## What CI runs a part of, at its full size: hours
