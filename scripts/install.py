@@ -43,17 +43,21 @@ def install_runtime() -> bool:
     return install("-e", ".")
 
 
+def _knows_groups() -> bool:
+    """See that pip is one that reads groups of dependencies."""
+    major, minor = map(int, version("pip").split(".")[:2])
+    return (major, minor) >= (25, 1) or install("pip>=25.1")
+
+
 def install_docs() -> bool:
     """Install the group `docs`: its optional parts too, whose signatures the reference shows."""
     say("Installing what builds the documentation")
-    major, minor = map(int, version("pip").split(".")[:2])
-    knows_groups = (major, minor) >= (25, 1)
-    return (knows_groups or install("pip>=25.1")) and install("--group", "docs")
+    return _knows_groups() and install("--group", "docs")
 
 
 def install_dev() -> bool:
     say("Installing the test tools")
-    return install("--group", "dev")
+    return _knows_groups() and install("--group", "dev")
 
 
 def install_examples() -> bool:
