@@ -25,7 +25,7 @@ CACHE: Final = ROOT / ".cache" / "pythons"
 SUPPORTED: Final = ((3, 11), (3, 12), (3, 13))
 """Those that `.ci/run` has run the tests on. What pyproject.toml says of Pythons is made of it."""
 
-SUITES: Final = ("codec", "engine", "socketio", "wire", "client", "sync", "adapters")
+SUITES: Final = ("codec", "engine", "socketio", "wire", "client")
 """Of `tests/`: what may depend on the version of Python."""
 
 FRONTS: Final = "not hosted and not workers and not relayed"
