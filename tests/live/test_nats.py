@@ -136,7 +136,7 @@ async def test_paused_nats_is_noticed_and_used_again() -> None:
 
 async def test_process_that_does_not_read_is_cut_off_and_told_what_it_lost() -> None:
     """NATS calls it a slow consumer."""
-    blocked, goes_on = threading.Event(), threading.Event()
+    subscribed, blocked, goes_on = threading.Event(), threading.Event(), threading.Event()
 
     class Blocking(Ear):
         def message_received(self, message: bytes) -> None:
@@ -149,6 +149,7 @@ async def test_process_that_does_not_read_is_cut_off_and_told_what_it_lost() -> 
         driver = driver_of(url)
         await driver.start()
         await driver.subscribe("/", "slow", ear)
+        subscribed.set()
         await until(lambda: b"last" in ear.heard, PATIENCE)
         await driver.aclose()
 
@@ -156,6 +157,7 @@ async def test_process_that_does_not_read_is_cut_off_and_told_what_it_lost() -> 
         ear, driver = Blocking(), driver_of(nats.url)
         await driver.start()
         listening = asyncio.create_task(asyncio.to_thread(asyncio.run, listen(nats.url, ear)))
+        await asyncio.to_thread(subscribed.wait, PATIENCE)
         while not blocked.is_set():
             driver.publish("/", b"block")
             await asyncio.sleep(0.01)
