@@ -33,6 +33,11 @@ def windows() -> Iterator[tuple[Window, Window]]:
     phone.close()
 
 
+def is_late_poll(line: str) -> bool:
+    """Whether a poll came for a session that the server had just ended, as with a logout."""
+    return "/socket.io/?" in line and "transport=polling" in line and "400" in line
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_scene_plays(name: str, windows: tuple[Window, Window], tmp_path: Path) -> None:
     for package in NEEDS.get(name, ("starlette",)):
@@ -40,6 +45,6 @@ def test_scene_plays(name: str, windows: tuple[Window, Window], tmp_path: Path) 
     with run_program(name, tmp_path) as process:
         scene(name)(*windows, f"http://127.0.0.1:{process.port}/")
         for window in windows:
-            assert window.errors() == []
+            assert [line for line in window.errors() if not is_late_poll(line)] == []
             assert window.run("return document.documentElement.scrollWidth <= innerWidth")
     assert "Traceback" not in process.output
