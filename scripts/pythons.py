@@ -23,7 +23,7 @@ __all__ = ["SUPPORTED", "environment", "find_python"]
 ROOT: Final = Path(__file__).resolve().parent.parent
 CACHE: Final = ROOT / ".cache" / "pythons"
 SUPPORTED: Final = ((3, 11), (3, 12), (3, 13))
-"""Those that `.ci/run` has run the tests on. What pyproject.toml says of Pythons is made of it."""
+"""Those on which a run of the tests was seen. What pyproject.toml says of Pythons is made of it."""
 
 SUITES: Final = ("codec", "engine", "socketio", "wire", "client")
 """Of `tests/`: what may depend on the version of Python."""
