@@ -46,6 +46,7 @@ PATIENCE: Final = 60.0
 TESTS: Final = sorted(name for name in dir(AdapterSuite) if name.startswith("test_"))
 
 
+@pytest.mark.timeout(400)  # each is the whole suite, with a trouble of ten seconds in it
 class FaultSuite(Generic[Engine]):
     """Tests of an adapter whose engine has trouble: inherit from it, and say which.
 
