@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -475,3 +476,30 @@ async def test_network_that_swallows_everything_is_noticed() -> None:
                     await until(lambda: proxy.accepted > accepted)
                     proxy.to_client.resume()
                     await delivered(a, client, 10)
+
+
+@pytest.mark.parametrize(
+    ("adapter", "kind"), [(RedisAdapter, "CHANNELS"), (ShardedRedisAdapter, "SHARDCHANNELS")]
+)
+async def test_channels_of_dynamic_namespaces_end_with_them(
+    adapter: Callable[[str], Any], kind: str
+) -> None:
+    with Redis() as engine:
+        io = Server(adapter=adapter(engine.url))
+        io.of(re.compile(r"/room-\d+"))
+        asker: Any = redis.asyncio.Redis.from_url(engine.url)
+
+        async def channels_of_rooms() -> int:
+            names = await asker.execute_command("PUBSUB", kind)
+            return sum(b"/room-" in name for name in names)
+
+        async with LinkedClient(io):
+            async with AsyncExitStack() as rooms:
+                for number in range(50):
+                    await rooms.enter_async_context(LinkedClient(io, namespace=f"/room-{number}"))
+                while await channels_of_rooms() < 50:
+                    await asyncio.sleep(UNIT)
+            while await channels_of_rooms() or await asker.execute_command("PUBSUB", "NUMPAT") > 1:
+                await asyncio.sleep(UNIT)
+        await io.close()
+        await asker.aclose()
