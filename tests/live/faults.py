@@ -161,6 +161,9 @@ class _Run:
     def _run(self, name: str) -> None:
         try:
             getattr(_Disturbed(self), name)()
+        except TimeoutError as error:  # which the loop would make anew, without its traceback
+            self.met.abort()
+            raise AssertionError(f"in {name}: this has not come") from error
         except Exception as error:
             self.met.abort()  # nobody has to wait for it
             error.add_note(f"in {name}")

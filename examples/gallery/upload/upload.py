@@ -66,7 +66,8 @@ class Upload:
 
 uploads: dict[str, Upload] = {}  # by key
 files: dict[str, Upload] = {}  # those that are whole, by their public name
-io = Server(max_payload=CHUNK + 10_000)  # who sends a larger message is cut off
+# Who sends a larger message is cut off. A piece is a third larger while a client polls, as Base64.
+io = Server(max_payload=CHUNK * 4 // 3 + 10_000)
 
 
 async def page(request: Request) -> FileResponse:

@@ -20,7 +20,6 @@ from sockwave.errors import AckTimeout
 from sockwave.socketio.core.remote_socket import RemoteSocket
 from sockwave.socketio.server.socket import Socket
 from sockwave.testing.cluster_stage import AdapterMaker, ClusterStage, is_counted
-from sockwave.testing.linked import LinkedClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -327,7 +326,8 @@ class AdapterSuite:
             there = await cluster.client(1, "red", "blue", name="there")
             await cluster.client(1)
             await cluster.reach(("red",), 2)
-            fetched = {socket.id: socket for socket in await cluster[0].in_("red").fetch_sockets()}
+            red = cluster[0].in_("red").timeout(self.patience)
+            fetched = {socket.id: socket for socket in await red.fetch_sockets()}
             assert set(fetched) == {here.sid, there.sid}
             remote = fetched[there.sid]  # type: ignore[index]
             assert isinstance(remote, RemoteSocket)
@@ -359,10 +359,11 @@ class AdapterSuite:
             await cluster.client(1)
             await cluster.reach(("red",), 2)
             for here, local in ((cluster[0], 1), (cluster[1], 2)):
-                assert await here.count() == 3
-                assert await here.in_("red", "blue").count() == 2
-                assert await here.in_("red").except_("blue").count() == 1
-                assert await here.in_("nobody").count() == 0
+                asked = here.timeout(self.patience)
+                assert await asked.count() == 3
+                assert await asked.in_("red", "blue").count() == 2
+                assert await asked.in_("red").except_("blue").count() == 1
+                assert await asked.in_("nobody").count() == 0
                 assert await here.local.count() == local
 
         self._run(test)
@@ -461,7 +462,7 @@ class AdapterSuite:
         async def test(cluster: ClusterStage) -> None:
             here = await cluster.client(1, "red")
             other = [io.of(f"{cluster.name}-2") for io in cluster.servers]
-            async with LinkedClient(cluster.servers[1], f"{cluster.name}-2") as there:
+            async with cluster.guest(1, f"{cluster.name}-2") as there:
                 other[1].sockets_join("red")
                 await cluster.until_so(lambda: is_counted(other[0].in_("red"), 1))
                 await cluster.reach(("red",), 1)
@@ -480,7 +481,7 @@ class AdapterSuite:
             name = f"/asked-{uuid4().hex}"
             for io in cluster.servers:
                 io.of(re.compile(r"/asked-[0-9a-f]+"))
-            one, other = (LinkedClient(io, name) for io in cluster.servers)
+            one, other = (cluster.guest(server, name) for server in (0, 1))
             async with one, other:
                 here, there = (io.of(name) for io in cluster.servers)
                 await cluster.until_so(lambda: is_counted(here, 2))

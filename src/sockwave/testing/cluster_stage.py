@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 from uuid import uuid4
 
-from sockwave.errors import AckTimeout
+from sockwave.errors import AckTimeout, ClusterTimeout
 from sockwave.socketio.server.server import Server
 from sockwave.testing.linked import LinkedClient
 
@@ -33,8 +33,11 @@ class AdapterMaker(Protocol):
 
 
 async def is_counted(target: Any, count: int) -> bool:
-    """Whether a namespace, or what was chosen of it, has so many sockets."""
-    found: int = await target.count()
+    """Whether all servers say that a namespace, or what was chosen of it, has so many sockets."""
+    try:
+        found: int = await target.count()
+    except ClusterTimeout:
+        return False
     return found == count
 
 
@@ -118,15 +121,16 @@ class ClusterStage:
 
     async def client(self, server: int, *rooms: str, name: str = "") -> LinkedClient:
         """Connect a client, into rooms."""
-        client = LinkedClient(
-            self.servers[server],
-            self.name,
-            auth={"rooms": rooms, "name": name},
-            timeout=self._patience,
-        )
+        client = self.guest(server, self.name, auth={"rooms": rooms, "name": name})
         await self._stack.enter_async_context(client)
         self._clients.append(client)
         return client
+
+    def guest(
+        self, server: int, namespace: str, auth: dict[str, Any] | None = None
+    ) -> LinkedClient:
+        """A client of any namespace; the caller connects it, and `heard` does not know it."""
+        return LinkedClient(self.servers[server], namespace, auth=auth, timeout=self._patience)
 
     def socket(self, server: int, client: LinkedClient) -> Socket:
         """The socket of a client."""
