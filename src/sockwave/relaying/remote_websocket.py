@@ -61,6 +61,7 @@ class RemoteWebSocket:
         "sid",
     )
     name: TransportName = "websocket"
+    direct = None
     slice = SLICE
 
     def __init__(

@@ -383,6 +383,9 @@ class _Host:
         self.members: set[str] = set()
         self.adapter: ClusterAdapter | None = None
 
+    def may_write(self, count: int) -> bool:
+        return False
+
     def next_ack_id(self) -> int:
         return 0
 

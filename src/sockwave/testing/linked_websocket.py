@@ -26,6 +26,7 @@ class LinkedTransport:
 
     name: TransportName = "websocket"
     slice = SLICE
+    direct = None
 
     def __init__(self, receiver: TransportReceiver, link: WebSocketLink) -> None:
         self.receiver = receiver

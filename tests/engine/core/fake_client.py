@@ -66,6 +66,7 @@ class FakeTransport:
     """Records what is written; polling rests when it is told so."""
 
     slice = SLICE
+    direct = None
 
     def __init__(self, name: TransportName, receiver: TransportReceiver = NOBODY) -> None:
         self.name: TransportName = name

@@ -10,6 +10,7 @@ from sockwave.engine.core.options import EngineOptions
 from sockwave.engine.core.session import Session
 from sockwave.engine.core.taking import Taken
 from sockwave.engine.core.transport import NOBODY, SLICE, Outgoing, TransportReceiver, cut
+from sockwave.engine.server.at_once import AtOnce
 from sockwave.errors import TextEncodingError
 from sockwave.types import DisconnectReason, SessionId, TransportName
 
@@ -28,6 +29,7 @@ class FakeDriver:
         self.is_short_of_room = False
         self.wheel = TimingWheel()
         self.dirty: list[SessionQueue] = []
+        self.at_once = AtOnce(self.flush_later)
         self.upgraded: list[Session] = []
         self.ended: list[tuple[Session, DisconnectReason]] = []
 
@@ -95,6 +97,7 @@ class FakeTransport:
 
     name: TransportName = "websocket"
     slice = SLICE
+    direct = None
 
     def __init__(self) -> None:
         self.taken = 0

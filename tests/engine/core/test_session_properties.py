@@ -190,7 +190,7 @@ class SessionAgainstModel(RuleBasedStateMachine):
             if self.under_test.reasons:
                 assert self.under_test.session.backlog == 0
             else:
-                pings = self.under_test.session._pending.count(b"2")
+                pings = self.under_test.session.pending.count(b"2")
                 assert self.under_test.session.backlog == sum(map(len, waiting)) + pings
 
     def teardown(self) -> None:

@@ -82,5 +82,8 @@ class FakeNamespace:
         self.parser: Parser | None = None
         self.sockets = {SocketId(each): FakeSocket(each) for each in names}
 
+    def may_write(self, count: int) -> bool:
+        return False
+
     def __getitem__(self, name: str) -> FakeSocket:
         return self.sockets[SocketId(name)]

@@ -38,6 +38,7 @@ class PollingTransport:
     """
 
     name: TransportName = "polling"
+    direct = None
     slice = SLICE
 
     def __init__(self, http: HttpClient, receiver: TransportReceiver, runtime: Runtime) -> None:

@@ -147,7 +147,7 @@ class Session(SessionHeartbeat):
         if transport is not self.transport:
             return
         if self._in_transport:
-            self.backlog = max(self.backlog - self._in_transport, 0) if self._pending else 0
+            self.backlog = max(self.backlog - self._in_transport, 0) if self.pending else 0
             self._in_transport = 0
         self._flush_and_tell()
 
@@ -275,7 +275,7 @@ class Session(SessionHeartbeat):
     def _closed(self, reason: DisconnectReason, description: str) -> None:
         self.state = next_state(self.state, Input.LOST)
         self._drop_probe()
-        self._pending = []
+        self.pending = []
         self.backlog = 0
         self._driver.cancel(self)
         self._driver.session_ended(self, reason, description)

@@ -106,13 +106,13 @@ class SessionHeartbeat(SessionQueue):
 
     def _send_heartbeat(self, packet: bytes) -> None:
         """Queue a packet, before a long queue."""
-        if self.backlog > SLICE and self._pending and self.is_open:
+        if self.backlog > SLICE and self.pending and self.is_open:
             self._send_first(packet)
         else:
             self.send_packet(packet, len(packet))
 
     def _send_first(self, packet: bytes) -> None:
-        self._pending.insert(0, packet)
+        self.pending.insert(0, packet)
         self.backlog += len(packet)
 
     def _watch_taking(self) -> TakingWatch | None:
@@ -121,7 +121,7 @@ class SessionHeartbeat(SessionQueue):
         state = transport.progress()
         if transport.is_writable and self.backlog <= SLICE and state.waiting <= PROMPT:
             return None
-        return TakingWatch(self._pending, state, self._due())
+        return TakingWatch(self.pending, state, self._due())
 
     def _await_answer(self) -> None:
         timeout = self._driver.options.ping_timeout
@@ -143,7 +143,7 @@ class SessionHeartbeat(SessionQueue):
 
     def _follow_ping(self, watch: TakingWatch) -> TakingWatch | None:
         """Look where the ping is; once it is out the time for the answer begins."""
-        watch.look(self._pending, self.transport.progress(), self._driver.clock())
+        watch.look(self.pending, self.transport.progress(), self._driver.clock())
         if not watch.is_out or self._is_full:
             return watch
         self._taking = None

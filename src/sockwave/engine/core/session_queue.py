@@ -86,6 +86,7 @@ class SessionQueue:
     Attributes:
         state: See `states.py`.
         transport: What carries it now.
+        pending: What is queued, in order.
         backlog: Bytes queued, with what the transport could not send yet.
         accounted: The part of `backlog` that the driver counts for the whole process.
     """
@@ -96,9 +97,9 @@ class SessionQueue:
         "_in_transport",
         "_is_full",
         "_look_at",
-        "_pending",
         "accounted",
         "backlog",
+        "pending",
         "state",
         "transport",
     )
@@ -109,7 +110,7 @@ class SessionQueue:
         self.backlog = 0
         self.accounted = 0
         self._driver = driver
-        self._pending: list[Outgoing] = []
+        self.pending: list[Outgoing] = []
         self._in_transport = 0
         self._is_full = False
         self._holds = 0
@@ -130,7 +131,7 @@ class SessionQueue:
     @property
     def is_writable(self) -> bool:
         """Whether a packet sent now would go out with this tick; the test for volatile packets."""
-        return self.transport.is_writable and not self._pending and self.is_open
+        return self.transport.is_writable and not self.pending and self.is_open
 
     def send_packet(self, packet: Outgoing, size: int) -> None:
         """Queue a packet for the end of this tick; dropped unless the session is open.
@@ -140,7 +141,7 @@ class SessionQueue:
         """
         if self.state is not _OPEN and self.state is not _UPGRADING:
             return
-        pending = self._pending
+        pending = self.pending
         if not pending:
             if dirty := self._driver.dirty:  # all but the first of a broadcast
                 dirty.append(self)
@@ -153,9 +154,11 @@ class SessionQueue:
 
     def flush(self) -> None:
         """Hand what is queued to the transport, if that can take it now."""
-        pending, transport = self._pending, self.transport
+        pending, transport = self.pending, self.transport
         if pending:
             if not self.transport.is_writable:
+                if not self._in_transport:  # it may have got frames at once, past this queue
+                    self._count_in_transport()
                 if self._look_at > _WORTH_COUNTING:  # no flush sees the rest until there is room
                     self._look_at = _WORTH_COUNTING
                 if self.backlog > _WORTH_COUNTING:
@@ -164,28 +167,31 @@ class SessionQueue:
             if self.backlog > SLICE:
                 self._flush_slices()
             else:
-                self._pending = []
+                self.pending = []
                 self.backlog = 0
                 transport.write(pending)
             if not transport.is_writable:
-                self._in_transport = in_transport = transport.buffered()
-                if in_transport:
-                    self.backlog += in_transport
-                    self._look_at = 0
+                self._count_in_transport()
             if self.backlog > _WORTH_COUNTING or self.accounted or self._is_full:
                 self._backlog_changed()
-        if self.state is _CLOSING and not self._pending:
+        if self.state is _CLOSING and not self.pending:
             transport.close()
+
+    def _count_in_transport(self) -> None:
+        self._in_transport = in_transport = self.transport.buffered()
+        if in_transport:
+            self.backlog += in_transport
+            self._look_at = 0
 
     def _flush_slices(self) -> None:
         """Write as long as the transport has room, so that a ping can overtake what has not."""
         transport = self.transport
-        while transport.is_writable and (pending := self._pending):
+        while transport.is_writable and (pending := self.pending):
             count, size = cut(pending, transport.slice)
-            self._pending = pending[count:]
+            self.pending = pending[count:]
             self.backlog -= size
             self._write_slice(pending[:count])
-        if not self._pending:
+        if not self.pending:
             self.backlog = 0
 
     def _write_slice(self, packets: list[Outgoing]) -> None:
@@ -193,12 +199,12 @@ class SessionQueue:
 
     def mark_queue(self) -> QueueMark:
         """Where the queue ends now, for `withdraw`."""
-        return self._pending, len(self._pending), self.backlog
+        return self.pending, len(self.pending), self.backlog
 
     def withdraw(self, mark: QueueMark) -> bool:
         """Take back what was queued since `mark_queue`; False when some of it has gone out."""
         queue, length, backlog = mark
-        if queue is not self._pending:
+        if queue is not self.pending:
             return False
         del queue[length:]
         self.backlog = backlog
@@ -219,7 +225,7 @@ class SessionQueue:
     @property
     def held(self) -> int:
         """Bytes of memory that the backlog takes, but for what is shared with other sessions."""
-        return self.backlog + _PACKET_COST * len(self._pending)
+        return self.backlog + _PACKET_COST * len(self.pending)
 
     @property
     def _mark(self) -> int:

@@ -16,6 +16,7 @@ __all__ = [
     "CONNECTION_LOST",
     "NOBODY",
     "SLICE",
+    "FrameWriter",
     "Outgoing",
     "SharedPacket",
     "Transport",
@@ -108,11 +109,23 @@ class TransportReceiver(Protocol):
         """The transport has ended; called once, by whatever it ended."""
 
 
+class FrameWriter(Protocol):
+    """A connection whose event loop gathers what is written to it."""
+
+    def write(self, frame: bytes, /) -> None:
+        """Send it with the rest of this turn."""
+
+
 class Transport(Protocol):
     """What carries a session."""
 
     name: TransportName
     receiver: TransportReceiver
+
+    @property
+    def direct(self) -> FrameWriter | None:
+        """What takes whole frames at once, to go out with this turn of the loop, from a session
+        that has nothing pending; None where there is no such way, or no room."""
 
     @property
     def slice(self) -> int:

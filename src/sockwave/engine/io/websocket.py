@@ -87,6 +87,7 @@ class TcpWebSocket(asyncio.Protocol, ABC):
         "_resuming",
         "_slice_ends",
         "_tcp",
+        "direct",
         "is_writable",
         "receiver",
         "wheel_slot",
@@ -121,6 +122,7 @@ class TcpWebSocket(asyncio.Protocol, ABC):
         self._slice_ends = 0.0
         self._held: list[bytes] | None = None
         self._ping: bytes | None = None
+        self.direct = self._way_for_frames()
 
     # --- what differs -----------------------------------------------------------------------------
 
@@ -128,6 +130,10 @@ class TcpWebSocket(asyncio.Protocol, ABC):
     @abstractmethod
     def _close_timeout(self) -> float:
         """Seconds that the closing handshake may take."""
+
+    def _way_for_frames(self) -> asyncio.Transport | None:
+        """What `direct` is as long as the connection has room."""
+        return None
 
     @abstractmethod
     def write(self, packets: list[Outgoing]) -> None:
@@ -196,17 +202,20 @@ class TcpWebSocket(asyncio.Protocol, ABC):
         """The TCP connection has ended; a side goes on from here."""
         self._is_closing = True
         self.is_writable = False
+        self.direct = None
         self._reader.stop()
         self._driver.cancel(self)
 
     def pause_writing(self) -> None:
         """The socket's buffer is full."""
         self.is_writable = False
+        self.direct = None
 
     def resume_writing(self) -> None:
         """The socket's buffer has room."""
         if not self._is_closing:
             self.is_writable = True
+            self.direct = self._way_for_frames()
             ping, self._ping = self._ping, None
             if ping is not None:
                 self.ping_received(ping)
@@ -229,6 +238,7 @@ class TcpWebSocket(asyncio.Protocol, ABC):
         if not self._is_closing:
             self._is_closing = True
             self.is_writable = False
+            self.direct = None
             self._tcp.write(encode_close(code, mask=self._masks))
         if self._tcp.get_write_buffer_size():  # it may not read what it is owed
             self._driver.schedule(self, self._driver.clock() + self._close_timeout)
@@ -333,6 +343,7 @@ class TcpWebSocket(asyncio.Protocol, ABC):
         self._is_closing = True
         self._is_paused = False
         self.is_writable = False
+        self.direct = None
         self._tcp.write(encode_close(code, reason, mask=self._masks))
         # Reading goes on for the peer's close frame; everything else is skipped.
         if not self._is_reading and not self._tcp.is_closing():

@@ -318,6 +318,10 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
         encode_json(args)  # errors belong to the caller
         return copied(args)
 
+    def may_write(self, count: int) -> bool:
+        """Whether so many clients may be written to at once, past what their sessions queue."""
+        return self.server.engine.driver.at_once.take(count)
+
     @property
     def has_long_way(self) -> bool:
         """Whether events of all its sockets take more than the shortest way."""

@@ -93,6 +93,7 @@ class AsgiWebSocket:
         "wheel_slot",
     )
     name: TransportName = "websocket"
+    direct = None
     slice = SLICE
 
     def __init__(self, receiver: TransportReceiver, engine: EngineServer) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sockwave.engine.core.in_turn import InTurn
     from sockwave.engine.core.request import Request
     from sockwave.engine.core.transport import Outgoing, Transport
+    from sockwave.engine.server.at_once import AtOnce
     from sockwave.types import SessionId
 
 __all__ = [
@@ -56,6 +57,9 @@ class ServerSessionDriver(SessionDriver, Protocol):
 
     ends: InTurn
     """Ends of sessions, whose handlers may cause others."""
+
+    at_once: AtOnce
+    """What may be sent past the sessions."""
 
     def is_foreign_thread(self) -> bool:
         """Whether the caller is in another thread than the event loop."""
@@ -144,6 +148,7 @@ class ServerSession(Session, LocalEvents):
     def _watch(self) -> None:
         """Become a session whose packets somebody looks at."""
         self.__class__ = WatchedSession
+        self._driver.at_once.refuse_for(self)
 
     def _go_on(self, running: Coroutine[Any, Any, None]) -> None:
         self._driver.spawn(running)
@@ -191,6 +196,7 @@ class ServerSessionV3(SessionV3, ServerSession):
 
     def _watch(self) -> None:
         self.__class__ = _WatchedSessionV3
+        self._driver.at_once.refuse_for(self)
 
 
 _WATCHED_EVENTS: Final = frozenset({"packet", "packet_create", "flush", "heartbeat"})
@@ -200,7 +206,8 @@ class WatchedSession(ServerSession):
     """A session whose packets somebody looks at.
 
     A session becomes one, by a change of its class, with the first handler of such an event: then
-    all other sessions pay nothing for these events, not even a question.
+    all other sessions pay nothing for these events, not even a question. But as long as there is
+    one, broadcasts go through the sessions, see `AtOnce`.
     """
 
     __slots__ = ()
@@ -232,13 +239,17 @@ class WatchedSession(ServerSession):
 
     def flush(self) -> None:
         """Tell of the packets that go to the transport now, then hand them on."""
-        if self._pending and self.transport.is_writable and self.backlog <= SLICE:
-            self.emit_local("flush", [_sent(packet) for packet in self._pending])
+        if self.pending and self.transport.is_writable and self.backlog <= SLICE:
+            self.emit_local("flush", [_sent(packet) for packet in self.pending])
         super().flush()
 
     def _write_slice(self, packets: list[Outgoing]) -> None:
         self.emit_local("flush", [_sent(packet) for packet in packets])
         super()._write_slice(packets)
+
+    def _closed(self, reason: DisconnectReason, description: str) -> None:
+        self._driver.at_once.allow_for(self)
+        super()._closed(reason, description)
 
     def _send_first(self, packet: bytes) -> None:
         self.emit_local("packet_create", _sent(packet))

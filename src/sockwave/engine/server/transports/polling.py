@@ -122,6 +122,7 @@ class PollingTransport:
         "receiver",
     )
     name: TransportName = "polling"
+    direct = None
 
     receiver: TransportReceiver
 

@@ -25,6 +25,7 @@ class WebSocketLayer:
     __slots__ = ("_inner", "receiver")
     name: TransportName = "websocket"
     slice = SLICE
+    direct = None
 
     receiver: TransportReceiver
 
