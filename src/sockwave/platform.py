@@ -25,7 +25,6 @@ __all__ = [
     "awake_clock",
     "check_unix_sockets",
     "claim_file",
-    "gathers_writes",
     "has_terminal",
     "has_unix_packets",
     "is_same_user",
@@ -93,14 +92,6 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
         return asyncio.new_event_loop()
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     return loop
-
-
-def gathers_writes(transport: asyncio.Transport) -> bool:
-    """Whether a connection makes one system call of all that is written to it in a turn of the
-    loop, as those of uvloop do; not if it is encrypted, which is done for each write."""
-    return type(transport).__module__ == "uvloop.loop" and not transport.get_extra_info(
-        "sslcontext"
-    )
 
 
 @contextmanager

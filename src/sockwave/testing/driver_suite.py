@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from sockwave.adapters.adapter import ClusterAdapter
 from sockwave.codec.socketio import event_prefix
+from sockwave.engine.core.broadcast_write import BroadcastWrite
 from sockwave.socketio.core.adapter import BroadcastOptions
 from sockwave.types import SocketId
 
@@ -378,13 +379,11 @@ class _Host:
         self.name = name
         self.event_prefix = event_prefix(name)
         self.parser: Parser | None = None
+        self.broadcast_write = BroadcastWrite(lambda write: None)
         self.socket = _Socket(socket)
         self.sockets = {self.socket.id: self.socket}
         self.members: set[str] = set()
         self.adapter: ClusterAdapter | None = None
-
-    def may_write(self, count: int) -> bool:
-        return False
 
     def next_ack_id(self) -> int:
         return 0

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from sockwave.engine.core.broadcast_write import BroadcastWrite
 from sockwave.engine.core.heartbeat import TimingWheel, WheelEntry
 from sockwave.engine.core.options import EngineOptions
 from sockwave.engine.core.session import Session
 from sockwave.engine.core.taking import Taken
 from sockwave.engine.core.transport import NOBODY, SLICE, Outgoing, TransportReceiver, cut
-from sockwave.engine.server.at_once import AtOnce
 from sockwave.errors import TextEncodingError
 from sockwave.types import DisconnectReason, SessionId, TransportName
 
@@ -29,7 +29,7 @@ class FakeDriver:
         self.is_short_of_room = False
         self.wheel = TimingWheel()
         self.dirty: list[SessionQueue] = []
-        self.at_once = AtOnce(self.flush_later)
+        self.broadcast_write = BroadcastWrite(self.flush_later)
         self.upgraded: list[Session] = []
         self.ended: list[tuple[Session, DisconnectReason]] = []
 

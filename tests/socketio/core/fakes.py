@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sockwave.codec.socketio import event_prefix
+from sockwave.engine.core.broadcast_write import BroadcastWrite
 from sockwave.engine.core.heartbeat import TimingWheel, WheelEntry
 from sockwave.errors import Disconnected
 from sockwave.types import SocketId
@@ -80,10 +81,8 @@ class FakeNamespace:
         self.name = name
         self.event_prefix = event_prefix(name)
         self.parser: Parser | None = None
+        self.broadcast_write = BroadcastWrite(lambda write: None)
         self.sockets = {SocketId(each): FakeSocket(each) for each in names}
-
-    def may_write(self, count: int) -> bool:
-        return False
 
     def __getitem__(self, name: str) -> FakeSocket:
         return self.sockets[SocketId(name)]

@@ -31,6 +31,7 @@ from sockwave.engine.core.transport import SLICE, cut
 from sockwave.types import DisconnectReason
 
 if TYPE_CHECKING:
+    from sockwave.engine.core.broadcast_write import BroadcastWrite
     from sockwave.engine.core.options import EngineOptions
     from sockwave.engine.core.transport import Outgoing, Transport
 
@@ -70,6 +71,8 @@ class QueueDriver(Protocol):
     options: EngineOptions
     is_short_of_room: bool
     """Whether much of what all sessions together may hold back is used up."""
+    broadcast_write: BroadcastWrite
+    """What goes out before any session that is flushed."""
     dirty: list[Any]
     """What is flushed at the end of this tick; the first one is put there by `flush_later`."""
 
@@ -154,6 +157,8 @@ class SessionQueue:
 
     def flush(self) -> None:
         """Hand what is queued to the transport, if that can take it now."""
+        if self._driver.broadcast_write.receivers:
+            self._driver.broadcast_write.flush()
         pending, transport = self.pending, self.transport
         if pending:
             if not self.transport.is_writable:
@@ -199,6 +204,7 @@ class SessionQueue:
 
     def mark_queue(self) -> QueueMark:
         """Where the queue ends now, for `withdraw`."""
+        self._driver.broadcast_write.flush()
         return self.pending, len(self.pending), self.backlog
 
     def withdraw(self, mark: QueueMark) -> bool:

@@ -110,10 +110,10 @@ class TransportReceiver(Protocol):
 
 
 class FrameWriter(Protocol):
-    """A connection whose event loop gathers what is written to it."""
+    """A connection that takes frames as they are."""
 
     def write(self, frame: bytes, /) -> None:
-        """Send it with the rest of this turn."""
+        """Send it."""
 
 
 class Transport(Protocol):
@@ -124,8 +124,8 @@ class Transport(Protocol):
 
     @property
     def direct(self) -> FrameWriter | None:
-        """What takes whole frames at once, to go out with this turn of the loop, from a session
-        that has nothing pending; None where there is no such way, or no room."""
+        """What takes the frame of a shared packet as `write` would; None without such a way, or
+        no room."""
 
     @property
     def slice(self) -> int:

@@ -31,9 +31,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sockwave import platform
 from sockwave.debug import is_debugging
+from sockwave.engine.core.broadcast_write import BroadcastWrite
 from sockwave.engine.core.in_turn import InTurn
 from sockwave.engine.io.loop import LoopDriver
-from sockwave.engine.server.at_once import AtOnce
 from sockwave.engine.server.sessions.departures import Departures
 from sockwave.engine.server.transports.compression import Compressions
 from sockwave.errors import Disconnected
@@ -113,7 +113,7 @@ class Driver(LoopDriver):
     Attributes:
         departures: What is to be done for clients that are gone.
         compressions: Answers that are compressed in slices.
-        at_once: How many connections a broadcast may still write to in this turn.
+        broadcast_write: The broadcast that goes past the sessions in this turn.
         ends: Of sessions and sockets, whose handlers may cause others.
     """
 
@@ -147,7 +147,7 @@ class Driver(LoopDriver):
         self._starting: list[Callable[[], None]] = []
         self.departures = Departures(self.turn_clock, self.call_soon)
         self.compressions = Compressions(self.turns, self.turn_clock)
-        self.at_once = AtOnce(self.flush_later)
+        self.broadcast_write = BroadcastWrite(self.flush_later)
 
     # --- the loop ---------------------------------------------------------------------------------
 
@@ -164,7 +164,7 @@ class Driver(LoopDriver):
         for callback in starting:
             self.call_soon(callback)
         self.dirty = []
-        self.at_once = AtOnce(self.flush_later)
+        self.broadcast_write = BroadcastWrite(self.flush_later)
         self.departures = Departures(self.turn_clock, self.call_soon)
         self.compressions = Compressions(self.turns, self.turn_clock)
 

@@ -40,6 +40,7 @@ from sockwave.types import SocketId
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from sockwave.engine.core.broadcast_write import BroadcastWrite
     from sockwave.engine.core.session_queue import SessionQueue
     from sockwave.socketio.core.acks import AckResult
     from sockwave.socketio.core.outgoing import EncodedPacket
@@ -60,7 +61,7 @@ F = TypeVar("F", bound=Handler)
 _logger: Final = logging.getLogger("sockwave.adapters")
 
 _MANY: Final = 8
-"""Receivers from which on it pays to ask whether they may be written to at once."""
+"""Receivers from which on the short way is worth a look at each."""
 
 ROOM_EVENTS: Final = frozenset({"create_room", "join_room", "leave_room", "delete_room"})
 
@@ -130,8 +131,9 @@ class AdapterHost(Protocol):
     def sockets(self) -> Mapping[SocketId, LocalSocket]:
         """Connected sockets of this process, in the order of connection."""
 
-    def may_write(self, count: int) -> bool:
-        """Whether so many may be written to at once, before this turn of the loop ends."""
+    @property
+    def broadcast_write(self) -> BroadcastWrite:
+        """The short way for a broadcast to many."""
 
 
 class Adapter(Protocol):
@@ -285,9 +287,7 @@ class InMemoryAdapter:
             return
         text, size = packet.text, packet.size
         if len(sockets) >= _MANY and isinstance(text, SharedPacket):
-            if self._host.may_write(len(sockets)):
-                self._write(text.frame, sockets, packet, args, flags)
-                return
+            sockets = self._write(text, size, sockets)
         # The same as `deliver`, without a call for each.
         for socket in sockets:
             if (session := socket.plain) is None:
@@ -296,22 +296,23 @@ class InMemoryAdapter:
                 session.send_packet(text, size)
 
     def _write(
-        self,
-        frame: bytes,
-        sockets: list[LocalSocket],
-        packet: EncodedPacket,
-        args: Sequence[Any],
-        flags: BroadcastFlags,
-    ) -> None:
-        """Hand the frame to each connection whose session has nothing before it."""
-        text, size = packet.text, packet.size
+        self, text: SharedPacket, size: int, sockets: list[LocalSocket]
+    ) -> list[LocalSocket]:
+        """Take the short way to connections with nothing before it; who is left."""
+        write = self._host.broadcast_write
+        if not write.may_take(len(sockets)):
+            return sockets
+        receivers: list[SessionQueue] = []
+        others: list[LocalSocket] = []
         for socket in sockets:
-            if (session := socket.plain) is None:
-                socket.deliver(packet, args, flags)
-            elif session.pending or (writer := session.transport.direct) is None:
-                session.send_packet(text, size)
+            session = socket.plain
+            if session is None or session.pending or session.transport.direct is None:
+                others.append(socket)
             else:
-                writer.write(frame)
+                receivers.append(session)
+        if receivers:
+            write.take(text, size, receivers)
+        return others
 
     def broadcast_with_ack(
         self,

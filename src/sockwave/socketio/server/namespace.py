@@ -47,6 +47,7 @@ from sockwave.socketio.server.socket import Socket
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from sockwave.engine.core.broadcast_write import BroadcastWrite
     from sockwave.socketio.core.adapter import Adapter, BroadcastOptions
     from sockwave.socketio.core.cluster_contract import ClusterMember
     from sockwave.socketio.core.recovery import Recovery
@@ -318,9 +319,10 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
         encode_json(args)  # errors belong to the caller
         return copied(args)
 
-    def may_write(self, count: int) -> bool:
-        """Whether so many clients may be written to at once, past what their sessions queue."""
-        return self.server.engine.driver.at_once.take(count)
+    @property
+    def broadcast_write(self) -> BroadcastWrite:
+        """The short way for a broadcast."""
+        return self.server.engine.driver.broadcast_write
 
     @property
     def has_long_way(self) -> bool:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from sockwave.engine.core.in_turn import InTurn
     from sockwave.engine.core.request import Request
     from sockwave.engine.core.transport import Outgoing, Transport
-    from sockwave.engine.server.at_once import AtOnce
     from sockwave.types import SessionId
 
 __all__ = [
@@ -57,9 +56,6 @@ class ServerSessionDriver(SessionDriver, Protocol):
 
     ends: InTurn
     """Ends of sessions, whose handlers may cause others."""
-
-    at_once: AtOnce
-    """What may be sent past the sessions."""
 
     def is_foreign_thread(self) -> bool:
         """Whether the caller is in another thread than the event loop."""
@@ -148,7 +144,7 @@ class ServerSession(Session, LocalEvents):
     def _watch(self) -> None:
         """Become a session whose packets somebody looks at."""
         self.__class__ = WatchedSession
-        self._driver.at_once.refuse_for(self)
+        self._driver.broadcast_write.refuse_for(self)
 
     def _go_on(self, running: Coroutine[Any, Any, None]) -> None:
         self._driver.spawn(running)
@@ -196,7 +192,7 @@ class ServerSessionV3(SessionV3, ServerSession):
 
     def _watch(self) -> None:
         self.__class__ = _WatchedSessionV3
-        self._driver.at_once.refuse_for(self)
+        self._driver.broadcast_write.refuse_for(self)
 
 
 _WATCHED_EVENTS: Final = frozenset({"packet", "packet_create", "flush", "heartbeat"})
@@ -207,7 +203,7 @@ class WatchedSession(ServerSession):
 
     A session becomes one, by a change of its class, with the first handler of such an event: then
     all other sessions pay nothing for these events, not even a question. But as long as there is
-    one, broadcasts go through the sessions, see `AtOnce`.
+    one, broadcasts go through the sessions, see `broadcast_write.py`.
     """
 
     __slots__ = ()
@@ -248,7 +244,7 @@ class WatchedSession(ServerSession):
         super()._write_slice(packets)
 
     def _closed(self, reason: DisconnectReason, description: str) -> None:
-        self._driver.at_once.allow_for(self)
+        self._driver.broadcast_write.allow_for(self)
         super()._closed(reason, description)
 
     def _send_first(self, packet: bytes) -> None:

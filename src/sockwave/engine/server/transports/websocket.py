@@ -9,7 +9,6 @@ from sockwave.codec.websocket import TEXT_HEADS, server_frame, text_head
 from sockwave.engine.core.transport import CONNECTION_LOST
 from sockwave.engine.io.tcp import end_writing
 from sockwave.engine.io.websocket import TcpWebSocket, WebSocketDriver
-from sockwave.platform import gathers_writes
 from sockwave.types import DisconnectReason
 
 if TYPE_CHECKING:
@@ -61,8 +60,8 @@ class WebSocketTransport(TcpWebSocket):
         return self._driver.options.close_timeout
 
     def _way_for_frames(self) -> asyncio.Transport | None:
-        """Without compression, and where the loop makes one write of all that a turn has."""
-        return self._tcp if self._deflate is None and gathers_writes(self._tcp) else None
+        """The connection itself: what is not compressed needs nothing more."""
+        return self._tcp if self._deflate is None else None
 
     def write(self, packets: list[Outgoing]) -> None:
         """Send packets with one write, but for large ones."""

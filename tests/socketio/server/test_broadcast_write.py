@@ -1,10 +1,11 @@
-"""Broadcasts to many, which uvloop takes past the sessions: as if they had gone through them."""
+"""Broadcasts to many, which go past the queues of sessions: as if they had gone through them."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 
 from sockwave import Deflate, Server
 from sockwave.codec.deflate import PerMessageDeflate
-from sockwave.engine.server.at_once import WRITES_AT_ONCE, AtOnce
+from sockwave.engine.core.broadcast_write import MOST, BroadcastWrite
+from sockwave.engine.core.transport import SharedPacket
 from tests.socketio.server.conftest import LOOPS
 from tests.support.fronts import Wire
 from tests.support.raw import RawWebSocket, WebSocketPeer, check_switched, until
@@ -185,7 +187,7 @@ async def test_who_looks_at_packets_sees_broadcasts_too() -> None:
         assert created == flushed == ['2["event",1]', '2["end"]']
         watched.conn.close()
         await until(lambda: len(io.sockets) == CROWD - 1)
-        assert io.engine.driver.at_once.take(1)
+        assert io.engine.driver.broadcast_write.may_take(CROWD)
 
 
 async def test_hook_for_outgoing_events_sees_broadcasts_too() -> None:
@@ -223,19 +225,61 @@ async def test_compressed_and_polling_clients_hear_the_same() -> None:
             await each.close()
 
 
-def test_a_turn_has_so_many_writes() -> None:
+async def test_events_of_one_turn_go_out_together() -> None:
+    io = Server()
+    async with crowd(io) as peers:
+        written: list[bytes] = []
+        transport: Any = next(iter(io.sockets.values())).conn.transport
+        tcp = transport._tcp
+
+        class Counting:
+            def write(self, data: bytes) -> None:
+                written.append(data)
+                tcp.write(data)
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(tcp, name)
+
+        transport._tcp = transport.direct = Counting()
+        io.emit("alone")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert len(written) == 1
+        for number in range(3):
+            io.emit("together", number)
+        io.emit("end")
+        expected = [["alone"], *(["together", number] for number in range(3))]
+        for peer in peers:
+            assert await heard(peer) == expected
+        assert len(written) == 2
+
+
+def test_a_turn_has_one_and_not_to_any_number() -> None:
     later: list[Any] = []
-    at_once = AtOnce(later.append)
-    assert at_once.take(WRITES_AT_ONCE - 1)
-    assert not at_once.take(2)
-    assert at_once.take(1)
-    assert not at_once.take(1)
-    assert later == [at_once]
-    at_once.flush()
-    assert at_once.take(WRITES_AT_ONCE)
-    assert later == [at_once, at_once]
-    at_once.flush()
-    at_once.refuse_for("somebody")
-    assert not at_once.take(1)
-    at_once.allow_for("somebody")
-    assert at_once.take(1)
+    write = BroadcastWrite(later.append)
+    session: Any = FakeSession()
+    assert write.may_take(MOST)
+    assert not write.may_take(MOST + 1)
+    write.take(SharedPacket(b"42[1]"), 5, [session])
+    assert later == [write]
+    assert not write.may_take(1)
+    write.flush()
+    write.flush()
+    assert session.queued == [b"42[1]"]
+    assert write.may_take(1)
+    write.refuse_for("somebody")
+    assert not write.may_take(1)
+    write.allow_for("somebody")
+    assert write.may_take(1)
+
+
+class FakeSession:
+    """One whose transport has no room any more."""
+
+    def __init__(self) -> None:
+        self.pending: list[Any] = []
+        self.transport = SimpleNamespace(direct=None)
+        self.queued: list[bytes] = []
+
+    def send_packet(self, packet: SharedPacket, size: int) -> None:
+        self.queued.append(packet.data)
