@@ -6,7 +6,7 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sockwave import Deflate, Server
 from sockwave.codec.deflate import PerMessageDeflate
-from sockwave.engine.core.broadcast_write import MOST, BroadcastWrite
+from sockwave.engine.core.broadcast_write import LARGEST, MOST, BroadcastWrite
 from sockwave.engine.core.transport import SharedPacket
 from tests.socketio.server.conftest import LOOPS
 from tests.support.fronts import Wire
@@ -128,8 +128,8 @@ async def test_slow_reader_gets_all_in_order_and_is_counted() -> None:
         slow.pause_reading()
         driver = io.engine.driver
         sent = 0
-        text = "x" * 50_000
-        while not driver.backlog and sent < 1_000:
+        text = "x" * 4_000
+        while not driver.backlog and sent < 5_000:
             io.emit("event", sent, text)
             sent += 1
             await asyncio.sleep(0)
@@ -187,7 +187,7 @@ async def test_who_looks_at_packets_sees_broadcasts_too() -> None:
         assert created == flushed == ['2["event",1]', '2["end"]']
         watched.conn.close()
         await until(lambda: len(io.sockets) == CROWD - 1)
-        assert io.engine.driver.broadcast_write.may_take(CROWD)
+        assert io.engine.driver.broadcast_write.may_take(CROWD, 1)
 
 
 async def test_hook_for_outgoing_events_sees_broadcasts_too() -> None:
@@ -254,32 +254,144 @@ async def test_events_of_one_turn_go_out_together() -> None:
         assert len(written) == 2
 
 
+async def test_volatile_event_behind_a_broadcast_is_dropped_as_behind_any_other() -> None:
+    io = Server()
+    async with crowd(io) as peers:
+        io.emit("first")
+        io.volatile.emit("dropped")
+        await asyncio.sleep(0)
+        io.volatile.emit("second")
+        io.emit("end")
+        for peer in peers:
+            assert await heard(peer) == [["first"], ["second"]]
+
+
+async def test_connection_that_a_broadcast_has_filled_is_not_drained() -> None:
+    io = Server(ping_interval=300)
+    async with crowd(io) as peers:
+        first = next(iter(io.sockets.values()))
+        reading: Any = peers[0].websocket.http.writer.transport
+        reading.pause_reading()
+        sent = 0
+        while first.conn.transport.is_writable:
+            io.emit("event", "x" * 4_000)
+            sent += 1
+            draining = asyncio.ensure_future(first.drain())
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert first.conn.backlog >= HIGH_WATER
+        assert not draining.done()
+        reading.resume_reading()
+        for _ in range(sent):
+            await peers[0].receive()
+        await draining
+        assert first.conn.backlog == 0
+
+
+async def test_session_that_is_over_has_nothing_to_look_at() -> None:
+    io = Server()
+    ended: list[Socket] = []
+    async with crowd(io) as peers:
+        first = next(iter(io.sockets.values()))
+
+        @first.on("disconnect")
+        def left() -> None:
+            first.conn.on("packet_create", lambda packet: None)
+            ended.append(first)
+
+        await peers[0].websocket.http.close()
+        await until(lambda: bool(ended))
+        assert io.engine.driver.broadcast_write.may_take(CROWD, 1)
+
+
+async def test_who_begins_to_look_in_the_middle_of_a_turn() -> None:
+    io = Server()
+    async with crowd(io) as peers:
+        created: list[Any] = []
+        flushed: list[Any] = []
+        first, second, *_ = list(io.sockets.values())
+        io.emit("before")
+        first.emit("own")
+        for watched in (first, second):
+            watched.conn.on("packet_create", lambda packet: created.append(packet.data))
+            watched.conn.on("flush", lambda packets: flushed.extend(each.data for each in packets))
+        io.emit("end")
+        for peer in peers[2:]:
+            assert await heard(peer) == [["before"]]
+        assert await heard(peers[0]) == [["before"], ["own"]]
+        assert created == ['2["end"]'] * 2
+        assert flushed == ['2["before"]', '2["own"]', '2["end"]', '2["before"]', '2["end"]']
+
+
 def test_a_turn_has_one_and_not_to_any_number() -> None:
     later: list[Any] = []
     write = BroadcastWrite(later.append)
     session: Any = FakeSession()
-    assert write.may_take(MOST)
-    assert not write.may_take(MOST + 1)
+    assert write.may_take(MOST, LARGEST)
+    assert not write.may_take(MOST + 1, 1)
+    assert not write.may_take(1, LARGEST + 1)
     write.take(SharedPacket(b"42[1]"), 5, [session])
     assert later == [write]
-    assert not write.may_take(1)
+    assert not write.may_take(1, 1)
     write.flush()
     write.flush()
     assert session.queued == [b"42[1]"]
-    assert write.may_take(1)
+    assert write.may_take(1, 1)
     write.refuse_for("somebody")
-    assert not write.may_take(1)
+    assert not write.may_take(1, 1)
     write.allow_for("somebody")
-    assert write.may_take(1)
+    assert write.may_take(1, 1)
+
+
+def test_what_is_sent_as_connections_are_counted_stays_behind() -> None:
+    write = BroadcastWrite(lambda write: None)
+    full: Any = FakeSession()
+    other: Any = FakeSession()
+    first, second = SharedPacket(b"42[1]"), SharedPacket(b"42[2]")
+    for session in (full, other):
+        session.transport.direct = session
+
+    def sends_more() -> None:
+        write.take(second, 5, [other])
+        write.flush()
+
+    full.write = lambda frame: setattr(full.transport, "direct", None)
+    full.connection_filled = sends_more
+    write.take(first, 5, [full, other])
+    write.flush()
+    assert other.written == [first.frame, second.frame]
+
+
+async def test_session_that_is_over_gets_nothing_and_one_that_closes_does() -> None:
+    io = Server()
+    async with crowd(io) as peers:
+        first, second, *_ = list(io.sockets.values())
+        io.emit("event")
+        for socket in (first, second):
+            cast("Any", socket.conn.transport).pause_writing()
+        first.conn.close()
+        second.conn.discard()
+        cast("Any", first.conn.transport).resume_writing()
+        assert await peers[0].receive() == '42["event"]'
+        await peers[0].ended()
+        await peers[1].ended()
 
 
 class FakeSession:
-    """One whose transport has no room any more."""
+    """One whose transport has no room, until a test gives it some."""
 
     def __init__(self) -> None:
         self.pending: list[Any] = []
-        self.transport = SimpleNamespace(direct=None)
+        self.transport: Any = SimpleNamespace(direct=None)
         self.queued: list[bytes] = []
+        self.written: list[bytes] = []
 
-    def send_packet(self, packet: SharedPacket, size: int) -> None:
+    def write(self, frame: bytes) -> None:
+        self.written.append(frame)
+
+    def queue_first(self, packet: SharedPacket, size: int) -> None:
         self.queued.append(packet.data)
+
+    def connection_filled(self) -> None:
+        raise AssertionError("it is not full")

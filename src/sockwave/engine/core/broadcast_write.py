@@ -6,6 +6,9 @@ first broadcast of a turn is kept here, with the sessions that have nothing pend
 is written to their connections when the first session is flushed, at the end of the turn as a rule.
 What is sent to one of them meanwhile stays behind it: the frame is put in front of its queue then,
 and both go out with one write, as if it had been queued.
+
+Nothing of the application runs before all receivers have it: what that sends stays behind it, too.
+So those whose connection is full are counted last, since that may end sessions.
 """
 
 from __future__ import annotations
@@ -18,10 +21,13 @@ if TYPE_CHECKING:
 
     from sockwave.engine.core.transport import Outgoing, SharedPacket, Transport
 
-__all__ = ["MOST", "BroadcastWrite", "Receiver"]
+__all__ = ["LARGEST", "MOST", "BroadcastWrite", "Receiver"]
 
 MOST: Final = 1_024
 """Receivers up to which nobody else has to wait for long: a write takes about 4 microseconds."""
+
+LARGEST: Final = 4_096
+"""Bytes up to which it takes no longer than that; beside what more take, a call costs nothing."""
 
 _logger: Final = logging.getLogger("sockwave.engine")
 
@@ -30,11 +36,13 @@ class Receiver(Protocol):
     """A session."""
 
     pending: list[Outgoing]
-    backlog: int
     transport: Transport
 
-    def send_packet(self, packet: Outgoing, size: int, /) -> None:
-        """Queue a packet."""
+    def queue_first(self, packet: Outgoing, size: int, /) -> None:
+        """Queue a packet before all that is queued, unless the session is over."""
+
+    def connection_filled(self) -> None:
+        """The connection has got it, and has no room any more."""
 
 
 class BroadcastWrite:
@@ -54,9 +62,9 @@ class BroadcastWrite:
         self._flush_later = flush_later
         self._refusing: set[object] = set()
 
-    def may_take(self, count: int) -> bool:
-        """Whether a broadcast to so many may be handed over now."""
-        return count <= MOST and not self.receivers and not self._refusing
+    def may_take(self, count: int, size: int) -> bool:
+        """Whether a broadcast of so many bytes to so many may be handed over now."""
+        return count <= MOST and size <= LARGEST and not self.receivers and not self._refusing
 
     def take(self, packet: SharedPacket, size: int, receivers: Sequence[Receiver]) -> None:
         """Send it to sessions of which each has nothing pending, and a `direct` transport."""
@@ -70,21 +78,33 @@ class BroadcastWrite:
         if packet is None:
             return
         frame = packet.frame
+        full: list[Receiver] = []
         for session in receivers:
-            if session.pending:
-                session.pending.insert(0, packet)
-                session.backlog += size
-            elif (connection := session.transport.direct) is not None:
-                try:
-                    connection.write(frame)
-                except Exception:
-                    _logger.exception("internal error while sending")
-            else:
-                session.send_packet(packet, size)
+            transport = session.transport
+            if session.pending or (connection := transport.direct) is None:
+                session.queue_first(packet, size)
+                continue
+            try:
+                connection.write(frame)
+            except Exception:
+                _logger.exception("internal error while sending")
+            if transport.direct is None:
+                full.append(session)
+        for session in full:
+            session.connection_filled()
+
+    def queue(self) -> None:
+        """Leave it to the sessions: somebody asks whether one of them has something to send."""
+        receivers, self.receivers = self.receivers, ()
+        packet, size, self._packet = self._packet, self._size, None
+        if packet is not None:
+            for session in receivers:
+                session.queue_first(packet, size)
 
     def refuse_for(self, session: object) -> None:
         """Take none from now on: somebody looks at all that a session sends."""
         self._refusing.add(session)
+        self.queue()
 
     def allow_for(self, session: object) -> None:
         """That one is over."""

@@ -41,6 +41,7 @@ __all__ = ["MARK", "MARK_SHARE", "NARROW_MARK", "QueueDriver", "QueueMark", "Ses
 _OPEN: Final = State.OPEN
 _UPGRADING: Final = State.UPGRADING
 _CLOSING: Final = State.CLOSING
+_CLOSED: Final = State.CLOSED
 
 _PACKET_COST: Final = 64
 """Bytes of memory that a packet takes in a queue besides its own."""
@@ -134,6 +135,8 @@ class SessionQueue:
     @property
     def is_writable(self) -> bool:
         """Whether a packet sent now would go out with this tick; the test for volatile packets."""
+        if self._driver.broadcast_write.receivers:
+            self._driver.broadcast_write.queue()
         return self.transport.is_writable and not self.pending and self.is_open
 
     def send_packet(self, packet: Outgoing, size: int) -> None:
@@ -154,6 +157,26 @@ class SessionQueue:
         self.backlog += size
         if self.backlog > self._look_at:
             self._look_at_backlog()
+
+    def queue_first(self, packet: Outgoing, size: int) -> None:
+        """Queue a packet before all that is queued; the next flush looks at the backlog."""
+        if self.state is _CLOSED:
+            return
+        if not self.pending:
+            if dirty := self._driver.dirty:
+                dirty.append(self)
+            else:
+                self._driver.flush_later(self)
+        self.pending.insert(0, packet)
+        self.backlog += size
+
+    def connection_filled(self) -> None:
+        """Count what has gone to the connection past this queue; it can take no more."""
+        if self.state is _CLOSED or self._in_transport:
+            return
+        self._count_in_transport()
+        if self.backlog > _WORTH_COUNTING:
+            self._backlog_changed()
 
     def flush(self) -> None:
         """Hand what is queued to the transport, if that can take it now."""

@@ -300,7 +300,7 @@ class InMemoryAdapter:
     ) -> list[LocalSocket]:
         """Take the short way to connections with nothing before it; who is left."""
         write = self._host.broadcast_write
-        if not write.may_take(len(sockets)):
+        if not write.may_take(len(sockets), size):
             return sockets
         receivers: list[SessionQueue] = []
         others: list[LocalSocket] = []

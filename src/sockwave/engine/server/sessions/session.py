@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from sockwave.engine.core.handlers import NO_HANDLERS, Handler
 from sockwave.engine.core.session import Session, SessionDriver
 from sockwave.engine.core.session_v3 import SessionV3
+from sockwave.engine.core.states import State
 from sockwave.engine.core.transport import SLICE, SharedPacket
 from sockwave.engine.io.local_events import LocalEvents
 from sockwave.errors import TextEncodingError
@@ -142,9 +143,10 @@ class ServerSession(Session, LocalEvents):
         super()._add(event, handler, is_once=is_once)
 
     def _watch(self) -> None:
-        """Become a session whose packets somebody looks at."""
-        self.__class__ = WatchedSession
-        self._driver.broadcast_write.refuse_for(self)
+        """Become a session whose packets somebody looks at, unless there are none any more."""
+        if self.state is not State.CLOSED:
+            self.__class__ = WatchedSession
+            self._driver.broadcast_write.refuse_for(self)
 
     def _go_on(self, running: Coroutine[Any, Any, None]) -> None:
         self._driver.spawn(running)
@@ -191,8 +193,9 @@ class ServerSessionV3(SessionV3, ServerSession):
     __slots__ = ()
 
     def _watch(self) -> None:
-        self.__class__ = _WatchedSessionV3
-        self._driver.broadcast_write.refuse_for(self)
+        if self.state is not State.CLOSED:
+            self.__class__ = _WatchedSessionV3
+            self._driver.broadcast_write.refuse_for(self)
 
 
 _WATCHED_EVENTS: Final = frozenset({"packet", "packet_create", "flush", "heartbeat"})
