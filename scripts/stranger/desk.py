@@ -64,6 +64,7 @@ class Place:
             "VIRTUAL_ENV": "",
             "PIP_CONSTRAINT": str(pins),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_NO_COMPILE": "1",  # what is never imported
             "PIP_NO_INPUT": "1",
             "PIP_PROGRESS_BAR": "off",
             "PIP_ROOT_USER_ACTION": "ignore",

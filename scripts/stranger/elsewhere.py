@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["ELSEWHERE", "Elsewhere", "Tested", "Told"]
+__all__ = ["ELSEWHERE", "Elsewhere", "ByTest", "ByNobody"]
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class ByTest:
     """Blocks with this mark below this heading are run by tests.
 
     Attributes:
@@ -30,7 +30,7 @@ class Tested:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ByNobody:
     """They cannot be run here, and the page says so below this heading.
 
     Attributes:
@@ -44,7 +44,7 @@ class Told:
     count: int = 1
 
 
-Elsewhere = Tested | Told
+Elsewhere = ByTest | ByNobody
 
 _LOGIN: Final = "tests/pages/test_authentication.py::"
 _DEPLOYED: Final = "tests/pages/test_deployment.py::"
@@ -54,15 +54,15 @@ _USERS: Final = "tests/live/test_access.py::"
 
 ELSEWHERE: Final[Mapping[str, Sequence[Elsewhere]]] = {
     "docs/authentication.md": (
-        Tested("A session cookie", "python", (_LOGIN + "test_cookie_of_the_session",)),
-        Tested("A JWT in `auth`", "python", (_LOGIN + "test_signed_token",)),
-        Tested("Django: the user of the session", "python", (_LOGIN + "test_user_of_django",)),
-        Tested(
+        ByTest("A session cookie", "python", (_LOGIN + "test_cookie_of_the_session",)),
+        ByTest("A JWT in `auth`", "python", (_LOGIN + "test_signed_token",)),
+        ByTest("Django: the user of the session", "python", (_LOGIN + "test_user_of_django",)),
+        ByTest(
             "Rights in each namespace",
             "python",
             (_LOGIN + "test_rights_of_each_namespace", _LOGIN + "test_rights_of_each_event"),
         ),
-        Tested(
+        ByTest(
             "End the connections of a user",
             "python",
             (
@@ -72,7 +72,7 @@ ELSEWHERE: Final[Mapping[str, Sequence[Elsewhere]]] = {
         ),
     ),
     "docs/redis.md": tuple(
-        Tested(
+        ByTest(
             "A user of its own", f"text {name}", (_USERS + "test_rights_of_the_page_are_enough",)
         )
         for name in (
@@ -85,11 +85,11 @@ ELSEWHERE: Final[Mapping[str, Sequence[Elsewhere]]] = {
         )
     ),
     "docs/deployment.md": (
-        Told("systemd", "sh", "A whole systemd is not started by our tests."),
-        Tested("Docker", "dockerfile", (_DEPLOYED + "test_commands_of_the_container",)),
-        Told("Docker", "sh", "Images are not built by our tests."),
-        Tested("HAProxy", "text", (_PROXY + "test_service_on_a_socket_of_systemd_behind_a_proxy",)),
-        Told("Caddy", "text", "Not run by our tests."),
+        ByNobody("systemd", "sh", "A whole systemd is not started by our tests."),
+        ByTest("Docker", "dockerfile", (_DEPLOYED + "test_commands_of_the_container",)),
+        ByNobody("Docker", "sh", "Images are not built by our tests."),
+        ByTest("HAProxy", "text", (_PROXY + "test_service_on_a_socket_of_systemd_behind_a_proxy",)),
+        ByNobody("Caddy", "text", "Not run by our tests."),
     ),
 }
 """By page."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from scripts.check_docs import FENCE
-from scripts.stranger.elsewhere import Tested
+from scripts.stranger.elsewhere import ByTest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -111,7 +111,7 @@ def faults(
             where = f"{name}: {told.mark!r} below {told.title!r}"
             if len(theirs) != told.count:
                 yield f"{where}: {len(theirs)} blocks are left to others, {told.count} have a name"
-            elif isinstance(told, Tested):
+            elif isinstance(told, ByTest):
                 for test in told.tests:
                     yield from (f"{where}: {fault}" for fault in _faults_of_test(test, name, root))
             elif told.words not in page.prose(told.title):
