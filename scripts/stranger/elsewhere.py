@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["ELSEWHERE", "Elsewhere", "ByTest", "ByNobody"]
+__all__ = ["ELSEWHERE", "ByNobody", "ByTest", "Elsewhere"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.stranger.elsewhere import ELSEWHERE, ByTest, ByNobody
+from scripts.stranger.elsewhere import ELSEWHERE, ByNobody, ByTest
 from scripts.stranger.ledger import Page, faults, read
 from scripts.strangers_path import PAGES
 
