@@ -24,7 +24,7 @@ INPUTS := pyproject.toml requirements/constraints.txt scripts/install.py
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all long test-live test-elsewhere test-slow test-pythons changelog release check lint types fmt interop bench bench-cluster bench-capacity fuzz fuzz-ci soak soak-ci reliability docs client-bundle node peers engines lock clean
+.PHONY: help demo test test-all long test-live test-elsewhere test-slow test-pythons changelog release stranger check lint types fmt interop bench bench-cluster bench-capacity fuzz fuzz-ci soak soak-ci reliability docs client-bundle node peers engines lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -131,6 +131,9 @@ changelog: $(DEV) ## Show what the next release changes
 
 release: $(DEV) ## Build what is handed out into dist/, and try it in empty environments of each Python at hand
 	@$(PY) -m scripts.release
+
+stranger: $(DEV) node engines ## Go the way of a newcomer with the wheel alone: every block of the first pages is run
+	@$(PY) -m scripts.strangers_path
 
 client-bundle: $(DEV) ## Renew the JavaScript client that the server hands out
 	@$(PY) scripts/update_client_bundle.py $(ARGS)

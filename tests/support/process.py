@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -66,6 +67,7 @@ class ServerProcess:
         port: Where it is going to listen.
         cwd: Where it runs; in `directory` when None.
         executable: Instead of the interpreter.
+        env: Variables of it, on top of those of this process.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class ServerProcess:
         port: int,
         cwd: Path | None = None,
         executable: str = sys.executable,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.port = port
         self._log = directory / f"{port}.log"
@@ -84,7 +87,7 @@ class ServerProcess:
                 cwd=cwd or directory,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "200"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "200", **(env or {})},
                 start_new_session=True,  # so that its workers can be found
                 preexec_fn=_take_interrupts,
             )
