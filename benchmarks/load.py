@@ -169,9 +169,18 @@ class PollingClient:
         return await self._response()
 
     async def _response(self) -> bytes:
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+        head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
+        if b"\r\ntransfer-encoding: chunked\r\n" in head:
+            return await self._chunks()
+        length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
         return await self._reader.readexactly(length)
+
+    async def _chunks(self) -> bytes:
+        body = b""
+        while length := int(await self._reader.readline(), 16):
+            body += (await self._reader.readexactly(length + 2))[:-2]
+        await self._reader.readexactly(2)
+        return body
 
     async def leave(self) -> None:
         """Drop the connection, and wait until it is gone."""

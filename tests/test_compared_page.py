@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -62,3 +63,11 @@ def test_versions_are_those_that_are_tried() -> None:
     assert f"python-socketio {theirs[1]}," in PAGE
     (node,) = re.findall(r'"socket.io": "[^\d"]*(\d+\.\d+)', (INTEROP / "package.json").read_text())
     assert f"socket.io {node} on Node" in PAGE
+
+
+def test_python_socketio_has_no_types() -> None:
+    package("socketio")
+    assert rows(PAGE, "## At a glance")["types"][1] == "none"
+    for name in ("socketio", "engineio"):
+        (folder,) = importlib.import_module(name).__path__
+        assert not (Path(folder) / "py.typed").exists()

@@ -1,0 +1,1 @@
+"""The server beside those of others; run as `python -m benchmarks.beside`."""
