@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from sockwave.socketio.core.remote_socket import RemoteSocket
     from sockwave.socketio.core.saved_session import SavedSession
     from sockwave.socketio.server.contracts import MemberConnection
+    from sockwave.socketio.server.exceptions import ExceptionTable
     from sockwave.socketio.server.parent import ParentNamespace
     from sockwave.socketio.server.server import Server
     from sockwave.types import DisconnectReason, Json, NamespaceName, SocketId
@@ -174,6 +175,28 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
     def order(self, order: Order | None) -> None:
         check_order(order)
         self._order = order
+
+    @property
+    def params(self) -> Mapping[str, str]:
+        """What stands in its name where the pattern of its parent has named groups.
+
+        Those of a router for `/org/{org_id}` have `org_id`. Empty without a pattern; groups that
+        took no part are left out. A client has chosen it: check it like anything of a client.
+        """
+        return {} if self.parent is None else self.parent.params_of(self.name)
+
+    @property
+    def exception_tables(self) -> tuple[ExceptionTable, ...]:
+        """Handlers of exceptions, those of the namespace before those of the server."""
+        return self.exceptions, self.server.exceptions
+
+    def _place(self, namespace: str | None) -> NamespaceRegistration:
+        if namespace not in (None, self.name):
+            raise ValueError(
+                f"a router for {namespace} cannot be included in {self.name}: include it on the "
+                "server"
+            )
+        return self
 
     # --- other servers ----------------------------------------------------------------------------
 
