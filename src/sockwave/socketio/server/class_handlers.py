@@ -135,7 +135,7 @@ class Handlers:
             check_event(name, '@Handlers.event("chat message")')
 
         def mark(method: F) -> F:
-            own: str = name or getattr(method, "__name__", "")
+            own = str(name or getattr(method, "__name__", ""))
             event = _Event(own, order, thread, is_named_after=name is None)
             setattr(method, _MARK, event)
             return method
