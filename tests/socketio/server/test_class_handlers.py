@@ -112,6 +112,31 @@ async def test_public_methods_are_events_and_nothing_else_is() -> None:
     ]
 
 
+NO_EVENTS = [
+    *("__init__", "__class__", "_shout", "title", "total", "count", "helping", "made", "helper"),
+    *("event", "class_options", "connection", "namespace", "message", "_objects"),
+]
+"""Names of its attributes, and of what stands around it."""
+
+
+async def test_other_attributes_of_an_object_are_no_events() -> None:
+    """Row D31 of the page about security."""
+    io, orders = Server(), Orders()
+    answers: list[str] = []
+    io.include(orders)
+    async with LinkedClient(io, "/orders") as client:
+        asking = [asyncio.ensure_future(client.emit_with_ack(name)) for name in NO_EVENTS]
+        for name, task in zip(NO_EVENTS, asking, strict=True):
+            task.add_done_callback(lambda task, name=name: answers.append(name))
+        await settle()
+        assert await client.emit_with_ack("inherited") == "inherited"
+        assert answers == []
+        for task in asking:
+            task.cancel()
+        assert log == ["connect"]
+    assert vars(orders) == {"count": 0}
+
+
 async def test_one_object_serves_all_sockets_of_an_inclusion() -> None:
     servers = [Server(), Server()]
     for io in servers:
