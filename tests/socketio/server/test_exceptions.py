@@ -275,6 +275,18 @@ async def test_middleware_of_a_socket_may_answer_what_it_stops(io: Server) -> No
     assert [type(error) for error in told] == [ZeroDivisionError]
 
 
+async def test_other_servers_get_an_event_error_as_the_answer(
+    io: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    @io.on("stock")
+    async def stock() -> None:
+        raise EventError("closed")
+
+    answer = await io.of("/").server_event_received("stock")
+    assert answer == {"error": "closed", "message": ""}
+    assert caplog.records == []
+
+
 async def test_children_of_a_parent_have_its_handlers_of_exceptions() -> None:
     io = Server()
     router = Router("/board-{number}")

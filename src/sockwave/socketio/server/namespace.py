@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sockwave.codec.json import encode_json
 from sockwave.codec.socketio import ack_prefix, event_prefix
 from sockwave.debug import counted, shortened
-from sockwave.errors import AckTimeout, Disconnected
+from sockwave.errors import AckTimeout, Disconnected, EventError
 from sockwave.socketio.core.adapter import InMemoryAdapter, SupportsServerEvents
 from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
 from sockwave.socketio.core.broadcasting import Broadcasting
@@ -37,6 +37,7 @@ from sockwave.socketio.core.encoded_event import EncodedEvent, copied
 from sockwave.socketio.core.order import Lane, Order, check_order
 from sockwave.socketio.core.recovery import RecoveryAdapter
 from sockwave.socketio.core.recovery_contract import KeepsSessions, RecoveryMeans, SupportsRecovery
+from sockwave.socketio.core.running import note_value
 from sockwave.socketio.server.cluster import CLUSTER_EVENTS
 from sockwave.socketio.server.collecting import AnswerCollector
 from sockwave.socketio.server.reached import ReachedSockets
@@ -244,6 +245,9 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
                 result = handler(*args)
                 if inspect.isawaitable(result):
                     result = await result
+            except EventError as error:
+                note_value(event, error)
+                result = error.value
             except Exception:
                 self.server.logger.exception("a handler of %r of another server failed", event)
                 continue

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["LIFE_CYCLE", "NamespaceRegistration", "Registered"]
 
 F = TypeVar("F", bound=Handler)
-E = TypeVar("E", bound=Exception)
 
 _RIGHT: Final = '@io.event for an event of clients, or @io.on("connection") for new sockets'
 
@@ -176,10 +175,10 @@ class NamespaceRegistration(Emitter):
         return self._add_event(named, handler, order, thread)
 
     @overload
-    def exception_handler(self, kind: type[E]) -> Callable[[F], F]: ...
+    def exception_handler(self, kind: type[Exception]) -> Callable[[F], F]: ...
     @overload
-    def exception_handler(self, kind: type[E], handler: F) -> F: ...
-    def exception_handler(self, kind: type[E], handler: Handler | None = None) -> Any:
+    def exception_handler(self, kind: type[Exception], handler: F) -> F: ...
+    def exception_handler(self, kind: type[Exception], handler: Handler | None = None) -> Any:
         """Answer an event whose handler raises such an exception, here or in all namespaces.
 
             @io.exception_handler(PermissionError)

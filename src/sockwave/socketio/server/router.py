@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Router", "as_router", "check_alone", "namespace_pattern"]
 
 F = TypeVar("F", bound=Handler)
-E = TypeVar("E", bound=Exception)
 
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -132,10 +131,10 @@ class Router:
         return middleware
 
     @overload
-    def exception_handler(self, kind: type[E]) -> Callable[[F], F]: ...
+    def exception_handler(self, kind: type[Exception]) -> Callable[[F], F]: ...
     @overload
-    def exception_handler(self, kind: type[E], handler: F) -> F: ...
-    def exception_handler(self, kind: type[E], handler: Handler | None = None) -> Any:
+    def exception_handler(self, kind: type[Exception], handler: F) -> F: ...
+    def exception_handler(self, kind: type[Exception], handler: Handler | None = None) -> Any:
         """Answer an event whose handler raises such an exception: here, and in what is included.
 
         See `exception_handler` of a server.
