@@ -16,6 +16,7 @@ from tests.support.sections import Section, sections
 
 PAGES: Final = (
     "server-guide.md",
+    "routers.md",
     "emit-cheatsheet.md",
     "delivery.md",
     "migrating-from-flask-socketio.md",

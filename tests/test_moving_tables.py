@@ -97,6 +97,7 @@ async def evaluate(code: str) -> None:
             "function": function,
             "sid": (other if "/chat" in code else socket).id,
             "callback": function,
+            "Chat": type("Chat", (sockwave.Handlers,), {}),
         }
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         value = eval(compile(code, "page", "eval", flags=flags), names)

@@ -33,6 +33,7 @@ from sockwave.errors import (
     ConnectTimeout,
     Disconnected,
     EncodeError,
+    EventError,
     FailureCause,
     LimitExceeded,
     PacketError,
@@ -50,12 +51,14 @@ from sockwave.socketio.core.operators import BroadcastOperator
 from sockwave.socketio.core.parser import MsgpackParser, Parser
 from sockwave.socketio.core.recovery import Recovery
 from sockwave.socketio.core.remote_socket import RemoteSocket
+from sockwave.socketio.server.class_handlers import Handlers
 from sockwave.socketio.server.cluster import Cluster
 from sockwave.socketio.server.extensions import Extension as _Extension
 from sockwave.socketio.server.extensions import register as _register
 from sockwave.socketio.server.namespace import Namespace
 from sockwave.socketio.server.options import ServerOptions
 from sockwave.socketio.server.parent import ParentNamespace
+from sockwave.socketio.server.router import Router
 from sockwave.socketio.server.server import HandlerFailure, Server
 from sockwave.socketio.server.socket import Socket, SocketOperator
 from sockwave.types import DisconnectReason, Room, SessionId, SocketId
@@ -84,9 +87,11 @@ __all__ = [
     "Disconnected",
     "EncodeError",
     "Engine",
+    "EventError",
     "EventStream",
     "FailureCause",
     "HandlerFailure",
+    "Handlers",
     "Handshake",
     "HandshakeFailure",
     "HttpCompression",
@@ -106,6 +111,7 @@ __all__ = [
     "RemoteSocket",
     "Request",
     "Room",
+    "Router",
     "Server",
     "ServerOptions",
     "SessionId",

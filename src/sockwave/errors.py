@@ -2,6 +2,7 @@
 
     SockwaveError
     ├── ConnectError            refused: raise it in a middleware; a client gets it from a server
+    ├── EventError              raise it in a handler: who waits for the acknowledgement gets it
     ├── ProtocolError           the peer broke a protocol
     │   ├── PacketError         an Engine.IO or Socket.IO packet that cannot be decoded
     │   │   └── TextEncodingError   text that is not UTF-8 (WebSocket close code 1007)
@@ -29,6 +30,7 @@ __all__ = [
     "ConnectTimeout",
     "Disconnected",
     "EncodeError",
+    "EventError",
     "FailureCause",
     "LimitExceeded",
     "PacketError",
@@ -59,6 +61,37 @@ class ConnectError(SockwaveError):
         super().__init__(message)
         self.message = message
         self.data = data
+
+
+class EventError(SockwaveError):
+    """An event cannot be done, and who has sent it may know why.
+
+    Raise it in a handler of an event, or in what that calls: the acknowledgement is
+    `{"error": code, "message": message, "data": data}`. It is no failure: only the log at DEBUG
+    tells of it. Where no acknowledgement was asked for, nothing is sent.
+
+    Args:
+        code: For programs, such as `not_found`.
+        message: For people.
+        data: JSON value with what else is to be known; left out of the answer when None.
+    """
+
+    def __init__(self, code: str, message: str = "", data: Any = None) -> None:
+        super().__init__(code, message, data)
+        self.code = code
+        self.message = message
+        self.data = data
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}" if self.message else self.code
+
+    @property
+    def value(self) -> dict[str, Any]:
+        """What is acknowledged, `data` included unless it is None."""
+        value: dict[str, Any] = {"error": self.code, "message": self.message}
+        if self.data is not None:
+            value["data"] = self.data
+        return value
 
 
 class ProtocolError(SockwaveError):

@@ -21,7 +21,9 @@ from sockwave import (
     Cors,
     Deflate,
     DisconnectReason,
+    EventError,
     HandlerFailure,
+    Handlers,
     Handshake,
     HttpCompression,
     InMemoryAdapter,
@@ -33,6 +35,7 @@ from sockwave import (
     Recovery,
     RemoteSocket,
     Request,
+    Router,
     Server,
     Socket,
     SocketId,
@@ -294,6 +297,55 @@ async def dynamic() -> None:
     io.of(lambda name: True)  # type: ignore[arg-type,misc]
     io.server_side_emit("x", 1)
     assert_type(await io.server_side_emit_with_ack("x", timeout=1), list[Any])
+
+
+# --- routers, classes, errors as values ---------------------------------------------------------
+
+orders = Router("/orders", prefix="orders:", order="socket")
+
+
+@orders.event
+async def place(socket: Socket, number: int) -> int:
+    if not number:
+        raise EventError("none", data={"number": number})
+    return number
+
+
+@orders.event("cancel", order=None, thread=True)
+def cancel(socket: Socket) -> bool:
+    return True
+
+
+@orders.exception_handler(LookupError)
+def missing(error: LookupError, socket: Socket) -> str:
+    return socket.params["x"]
+
+
+@io.exception_handler(PermissionError)
+async def forbidden(error: PermissionError) -> dict[str, str]:
+    return {"error": "forbidden"}
+
+
+class Cart(Handlers, namespace="/cart", order="socket", per_socket=True):
+    @Handlers.event("put in", thread=True)
+    def put(self, socket: Socket, number: int) -> int:
+        return number
+
+
+async def included() -> None:
+    assert_type(await place(Socket.__new__(Socket), 1), int)
+    assert_type(await forbidden(PermissionError()), dict[str, str])
+    assert_type(Cart().put(Socket.__new__(Socket), 1), int)
+    assert_type(EventError("x").value, dict[str, Any])
+    orders.include(Cart, prefix="x:")
+    io.include(orders)
+    io.include(Cart())
+    io.of("/x").include(Router(), prefix="x:")
+    io.include(place)  # type: ignore[arg-type]
+    io.exception_handler(int)  # type: ignore[arg-type]
+    orders.event(5)  # type: ignore[call-overload]
+    Router(order="room")  # type: ignore[arg-type]
+    EventError()  # type: ignore[call-arg]
 
 
 # --- Engine.IO alone ------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ call itself, before any line of the handler runs.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from traceback import walk_tb
@@ -31,6 +32,7 @@ __all__ = [
     "listeners_of",
     "most_arguments",
     "name_of",
+    "place_of",
     "remove_handler",
 ]
 
@@ -201,6 +203,21 @@ def name_of(handler: Any) -> str:
     function = getattr(handler, "func", handler)  # of a `partial`
     named = function if hasattr(function, "__qualname__") else type(function)
     return f"{named.__module__}.{named.__qualname__}"
+
+
+def place_of(handler: Any) -> str:
+    """Name, file and line of a function of the application."""
+    while True:
+        inner = getattr(handler, "__wrapped__", None) or getattr(handler, "__func__", None)
+        if inner is None and isinstance(handler, functools.partial):
+            inner = handler.func
+        if inner is None:
+            break
+        handler = inner
+    function = handler if inspect.isfunction(handler) else type(handler).__call__
+    code = getattr(function, "__code__", None)
+    named = getattr(handler, "__qualname__", type(handler).__qualname__)
+    return named if code is None else f"{named} ({code.co_filename}, line {code.co_firstlineno})"
 
 
 def most_arguments(handler: Handler) -> int:

@@ -162,7 +162,7 @@ class IncomingEvents(AnyListeners, HandlerRunner, Emitter):
         try:
             result = handler(*args[1:])
         except BaseException as error:
-            self._failed(name, error)
+            self._raised_at_once(name, error, self._answers(name, id_, 1))
             return
         if result.__class__ is CoroutineType or (
             result is not None and hasattr(result, "__await__")

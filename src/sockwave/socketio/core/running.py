@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
+from sockwave.debug import shortened
 from sockwave.engine.core.handlers import is_closed
+from sockwave.errors import EventError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Iterable
@@ -12,7 +15,9 @@ if TYPE_CHECKING:
     from sockwave.engine.core.handlers import Handler
     from sockwave.socketio.core.answers import Answers
 
-__all__ = ["IN_A_THREAD", "HandlerRunner", "waits_in"]
+__all__ = ["IN_A_THREAD", "HandlerRunner", "note_value", "waits_in"]
+
+_logger: Final = logging.getLogger("sockwave.socketio.socket")
 
 IN_A_THREAD: Final = ", in a thread"
 """How the name of a coroutine ends that waits for the function of that name."""
@@ -29,7 +34,7 @@ class HandlerRunner:
         try:
             result = handler(*args)
         except BaseException as error:
-            self._failed(name, error)
+            self._raised_at_once(name, error, answers)
             return
         if result is not None and hasattr(result, "__await__"):
             self._start_handler(self._finish(result, name, answers))
@@ -48,7 +53,10 @@ class HandlerRunner:
             if self._is_ending():
                 self._handler_ended()
                 raise
-            self._failed(name, error)
+            answering = self._raised(name, error, answers)
+            if answering is not None:
+                await self._finish(answering, name, answers)
+                return
         self._handler_ended()
 
     def _start_handler(self, handler: Coroutine[Any, Any, None]) -> None:
@@ -63,6 +71,28 @@ class HandlerRunner:
         """Whether the running handler is cancelled by us, because everything ends."""
         raise NotImplementedError
 
+    def _raised(
+        self, name: str, error: BaseException, answers: Answers | None
+    ) -> Awaitable[Any] | None:
+        """Answer with what a handler raised, where that is a value; report what is a failure.
+
+        Returns:
+            What has to be waited for and gives the answer; None where all is done.
+        """
+        if isinstance(error, EventError):
+            note_value(name, error)
+            if answers is not None:
+                answers.returned(error.value)
+        else:
+            self._failed(name, error)
+        return None
+
+    def _raised_at_once(self, name: str, error: BaseException, answers: Answers | None) -> None:
+        """The same where nothing waits for the handler: if an answer needs time, it has a task."""
+        answering = self._raised(name, error, answers)
+        if answering is not None:
+            self._start_handler(self._finish(answering, name, answers))
+
     def _failed(self, event: str, error: BaseException) -> None:
         """Report whatever a handler raised; what asks for the end of the program ends it."""
         self.handler_failed(event, error)
@@ -76,6 +106,12 @@ class HandlerRunner:
     def handler_failed(self, event: str, error: BaseException) -> None:
         """Report a handler's exception; the connection lives on."""
         raise NotImplementedError
+
+
+def note_value(name: str, error: Exception) -> None:
+    """Log at DEBUG that a handler has raised what becomes its answer: what, and nothing in it."""
+    code = f" {shortened(error.code)}" if isinstance(error, EventError) else ""
+    _logger.debug("%s is answered with %s%s", shortened(name), type(error).__name__, code)
 
 
 def waits_in(handler: Any) -> str:

@@ -37,6 +37,7 @@ from sockwave.socketio.core.answers import UNSENDABLE, Answers, note_unsendable
 from sockwave.socketio.core.listeners import ANY, AnyListeners
 from sockwave.socketio.core.order import Order, OrderedHandler, check_order
 from sockwave.socketio.core.outgoing import encode
+from sockwave.socketio.server.exceptions import ErrorsAsValues, ExceptionTable
 from sockwave.socketio.server.ordered import Job, LaneNamespace, OrderedHandlers
 from sockwave.socketio.server.states import IN, UNHEARD, State
 from sockwave.socketio.server.threads import HandlerThreads, ThreadedHandler
@@ -81,6 +82,10 @@ class EventNamespace(LaneNamespace, Protocol):
     threads: HandlerThreads
 
     @property
+    def exception_tables(self) -> tuple[ExceptionTable, ...]:
+        """Handlers of exceptions, the nearest first."""
+
+    @property
     def has_long_way(self) -> bool:
         """Whether events of all its sockets take more than the shortest way."""
 
@@ -91,7 +96,7 @@ class EventNamespace(LaneNamespace, Protocol):
 N = TypeVar("N", bound=EventNamespace)
 
 
-class IncomingEvents(AnyListeners, OrderedHandlers[N], Emitter):
+class IncomingEvents(AnyListeners, OrderedHandlers[N], ErrorsAsValues, Emitter):
     """Handlers of one client's events in one namespace; the base of `Socket`.
 
     Attributes:
@@ -226,7 +231,7 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], Emitter):
         try:
             result = handlers[0](args[1]) if len(args) == 2 else handlers[0](*args[1:])
         except BaseException as error:
-            self._failed(name, error)
+            self._raised_at_once(name, error, Answers(self._acknowledge, name, id_, 1))
             return
         if result.__class__ not in _NEVER_AWAITED and (
             result.__class__ is CoroutineType or hasattr(result, "__await__")
@@ -256,7 +261,7 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], Emitter):
             try:
                 result = middleware(event)
             except BaseException as error:
-                self._stopped(event, error)
+                self._stopped(event, id_, error)
                 return
             if result is not None and hasattr(result, "__await__"):
                 later = middlewares[at + 1 :]
@@ -286,7 +291,7 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], Emitter):
             if self._is_ending():
                 self._handler_ended()
                 raise
-            self._stopped(event, error)
+            self._stopped(event, id_, error)
         else:
             self._asked(event, id_)
             self._connection.intake.inherit(asyncio.current_task())
@@ -301,9 +306,11 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], Emitter):
         shared = self.namespace.event_handlers.get(name, ())
         self._dispatch(name, event[1:], id_, handlers, shared)
 
-    def _stopped(self, event: list[Any], error: BaseException) -> None:
+    def _stopped(self, event: list[Any], id_: int | None, error: BaseException) -> None:
         """A middleware did not let an event pass."""
-        if isinstance(error, Exception) and (
+        if self.is_value(error):
+            self._raised_at_once(MIDDLEWARE, error, Answers(self._acknowledge, MIDDLEWARE, id_, 1))
+        elif isinstance(error, Exception) and (
             "error" in self._handlers or "error" in self.namespace.event_handlers
         ):
             self.emit_local("error", error)
@@ -341,6 +348,9 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], Emitter):
 
     def _is_ending(self) -> bool:
         return self._driver.is_ending()
+
+    def _exception_tables(self) -> tuple[ExceptionTable, ...]:
+        return self.namespace.exception_tables
 
     def _escaped(self, error: BaseException) -> None:
         self._driver.application_failed(error)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sockwave.codec.json import encode_json
 from sockwave.codec.socketio import ack_prefix, event_prefix
 from sockwave.debug import counted, shortened
-from sockwave.errors import AckTimeout, Disconnected
+from sockwave.errors import AckTimeout, Disconnected, EventError
 from sockwave.socketio.core.adapter import InMemoryAdapter, SupportsServerEvents
 from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
 from sockwave.socketio.core.broadcasting import Broadcasting
@@ -37,6 +37,7 @@ from sockwave.socketio.core.encoded_event import EncodedEvent, copied
 from sockwave.socketio.core.order import Lane, Order, check_order
 from sockwave.socketio.core.recovery import RecoveryAdapter
 from sockwave.socketio.core.recovery_contract import KeepsSessions, RecoveryMeans, SupportsRecovery
+from sockwave.socketio.core.running import note_value
 from sockwave.socketio.server.cluster import CLUSTER_EVENTS
 from sockwave.socketio.server.collecting import AnswerCollector
 from sockwave.socketio.server.reached import ReachedSockets
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from sockwave.socketio.core.remote_socket import RemoteSocket
     from sockwave.socketio.core.saved_session import SavedSession
     from sockwave.socketio.server.contracts import MemberConnection
+    from sockwave.socketio.server.exceptions import ExceptionTable
     from sockwave.socketio.server.parent import ParentNamespace
     from sockwave.socketio.server.server import Server
     from sockwave.types import DisconnectReason, Json, NamespaceName, SocketId
@@ -175,6 +177,28 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
         check_order(order)
         self._order = order
 
+    @property
+    def params(self) -> Mapping[str, str]:
+        """What stands in its name where the pattern of its parent has named groups.
+
+        Those of a router for `/org/{org_id}` have `org_id`. Empty without a pattern; groups that
+        took no part are left out. A client has chosen it: check it like anything of a client.
+        """
+        return {} if self.parent is None else self.parent.params_of(self.name)
+
+    @property
+    def exception_tables(self) -> tuple[ExceptionTable, ...]:
+        """Handlers of exceptions, those of the namespace before those of the server."""
+        return self.exceptions, self.server.exceptions
+
+    def _place(self, namespace: str | None) -> NamespaceRegistration:
+        if namespace not in (None, self.name):
+            raise ValueError(
+                f"a router for {namespace} cannot be included in {self.name}: include it on the "
+                "server"
+            )
+        return self
+
     # --- other servers ----------------------------------------------------------------------------
 
     def tell_servers(self, args: tuple[Any, ...]) -> None:
@@ -221,6 +245,9 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
                 result = handler(*args)
                 if inspect.isawaitable(result):
                     result = await result
+            except EventError as error:
+                note_value(event, error)
+                result = error.value
             except Exception:
                 self.server.logger.exception("a handler of %r of another server failed", event)
                 continue

@@ -80,7 +80,7 @@ class OrderedHandlers(HandlerRunner, Generic[N]):
             key = None if order == "socket" else order(self, *args)
             lane = self.namespace.lane(self if order == "socket" else (order, key))
         except BaseException as error:
-            self._failed(job.name, error)
+            self._raised_at_once(job.name, error, job.answers)
             return
         if lane.is_busy:
             lane.waiting.append(job)
@@ -133,8 +133,7 @@ class OrderedHandlers(HandlerRunner, Generic[N]):
         try:
             result = job.handler(*job.args)
         except BaseException as error:
-            self._failed(job.name, error)
-            return None
+            return self._raised(job.name, error, job.answers)
         if result is not None and hasattr(result, "__await__"):
             return result  # type: ignore[no-any-return] # asked on the line before
         job.answers.returned(result)
@@ -150,8 +149,11 @@ class OrderedHandlers(HandlerRunner, Generic[N]):
             if self._is_ending():
                 self._connection.handler_ended(job)
                 raise
-            self._failed(job.name, error)
+            answering = self._raised(job.name, error, job.answers)
             forget_cancellation()
+            if answering is not None:
+                await self.end_job(job, answering)
+                return
         self._connection.handler_ended(job)
 
     def _leave_lane(self, lane: Lane[Job], *, alone: bool) -> None:

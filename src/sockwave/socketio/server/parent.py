@@ -82,6 +82,12 @@ class ParentNamespace(Namespace):
             return is_short and self._match.fullmatch(name) is not None
         return self._match(name, auth)
 
+    def params_of(self, name: NamespaceName) -> dict[str, str]:
+        """What the named groups of the pattern are in a name that fits."""
+        found = self._match.fullmatch(name) if isinstance(self._match, re.Pattern) else None
+        groups = {} if found is None else found.groupdict()
+        return {group: text for group, text in groups.items() if text is not None}
+
     def make_child(self, name: NamespaceName) -> Namespace:
         """Make a namespace with the middlewares and handlers of now."""
         child = self._children[name] = Namespace(self.server, name, parent=self)

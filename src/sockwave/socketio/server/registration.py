@@ -22,19 +22,26 @@ from sockwave.engine.core.handlers import (
     remove_handler,
 )
 from sockwave.socketio.core.order import Order, OrderedHandler, check_order
+from sockwave.socketio.server.declared import LIFE_CYCLE, Declared, check_declared
+from sockwave.socketio.server.exceptions import (
+    ExceptionTable,
+    ScopedHandler,
+    add_exception,
+    check_exception,
+)
+from sockwave.socketio.server.router import Router, as_router, check_alone
 from sockwave.socketio.server.threads import HandlerThreads, ThreadedHandler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sockwave.socketio.server.class_handlers import Handlers
 
 __all__ = ["LIFE_CYCLE", "NamespaceRegistration", "Registered"]
 
 F = TypeVar("F", bound=Handler)
 
 _RIGHT: Final = '@io.event for an event of clients, or @io.on("connection") for new sockets'
-
-LIFE_CYCLE: Final = ("connection", "connect")
-"""Two names of one event."""
 
 
 @dataclass(slots=True, eq=False)
@@ -45,16 +52,19 @@ class Registered:
         handlers: Of `on`: `connection`, `new_namespace`, those of clusters and of other servers.
         event_handlers: Of `event`: those for all sockets.
         middlewares: Of `use`; replaced when they change.
+        exceptions: Of `exception_handler`.
     """
 
     handlers: HandlerTable = field(default_factory=dict)
     event_handlers: HandlerTable = field(default_factory=dict)
     middlewares: tuple[Handler, ...] = ()
+    exceptions: ExceptionTable = field(default_factory=dict)
 
     def copy(self) -> Registered:
         """The same of now, for a namespace of its own."""
         events = dict(self.event_handlers)
-        return Registered(copy_handlers(self.handlers), events, self.middlewares)
+        handlers, exceptions = copy_handlers(self.handlers), dict(self.exceptions)
+        return Registered(handlers, events, self.middlewares, exceptions)
 
 
 class NamespaceRegistration(Emitter):
@@ -63,11 +73,13 @@ class NamespaceRegistration(Emitter):
     Attributes:
         registered: All of them.
         threads: Where handlers with `thread=True` run; those of the server.
+        exceptions: Handlers of `exception_handler`.
     """
 
     def __init__(self, registered: Registered, threads: HandlerThreads) -> None:
         self.registered = registered
         self.threads = threads
+        self.exceptions = registered.exceptions
         self._handlers = registered.handlers
 
     @overload
@@ -162,6 +174,87 @@ class NamespaceRegistration(Emitter):
             raise TypeError(f"{handler!r} has no name: give one, as in event('rename')")
         return self._add_event(named, handler, order, thread)
 
+    @overload
+    def exception_handler(self, kind: type[Exception]) -> Callable[[F], F]: ...
+    @overload
+    def exception_handler(self, kind: type[Exception], handler: F) -> F: ...
+    def exception_handler(self, kind: type[Exception], handler: Handler | None = None) -> Any:
+        """Answer an event whose handler raises such an exception, here or in all namespaces.
+
+            @io.exception_handler(PermissionError)
+            def forbidden(error, socket): return {"error": "forbidden"}
+
+        As a call or as a decorator; `def` or `async def`. It gets the exception and the socket,
+        which may be left out, and what it returns is the acknowledgement. It runs where none was
+        asked for, too, and then nothing is sent. One of a server is for all namespaces.
+
+        Of several the one for the most specific class is taken; of those for one class the
+        nearest: that of the router, of the namespace, of the server. Such an exception is no
+        failure: the log has it at DEBUG alone, and `on_error` does not hear of it. Only one that is
+        taken as an `Exception` is logged and told as ever, beside the answer. A handler may raise
+        `EventError`; if it raises anything else, that is a failure, and the answer is
+        `{"error": "internal"}`.
+
+        What `connection` handlers and middlewares of the namespace raise never comes here; what a
+        middleware of a socket raises does, if there is a handler for it.
+
+        Raises:
+            TypeError: It is no class of exceptions.
+            ValueError: There is a handler for this class.
+        """
+        if handler is None:
+            check_exception(kind)
+            return lambda decorated: self.exception_handler(kind, decorated)
+        add_exception(self.exceptions, kind, handler)
+        return handler
+
+    def include(self, router: Router | Handlers | type[Handlers], *, prefix: str = "") -> None:
+        """Register everything that a router has, or a class with handlers, and what these include.
+
+        On a server each goes into its namespace, which is made if there is none; on a namespace
+        everything goes into that one. A class is instantiated here. One router may be included on
+        several servers, and several times with different prefixes; nothing can be added to it
+        afterwards. Either all of it is registered, or, if this raises, nothing.
+
+        Args:
+            prefix: Comes before the names of its events, as in `orders:`.
+
+        Raises:
+            ValueError: An event has a handler already, or a router says that it is for another
+                namespace than this one.
+        """
+        declared = as_router(router).take(prefix=prefix)
+        placed = [(self._place(each.namespace), each) for each in declared]
+        taken: dict[tuple[int, str], Handler] = {}
+        for place, _ in placed:
+            present = place.registered.event_handlers
+            taken.update(((id(present), name), present[name][0]) for name in present)
+        for place, each in placed:
+            if each.kind == "event":
+                check_declared(each.name, each.handler, thread=each.thread)
+            check_alone(each, taken, id(place.registered.event_handlers))
+        for place, each in placed:
+            place.take_declared(each)
+
+    def take_declared(self, declared: Declared) -> None:
+        """Register what a router has declared for this namespace."""
+        if declared.kind == "use":
+            self.use(declared.handler)
+        elif declared.kind == "on":
+            self.on(declared.name, declared.handler)
+        else:
+            self._add_event(
+                declared.name,
+                declared.handler,
+                declared.order,
+                declared.thread,
+                declared.exceptions,
+            )
+
+    def _place(self, namespace: str | None) -> NamespaceRegistration:
+        """Where that goes which is for a namespace of this name; None is here."""
+        raise NotImplementedError
+
     def _add(self, event: str, handler: Handler, *, is_once: bool = False) -> None:
         if event in RESERVED_EVENTS and event not in LIFE_CYCLE:
             raise ValueError(
@@ -170,18 +263,20 @@ class NamespaceRegistration(Emitter):
             )
         super()._add(_own_name(event), handler, is_once=is_once)
 
-    def _add_event(self, name: str, handler: F, order: Order | None, thread: bool) -> F:
+    def _add_event(
+        self,
+        name: str,
+        handler: F,
+        order: Order | None,
+        thread: bool,
+        exceptions: ExceptionTable | None = None,
+    ) -> F:
+        check_declared(name, handler, thread=thread)
         if name in LIFE_CYCLE:
-            if thread:
-                raise ValueError(
-                    "thread=True is not for connection: events would come before its handlers are "
-                    "there; call what blocks by asyncio.to_thread, after these are registered"
-                )
             return self.on(name, handler)
-        check_handler(name, handler)
-        if name in RESERVED_EVENTS - {"disconnect", "disconnecting"}:
-            raise ValueError(f'"{name}" is a reserved event name')
-        called = ThreadedHandler(handler, self.threads) if thread else handler
+        called: Handler = ThreadedHandler(handler, self.threads) if thread else handler
+        if exceptions:
+            called = ScopedHandler(called, name, exceptions)
         ordered = called if order is None else OrderedHandler(called, order)
         add_handler(self.registered.event_handlers, name, ordered)
         return handler

@@ -40,6 +40,7 @@ from sockwave.socketio.server.options import ServerOptions
 from sockwave.socketio.server.owned import claim, release
 from sockwave.socketio.server.parent import NamespaceMatch, ParentNamespace
 from sockwave.socketio.server.registration import NamespaceRegistration
+from sockwave.socketio.server.router import namespace_pattern
 from sockwave.socketio.server.socket import Socket
 from sockwave.socketio.server.threads import HandlerThreads
 from sockwave.socketio.server.worker_place import WorkerPlace
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from sockwave.engine.server.sessions.session import ServerSession
     from sockwave.socketio.core.adapter import Adapter
     from sockwave.socketio.core.cluster_contract import ClusterMember
+    from sockwave.socketio.server.exceptions import ExceptionTable
 
 __all__ = ["HandlerFailure", "Server"]
 
@@ -127,6 +129,8 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         self._main = self._namespaces["/"] = Namespace(self, "/")
         self._cluster = Cluster(self._main.adapter, is_supervised=self._is_supervised)
         NamespaceRegistration.__init__(self, self._main.registered, self.threads)
+        self.exceptions: ExceptionTable = {}  # for all namespaces, not for the main one
+        self._routed: dict[str, ParentNamespace] = {}
         Broadcasting.__init__(self, self._main)
         self._engine.driver.on_bind(self._start_adapters)
 
@@ -189,10 +193,19 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
             self._make(name, parents[0] if parents else None)
         return self._namespaces[name]
 
+    def _place(self, namespace: str | None) -> NamespaceRegistration:
+        pattern = None if namespace is None else namespace_pattern(namespace)
+        if namespace is None or pattern is None:
+            return self.of(namespace or "/")
+        if namespace not in self._routed:  # one for all routers: only one parent makes a namespace
+            self._routed[namespace] = self.of(pattern)
+        return self._routed[namespace]
+
     def on_error(self, handler: F) -> F:
         """Hear of exceptions in handlers, as `handler(error, failure)`; as a call or a decorator.
 
-        They are logged in any case. The connection lives on.
+        They are logged in any case. The connection lives on. It does not hear of what is answered:
+        an `EventError`, and what `exception_handler` has a handler for.
         """
         check_handler("on_error", handler)
         self._error_handlers = (*self._error_handlers, handler)

@@ -21,7 +21,7 @@ from sockwave.socketio.server.states import IN, State
 from sockwave.types import DisconnectReason, Json, Room, SocketId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from sockwave.engine.core.request import Request
     from sockwave.engine.server.sessions.session import ServerSession
@@ -87,6 +87,11 @@ class Socket(OutgoingEvents["Namespace"]):
         if (recovery := self.namespace.recovery) is not None:
             recovery.touched(self)
         return self._data
+
+    @property
+    def params(self) -> Mapping[str, str]:
+        """What the client has chosen of the name of its namespace: `params` of that one."""
+        return self.namespace.params
 
     @property
     def rooms(self) -> set[Room]:

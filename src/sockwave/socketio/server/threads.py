@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from sockwave.engine.core.handlers import Handler
 
-__all__ = ["HandlerThreads", "ThreadedHandler"]
+__all__ = ["HandlerThreads", "ThreadedHandler", "check_threaded"]
 
 IDLE: Final = 10.0
 """Seconds until a thread without work ends: what it keeps, such as a connection to a database, is
@@ -142,6 +142,20 @@ class HandlerThreads:
             return self._calls.popleft()
 
 
+def check_threaded(handler: Handler) -> None:
+    """Refuse what would run in the event loop in any case.
+
+    Raises:
+        TypeError: It is `async def`.
+    """
+    call = getattr(handler, "__call__", None)  # noqa: B004 # of an object
+    if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call):
+        raise TypeError(
+            f"thread=True is for plain functions, and {name_of(handler)} is async: leave it "
+            "out, and call what blocks by asyncio.to_thread"
+        )
+
+
 class ThreadedHandler(WrappedHandler):
     """A plain handler that runs in a thread.
 
@@ -152,12 +166,7 @@ class ThreadedHandler(WrappedHandler):
     __slots__ = ("_threads",)
 
     def __init__(self, handler: Handler, threads: HandlerThreads) -> None:
-        call = getattr(handler, "__call__", None)  # noqa: B004 # of an object
-        if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call):
-            raise TypeError(
-                f"thread=True is for plain functions, and {name_of(handler)} is async: leave it "
-                "out, and call what blocks by asyncio.to_thread"
-            )
+        check_threaded(handler)
         super().__init__(handler)
         self._threads = threads
 
