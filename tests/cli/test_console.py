@@ -7,7 +7,9 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
+from sockwave.cli import main
 from sockwave.cli.console import Failure, ensure_port_is_free, find_port, serving
 
 if TYPE_CHECKING:
@@ -19,6 +21,35 @@ def taken_port() -> Iterator[int]:
     """A port that somebody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-1"])
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (["run", "a:io"], "--drain-period"),
+        (["doctor", "http://127.0.0.1:9"], "--patience"),
+        (["emit", "--url", "redis://127.0.0.1:9", "e"], "--ack"),
+        (["bench", "http://127.0.0.1:9"], "--rate"),
+        (["bench", "http://127.0.0.1:9"], "--duration"),
+        (["bench", "http://127.0.0.1:9", "e"], "--every"),
+        (["bench", "http://127.0.0.1:9"], "--timeout"),
+    ],
+)
+def test_number_that_none_can_wait_for_is_refused(
+    command: list[str], option: str, number: str
+) -> None:
+    result = CliRunner().invoke(main, [*command, option, number])
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option}'" in result.output
+
+
+@pytest.mark.parametrize("header", ["no colon", ": no name", "two words: x", "a: b\r\nc: d"])
+@pytest.mark.parametrize("command", ["connect", "bench", "doctor"])
+def test_header_that_is_none_is_one_line(command: str, header: str) -> None:
+    result = CliRunner().invoke(main, [command, "http://127.0.0.1:9", "--header", header])
+    assert result.exit_code == 1
+    assert result.stderr.endswith("is not of the form 'NAME: VALUE'\n")
 
 
 def test_taken_port_is_named_in_one_line(taken_port: int) -> None:

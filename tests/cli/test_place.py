@@ -95,11 +95,13 @@ def test_file_that_is_no_socket_is_left_alone(project: Path) -> None:
 
 
 @pytest.mark.unix
+@pytest.mark.parametrize("more", [[], ["--reload"]], ids=["once", "reloaded"])
 @pytest.mark.parametrize("target", TARGETS)
-def test_socket_of_whoever_starts_it_is_served(project: Path, target: str) -> None:
+def test_socket_of_whoever_starts_it_is_served(project: Path, target: str, more: list[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         fd = sock.fileno()
         command = [sys.executable, "-m", "sockwave", "run", *TARGETS[target], "--fd", str(fd)]
+        command += more
         process = subprocess.Popen(
             command,
             cwd=project,
@@ -152,6 +154,10 @@ def test_application_learns_its_root_path_and_variables_of_a_file(project: Path)
         (["--root-path", "/x"], 1, "--root-path is for an application: give sw_place:io"),
         (["--fd", "999999"], 1, "--fd 999999 is no socket of this process"),
         (["--reload", "--reload-dir", "none"], 1, "--reload-dir: there is no directory none"),
+        (["--reload", "--fd", "999999"], 1, "--fd 999999 is no socket of this process"),
+        (["--reload-dir", "."], 2, "--reload-dir goes with --reload"),
+        (["--unresponsive-timeout", "9"], 2, "--unresponsive-timeout goes with --workers"),
+        (["--env-file", "binary"], 1, "--env-file: binary holds no variables"),
     ],
 )
 def test_what_cannot_be_served_is_one_line(
@@ -159,11 +165,22 @@ def test_what_cannot_be_served_is_one_line(
 ) -> None:
     monkeypatch.chdir(project)
     monkeypatch.setattr(sys, "path", sys.path.copy())
+    (project / "binary").write_bytes(b"SW_WORD=\xff\n")
     port = ["--port", str(free_port())]
     result = CliRunner().invoke(main, ["run", "sw_place:io", *port, *arguments])
     sys.modules.pop("sw_place", None)
     assert (result.exit_code, result.exception.__class__) == (code, SystemExit)
     assert error in result.stderr
+
+
+def test_descriptor_that_is_no_socket_is_one_line_for_an_application_too(project: Path) -> None:
+    command = [sys.executable, "-m", "sockwave", "run", "sw_place:web", "--fd", "0"]
+    done = subprocess.run(
+        command, cwd=project, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 1
+    assert "Error: --fd 0 is no socket of this process" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("option", ["--reload", "--env-file"])

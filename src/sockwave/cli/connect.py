@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import re
 import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +22,9 @@ __all__ = ["connect", "json_object", "parse_header", "parse_line"]
 ACK_TIMEOUT: Final = 10.0
 """Seconds that an acknowledgement is waited for, also after the end of the input."""
 
+
+HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""RFC 9110 section 5.6.2."""
 
 MOST_REPEATED: Final = 60
 """Characters of a wrong line that are shown with the error."""
@@ -223,9 +227,9 @@ def parse_header(text: str) -> tuple[str, str]:
     """Read a header field that is an option.
 
     Raises:
-        Failure: There is no colon.
+        Failure: There is no colon, no name, or something that would end its line.
     """
-    name, colon, value = text.partition(":")
-    if not colon:
+    name, _, value = text.partition(":")
+    if not (HEADER_NAME.fullmatch(name.strip()) and value.strip().isprintable()):
         raise Failure(f"--header: {text!r} is not of the form 'NAME: VALUE'")
     return name.strip(), value.strip()

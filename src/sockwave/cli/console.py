@@ -7,6 +7,7 @@ import contextlib
 import errno
 import json
 import logging
+import math
 import socket
 import sys
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LOG_LEVELS",
     "Failure",
+    "Number",
     "as_json",
     "ensure_port_is_free",
     "find_port",
@@ -47,6 +49,19 @@ class Failure(click.ClickException):
     def show(self, file: Any = None) -> None:
         """Print the line, in red where the terminal has colours."""
         click.secho(f"Error: {printable(self.message)}", fg="red", err=True)
+
+
+class Number(click.FloatRange):
+    """A number of a range: one that there is, so neither `nan`, which is within any, nor `inf`."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read it, or refuse the option."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
 
 
 def host_option(command: Command) -> Command:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from sockwave.cli.console import Failure, as_json
+from sockwave.cli.console import Failure, Number, as_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,9 @@ __all__ = ["emit"]
 
 MOST_REPEATED: Final = 60
 """Characters of a wrong argument that are shown with the error."""
+
+MAX_SECONDS: Final = 86_400
+"""A day."""
 
 REDIS: Final = frozenset({"redis", "rediss", "unix"})
 POSTGRES: Final = frozenset({"postgres", "postgresql"})
@@ -59,7 +62,7 @@ NATS_PREFIX: Final = "sockwave"
 )
 @click.option(
     "--ack",
-    type=click.FloatRange(min=0),
+    type=Number(0, MAX_SECONDS),
     metavar="SECONDS",
     help="Wait so long for the clients to acknowledge it, and show their answers.",
 )

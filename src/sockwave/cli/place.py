@@ -88,6 +88,8 @@ class Place:
         self.context()
         if self.is_port:
             ensure_port_is_free(self.host, self.port)
+        if self.fd is not None:
+            _socket_of(self.fd).detach()
 
     def context(self) -> ssl.SSLContext | None:
         """The certificate, loaded; None without TLS.

@@ -32,11 +32,15 @@ def is_reloaded() -> bool:
     return INSIDE in os.environ
 
 
-def run_and_reload(directories: tuple[str, ...]) -> int:
+def run_and_reload(directories: tuple[str, ...], fd: int | None = None) -> int:
     """Run this command in another process, and again whenever a file of Python changes: blocks.
 
     A process that ends by itself, as one with a fault in its code, is not started again before the
     next change.
+
+    Args:
+        directories: Where files are watched; none: the current one.
+        fd: Of a socket that each process listens on.
 
     Returns:
         The exit status: 0 when it was told to stop.
@@ -53,7 +57,7 @@ def run_and_reload(directories: tuple[str, ...]) -> int:
             raise Failure(f"--reload-dir: there is no directory {directory}")
     stop = threading.Event()
     places = directories or (os.getcwd(),)
-    with _stopping(stop), _Child() as child:
+    with _stopping(stop), _Child(fd) as child:
         changes = watchfiles.watch(
             *places,
             watch_filter=watchfiles.PythonFilter(extra_extensions=(".env",)),
@@ -88,7 +92,8 @@ def _stopping(stop: threading.Event) -> Iterator[None]:
 class _Child:
     """The process that serves."""
 
-    def __init__(self) -> None:
+    def __init__(self, fd: int | None) -> None:
+        self._handed_over = () if fd is None else (fd,)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> _Child:
@@ -112,7 +117,9 @@ class _Child:
 
     def _start(self) -> None:
         command = (sys.executable, "-m", "sockwave", *sys.argv[1:])
-        self._process = subprocess.Popen(command, env={**os.environ, INSIDE: "1"})
+        self._process = subprocess.Popen(
+            command, env={**os.environ, INSIDE: "1"}, pass_fds=self._handed_over
+        )
 
     def _end(self) -> None:
         process, self._process = self._process, None

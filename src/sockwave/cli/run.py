@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import math
 import os
 import sys
 import traceback
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeAlias, cast
 
 import click
 
-from sockwave.cli.console import Failure, log_level_option, say, serving, show_logs
+from sockwave.cli.console import Failure, Number, log_level_option, say, serving, show_logs
 from sockwave.cli.place import Place, place_options
 from sockwave.cli.reload import pid_file
 from sockwave.cli.reloading import is_reloaded, run_and_reload
@@ -45,21 +44,6 @@ MAX_SECONDS: Final = 86_400
 """A day: whoever drains for longer has mistyped."""
 
 
-class _Seconds(click.FloatRange):
-    """Up to a day, and not `nan`, which is within any range."""
-
-    def __init__(self) -> None:
-        super().__init__(0, MAX_SECONDS)
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        seconds: float = super().convert(value, param, ctx)
-        if math.isnan(seconds):
-            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
-        return seconds
-
-
 @click.command()
 @click.argument("target", metavar="MODULE:NAME")
 @click.option("--app", metavar="MODULE:NAME", help="ASGI application for the rest of the port.")
@@ -84,19 +68,19 @@ class _Seconds(click.FloatRange):
 )
 @click.option(
     "--drain-period",
-    type=_Seconds(),
+    type=Number(0, MAX_SECONDS),
     metavar="SECONDS",
     help="Spread the end of the connections over this time, when told to stop.",
 )
 @click.option(
     "--shutdown-timeout",
-    type=_Seconds(),
+    type=Number(0, MAX_SECONDS),
     metavar="SECONDS",
     help="Cut what clients have not taken this long after that.",
 )
 @click.option(
     "--unresponsive-timeout",
-    type=_Seconds(),
+    type=Number(0, MAX_SECONDS),
     metavar="SECONDS",
     help="Replace a worker that does not answer for so long. 0: never.  [default: 60]",
 )
@@ -134,11 +118,13 @@ def run(
     place = Place(**place_given)
     if workers is not None and not place.is_port:
         raise click.UsageError("--workers open their own port: no --unix-path, no --fd")
+    if reload_dirs and not reload:
+        raise click.UsageError("--reload-dir goes with --reload")
     if reload and not is_reloaded():
         if workers is not None:
             raise click.UsageError("--reload is for one process; for --workers: sockwave reload")
         place.check()
-        sys.exit(run_and_reload(reload_dirs))
+        sys.exit(run_and_reload(reload_dirs, place.fd))
     if env_file is not None:
         read_environment(env_file)
     # As `python -m` does: the user's own module is next to where they stand.
@@ -151,6 +137,8 @@ def run(
             raise Failure(f"--root-path is for an application: give {target} the option path")
         if workers is not None:
             check_workers(workers)
+        elif unresponsive_timeout is not None:
+            raise click.UsageError("--unresponsive-timeout goes with --workers")
         run_it = functools.partial(
             served.run,
             workers=workers,
@@ -197,7 +185,12 @@ def read_environment(name: str) -> None:
         raise Failure('--env-file needs python-dotenv: pip install "sockwave[reload]"') from error
     if not os.path.isfile(name):
         raise Failure(f"--env-file: there is no file {name}")
-    dotenv.load_dotenv(name)
+    try:
+        dotenv.load_dotenv(name)
+    except OSError as error:
+        raise Failure(f"--env-file: {name} cannot be read: {error.strerror}") from error
+    except ValueError as error:  # one line of it holds no text, or no name
+        raise Failure(f"--env-file: {name} holds no variables: {error}") from error
 
 
 def _has_inherited_socket() -> bool:

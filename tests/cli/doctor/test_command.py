@@ -89,7 +89,10 @@ async def test_text_of_a_peer_cannot_speak_to_the_terminal() -> None:
         (["localhost"], "'localhost' is not of the form http://host:port"),
         (["http://x", "--header", "no colon"], "is not of the form 'NAME: VALUE'"),
         (["http://x", "--header", "a: b\r\nc: d"], "is not of the form 'NAME: VALUE'"),
+        (["http://x", "--header", ": no name"], "is not of the form 'NAME: VALUE'"),
         (["http://x", "--origin", "https://a\r\nb"], "is not of the form https://"),
+        (["http://x", "--origin", "app.example.com"], "is not of the form https://"),
+        (["http://x", "--origin", "https://a.example/page"], "is not of the form https://"),
     ],
 )
 def test_wrong_option_is_told_on_one_line(arguments: list[str], problem: str) -> None:

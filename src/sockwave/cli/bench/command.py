@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from sockwave.cli.connect import json_object, parse_header, parse_line
-from sockwave.cli.console import Failure, printable
+from sockwave.cli.console import Failure, Number, printable
 from sockwave.platform import has_terminal, open_files_limit
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ TOLD_EVERY: Final = 5
 )
 @click.option(
     "--rate",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     default=100.0,
     show_default=True,
     metavar="PER_SECOND",
@@ -54,7 +54,7 @@ TOLD_EVERY: Final = 5
 )
 @click.option(
     "--duration",
-    type=click.FloatRange(0, LONGEST, min_open=True),
+    type=Number(0, LONGEST, min_open=True),
     default=10.0,
     show_default=True,
     metavar="SECONDS",
@@ -62,7 +62,7 @@ TOLD_EVERY: Final = 5
 )
 @click.option(
     "--every",
-    type=click.FloatRange(0, 86_400),
+    type=Number(0, 86_400),
     default=1.0,
     show_default=True,
     metavar="SECONDS",
@@ -92,7 +92,7 @@ TOLD_EVERY: Final = 5
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, 600, min_open=True),
+    type=Number(0, 600, min_open=True),
     default=10.0,
     show_default=True,
     metavar="SECONDS",

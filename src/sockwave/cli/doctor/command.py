@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from sockwave.cli.console import Failure
+from sockwave.cli.connect import parse_header
+from sockwave.cli.console import Failure, Number
 
 if TYPE_CHECKING:
     from sockwave.cli.doctor.findings import Finding
@@ -17,6 +19,9 @@ __all__ = ["doctor"]
 
 MOST_PATIENT = 3600.0
 """Seconds: no time-out of a proxy is longer."""
+
+ORIGIN: Final = re.compile(r"null|[A-Za-z][A-Za-z0-9+.-]*://(?:(?![/?#@\\])[!-~])+/?")
+"""As browsers send it, or with the slash that people add: a scheme, a host, perhaps a port."""
 
 
 @click.command()
@@ -29,7 +34,7 @@ MOST_PATIENT = 3600.0
 @click.option("--header", "headers", metavar="'NAME: VALUE'", multiple=True, help="Extra header.")
 @click.option(
     "--patience",
-    type=click.FloatRange(0, MOST_PATIENT),
+    type=Number(0, MOST_PATIENT),
     default=30.0,
     show_default=True,
     metavar="SECONDS",
@@ -94,15 +99,9 @@ def _target(url: str, path: str, origin: str | None, headers: tuple[str, ...]) -
         server = parse_url(url)
     except ValueError as error:
         raise Failure(str(error)) from error
-    pairs = []
-    for header in headers:
-        name, colon, value = header.partition(":")
-        if not colon or not header.isprintable():
-            raise Failure(f"--header: {header!r} is not of the form 'NAME: VALUE'")
-        pairs.append((name.strip(), value.strip()))
-    if origin is not None and not (origin.isascii() and origin.isprintable()):
+    if origin is not None and not ORIGIN.fullmatch(origin):
         raise Failure(f"--origin: {origin!r} is not of the form https://app.example.com")
-    target = Target(server=server, path=path, headers=tuple(pairs))
+    target = Target(server=server, path=path, headers=tuple(map(parse_header, headers)))
     if origin is not None and origin.rstrip("/").lower() != target.own_origin.lower():
         target.origin = origin.rstrip("/")
     return target
