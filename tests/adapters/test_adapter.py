@@ -16,6 +16,7 @@ from sockwave.adapters import (
     MemoryBroker,
     MemoryDriver,
 )
+from sockwave.adapters.life import JOIN_PATIENCE
 from sockwave.adapters.messages import Message, encode_message
 from sockwave.errors import AckTimeout, EncodeError, LimitExceeded, PacketError
 from sockwave.socketio.core.adapter import (
@@ -611,7 +612,10 @@ def test_carrier_that_cannot_be_reached_is_tried_again() -> None:
         a, b = Process(away, "A1"), Process(broker.driver(), "B1")
         a.adapter.start()
         b.adapter.start()
-        await asyncio.sleep(3.6)  # no longer than three pauses
+        await asyncio.sleep(0.1)
+        assert a.adapter.is_deaf
+        await asyncio.sleep(3.5)  # no longer than three pauses
+        assert not a.adapter.is_deaf
         assert (away.tries, len(a.namespace.failures)) == (4, 1)
         assert "nobody there" in a.namespace.failures[0]
         a.adapter.broadcast(("x",), ALL)
@@ -619,6 +623,30 @@ def test_carrier_that_cannot_be_reached_is_tried_again() -> None:
         await asyncio.sleep(1)
         assert a.namespace.members == [b.adapter.id]
         close(a, b)
+
+    run(scenario())
+
+
+def test_carrier_that_does_not_answer_for_long_is_not_heard() -> None:
+    class Hanging(MemoryDriver):
+        answers = False
+
+        async def start(self) -> None:
+            while not self.answers:
+                await asyncio.sleep(1)
+
+    async def scenario() -> None:
+        hanging = Hanging(MemoryBroker())
+        process = Process(hanging, "A1")
+        process.adapter.start()
+        await asyncio.sleep(JOIN_PATIENCE - 0.1)
+        assert not process.adapter.is_deaf
+        await asyncio.sleep(0.2)
+        assert process.adapter.is_deaf
+        hanging.answers = True
+        await asyncio.sleep(1)
+        assert not process.adapter.is_deaf
+        close(process)
 
     run(scenario())
 

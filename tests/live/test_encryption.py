@@ -8,8 +8,10 @@ import ssl
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 import sockwave.sync
-from sockwave import Server
+from sockwave import Server, TransportError
 from sockwave.adapters import NatsAdapter, PostgresAdapter, RedisAdapter
 from sockwave.emitters import NatsEmitter, PostgresEmitter, RedisEmitter
 from sockwave.testing import LinkedClient
@@ -84,14 +86,18 @@ async def test_postgresql(tmp_path: Path) -> None:
         await check(lambda: PostgresAdapter(dsn), *emitters)
 
 
-async def test_nats(tmp_path: Path) -> None:
+@pytest.mark.parametrize("whoever", ["", "allow_non_tls: true"])
+async def test_nats(tmp_path: Path, whoever: str) -> None:
     both = write_certificate(tmp_path / "both.pem")
     trusted = ssl.create_default_context(cafile=both)
     users = 'authorization { user: chat, password: "s3cr%t:@/" }'
-    with Nats(f'tls {{ cert_file: "{both}", key_file: "{both}" }}', users) as engine:
+    with Nats(f'tls {{ cert_file: "{both}", key_file: "{both}" }}', whoever, users) as engine:
         url = engine.url.replace("nats://", "tls://chat:s3cr%25t%3A%40%2F@")
         await check(
             lambda: NatsAdapter(url, tls=trusted),
             NatsEmitter(url, tls=trusted),
             sockwave.sync.NatsEmitter(url, tls=trusted),
         )
+        with pytest.raises(TransportError, match=r"has not answered|certificate"):
+            async with NatsEmitter(url) as distrustful:
+                await distrustful.emit("in clear")

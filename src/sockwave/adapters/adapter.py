@@ -163,6 +163,7 @@ class ClusterAdapter(InMemoryAdapter):
                 await self._driver.subscribe(self._namespace.name, cluster.id, self)
                 break
             except Exception as error:
+                life.is_refused = True
                 what, told = told, f"the carrier cannot be reached: {error!r}"
                 if told != what:  # once, however long it takes
                     self._namespace.cluster_failed(told)
@@ -272,8 +273,7 @@ class ClusterAdapter(InMemoryAdapter):
     @property
     def is_deaf(self) -> bool:
         """Whether this process does not hear what it sends itself, and so nobody else either."""
-        hearing = None if self._life is None else self._life.cluster.hearing
-        return hearing is not None and hearing.is_deaf
+        return self._life is not None and self._life.is_deaf
 
     def messages_lost(self, what: str) -> None:
         """Messages were lost."""

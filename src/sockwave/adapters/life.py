@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import asyncio
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from sockwave.adapters.outlet import Outlet
 
 __all__ = ["Life"]
+
+JOIN_PATIENCE: Final = 4.0
+"""Seconds that the carrier may take to be reached; who waits longer counts as deaf."""
 
 
 class Life:
@@ -28,9 +31,19 @@ class Life:
         self.cluster = cluster
         self.local = local
         self.outlet = outlet
+        self.began = loop.time()
         self.joining: asyncio.Task[None] | None = None
+        self.is_refused = False  # the carrier could not be reached, so far
         self.timer: asyncio.TimerHandle | None = None
         self.timer_at = 0.0  # uvloop's handles of what is due at once do not tell
         self.is_telling = False
         self.has_met = False
         self.counted = 0  # processes, as the carrier said last; 0 where it never does
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether nothing is heard: the carrier was not reached yet, or brings nothing back."""
+        if self.joining is not None and not self.joining.done():
+            return self.is_refused or self.loop.time() - self.began >= JOIN_PATIENCE
+        hearing = self.cluster.hearing
+        return hearing is not None and hearing.is_deaf

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import ssl
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -474,3 +475,14 @@ def test_right_that_is_missing_is_told_rarely(server: FakeNats) -> None:
             assert '"test.1"' in ear.lost[0]
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("scheme", "tls"), [("tls", None), ("nats", ssl.create_default_context())])
+def test_no_password_goes_to_a_server_without_tls_where_that_is_asked_for(
+    server: FakeNats, scheme: str, tls: ssl.SSLContext | None
+) -> None:
+    url = server.url.replace("nats://", f"{scheme}://user:secret@")
+    source = OwnClients([url], tls=tls, credentials=None, nkeys_seed=None)
+    with pytest.raises(OSError, match="it does not offer TLS"):
+        asyncio.run(source.connect(lambda text: None))
+    assert not server.connects

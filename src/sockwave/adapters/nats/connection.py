@@ -9,6 +9,7 @@ another one made. A client of the user's own is taken as it is: it serves while 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "GivenClient", "OwnClients", "Source", "confirmed"]
 
 _logger: Final = logging.getLogger("sockwave.adapters")
+
+_INFO: Final = b"INFO "
 
 CONNECT_TIMEOUT: Final = 2
 """Seconds for each step of a connection to one server."""
@@ -103,6 +106,7 @@ class OwnClients:
     ) -> None:
         self._servers = servers
         self._options: dict[str, Any] = {**(login or {})}
+        self._must_encrypt = tls is not None or any(url.startswith("tls:") for url in servers)
         if tls is not None:
             self._options["tls"] = tls
         if credentials is not None:
@@ -118,7 +122,7 @@ class OwnClients:
     async def connect(self, failed: Callable[[str], None]) -> Connection:
         """Connect to any of the servers."""
         is_tcp = all(url.startswith(("nats:", "tls:")) for url in self._servers)
-        connection = _OwnConnection(failed, is_tcp=is_tcp)
+        connection = _OwnConnection(failed, is_tcp=is_tcp, must_encrypt=self._must_encrypt)
         try:
             async with asyncio.timeout(CONNECT_PATIENCE):
                 await connection.connect(self._servers, self._options)
@@ -134,10 +138,28 @@ class OwnClients:
 
 
 class _Transport(TcpTransport):
-    """A connection that ends at once when it is closed.
+    """A connection that ends at once when it is closed, and is encrypted where that is wanted.
 
-    nats-py waits at the end until all is written: on a server that stands still, for ever.
+    nats-py waits at the end until all is written: on a server that stands still, for ever. And it
+    sends what it is given, passwords first, in clear to a server that does not insist on TLS.
+
+    Args:
+        must_encrypt: Whether it is wanted.
     """
+
+    def __init__(self, *, must_encrypt: bool) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._must_encrypt = must_encrypt
+
+    async def readline(self) -> bytes:
+        """A line of the server; its first one says what it offers, and nats-py goes by that."""
+        line: bytes = await super().readline()  # type: ignore[no-untyped-call]
+        if not (self._must_encrypt and line.startswith(_INFO)):
+            return line
+        offer = json.loads(line.removeprefix(_INFO))
+        if not (offer.get("tls_required") or offer.get("tls_available")):
+            raise ConnectionError("it does not offer TLS, which is asked for")
+        return _INFO + json.dumps({**offer, "tls_required": True}).encode() + b"\r\n"
 
     def __bool__(self) -> bool:
         """Whether it is there at all: nats-py asks before it connects, and takes another one."""
@@ -152,9 +174,9 @@ class _Transport(TcpTransport):
 class _Client(Client):
     """With a transport of ours, where it may have one."""
 
-    def __init__(self, *, is_tcp: bool) -> None:
+    def __init__(self, *, is_tcp: bool, must_encrypt: bool) -> None:
         super().__init__()
-        self.own_transport = _Transport() if is_tcp else None  # type: ignore[no-untyped-call]
+        self.own_transport = _Transport(must_encrypt=must_encrypt) if is_tcp else None
         if self.own_transport is not None:
             self._transport = self.own_transport
 
@@ -167,8 +189,8 @@ class _Client(Client):
 class _OwnConnection:
     """A client of ours, for one connection."""
 
-    def __init__(self, failed: Callable[[str], None], *, is_tcp: bool) -> None:
-        self._own = _Client(is_tcp=is_tcp)
+    def __init__(self, failed: Callable[[str], None], *, is_tcp: bool, must_encrypt: bool) -> None:
+        self._own = _Client(is_tcp=is_tcp, must_encrypt=must_encrypt)
         self.client: Client = self._own
         self.error: Exception | None = None
         self._failed = failed

@@ -37,5 +37,5 @@ class StreamsAdapter(ClusterAdapter):
         """Whether this process does not hear what it sends itself, or reads no stream."""
         life = self._life
         if life is None or life.joining is None or not life.joining.done():
-            return False
+            return super().is_deaf
         return super().is_deaf or self._streams.is_away

@@ -95,9 +95,9 @@ class Cluster:
         """Whether all goes well, as far as is known here.
 
         No heartbeat of another process was late by more than a second, and nothing was lost, and
-        nothing failed, in the last ten seconds; that is, there was no `cluster_error`. On a carrier
-        that brings a process its own messages back, it hears them. A process that is gone does no
-        harm to the health of the others.
+        nothing failed, in the last ten seconds; that is, there was no `cluster_error`. The carrier
+        was reached, and if it is one that brings a process its own messages back, it hears them.
+        A process that is gone does no harm to the health of the others.
         """
         if self._hearing is not None and self._hearing.is_deaf:
             return False

@@ -106,8 +106,6 @@ class ServerOptions:
         check_integer("max_depth", self.max_depth, 1, 250)
         check_integer("handler_threads", self.handler_threads, 1, 10_000)
         check_order(self.order)
-        if self.adapter is not None and not callable(self.adapter):
-            raise TypeError(f"adapter must be a class or a function, not {self.adapter!r}")
         check_made(self.adapter)
         for method in ("encode", "decoder"):
             if self.parser is not None and not callable(getattr(self.parser, method, None)):

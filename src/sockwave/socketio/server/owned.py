@@ -18,11 +18,21 @@ _owners: Final[weakref.WeakKeyDictionary[Any, weakref.ref[Any]]] = weakref.WeakK
 
 
 def check_made(maker: object) -> None:
-    """Refuse the class of what makes adapters, where one that was made is wanted.
+    """Refuse what makes no adapters, and the class of what does: one that was made is wanted.
 
     Raises:
-        TypeError: It is that.
+        TypeError: It is that. An address does not come into the text, for its password.
     """
+    if isinstance(maker, str):
+        raise TypeError(
+            "adapter: an address makes no adapter: give it to the one of its carrier, such as"
+            ' adapter=RedisAdapter("redis://...")'
+        )
+    if maker is not None and not callable(maker):
+        kind = type(maker).__name__
+        raise TypeError(
+            f"adapter must be one of sockwave.adapters, or what makes adapters, not {kind}"
+        )
     if isinstance(maker, type) and hasattr(maker, "aclose") and _is_called(maker):
         name = maker.__name__
         raise TypeError(f"adapter: {name} is a class: give an instance, adapter={name}(...)")
