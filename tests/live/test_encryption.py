@@ -98,6 +98,6 @@ async def test_nats(tmp_path: Path, whoever: str) -> None:
             NatsEmitter(url, tls=trusted),
             sockwave.sync.NatsEmitter(url, tls=trusted),
         )
-        with pytest.raises(TransportError, match=r"has not answered|certificate"):
+        with pytest.raises(TransportError, match="certificate verify failed"):
             async with NatsEmitter(url) as distrustful:
                 await distrustful.emit("in clear")

@@ -170,6 +170,9 @@ class _Transport(TcpTransport):
         if self._io_writer is not None:
             self._io_writer.transport.abort()
 
+    async def wait_closed(self) -> None:
+        """It was cut; where TLS has failed, whoever waits for more than that waits for ever."""
+
 
 class _Client(Client):
     """With a transport of ours, where it may have one."""
