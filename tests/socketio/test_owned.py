@@ -100,3 +100,16 @@ def test_adapter_that_cannot_recover_is_named_and_one_that_can() -> None:
 def test_channel_of_python_socketio_has_a_name() -> None:
     with pytest.raises(ValueError, match="channel must be text, and not empty"):
         PythonSocketIOAdapter(REDIS, channel="")
+
+
+def test_address_in_place_of_an_adapter_is_told_and_not_shown() -> None:
+    wrong: Any = "redis://:secret@host"
+    with pytest.raises(TypeError, match=r"an address makes no adapter: .*RedisAdapter") as refused:
+        Server(adapter=wrong)
+    assert "secret" not in str(refused.value)
+
+
+def test_what_makes_no_adapters_is_refused() -> None:
+    wrong: Any = 5
+    with pytest.raises(TypeError, match=r"one of sockwave\.adapters, .* not int"):
+        Server(adapter=wrong)

@@ -17,6 +17,7 @@ import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from sockwave.adapters.addresses import check_address
 from sockwave.adapters.redis.places import count_of
 from sockwave.emitters import redis_engine
 from sockwave.emitters.inquiries import SEND_TIMEOUT
@@ -216,6 +217,7 @@ class BlockingRedisEngine:
 
 def _client_of(url: str, limit: float) -> Any:
     """A client whose connections wait so many seconds, or what the URL says, if that is less."""
+    check_address(url)
     # A command that is tried again may arrive twice.
     client = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0))
     bound_timeouts(client.connection_pool.connection_kwargs, limit)

@@ -16,6 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException
 
+from sockwave.adapters.addresses import check_address
 from sockwave.adapters.redis.places import ClusterPlace, count_of, find_place
 from sockwave.emitters.inquiries import SEND_TIMEOUT
 from sockwave.emitters.redis_hearing import RedisHearing
@@ -69,6 +70,7 @@ class RedisEngine:
         if self._is_own:
             # A command that is tried again may arrive twice.
             retry = Retry(NoBackoff(), 0)
+            check_address(url_or_client)
             pool = redis.asyncio.BlockingConnectionPool.from_url(
                 url_or_client,
                 retry=retry,
@@ -188,4 +190,6 @@ def as_our_errors(name: str) -> Iterator[None]:
         is_late = isinstance(error, (redis.TimeoutError, TimeoutError))
         cause = FailureCause.TIMEOUT if is_late else FailureCause.OTHER
         details = "it does not answer in time" if is_late else str(error) or repr(error)
+        if details.startswith("HELLO must be called"):  # the first word that redis-py says to it
+            details = "NOAUTH Authentication required."
         raise TransportError(name, details=details, cause=cause) from error

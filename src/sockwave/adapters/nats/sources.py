@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
+from sockwave.adapters.addresses import check_address
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Sequence
@@ -69,6 +71,7 @@ def _checked_url(url: str) -> str:
     """
     if not isinstance(url, str):
         raise TypeError(f"servers must be URLs or a client of nats-py, not {type(url).__name__}")
+    check_address(url)
     wanted = "servers: a URL of NATS has the form nats://host:4222 or tls://host:4222"
     try:
         parts = urlsplit(url)

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 
+from sockwave.adapters.addresses import check_address
 from sockwave.adapters.backoff import Backoff
 from sockwave.adapters.floods import is_worth_a_line
 
@@ -244,6 +245,7 @@ def source_of(dsn_or_pool: object) -> Source:
     if isinstance(dsn_or_pool, str):
         if not dsn_or_pool.startswith(("postgres://", "postgresql://")):
             raise ValueError("the address of PostgreSQL must begin with postgresql://")
+        check_address(dsn_or_pool)
         return DsnSource(dsn_or_pool)
     if isinstance(dsn_or_pool, asyncpg.Pool):
         return PoolSource(dsn_or_pool)

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
+from sockwave.adapters.addresses import check_address
 from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.python_socketio.messages import CallbackMessage, decode_bus_message
 from sockwave.adapters.python_socketio.node import PythonSocketIONode
@@ -202,6 +203,7 @@ def _client_maker(url_or_client: Any) -> tuple[Callable[[], Redis], bool]:
         )
     if not url_or_client.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("a URL of Redis begins with redis://, rediss:// or unix://")
+    check_address(url_or_client)
 
     def make() -> Redis:
         return Redis.from_url(

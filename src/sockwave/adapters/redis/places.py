@@ -11,6 +11,8 @@ import asyncio
 import random
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from sockwave.adapters.addresses import check_address
+
 if TYPE_CHECKING:
     import redis.asyncio
 
@@ -83,6 +85,7 @@ def find_place(target: object) -> Place:
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"{EXTRA} ({error})", name=error.name) from None
     if isinstance(target, str):
+        check_address(target)
         return _Single(library.ConnectionPool.from_url(target))
     if isinstance(target, library.Redis):
         return _Single(target.connection_pool)

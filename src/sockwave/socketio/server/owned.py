@@ -28,14 +28,14 @@ def check_made(maker: object) -> None:
             "adapter: an address makes no adapter: give it to the one of its carrier, such as"
             ' adapter=RedisAdapter("redis://...")'
         )
+    if isinstance(maker, type) and hasattr(maker, "aclose") and _is_called(maker):
+        name = maker.__name__
+        raise TypeError(f"adapter: {name} is a class: give an instance, adapter={name}(...)")
     if maker is not None and not callable(maker):
         kind = type(maker).__name__
         raise TypeError(
             f"adapter must be one of sockwave.adapters, or what makes adapters, not {kind}"
         )
-    if isinstance(maker, type) and hasattr(maker, "aclose") and _is_called(maker):
-        name = maker.__name__
-        raise TypeError(f"adapter: {name} is a class: give an instance, adapter={name}(...)")
 
 
 def _is_called(kind: type) -> bool:
