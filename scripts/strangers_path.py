@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -72,10 +73,13 @@ def walk(place: Place, pages: dict[str, Page]) -> Iterator[str]:
     readme, index, tutorial, testing, login, scaling, redis, growth, deployment = (
         pages[name] for name in PAGES
     )
-    first = first_steps.first_example(place, readme, index)
-    yield "README: the first example, and the demo"
-    first_steps.make_client(first, readme)
-    chat = first_steps.tutorial(place, tutorial)
+    with ThreadPoolExecutor() as meanwhile:  # pip takes the most of the time
+        chat_folder = meanwhile.submit(first_steps.chat_folder, place, tutorial)
+        first = first_steps.first_example(place, readme, index)
+        yield "README: the first example, and the demo"
+        first_steps.make_client(first, readme)
+        chat = chat_folder.result()
+    first_steps.tutorial(chat, tutorial)
     yield "the tutorial to its end"
     first_steps.own_test(chat, first, testing)
     yield "a test of one's own"

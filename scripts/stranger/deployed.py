@@ -81,8 +81,7 @@ def behind_nginx(chat: Desk, page: Page) -> None:
     line = f"-C {current} {activate} -l {socket} {settings} {value('ExecStart')}"
     url = f"https://127.0.0.1:{port}"
     with desk.terminal(line, sign="Listening on") as process, site(text, port, desk.folder):
-        desk.client("rooms", url, "--ask", "where", "127.0.0.1, with TLS")
-        desk.client("rooms", url, "--hear")
+        desk.client("rooms", url, "--ask", "where", "127.0.0.1, with TLS", "--hear")
         desk.run(value("ExecReload").replace("$MAINPID", str(process.pid)))
         desk.client("rooms", url, "--hear")
         if read(url) != "the page of the chat":
@@ -100,6 +99,5 @@ def gunicorn(chat: Desk, page: Page) -> None:
     install, run = desk.lines(commands)
     desk.run(install)
     with desk.terminal(run, desk.port()) as process:
-        desk.client("rooms", desk.url(), "--ask", "servers", "4")
-        desk.client("rooms", desk.url(), "--hear")
+        desk.client("rooms", desk.url(), "--ask", "servers", "4", "--hear")
         process.end()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
@@ -209,6 +210,7 @@ class Terminal(ServerProcess):
         Raises:
             Failed: It does not end as it should, or has printed a traceback.
         """
-        code = self.interrupt()
+        os.killpg(self.pid, signal.SIGINT)  # a terminal gives it to all that the line has started
+        code = self.wait()
         if code != 0 or "Traceback" in self.output:
             raise Failed(f"{self.line}\nends with {code}\n{self.output}")

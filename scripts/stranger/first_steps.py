@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scripts.stranger.desk import Desk, Place, Terminal
     from scripts.stranger.ledger import Page
 
-__all__ = ["first_example", "make_client", "own_test", "tutorial"]
+__all__ = ["chat_folder", "first_example", "make_client", "own_test", "tutorial"]
 
 LAST: Final = "io.run(app=app)"
 """How the tutorial's program ends: on port 3000."""
@@ -93,13 +93,18 @@ def windows(desk: Desk, *names: str) -> Iterator[tuple[Terminal, Terminal]]:
         yield them, server
 
 
-def tutorial(place: Place, page: Page) -> Desk:
-    """The chat, run after each of its sections."""
+def chat_folder(place: Place, page: Page) -> Desk:
+    """The folder of the tutorial, with what it installs."""
     desk = place.desk("chat")
     (install,) = page.take("sh", "1. Install")
     for line in desk.lines(install):
         desk.run(line)
     see_that_it_is_the_wheel(desk)
+    return desk
+
+
+def tutorial(desk: Desk, page: Page) -> None:
+    """The chat, run after each of its sections."""
     (last,) = page.take("python last", "2. A server and a page")
     if last.code.count(LAST) != 1:
         raise Failed(f"{page.name} ends its program in another way than {LAST}")
@@ -131,7 +136,6 @@ def tutorial(place: Place, page: Page) -> Desk:
         if "io" not in read(f"{desk.url()}/socket.io/socket.io.min.js"):
             raise Failed("the server hands out no client")
         server.end()
-    return desk
 
 
 def own_test(desk: Desk, client: Desk, page: Page) -> None:

@@ -49,14 +49,14 @@ const token = "s3cret";
         process.end()
 
 
-def made(desk: Desk, seconds: int) -> str:
-    """A token for the program `login.py`."""
+def made(desk: Desk, *seconds: int) -> list[str]:
+    """Tokens for the program `login.py` that are good for so long."""
     code = (
         "import jwt, login, time; "
-        f"claims = dict(sub='ada', exp=time.time() + {seconds}); "
-        "print(jwt.encode(claims, login.KEY, algorithm='HS256'))"
+        f"ends = [time.time() + each for each in {seconds}]; "
+        "print(*[jwt.encode(dict(sub='ada', exp=end), login.KEY) for end in ends])"
     )
-    return desk.run(f'python -c "{code}"').strip()
+    return desk.run(f'python -c "{code}"').split()
 
 
 def token_that_is_refreshed(chat: Desk, page: Page) -> None:
@@ -69,7 +69,7 @@ def token_that_is_refreshed(chat: Desk, page: Page) -> None:
     (server,) = page.take("python", REFRESHED)
     connecting, connected = page.take("js", REFRESHED)
     desk.write("login.py", server.code)
-    short, soon, long = made(desk, 20), made(desk, 32), made(desk, 900)  # asked for 30 s before
+    short, soon, long = made(desk, 20, 32, 900)  # the next is asked for 30 s before the end
     with desk.serve("sockwave run login:io") as process:
         for second, wanted in ((soon, "renewed"), (short, "let go")):
             printed = javascript(
@@ -99,7 +99,7 @@ def fastapi(chat: Desk, page: Page) -> None:
     desk.write("login.py", program.code)
     install, run = desk.lines(commands)
     desk.run(install)
-    good = made(desk, 900)
+    (good,) = made(desk, 900)
     with desk.serve(run) as process:
         desk.client("login", desk.url(), good)
         process.end()

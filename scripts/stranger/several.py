@@ -93,8 +93,7 @@ def workers(chat: Desk, page: Page) -> None:
     desk.write("chat.py", program.code.replace("/run/chat", f"{desk.folder}/sockets"), ROOMS)
     (line,) = desk.lines(run)
     with desk.serve(line) as process:
-        desk.client("rooms", desk.url(), "--ask", "servers", "4")
-        desk.client("rooms", desk.url(), "--hear")
+        desk.client("rooms", desk.url(), "--ask", "servers", "4", "--hear")
         process.end()
 
 
@@ -124,8 +123,8 @@ def redis(chat: Desk, page: Page, scaling: Page) -> None:
                 line = f"sockwave run {name}:io"
                 here = stack.enter_context(desk.serve(line, "3001"))
                 there = stack.enter_context(desk.serve(line, "3002"))
-                desk.client("rooms", desk.url("3001"), desk.url("3002"), "--ask", "servers", "2")
-                desk.client("rooms", desk.url("3001"), desk.url("3002"), "--hear")
+                both = desk.url("3001"), desk.url("3002")
+                desk.client("rooms", *both, "--ask", "servers", "2", "--hear")
                 here.end()
                 there.end()
     (found,) = page.take("python", "Where Redis is")

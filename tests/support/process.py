@@ -126,6 +126,10 @@ class ServerProcess:
     def interrupt(self) -> int:
         """Press Ctrl-C; return the exit code."""
         self._process.send_signal(signal.SIGINT)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for its end; return the exit code."""
         return self._process.wait(DEADLINE)
 
     def kill(self) -> None:

@@ -1,6 +1,7 @@
-"""Guests of the tutorial's chat talk, by all transports: URL [HOW MANY OF EACH].
+"""Guests of the tutorial's chat talk, by all transports: URL, HOW MANY OF EACH, [who].
 
-Where the chat has `who`, they wait until all servers know all of them.
+With `who` they ask for that until all servers know all of them, and then each line is heard once.
+Without, they say it again until all have heard it: several servers may still be meeting.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import sockwave
 
@@ -23,35 +24,53 @@ WAYS: Final[Sequence[Sequence[Literal["polling", "websocket"]]]] = (
 )
 
 
-async def until_all_are_here(guests: dict[str, sockwave.ClientSocket]) -> None:
-    for guest in guests.values():
-        while await guest.emit_with_ack("who", timeout=LONG) != sorted(guests):
+class Guest:
+    """Somebody who keeps of whom a line was heard."""
+
+    def __init__(self, url: str, name: str, way: Sequence[Literal["polling", "websocket"]]) -> None:
+        self.name = name
+        self.heard: list[str] = []
+        self.socket = sockwave.connect(url, auth={"name": name}, transports=list(way))
+        self.socket.on("said", self._hear)
+
+    async def _hear(self, name: str, line: str) -> None:
+        assert line == f"I am {name}"
+        self.heard.append(name)
+
+    async def say(self) -> None:
+        answer = await self.socket.emit_with_ack("say", f"I am {self.name}", timeout=LONG)
+        assert answer == "delivered", answer
+
+
+async def until_all_are_here(guests: Sequence[Guest]) -> None:
+    names = sorted(guest.name for guest in guests)
+    for guest in guests:
+        while await guest.socket.emit_with_ack("who", timeout=LONG) != names:
             await asyncio.sleep(0.02)
-
-
-async def heard(said: Any, name: str, line: str) -> None:
-    async for args in said:
-        if args[:2] == (name, line) or list(args[:2]) == [name, line]:
-            return
 
 
 async def main(url: str, count: int, *, knows: bool) -> None:
     async with asyncio.timeout(2 * LONG), AsyncExitStack() as stack:
-        guests = {}
+        guests = []
         for way in WAYS:
             for number in range(count):
-                name = f"{'+'.join(way)} {number}"
-                socket = sockwave.connect(url, auth={"name": name}, transports=list(way))
-                guests[name] = await stack.enter_async_context(socket)
+                guest = Guest(url, f"{'+'.join(way)} {number}", way)
+                stack.push_async_callback(guest.socket.aclose)
+                await guest.socket.wait_connected()
+                guests.append(guest)
         if knows:
             await until_all_are_here(guests)
-        ears = {name: guest.events("said") for name, guest in guests.items()}
-        for name, guest in guests.items():
-            assert await guest.emit_with_ack("say", f"I am {name}", timeout=LONG) == "delivered"
-        for listener, said in ears.items():
-            for name in guests:
-                if name != listener:
-                    await heard(said, name, f"I am {name}")
+        for guest in guests:
+            others = [each for each in guests if each is not guest]
+            await guest.say()
+            while any(guest.name not in each.heard for each in others):
+                await asyncio.sleep(0.02)
+                if not knows:
+                    await guest.say()
+        if knows:
+            for guest in guests:
+                others = [each for each in guests if each is not guest]
+                assert sorted(guest.heard) == sorted(each.name for each in others), guest.heard
     refusal = ""
     try:
         async with sockwave.connect(url, auth={"name": " "}):
