@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.examples import ROOT
-from tests.support.gallery import GALLERY
+from tests.support.gallery import BESIDE, GALLERY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,9 +20,9 @@ PAGE = (ROOT / "docs/gallery.md").read_text()
 def test_page_lists_what_is_there() -> None:
     folders = sorted(folder.name for folder in GALLERY.iterdir() if [*folder.glob("*.py")])
     assert folders == [folder.name for folder in FOLDERS]
-    *sections, larger = PAGE.split("\n## ")[1:]
+    *sections, moving, larger = PAGE.split("\n## ")[1:]
     assert len(sections) == len(FOLDERS)
-    assert "../examples/moving_from_flask/" in larger
+    assert "../examples/moving_from_flask/" in moving
     assert "../examples/django_celery/" in larger
     for name in folders:
         (section,) = [each for each in sections if f"images/gallery-{name}.png" in each]
@@ -45,3 +45,11 @@ def test_example_is_whole_and_short(folder: Path) -> None:
         assert needed.is_file()
     assert (ROOT / f"docs/images/gallery-{name}.png").is_file()
     assert (ROOT / f"scripts/gallery_scenes/{name}.py").is_file(), "played in a browser"
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_example_beside_the_gallery_has_its_picture_and_its_scene(name: str) -> None:
+    assert f"images/gallery-{name}.png" in PAGE
+    assert (ROOT / f"docs/images/gallery-{name}.png").is_file()
+    assert (ROOT / f"scripts/gallery_scenes/{name}.py").is_file(), "played in a browser"
+    assert BESIDE[name].is_file()

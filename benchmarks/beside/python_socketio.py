@@ -52,7 +52,8 @@ async def memory(sid: str) -> int:
 async def main() -> None:
     """Serve until the end of standard input."""
     with socket.create_server(("127.0.0.1", 0), backlog=4096) as sock:
-        config = uvicorn.Config(socketio.ASGIApp(io), log_level="error", backlog=4096)
+        # Clients that are cut off would be tracebacks.
+        config = uvicorn.Config(socketio.ASGIApp(io), log_level="critical", backlog=4096)
         server = uvicorn.Server(config)
 
         def stop() -> None:

@@ -49,7 +49,7 @@ def _running(command: Sequence[str | Path], **env: str) -> Iterator[int]:
             process.stdin.close()
             try:
                 process.wait(10)
-            finally:
+            except subprocess.TimeoutExpired:  # it has much to end
                 process.kill()
 
 

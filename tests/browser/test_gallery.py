@@ -9,7 +9,7 @@ import pytest
 from scripts.gallery import scene, set_up
 from tests.browser.windows import Window
 from tests.support import peers
-from tests.support.gallery import GALLERY, run_program
+from tests.support.gallery import BESIDE, GALLERY, run_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
-NEEDS = {"team_chat": ("fastapi", "aiosqlite")}
+NEEDS = {
+    "team_chat": ("fastapi", "aiosqlite"),
+    "moving_from_flask": ("flask", "flask_login", "a2wsgi"),
+}
 """Packages of the examples that need more than Starlette."""
 
-NAMES = sorted(folder.parent.name for folder in GALLERY.glob("*/index.html"))
+NAMES = sorted([*BESIDE, *(page.parent.name for page in GALLERY.glob("*/index.html"))])
 
 
 @pytest.fixture

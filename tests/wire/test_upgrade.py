@@ -493,3 +493,46 @@ async def test_messages_keep_their_order_across_the_upgrade(every_front: Front) 
         await until(lambda: len(got) == 100)
         assert received == down
         assert got == list(range(100))
+
+
+async def test_open_poll_carries_volatile_events_until_the_probe_is_answered(
+    front: Front,
+) -> None:
+    io = Server()
+    async with front.serve(io) as wire:
+        peer = await wire.open_polling()
+        await peer.connect()
+        socket = the_socket(io)
+        websocket = await open_second(wire, peer)
+        peer.gets.send("GET", peer.target)
+        await until(lambda: socket.conn.is_writable)
+        socket.volatile.emit("by the poll")
+        assert (await peer.gets.read()).text == '42["by the poll"]'
+        websocket.send("2probe")
+        assert await websocket.receive() == "3probe"
+        socket.volatile.emit("left out")
+        websocket.send("5")
+        await until(lambda: socket.conn.upgraded)
+        socket.volatile.emit("by the websocket")
+        assert await websocket.receive() == '42["by the websocket"]'
+
+
+async def test_volatile_event_between_probe_and_upgrade_is_left_out(front: Front) -> None:
+    io = Server()
+    async with front.serve(io) as wire:
+        peer = await wire.open_polling()
+        await peer.connect()
+        socket = the_socket(io)
+        websocket = await open_second(wire, peer)
+        peer.gets.send("GET", peer.target)
+        await until(lambda: socket.conn.is_writable)
+        websocket.send("2probe")
+        assert await websocket.receive() == "3probe"
+        assert (await peer.gets.read()).text == "6", "the poll is freed"
+        socket.volatile.emit("left out")
+        socket.emit("waits")
+        io.volatile.emit("left out")
+        websocket.send("5")
+        assert await websocket.receive() == '42["waits"]'
+        socket.volatile.emit("behind it")
+        assert await websocket.receive() == '42["behind it"]'
