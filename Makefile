@@ -60,7 +60,7 @@ test-elsewhere: $(DEV) peers ## Run those of the package where what Windows lack
 	@PYTHONPATH=tests/elsewhere $(BIN)/pytest $(TOGETHER) -p no:anyio $(ARGS) \
 		$(addprefix tests/,elsewhere adapters codec engine socketio wire client sync cli)
 
-test-pythons: $(DEV) ## Run the tests that may depend on it on each other Python that is at hand
+test-pythons: $(DEV) node ## Run the tests that may depend on it on each other Python that is at hand
 	@$(PY) -m scripts.pythons
 
 check: lint types docs ## Look at the code without running it: lint, types, documentation
