@@ -21,6 +21,9 @@ APART := -n 3 --dist loadscope
 BESIDE := -n 2 --dist loadfile
 INPUTS := pyproject.toml requirements/constraints.txt scripts/install.py
 
+# Compiled files are kept: each of the many programs that tests start would compile all of it anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -72,8 +72,8 @@ def install_examples() -> bool:
 
 
 def install_suites() -> bool:
-    """Install the group `suites` and the project at once; what is not imported is not compiled."""
-    return _knows_groups() and install("--no-compile", "-e", ".", "--group", "suites")
+    """Install the group `suites` and the project at once."""
+    return _knows_groups() and install("-e", ".", "--group", "suites")
 
 
 def install_fuzz() -> bool:
