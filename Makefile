@@ -17,9 +17,12 @@ CODE = $(shell git ls-files -co --exclude-standard "*.py" | cut -d/ -f1 | sort -
 TOGETHER := -n 3 --dist worksteal
 # Those that start engines share them within a file or a class, and mostly wait.
 APART := -n 3 --dist loadscope
-# Those with clients of others share these within a file.
+# Those with clients of others share these within a file. Attacks have the machine to themselves.
 BESIDE := -n 2 --dist loadfile
 INPUTS := pyproject.toml requirements/constraints.txt scripts/install.py
+
+# Compiled files are kept: each of the many programs that tests start would compile all of it anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
@@ -38,10 +41,12 @@ test: $(DEV) node ## Run the test suite: minutes
 	@$(BIN)/pytest $(TOGETHER) -m "not slow and not live" $(ARGS)
 
 test-slow: $(DEV) peers ## Those with attacks, faults and browsers, which that leaves out
-	@$(BIN)/pytest -m "slow and not live" $(ARGS)
+	@failed=0; \
+		$(BIN)/pytest $(BESIDE) -m "slow and not live" $(or $(ARGS),--ignore=tests/security) || failed=1; \
+		$(if $(ARGS),,$(BIN)/pytest -m "slow and not live" tests/security || failed=1;) exit $$failed
 
-test-all: $(DEV) peers ## Both
-	@failed=0; $(BIN)/pytest $(TOGETHER) -m "not slow and not live" || failed=1; $(BIN)/pytest -m "slow and not live" || failed=1; exit $$failed
+test-all: ## Both
+	@failed=0; $(MAKE) test || failed=1; $(MAKE) test-slow || failed=1; exit $$failed
 
 long: $(FUZZ) peers engines ## What CI runs a part of, at its full size: hours
 	@SOCKWAVE_CATALOGUE=full $(BIN)/pytest -m slow tests/security tests/workers
@@ -60,7 +65,7 @@ test-elsewhere: $(DEV) peers ## Run those of the package where what Windows lack
 	@PYTHONPATH=tests/elsewhere $(BIN)/pytest $(TOGETHER) -p no:anyio $(ARGS) \
 		$(addprefix tests/,elsewhere adapters codec engine socketio wire client sync cli)
 
-test-pythons: $(DEV) ## Run the tests that may depend on it on each other Python that is at hand
+test-pythons: $(DEV) node ## Run the tests that may depend on it on each other Python that is at hand
 	@$(PY) -m scripts.pythons
 
 check: lint types docs ## Look at the code without running it: lint, types, documentation

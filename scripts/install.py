@@ -4,6 +4,7 @@ python -m scripts.install runtime     what `make demo` needs
 python -m scripts.install docs        and what `make docs` builds the site with
 python -m scripts.install dev         and the tools of `make test` and `make check`
 python -m scripts.install examples    and the frameworks and servers that examples/ runs with
+python -m scripts.install suites      what `make test-pythons` needs, and nothing else
 python -m scripts.install fuzz        what guides `make fuzz`, where it can be had
 python -m scripts.install lock        renew requirements/constraints.txt from what PyPI has now
 """
@@ -70,6 +71,11 @@ def install_examples() -> bool:
     return report(f"Not installed: {', '.join(missing)}" if missing else None) == 0
 
 
+def install_suites() -> bool:
+    """Install the group `suites` and the project at once."""
+    return _knows_groups() and install("-e", ".", "--group", "suites")
+
+
 def install_fuzz() -> bool:
     """Install the group `fuzz`, unless there is none for this Python: fuzzing goes on without."""
     say("Installing the fuzzer")
@@ -106,6 +112,7 @@ STEPS = {
     "docs": install_docs,
     "dev": install_dev,
     "examples": install_examples,
+    "suites": install_suites,
     "fuzz": install_fuzz,
     "lock": lock,
 }

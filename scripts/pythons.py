@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -28,10 +29,10 @@ SUPPORTED: Final = ((3, 11), (3, 12), (3, 13))
 SUITES: Final = ("codec", "engine", "socketio", "wire", "client")
 """Of `tests/`: what may depend on the version of Python."""
 
-FRONTS: Final = "not hosted and not workers and not relayed"
-"""Of tests that run on several front ends: those of our own code from the socket on, and ASGI."""
+CHOSEN: Final = "not slow and not live and not once"
+"""By their marks: the fronts of our own code from the socket on, and ASGI."""
 
-INPUTS: Final = ("pyproject.toml", "requirements/constraints.txt")
+INPUTS: Final = ("pyproject.toml", "requirements/constraints.txt", "scripts/install.py")
 _CHECK: Final = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2])"
 
 
@@ -67,15 +68,13 @@ def environment(version: tuple[int, int], python: Path) -> Path | None:
     say(f"Installing the test tools for Python {version[0]}.{version[1]}")
     if not succeeds((python, "-m", "venv", "--clear", folder)):
         return None
-    for step in ("runtime", "dev", "examples"):
-        if not succeeds((inside, "-m", "scripts.install", step), cwd=ROOT):
-            return None
+    if not succeeds((inside, "-m", "scripts.install", "suites"), cwd=ROOT):
+        return None
     stamp.write_text(wanted)
     return inside
 
 
-def _test(version: tuple[int, int], python: Path) -> bool:
-    inside = environment(version, python)
+def _test(version: tuple[int, int], inside: Path | None) -> bool:
     if inside is None:
         return False
     say(f"Testing on Python {version[0]}.{version[1]}")
@@ -88,7 +87,7 @@ def _test(version: tuple[int, int], python: Path) -> bool:
         "-q",
         *together,
         "-m",
-        "not slow and not live",
+        CHOSEN,
         *suites,
     ]
     return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
@@ -110,7 +109,10 @@ def main(arguments: list[str]) -> int:
     if is_ci() and not found:
         say("No other Python is at hand, so nothing was tested", failed=True)
         return 1
-    failed = [version for version, python in found.items() if not _test(version, python)]
+    with ThreadPoolExecutor() as pool:  # pip uses one core
+        inside = list(pool.map(environment, found.keys(), found.values()))
+    made = dict(zip(found, inside, strict=True))
+    failed = [version for version, python in made.items() if not _test(version, python)]
     return 1 if failed else 0
 
 

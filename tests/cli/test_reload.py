@@ -29,8 +29,11 @@ NEW_CODE = 'io.on("connection")(lambda socket: socket.on("new", lambda: "code"))
 
 
 @pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """Other programs of this user with workers are elsewhere; paths of Unix sockets are short."""
+    tmp_path_factory.getbasetemp()  # made on first use: not in here, where it would go with it
     directory = tempfile.mkdtemp()
     monkeypatch.setenv("TMPDIR", directory)
     monkeypatch.setattr("tempfile.tempdir", directory)

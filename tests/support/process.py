@@ -24,6 +24,13 @@ DEADLINE = 60.0
 """Seconds to start or stop: far more than it takes, for machines that do a lot at once."""
 
 
+ENVIRONMENT: Final = {
+    "COLUMNS": "200",
+    # Programs that tests change within a second would be taken from the file compiled before.
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONUNBUFFERED": "1",
+}
+
 MOST_GIVEN: Final = 6_000
 """Ports, about half of them, after which they are given again."""
 
@@ -87,7 +94,7 @@ class ServerProcess:
                 cwd=cwd or directory,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "200", **(env or {})},
+                env={**os.environ, **ENVIRONMENT, **(env or {})},
                 start_new_session=True,  # so that its workers can be found
                 preexec_fn=_take_interrupts,
             )

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 COMMON = ["native", "hosted", "wrapped", "workers"]
 
 
+AGAIN: Final = {"hosted", "mounted", "workers", "workers-hosted"}
+"""Fronts that hand what has come to the code of the others: of no interest on a second Python."""
+
 NOT_OVER_WORKERS: Final = {
     "test_connections_over_the_limit_are_refused",
     "test_connections_over_the_limit_of_an_address_are_refused",
@@ -86,6 +89,8 @@ def _parameter(name: str) -> ParameterSet:
     """A front end for pytest; some take what Windows lacks."""
     front = FRONTS[name]
     marks = [pytest.mark.unix] if front.has_workers or name == "relayed" else []
+    if name in AGAIN:
+        marks.append(pytest.mark.once)
     if name in ("relayed", "carried"):  # the same bytes as by hand-over, and other minutes
         marks.append(pytest.mark.slow)
     return pytest.param(front, id=name, marks=marks)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.support.raw import Peer
 
+pytestmark = pytest.mark.once
+
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 
 

@@ -24,8 +24,9 @@ pytestmark = pytest.mark.unix
 
 
 @pytest.fixture(autouse=True)
-def top(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def top(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A directory for temporary files of these tests alone; paths of Unix sockets are short."""
+    tmp_path_factory.getbasetemp()  # made on first use: not in here, where it would go with it
     directory = tempfile.mkdtemp()
     monkeypatch.setenv("TMPDIR", directory)
     monkeypatch.setattr("tempfile.tempdir", directory)
