@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import sockwave.sync
-from sockwave import AckTimeout, ConnectError, TransportError
+from sockwave import AckTimeout, ConnectError, EventError, TransportError
 from tests.sync.conftest import server_in_a_thread
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -53,6 +53,21 @@ def test_handler_may_make_blocking_calls(url: str) -> None:
 
         socket.emit("echo", 1)
         assert answers.get(timeout=40) == 2
+
+
+def test_event_error_of_a_handler_is_the_acknowledgement(url: str) -> None:
+    errors: list[Exception] = []
+    with sockwave.sync.connect(url) as socket:
+        socket.manager.on_error(lambda error, *rest: errors.append(error))
+
+        @socket.on("question")
+        def question(text: str) -> None:
+            raise EventError("unknown", text)
+
+        answered = socket.events("answered")
+        socket.emit("ask", "what")
+        assert answered.get(timeout=40) == ([{"error": "unknown", "message": "what"}],)
+    assert errors == []
 
 
 def test_what_a_handler_returns_is_the_acknowledgement(url: str) -> None:
