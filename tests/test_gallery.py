@@ -23,7 +23,7 @@ def test_page_lists_what_is_there() -> None:
     *sections, moving, larger = PAGE.split("\n## ")[1:]
     assert len(sections) == len(FOLDERS)
     assert "../examples/moving_from_flask/" in moving
-    assert "../examples/django_celery/" in larger
+    assert "../examples/django_celery/README.md" in larger
     for name in folders:
         (section,) = [each for each in sections if f"images/gallery-{name}.png" in each]
         assert section.count(f"../examples/gallery/{name}/README.md") == 2

@@ -16,6 +16,7 @@ import sockwave.emitters
 import sockwave.sync
 from scripts import option_docs
 from sockwave import Manager, Server, connect
+from sockwave.cli import main
 from sockwave.engine import Engine
 from sockwave.engine.client.options import ClientEngineOptions
 from sockwave.engine.core.keywords import EngineOptionsDict
@@ -191,3 +192,9 @@ def test_adapters_and_emitters_stand_on_the_page() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_option_is_described(kind: type[Any]) -> None:
     assert list(option_docs.descriptions(kind)) == [field.name for field in fields(kind)]
+
+
+def test_every_command_stands_on_the_page() -> None:
+    page = option_docs.PAGE.read_text()
+    table = page.partition("### All commands\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `sockwave (\w+)", table, re.MULTILINE) == list(main.commands)

@@ -67,7 +67,11 @@ def run(*arguments: str) -> Result:
         (["sw_example.inner:io"], "there is no module 'sw_example.inner' here"),
         (["sw_example:oi"], "module 'sw_example' has no 'oi'"),
         (["sw_example:io.nothing"], "module 'sw_example' has no 'io.nothing'"),
-        (["sw_example"], "'sw_example' is not of the form module:name, for example chat:io"),
+        (["sw_example"], "'sw_example' is not of the form module:name, for example sw_example:io"),
+        (
+            ["sw_example.py"],
+            "'sw_example.py' is not of the form module:name, for example sw_example:io",
+        ),
         ([":io"], "':io' is not of the form module:name, for example chat:io"),
         (
             ["sw_example.py:io"],

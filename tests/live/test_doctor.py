@@ -111,6 +111,20 @@ FAULTY: Final = {
     "nginx: path cut": nginx(
         "path", changes={"proxy_pass http://$chat;": "proxy_pass http://$chat/;"}
     ),
+    "nginx: query cut": nginx(
+        "query", changes={"location / {": "location / { rewrite ^(/socket.io/).*$ $1? break;"}
+    ),
+    "nginx: text replaced": nginx(
+        "garbled", changes={HOST: f"{HOST} sub_filter_types *; sub_filter sid SID;"}
+    ),
+    "nginx: few requests": nginx(
+        "rate-limit",
+        changes={
+            "upstream chat {": "limit_req_zone $binary_remote_addr zone=few:1m rate=1r/s;\n"
+            "upstream chat {",
+            HOST: f"{HOST} limit_req zone=few;",
+        },
+    ),
     "nginx: server away": nginx(
         "upstream", changes={"proxy_pass http://$chat;": "proxy_pass http://127.0.0.1:9;"}
     ),

@@ -129,7 +129,13 @@ class Place:
         return self._where(), self._tls()
 
     def for_uvicorn(self) -> dict[str, Any]:
-        """Keywords of `uvicorn.run`."""
+        """Keywords of `uvicorn.run`.
+
+        Raises:
+            Failure: Nobody can listen at the path: uvicorn would say so by a traceback.
+        """
+        if self.unix_path is not None:
+            _try_path(self.unix_path)
         where = {"host": self.host, "port": self.port, "uds": self.unix_path, "fd": self.fd}
         return {**where, **self._tls()}
 
@@ -144,6 +150,17 @@ class Place:
         if self.unix_path is not None:
             return {"unix_path": self.unix_path}
         return {"host": self.host, "port": self.port}
+
+
+def _try_path(path: str) -> None:
+    from sockwave.engine.server.fronts.ports import bound_unix_socket
+    from sockwave.platform import reason_of
+
+    try:
+        with bound_unix_socket(path):
+            pass
+    except OSError as error:
+        raise Failure(f"cannot listen on {path}: {reason_of(error)}") from error
 
 
 def _socket_of(fd: int) -> socket.socket:

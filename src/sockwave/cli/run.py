@@ -237,7 +237,9 @@ def load(target: str) -> object:
     """
     module_name, _, name = target.partition(":")
     if not (module_name and name):
-        raise Failure(f"{target!r} is not of the form module:name, for example chat:io")
+        likely = os.path.basename(target).removesuffix(".py")
+        example = f"{likely if likely.isidentifier() else 'chat'}:io"
+        raise Failure(f"{target!r} is not of the form module:name, for example {example}")
     _check_module_name(module_name, name)
     try:
         module = importlib.import_module(module_name)

@@ -63,6 +63,12 @@ FAULTS: Final[dict[str, Advice]] = {
         others="Pass the path on unchanged, query included, or set the server's and the clients' "
         "`path` to what it becomes; here it is --path.",
     ),
+    "query": Advice(
+        "The server does not hear what stands behind the question mark: no transport, no session.",
+        nginx="proxy_pass http://SERVER:PORT;   # and take out: rewrite ...?, set $args",
+        haproxy="# take out: http-request set-query; with set-path it stays",
+        others="Pass the query on unchanged.",
+    ),
     "upstream": Advice(
         "The proxy does not reach the server, or waits for it in vain.",
         nginx="proxy_pass http://SERVER:PORT;",
@@ -78,7 +84,8 @@ FAULTS: Final[dict[str, Advice]] = {
     ),
     "rate-limit": Advice(
         "Too many requests of one address; behind a proxy that may be all clients together.",
-        nginx="proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;   # and limit_req",
+        nginx="proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;   "
+        "# and limit_req, limit_conn",
         haproxy="option forwardfor   # and look at: stick-table",
         others="Name the proxy in trusted_proxies of the server. Wait a minute and try again.",
     ),

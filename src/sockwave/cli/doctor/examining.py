@@ -29,7 +29,7 @@ __all__ = ["examine"]
 LIMIT: Final = 60.0
 """Seconds for one check, where each of its requests is slow."""
 
-_UNKEPT: Final = "requests of a session come to several servers"
+_UNKEPT: Final = "not all requests of a session are answered by its server: see stickiness"
 
 
 async def examine(target: Target, tell: Callable[[Finding], None]) -> None:
@@ -58,6 +58,11 @@ async def _without_polling(
     websocket = await _within("websocket", check_websocket(target))
     if websocket.verdict is Verdict.GOOD and handshake.fault == "transport-off":
         tell(note("handshake", "clients cannot poll here, WebSockets are open", "polling-off"))
+    elif websocket.fault == handshake.fault == "transport-off":
+        # A server without any transport there is none: it has not heard of them.
+        tell(wrong("handshake", handshake.saw, "query"))
+        tell(wrong("websocket", websocket.saw, "query"))
+        return
     else:
         tell(handshake)
     tell(websocket)

@@ -41,7 +41,7 @@ async def check_body(target: Target) -> Finding:
             try:
                 await session.post(PONG + b"x" * (size - 1))
             except Refused as error:
-                if fault_of(error.answer) == "stickiness":
+                if fault_of(error.answer) in ("stickiness", "rate-limit"):
                     raise
                 problem = problem or f"{size} bytes: {error.answer}"
             except NoAnswer as error:
@@ -62,6 +62,8 @@ async def check_head(target: Target) -> Finding:
         async with open_session(target, [("Cookie", cookie)]):
             return good("head", f"a request with {COOKIES} bytes of cookies passes")
     except (Refused, NoAnswer) as error:
+        if isinstance(error, Refused) and fault_of(error.answer) == "rate-limit":
+            raise
         what = error.what if isinstance(error, NoAnswer) else str(error.answer)
         return wrong("head", f"{COOKIES} bytes of cookies: {what}", "header-limit")
 

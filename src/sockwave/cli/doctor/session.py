@@ -98,6 +98,12 @@ def fault_of(answer: Answer) -> str:
         return "redirect"
     if answer.status == 400 and any(word in answer.body for word in (b"Header", b"header")):
         return "header-limit"
+    if answer.status == 200 and b'"pingInterval"' in answer.body:
+        return "garbled"  # a handshake, but for what somebody has made of it
+    if answer.status == 503 and b"Service Temporarily Unavailable" in answer.body:
+        return (
+            "rate-limit"  # nginx: of limit_req and limit_conn; of servers that are away it is 502
+        )
     return _STATUS.get(answer.status, "unexpected")
 
 
