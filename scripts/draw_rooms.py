@@ -89,7 +89,9 @@ SOCKETIO_SERVER: Final = (
         tuple(
             f"socketio.server.{name}"
             for name in (
+                "checking",
                 "contracts",
+                "extensions",
                 "options",
                 "owned",
                 "recovery",
@@ -150,7 +152,8 @@ ROOMS: Final = (
         *(20, 100, 400, 318),
         SOCKETIO_SERVER,
     ),
-    Room("emitters/", "events of others", ("emitters",), 484, 130, 126),
+    Room("contract/", "typed handlers", ("contract",), 450, 130, 96),
+    Room("emitters/", "events of others", ("emitters",), 558, 130, 110),
     Room(
         "adapters/",
         "several processes",

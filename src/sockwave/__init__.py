@@ -35,6 +35,7 @@ from sockwave.errors import (
     EncodeError,
     EventError,
     FailureCause,
+    InvalidEvent,
     LimitExceeded,
     PacketError,
     ProtocolError,
@@ -96,6 +97,7 @@ __all__ = [
     "HandshakeFailure",
     "HttpCompression",
     "InMemoryAdapter",
+    "InvalidEvent",
     "LimitExceeded",
     "Limits",
     "Listener",
@@ -146,6 +148,7 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+_register("check_handlers", _Extension("sockwave.contract.handlers", "checking"))
 _register("join_neighbours", _Extension("sockwave.workers.neighbours", "join_neighbours"))
 _register("join_relay", _Extension("sockwave.relaying.joining", "join_relay"))
 _register("join_workers", _Extension("sockwave.workers.cluster", "join_workers"))

@@ -13,6 +13,7 @@
     ├── AckTimeout              no acknowledgement in time; also a TimeoutError
     ├── ClusterTimeout          not every process of the cluster answered; also a TimeoutError
     ├── EncodeError             a value that the wire cannot carry; also a TypeError
+    ├── InvalidEvent            a client's event that its handler's annotations do not admit
     └── LimitExceeded           this side asked for more than an option allows
 
 Wrong option values and wrong calls raise the built-in ValueError or TypeError, naming the option.
@@ -32,6 +33,7 @@ __all__ = [
     "EncodeError",
     "EventError",
     "FailureCause",
+    "InvalidEvent",
     "LimitExceeded",
     "PacketError",
     "ProtocolError",
@@ -269,6 +271,22 @@ class ClusterTimeout(SockwaveError, TimeoutError):
 
 class EncodeError(SockwaveError, TypeError):
     """A value given to `emit` or returned as an acknowledgement cannot go on the wire."""
+
+
+class InvalidEvent(SockwaveError):
+    """An event of a client has arguments that the annotations of its handler do not admit.
+
+    The handler was not called. The client is told both texts, and `Server.on_invalid` gets this.
+
+    Attributes:
+        path: Where it is: `$.items[0].count`; with several arguments `$[1].count`, for the second.
+        reason: What is wrong; it may quote what came, and is bounded.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{reason} at {path}")
+        self.path = path
+        self.reason = reason
 
 
 class LimitExceeded(SockwaveError):

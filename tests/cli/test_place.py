@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
+from sockwave import Server
 from sockwave.cli import main
 from tests.cli.process import SockwaveProcess, free_port
 from tests.support.certificate import write_certificate
@@ -197,6 +198,22 @@ def test_extra_that_is_missing_is_named(
     result = CliRunner().invoke(main, ["run", "sw_place:io", *port, *arguments])
     assert result.exit_code == 1
     assert 'pip install "sockwave[reload]"' in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["--reload"]])
+def test_results_are_checked_while_files_are_watched(
+    project: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    monkeypatch.setenv("SOCKWAVE_RELOADED", "1")  # as in the process that is started anew
+    served: list[bool] = []
+    monkeypatch.setattr(Server, "run", lambda io, *_, **how: served.append(io.checks.development))
+    port = ["--port", str(free_port())]
+    result = CliRunner().invoke(main, ["run", "sw_place:io", *port, *arguments])
+    sys.modules.pop("sw_place", None)
+    assert result.exit_code == 0
+    assert served == [bool(arguments)]
 
 
 def answer_of(port: int) -> str:

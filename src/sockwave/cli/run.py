@@ -133,6 +133,8 @@ def run(
     served = load(target)
     web = None if app is None else as_asgi(app, load(app))
     if isinstance(served, Server):
+        if reload:
+            served.checks.development = True
         if root_path is not None and web is None:
             raise Failure(f"--root-path is for an application: give {target} the option path")
         if workers is not None:

@@ -124,9 +124,19 @@ class _OnceHandler(WrappedHandler):
         return self.__wrapped__(*args)
 
 
-def add_once(table: HandlerTable, name: str, handler: Handler) -> None:
-    """Add a handler for one call."""
-    add_handler(table, name, _OnceHandler(handler, table, name))
+def add_once(
+    table: HandlerTable,
+    name: str,
+    handler: Handler,
+    wrap: Callable[[Handler], Handler] | None = None,
+) -> None:
+    """Add a handler for one call.
+
+    Args:
+        wrap: What stands around it; a call that ends there is none of the handler.
+    """
+    once = _OnceHandler(handler, table, name)
+    add_handler(table, name, once if wrap is None else wrap(once))
 
 
 def copy_handlers(table: HandlerTable) -> HandlerTable:

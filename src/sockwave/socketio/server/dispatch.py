@@ -27,6 +27,7 @@ from sockwave.engine.core.handlers import (
     Handler,
     HandlerTable,
     add_handler,
+    add_once,
     check_event,
     check_handler,
     fit,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from sockwave.socketio.core.parser import Parser
+    from sockwave.socketio.server.checking import HandlerChecks, Validate
     from sockwave.socketio.server.contracts import MemberConnection
     from sockwave.types import NamespaceName
 
@@ -80,6 +82,7 @@ class EventNamespace(LaneNamespace, Protocol):
     parser: Parser | None
     event_handlers: HandlerTable
     threads: HandlerThreads
+    checks: HandlerChecks
 
     @property
     def exception_tables(self) -> tuple[ExceptionTable, ...]:
@@ -131,11 +134,22 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], ErrorsAsValues, Emitter):
 
     @overload
     def on(
-        self, event: str, *, order: Order | None = None, thread: bool = False
+        self,
+        event: str,
+        *,
+        order: Order | None = None,
+        thread: bool = False,
+        validate: Validate | None = None,
     ) -> Callable[[F], F]: ...
     @overload
     def on(
-        self, event: str, handler: F, *, order: Order | None = None, thread: bool = False
+        self,
+        event: str,
+        handler: F,
+        *,
+        order: Order | None = None,
+        thread: bool = False,
+        validate: Validate | None = None,
     ) -> F: ...
     def on(
         self,
@@ -144,6 +158,7 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], ErrorsAsValues, Emitter):
         *,
         order: Order | None = None,
         thread: bool = False,
+        validate: Validate | None = None,
     ) -> Any:
         """Handle an event of this client, as a call or as a decorator; `def` or `async def`.
 
@@ -166,16 +181,24 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], ErrorsAsValues, Emitter):
                 where events must not overtake each other. At most `handler_threads` of the server
                 run at a time. Ends the server first, one that has begun runs on, and what it
                 returns is lost.
+            validate: Check the arguments by the annotations of the handler, strictly, as True, or
+                `"lax"`, or not; by default what the option `validate` of the server says.
 
         Raises:
-            TypeError: `thread` with an `async def` function.
+            TypeError: `thread` with an `async def` function; or an annotation that cannot be
+                checked.
         """
         if handler is None:
             if event.__class__ is not str:
                 check_event(event, '@socket.on("message")')
-            return lambda decorated: self.on(event, decorated, order=order, thread=thread)
+            return lambda decorated: self.on(
+                event, decorated, order=order, thread=thread, validate=validate
+            )
         check_handler(event, handler)
         called = ThreadedHandler(handler, self.namespace.threads) if thread else handler
+        wrap = self.namespace.checks.of(event, handler, validate, takes_socket=False)
+        if wrap is not None:
+            called = wrap(called)
         if order is not None:
             check_order(order)
             called = OrderedHandler(called, order)
@@ -203,6 +226,13 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], ErrorsAsValues, Emitter):
             return self.use
         check_handler("use", middleware)
         return self._hook(_HOOK, middleware)
+
+    def _add(self, event: str, handler: Handler, *, is_once: bool = False) -> None:
+        """Of `once`; `on` has more to say."""
+        if self._handlers is NO_HANDLERS:
+            self._handlers = {}
+        wrap = self.namespace.checks.of(event, handler, None, takes_socket=False)
+        add_once(self._handlers, event, handler, wrap)
 
     def _hooks_for(self, key: str) -> HandlerTable:
         self.plain = None

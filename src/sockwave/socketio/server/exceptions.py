@@ -18,7 +18,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sockwave.engine.core.handlers import Handler, WrappedHandler, check_handler, fit, place_of
-from sockwave.errors import EventError
+from sockwave.errors import EventError, InvalidEvent
 from sockwave.socketio.core.answers import UNSENDABLE
 from sockwave.socketio.core.running import HandlerRunner, note_value
 
@@ -72,6 +72,10 @@ class ErrorsAsValues(HandlerRunner):
         """Handlers of exceptions, the nearest first."""
         raise NotImplementedError
 
+    def _refused(self, event: str, error: InvalidEvent, answers: Answers | None) -> None:
+        """Arguments were not admitted: no handler has seen them."""
+        raise NotImplementedError
+
     def is_value(self, error: BaseException) -> bool:
         """Whether somebody has thought of it: it is no failure."""
         found = _find(error, self._exception_tables())
@@ -80,6 +84,12 @@ class ErrorsAsValues(HandlerRunner):
     def _raised(
         self, name: str, error: BaseException, answers: Answers | None
     ) -> Awaitable[Any] | None:
+        invalid = _invalid_in(error)
+        if invalid is not None:
+            if invalid is not error:
+                self._failed(name, error)
+            self._refused(name, invalid, answers)
+            return None
         value = self._value_of(name, error, self._exception_tables())
         if value is _NO_VALUE:
             self._failed(name, error)
@@ -105,7 +115,7 @@ class ErrorsAsValues(HandlerRunner):
 
     def _value_of(self, name: str, error: BaseException, tables: tuple[ExceptionTable, ...]) -> Any:
         found = _find(error, tables)
-        if found is None or not isinstance(error, Exception):
+        if found is None or not isinstance(error, Exception) or _invalid_in(error):
             return _NO_VALUE
         kind, handler = found
         if kind is Exception:
@@ -133,6 +143,15 @@ class ErrorsAsValues(HandlerRunner):
             return failure.value
         self._failed(name, failure)
         return UNSENDABLE
+
+
+def _invalid_in(error: BaseException) -> InvalidEvent | None:
+    """Why a handler was not called at all: the answer is not for those of exceptions to say.
+
+    Too few or too many arguments are a failure as well, so that it is the cause of one.
+    """
+    invalid = error if isinstance(error, InvalidEvent) else error.__cause__
+    return invalid if isinstance(invalid, InvalidEvent) else None
 
 
 def _find(

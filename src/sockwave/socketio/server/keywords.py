@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sockwave.socketio.core.parser import Parser
     from sockwave.socketio.core.recovery import Recovery
     from sockwave.socketio.core.recovery_contract import RecoveringHost
+    from sockwave.socketio.server.checking import Validate
 
 __all__ = ["ServerOptionsDict"]
 
@@ -97,3 +98,15 @@ class ServerOptionsDict(EngineOptionsDict, total=False):
     """Have requests of polling clients, and their WebSockets, that come to another machine than
     that of their session answered there, over the carrier of the adapter. Then a balancer need not
     keep clients where they are. Not every adapter can do that. Default: `False`."""
+
+    validate: Validate
+    """Check the arguments of events by the annotations of their handlers, before these run. `"lax"`
+    is less strict: `"5"` is an `int`. False leaves the annotations alone. Default: `True`."""
+
+    validation_event: str | None
+    """Name of the event by which a client hears that one of its own was not admitted, where it has
+    not asked for an acknowledgement; None tells it nothing. Default: `"error"`."""
+
+    development: bool
+    """Check, too, what handlers return: what does not fit is an error of the handler. `sockwave run
+    --reload` turns it on. Default: `False`."""

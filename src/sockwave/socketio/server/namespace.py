@@ -87,7 +87,7 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
         self, server: Server, name: NamespaceName, *, parent: ParentNamespace | None = None
     ) -> None:
         registered = Registered() if parent is None else parent.registered.copy()
-        NamespaceRegistration.__init__(self, registered, server.threads)
+        NamespaceRegistration.__init__(self, registered, server.threads, server.checks)
         Broadcasting.__init__(self, self)
         self.server: Server = server
         self.name = name

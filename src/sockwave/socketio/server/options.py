@@ -16,7 +16,9 @@ from sockwave.engine.core.option_checks import (
 )
 from sockwave.engine.core.option_names import strict_options
 from sockwave.socketio.core.order import Order, check_order
+from sockwave.socketio.core.outgoing import check_event_name
 from sockwave.socketio.core.recovery import Recovery
+from sockwave.socketio.server.checking import Validate, check_validate
 from sockwave.socketio.server.owned import check_made
 
 if TYPE_CHECKING:
@@ -69,6 +71,12 @@ class ServerOptions:
         relay: Have requests of polling clients, and their WebSockets, that come to another machine
             than that of their session answered there, over the carrier of the adapter. Then a
             balancer need not keep clients where they are. Not every adapter can do that.
+        validate: Check the arguments of events by the annotations of their handlers, before these
+            run. `"lax"` is less strict: `"5"` is an `int`. False leaves the annotations alone.
+        validation_event: Name of the event by which a client hears that one of its own was not
+            admitted, where it has not asked for an acknowledgement; None tells it nothing.
+        development: Check, too, what handlers return: what does not fit is an error of the handler.
+            `sockwave run --reload` turns it on.
     """
 
     connect_timeout: float = 45.0
@@ -90,6 +98,9 @@ class ServerOptions:
     parser: Parser | None = None
     adapter: Callable[[RecoveringHost], Adapter] | None = None
     relay: bool = False
+    validate: Validate = True
+    validation_event: str | None = "error"
+    development: bool = False
 
     def __post_init__(self) -> None:
         for name in ("connect_timeout", "ack_timeout"):
@@ -101,11 +112,15 @@ class ServerOptions:
                 check_integer(field.name, value, 1)
             elif isinstance(field.default, bool):
                 is_recovery = field.name == "connection_state_recovery"
-                if not (is_recovery and isinstance(value, Recovery)):
+                is_other = field.name == "validate" or (is_recovery and isinstance(value, Recovery))
+                if not is_other:
                     check_bool(field.name, value)
         check_integer("max_depth", self.max_depth, 1, 250)
         check_integer("handler_threads", self.handler_threads, 1, 10_000)
         check_order(self.order)
+        check_validate(self.validate)
+        if self.validation_event is not None:
+            check_event_name(self.validation_event)
         check_made(self.adapter)
         for method in ("encode", "decoder"):
             if self.parser is not None and not callable(getattr(self.parser, method, None)):

@@ -35,6 +35,7 @@ from sockwave.socketio.server.threads import HandlerThreads, ThreadedHandler
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sockwave.socketio.server.checking import HandlerChecks, Validate
     from sockwave.socketio.server.class_handlers import Handlers
 
 __all__ = ["LIFE_CYCLE", "NamespaceRegistration", "Registered"]
@@ -73,12 +74,16 @@ class NamespaceRegistration(Emitter):
     Attributes:
         registered: All of them.
         threads: Where handlers with `thread=True` run; those of the server.
+        checks: What is checked of events before their handlers run; those of the server.
         exceptions: Handlers of `exception_handler`.
     """
 
-    def __init__(self, registered: Registered, threads: HandlerThreads) -> None:
+    def __init__(
+        self, registered: Registered, threads: HandlerThreads, checks: HandlerChecks
+    ) -> None:
         self.registered = registered
         self.threads = threads
+        self.checks = checks
         self.exceptions = registered.exceptions
         self._handlers = registered.handlers
 
@@ -134,13 +139,30 @@ class NamespaceRegistration(Emitter):
         return super().listeners(_own_name(event)) + shared
 
     @overload
-    def event(self, handler: F, *, order: Order | None = None, thread: bool = False) -> F: ...
+    def event(
+        self,
+        handler: F,
+        *,
+        order: Order | None = None,
+        thread: bool = False,
+        validate: Validate | None = None,
+    ) -> F: ...
     @overload
     def event(
-        self, handler: str | None = None, *, order: Order | None = None, thread: bool = False
+        self,
+        handler: str | None = None,
+        *,
+        order: Order | None = None,
+        thread: bool = False,
+        validate: Validate | None = None,
     ) -> Callable[[F], F]: ...
     def event(
-        self, handler: F | str | None = None, *, order: Order | None = None, thread: bool = False
+        self,
+        handler: F | str | None = None,
+        *,
+        order: Order | None = None,
+        thread: bool = False,
+        validate: Validate | None = None,
     ) -> Any:
         """Handle an event of all sockets of the namespace; the handler gets the socket first.
 
@@ -158,21 +180,28 @@ class NamespaceRegistration(Emitter):
                 namespace says.
             thread: Run a plain function in a thread, so that it may block: see `Socket.on`. Not for
                 `connection`: events of the client would come before its handlers are there.
+            validate: Check the arguments by the annotations of the handler, strictly, as True, or
+                `"lax"`, or not; by default what the option `validate` of the server says.
 
         Raises:
-            TypeError: `thread` with an `async def` function.
+            TypeError: `thread` with an `async def` function; or an annotation that cannot be
+                checked.
             ValueError: `thread` with `connection`.
         """
         check_order(order)
         if handler is None:
-            return lambda decorated: self.event(decorated, order=order, thread=thread)
+            return lambda decorated: self.event(
+                decorated, order=order, thread=thread, validate=validate
+            )
         if isinstance(handler, str):
             name = handler
-            return lambda decorated: self._add_event(name, decorated, order, thread)
+            return lambda decorated: self._add_event(
+                name, decorated, order, thread, validate=validate
+            )
         named = getattr(handler, "__name__", None)
         if named is None:
             raise TypeError(f"{handler!r} has no name: give one, as in event('rename')")
-        return self._add_event(named, handler, order, thread)
+        return self._add_event(named, handler, order, thread, validate=validate)
 
     @overload
     def exception_handler(self, kind: type[Exception]) -> Callable[[F], F]: ...
@@ -220,6 +249,7 @@ class NamespaceRegistration(Emitter):
             prefix: Comes before the names of its events, as in `orders:`.
 
         Raises:
+            TypeError: Annotations of a handler cannot be checked.
             ValueError: An event has a handler already, or a router says that it is for another
                 namespace than this one.
         """
@@ -232,6 +262,7 @@ class NamespaceRegistration(Emitter):
         for place, each in placed:
             if each.kind == "event":
                 check_declared(each.name, each.handler, thread=each.thread)
+                place.checks.of(each.name, each.handler, None, takes_socket=True)
             check_alone(each, taken, id(place.registered.event_handlers))
         for place, each in placed:
             place.take_declared(each)
@@ -270,11 +301,15 @@ class NamespaceRegistration(Emitter):
         order: Order | None,
         thread: bool,
         exceptions: ExceptionTable | None = None,
+        validate: Validate | None = None,
     ) -> F:
         check_declared(name, handler, thread=thread)
         if name in LIFE_CYCLE:
             return self.on(name, handler)
         called: Handler = ThreadedHandler(handler, self.threads) if thread else handler
+        wrap = self.checks.of(name, handler, validate, takes_socket=True)
+        if wrap is not None:
+            called = wrap(called)
         if exceptions:
             called = ScopedHandler(called, name, exceptions)
         ordered = called if order is None else OrderedHandler(called, order)

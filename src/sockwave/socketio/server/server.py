@@ -27,6 +27,7 @@ from sockwave.socketio.core.cluster_contract import SharesSessions, SupportsClos
 from sockwave.socketio.core.intake import Account, Intake
 from sockwave.socketio.core.parser import guarded
 from sockwave.socketio.core.remote_socket import RemoteSocket
+from sockwave.socketio.server.checking import HandlerChecks
 from sockwave.socketio.server.client_files import ClientFiles
 from sockwave.socketio.server.cluster import Cluster
 from sockwave.socketio.server.connections.connection import Connection
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from sockwave.engine.core.request import Request
     from sockwave.engine.server.exchange import ResponseHeaders
     from sockwave.engine.server.sessions.session import ServerSession
+    from sockwave.errors import InvalidEvent
     from sockwave.socketio.core.adapter import Adapter
     from sockwave.socketio.core.cluster_contract import ClusterMember
     from sockwave.socketio.server.exceptions import ExceptionTable
@@ -124,11 +126,14 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         self._parents: tuple[ParentNamespace, ...] = ()
         self._unmade = 0
         self._error_handlers: tuple[Handler, ...] = ()
+        self._invalid_handlers: tuple[Handler, ...] = ()
+        self._invalid_events = 0
         self.pending = Account(self._most_pending())
         self.threads = HandlerThreads(self.options.handler_threads)
+        self.checks = HandlerChecks(self.options.validate, development=self.options.development)
         self._main = self._namespaces["/"] = Namespace(self, "/")
         self._cluster = Cluster(self._main.adapter, is_supervised=self._is_supervised)
-        NamespaceRegistration.__init__(self, self._main.registered, self.threads)
+        NamespaceRegistration.__init__(self, self._main.registered, self.threads, self.checks)
         self.exceptions: ExceptionTable = {}  # for all namespaces, not for the main one
         self._routed: dict[str, ParentNamespace] = {}
         Broadcasting.__init__(self, self._main)
@@ -210,6 +215,20 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         check_handler("on_error", handler)
         self._error_handlers = (*self._error_handlers, handler)
         return handler
+
+    def on_invalid(self, handler: F) -> F:
+        """Hear of events whose arguments were not admitted, as `on_error` of failures.
+
+        The error is an `InvalidEvent`; no handler has seen the event, and the client is told.
+        """
+        check_handler("on_invalid", handler)
+        self._invalid_handlers = (*self._invalid_handlers, handler)
+        return handler
+
+    @property
+    def invalid_events(self) -> int:
+        """How many times arguments of an event were not admitted to a handler, since the start."""
+        return self._invalid_events
 
     def _start_adapters(self) -> None:
         """There is an event loop, another one than before, or the same after the end."""
@@ -437,14 +456,25 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
                 socket.namespace.name,
                 exc_info=error,
             )
-        failure = HandlerFailure(socket, event)
-        for handler in self._error_handlers:
+        self._tell_hooks("on_error", self._error_handlers, error, HandlerFailure(socket, event))
+
+    def event_refused(self, socket: Socket, event: str, error: InvalidEvent) -> None:
+        """Count an event that was not admitted, and tell the log and the `on_invalid` hook."""
+        self._invalid_events += 1
+        client, failure = socket.request.client, HandlerFailure(socket, event)
+        self.peer_log.info(client, "an event was not admitted:", f"{event!r}: {error}")
+        self._tell_hooks("on_invalid", self._invalid_handlers, error, failure)
+
+    def _tell_hooks(
+        self, name: str, hooks: tuple[Handler, ...], error: BaseException, failure: HandlerFailure
+    ) -> None:
+        for handler in hooks:
             try:
                 result = handler(error, failure)
                 if result is not None and hasattr(result, "__await__"):
-                    self._engine.driver.spawn(self._report(result, "the on_error hook"))
+                    self._engine.driver.spawn(self._report(result, f"the {name} hook"))
             except BaseException as error_of_hook:
-                _logger.exception("the on_error hook failed")
+                _logger.exception("the %s hook failed", name)
                 self._engine.driver.application_failed(error_of_hook)
 
     async def _report(self, running: Any, what: str) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from sockwave.engine.core.request import Request
     from sockwave.engine.server.sessions.session import ServerSession
+    from sockwave.errors import InvalidEvent
+    from sockwave.socketio.core.answers import Answers
     from sockwave.socketio.core.remote_socket import RemoteSocket
     from sockwave.socketio.core.saved_session import SavedSession
     from sockwave.socketio.server.contracts import MemberConnection
@@ -340,6 +342,17 @@ class Socket(OutgoingEvents["Namespace"]):
     def handler_failed(self, event: str, error: BaseException) -> None:
         """Report a handler's exception; the connection lives on."""
         self.namespace.server.handler_failed(self, event, error)
+
+    def _refused(self, event: str, error: InvalidEvent, answers: Answers | None) -> None:
+        """Tell the client what was not admitted: it is its event, and nothing of ours is in it."""
+        server = self.namespace.server
+        told = {"error": "validation", "event": event, "path": error.path, "reason": error.reason}
+        server.event_refused(self, event, error)
+        name = server.options.validation_event
+        if answers is not None and answers.id is not None:
+            answers.returned(told)
+        elif name is not None:
+            self.emit(name, told)
 
     def _say(self, text: str, *args: object) -> None:
         _logger.debug("%s %s", self.id, text % args)

@@ -1,0 +1,174 @@
+"""What the signature of a handler says, with the names in it resolved."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from dataclasses import dataclass
+from types import CodeType, FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, Final, get_type_hints
+
+from sockwave.engine.core.handlers import WrappedHandler, place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from inspect import Parameter
+
+__all__ = ["UNKNOWN", "Reading", "default_of", "function_of", "read", "unresolved"]
+
+UNKNOWN: Final = object()
+"""Stands where there is no annotation, or none that can be resolved."""
+
+_PLACED: Final = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The arguments that a handler takes, and what it returns.
+
+    Attributes:
+        names: Of its positional parameters, in order.
+        types: The annotation of each; UNKNOWN where there is none.
+        least: How many of them have no default.
+        rest: The annotation of `*args`; None where there is no such parameter.
+        result: The annotation of what is returned.
+    """
+
+    names: tuple[str, ...]
+    types: tuple[Any, ...]
+    least: int
+    rest: Any
+    result: Any
+
+
+def function_of(handler: Any) -> FunctionType | None:
+    """The function of the application that a handler is in the end; None for what is built in.
+
+    A decorator that takes `*args` and nothing else before them passes on what it gets, so what it
+    has wrapped decides; any other one has its own signature.
+    """
+    while not isinstance(handler, FunctionType) or passes_on(handler):
+        if isinstance(handler, functools.partial):
+            handler = handler.func
+        elif isinstance(handler, MethodType):
+            handler = handler.__func__
+        elif isinstance(handler, (FunctionType, WrappedHandler)):
+            handler = handler.__wrapped__  # type: ignore[union-attr] # it passes on
+        elif isinstance(call := getattr(type(handler), "__call__", None), FunctionType):  # noqa: B004 # of its class
+            handler = call
+        else:
+            return None
+    return handler
+
+
+def passes_on(handler: Any) -> bool:
+    """Whether a function is a decorator's, and takes whatever comes."""
+    if not hasattr(handler, "__wrapped__"):
+        return False
+    code: CodeType = handler.__code__
+    return not code.co_argcount and bool(code.co_flags & inspect.CO_VARARGS)
+
+
+def default_of(handler: Any, name: str) -> Any:
+    """The default of a positional parameter, which each making of a function may have anew."""
+    function = function_of(handler)
+    if function is None:
+        return None
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    return (function.__defaults__ or ())[names.index(name) - len(names)]
+
+
+def read(handler: Callable[..., Any], *, skipped: int) -> Reading | None:
+    """Read the signature of a handler.
+
+    Args:
+        skipped: Parameters at the beginning that are no arguments of the event, as the socket;
+            their annotations are not looked at.
+
+    Returns:
+        None where there is no signature, as of many built-in functions.
+
+    Raises:
+        TypeError: An annotation cannot be resolved; the text says where, and what to do.
+    """
+    function = function_of(handler)
+    signature = _signature(handler)
+    if function is None or signature is None:
+        return None
+    parameters = [each for each in signature.parameters.values() if each.kind in _PLACED]
+    parameters = parameters[skipped:]
+    rest = None
+    for each in signature.parameters.values():
+        if each.kind is each.VAR_POSITIONAL:
+            rest = _type_of(each, function, handler)
+    result: Any = signature.return_annotation
+    return Reading(
+        tuple(each.name for each in parameters),
+        tuple(_type_of(each, function, handler) for each in parameters),
+        sum(each.default is each.empty for each in parameters),
+        rest,
+        UNKNOWN if result is signature.empty else _resolved_or_unknown(result, function),
+    )
+
+
+def _signature(handler: Any) -> inspect.Signature | None:
+    how: dict[str, Any] = {}
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        how["annotation_format"] = annotationlib.Format.FORWARDREF
+    inner = handler
+    while isinstance(inner, FunctionType) and passes_on(inner):
+        inner = inner.__wrapped__  # type: ignore[attr-defined] # it passes on
+    try:
+        return inspect.signature(inner, follow_wrapped=False, **how)
+    except (TypeError, ValueError):
+        return None
+
+
+def _type_of(parameter: Parameter, function: FunctionType, handler: Any) -> Any:
+    if parameter.annotation is parameter.empty:
+        return UNKNOWN
+    try:
+        return _resolved(parameter.annotation, function)
+    except Exception as error:
+        raise unresolved(handler, parameter.name, parameter.annotation, error) from error
+
+
+def _resolved_or_unknown(annotation: Any, function: FunctionType) -> Any:
+    """What a handler returns is converted by what it is: a name for type checkers does no harm."""
+    try:
+        return _resolved(annotation, function)
+    except Exception:
+        return UNKNOWN
+
+
+def _resolved(annotation: Any, function: FunctionType) -> Any:
+    def bearer() -> None: ...
+
+    bearer.__annotations__ = {"it": annotation}
+    return get_type_hints(bearer, function.__globals__, include_extras=True)["it"]
+
+
+def unresolved(handler: Any, name: str, annotation: Any, error: BaseException) -> TypeError:
+    """Say which annotation has a name that there is not, and what to do."""
+    written = (
+        annotation
+        if isinstance(annotation, str)
+        else getattr(annotation, "__forward_arg__", annotation)
+    )
+    text = (
+        f"handler {place_of(handler)}: the annotation {written!r} of {name!r} cannot be resolved: "
+        f"{error}. Its types must be there at run time: import them outside of `if TYPE_CHECKING`"
+    )
+    function = function_of(handler)
+    if function is not None and "<locals>" in function.__qualname__:
+        text += (
+            "; a class that is made inside a function must stand in the module where that has "
+            "`from __future__ import annotations`"
+        )
+    return TypeError(f"{text}; or register the handler with validate=False")

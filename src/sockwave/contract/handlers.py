@@ -1,0 +1,190 @@
+"""Handlers whose arguments are checked before they are called.
+
+Theory: a handler that is registered for each client is a new function each time, with the same code
+and, mostly, the same annotations. So a plan is kept by the code, and compared by the annotations,
+which a function that makes handlers can change. What is kept is bounded: code that is made at run
+time does not stay for good.
+"""
+
+from __future__ import annotations
+
+import functools
+from types import MethodType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sockwave.contract.annotations import function_of
+from sockwave.contract.plans import make_plan
+from sockwave.contract.results import to_wire
+from sockwave.engine.core.handlers import WrappedHandler
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import CodeType, FunctionType
+
+    from sockwave.contract.plans import Plan
+    from sockwave.contract.results import Results
+    from sockwave.engine.core.handlers import Handler
+    from sockwave.socketio.server.checking import HandlerChecks
+
+__all__ = ["CheckedHandler", "checking"]
+
+_MAX_CODES: Final = 4_096
+_MAX_OF_CODE: Final = 16
+"""Plans of one code: of a function that makes handlers of many types the last ones are kept."""
+
+
+class _Kept(NamedTuple):
+    """A plan, and what it was made of.
+
+    Attributes:
+        how: The socket first, strict, and what a `partial` or a method has filled in.
+        annotations: Of the function.
+        globals_: Where the names in them stand.
+        plan: None where nothing is checked.
+    """
+
+    how: tuple[Any, ...]
+    annotations: dict[str, Any]
+    globals_: dict[str, Any]
+    plan: Plan | None
+
+
+_kept: Final[dict[CodeType, list[_Kept]]] = {}
+
+
+def checking(
+    handler: Handler, *, takes_socket: bool, strict: bool, host: HandlerChecks
+) -> Callable[[Handler], Handler] | None:
+    """What wraps a handler so that its calls are checked; None where there is nothing to check.
+
+    Args:
+        handler: As it was registered.
+        takes_socket: It gets the socket first.
+        host: Knows whether results are checked.
+
+    Raises:
+        TypeError: An annotation cannot be checked; the text says where, and what to do.
+    """
+    plan = plan_of(handler, takes_socket=takes_socket, strict=strict)
+    if plan is None:
+        return None
+    kind = CheckedHandler if plan.results is None else ConvertingHandler
+    return lambda wrapped: kind(wrapped, plan, host, takes_socket)
+
+
+def plan_of(handler: Handler, *, takes_socket: bool, strict: bool) -> Plan | None:
+    """The plan of a handler, made anew only if none like it was seen."""
+    function = function_of(handler)
+    annotations = None if function is None else _annotations(function)
+    if function is None or annotations is None:
+        return make_plan(handler, takes_socket=takes_socket, strict=strict)
+    kept = _kept.get(function.__code__)
+    how = (takes_socket, strict, *_filled_in(handler, function))
+    for each in kept or ():
+        if (
+            each.how == how
+            and each.globals_ is function.__globals__
+            and _same(each.annotations, annotations)
+        ):
+            return each.plan
+    plan = make_plan(handler, takes_socket=takes_socket, strict=strict)
+    if kept is None:
+        if len(_kept) >= _MAX_CODES:
+            _kept.clear()
+        kept = _kept[function.__code__] = []
+    kept.append(_Kept(how, annotations, function.__globals__, plan))
+    del kept[:-_MAX_OF_CODE]
+    return plan
+
+
+def _annotations(function: FunctionType) -> dict[str, Any] | None:
+    """Those of a function; None where Python 3.14 cannot evaluate them."""
+    try:
+        return function.__annotations__
+    except Exception:
+        return None
+
+
+def _same(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
+    try:
+        return bool(ours == theirs)
+    except Exception:  # of the application's own classes
+        return False
+
+
+def _filled_in(handler: Any, function: FunctionType) -> tuple[Any, ...]:
+    """What makes the signature of a handler another one than that of its function."""
+    filled: list[Any] = []
+    while handler is not function:
+        if isinstance(handler, functools.partial):
+            filled.append((len(handler.args), frozenset(handler.keywords)))
+            handler = handler.func
+        elif isinstance(handler, MethodType):
+            filled.append("method")
+            handler = handler.__func__
+        elif hasattr(handler, "__wrapped__"):
+            filled.append("wrapped")
+            handler = handler.__wrapped__
+        else:
+            filled.append("object")
+            break
+    return tuple(filled)
+
+
+class CheckedHandler(WrappedHandler):
+    """A handler that is called with arguments of the types that it wants, or not at all."""
+
+    __slots__ = ("_host", "_plan", "_takes_socket")
+
+    def __init__(
+        self, handler: Handler, plan: Plan, host: HandlerChecks, takes_socket: bool
+    ) -> None:
+        self.__wrapped__ = handler  # without `super`: this is once per client
+        self._plan = plan
+        self._host = host
+        self._takes_socket = takes_socket
+
+    def __call__(self, *args: Any) -> Any:
+        """Call it.
+
+        Raises:
+            InvalidEvent: The arguments are not admitted; it was not called.
+            TypeError: They are too few or too many.
+        """
+        handler, plan = self.__wrapped__, self._plan
+        only = plan.only
+        if self._takes_socket:
+            if only is not None and len(args) == 2:
+                return handler(args[0], only(args[1]))
+            return handler(args[0], *plan.arguments(args[1:], handler))
+        if only is not None and len(args) == 1:
+            return handler(only(args[0]))
+        return handler(*plan.arguments(args, handler))
+
+
+class ConvertingHandler(CheckedHandler):
+    """The same, where what it returns has to be converted, or may be checked."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: Any) -> Any:
+        """Call it; the result, or what gives it later, is one for the wire."""
+        result = CheckedHandler.__call__(self, *args)
+        results = self._plan.results
+        assert results is not None
+        if result.__class__ is results.kind and not self._host.development:
+            return to_wire(result)
+        if not results.needs_conversion and not self._host.development:
+            return result
+        if hasattr(result, "__await__"):
+            return self._later(result, results)
+        return self._converted(result, results)
+
+    async def _later(self, running: Awaitable[Any], results: Results) -> Any:
+        return self._converted(await running, results)
+
+    def _converted(self, result: Any, results: Results) -> Any:
+        converted = results.convert(result)
+        if self._host.development:
+            results.check(converted)
+        return converted

@@ -1,0 +1,76 @@
+"""Handlers of routers and classes are checked like others; handlers of exceptions do not answer."""
+
+import pytest
+
+from sockwave import EventError, Handlers, Router, Server, Socket
+from sockwave.testing import LinkedClient
+from tests.socketio.server.helpers import Failures
+
+
+class Nothing:
+    """Nothing that JSON has."""
+
+
+async def test_handler_of_exceptions_does_not_see_what_no_handler_has_seen() -> None:
+    io, router, inner = Server(), Router(), Router()
+    failures = Failures(io)
+    for place in (io, router, inner):
+        place.exception_handler(Exception)(lambda error: "taken")
+
+    @io.event
+    def plain(socket: Socket, number: int) -> int:
+        raise KeyError(number)
+
+    @inner.event
+    async def routed(socket: Socket, number: int) -> list[int]:
+        raise KeyError(number)
+
+    @inner.event
+    def value(socket: Socket, number: int) -> list[int]:
+        raise EventError("no", data=number)
+
+    router.include(inner)
+    io.include(router)
+    async with LinkedClient(io) as client:
+        for event in ("plain", "routed"):
+            assert await client.emit_with_ack(event, 1) == "taken"
+            assert (await client.emit_with_ack(event, "1"))["path"] == "$"
+            answer = await client.emit_with_ack(event, 1, 2)
+            assert answer["reason"] == "Expected 1 argument, got 2"
+        assert await client.emit_with_ack("value", 1) == {"error": "no", "message": "", "data": 1}
+    assert io.invalid_events == 4
+    told = [(event, type(error)) for event, error in failures.heard]
+    assert told == [(name, kind) for name in ("plain", "routed") for kind in (KeyError, TypeError)]
+
+
+async def test_methods_of_a_class_are_checked_with_an_object_per_socket_or_one() -> None:
+    class Orders(Handlers, prefix="one:"):
+        def place(self, socket: Socket, number: int, by: int = 2) -> int:
+            return number * by
+
+    class Own(Orders, prefix="own:", per_socket=True):
+        pass
+
+    io = Server()
+    io.include(Orders)
+    io.include(Own)
+    async with LinkedClient(io) as client:
+        for event in ("one:place", "own:place"):
+            assert await client.emit_with_ack(event, 5) == 10
+            assert await client.emit_with_ack(event, 5, None) == 10
+            assert (await client.emit_with_ack(event, "5"))["path"] == "$[0]"
+
+
+def test_router_with_an_annotation_that_cannot_be_checked_is_not_registered_at_all() -> None:
+    io, router = Server(), Router()
+
+    @router.event
+    def good(socket: Socket, number: int) -> None: ...
+
+    @router.event
+    def bad(socket: Socket, value: Nothing) -> None: ...
+
+    with pytest.raises(TypeError, match="nothing is known of how a Nothing"):
+        io.include(router)
+    assert not io.registered.event_handlers
+    Server(validate=False).include(router)
