@@ -486,3 +486,20 @@ def test_no_password_goes_to_a_server_without_tls_where_that_is_asked_for(
     with pytest.raises(OSError, match="it does not offer TLS"):
         asyncio.run(source.connect(lambda text: None))
     assert not server.connects
+
+
+def test_who_gives_up_waiting_takes_no_connection_along(server: FakeNats) -> None:
+    async def scenario() -> None:
+        source = OwnClients([server.url], tls=None, credentials=None, nkeys_seed=None)
+        connection = await source.connect(lambda text: None)
+        server.is_paused = True
+        waiting = asyncio.ensure_future(connection.client.flush())
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        server.is_paused = False
+        await connection_module.confirmed(connection.client)
+        assert connection.client.is_connected
+        await connection.close()
+
+    asyncio.run(scenario())

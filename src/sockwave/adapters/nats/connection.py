@@ -183,6 +183,15 @@ class _Client(Client):
         if self.own_transport is not None:
             self._transport = self.own_transport
 
+    async def _process_pong(self) -> None:
+        """NATS has answered: whoever asked may not wait any more, at which nats-py's reader ends,
+        and with it the connection of all others."""
+        if self._pongs and self._pongs[0].done():
+            del self._pongs[0]
+            self._pings_outstanding = 0
+        else:
+            await super()._process_pong()
+
     def abort(self) -> None:
         """Cut the connection, if it is still there."""
         if self.own_transport is not None:
