@@ -180,6 +180,6 @@ lock: $(VENV_MADE) ## Pin the newest versions of all dependencies
 	@$(PY) -m scripts.install lock
 
 clean: ## Remove everything that make has made
-	@rm -rf $(VENV) interop/node_modules build dist htmlcov .coverage* .cache .hypothesis \
+	@rm -rf $(VENV) interop/node_modules benchmarks/beside/node_modules build dist htmlcov .coverage* .cache .hypothesis \
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
