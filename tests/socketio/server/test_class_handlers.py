@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import re
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -248,16 +247,39 @@ async def test_class_can_be_included_in_a_router_and_has_its_handlers_of_excepti
             assert await client.emit_with_ack(event, {"text": "hello"}) == "hello"
 
 
+def _counting() -> list[type[Handlers]]:
+    """Without annotations, so that the call itself counts the arguments."""
+
+    class One(Handlers, namespace="/one"):
+        def add(self, socket, item):  # type: ignore[no-untyped-def]
+            raise AssertionError("it does not run")
+
+    class Each(One, namespace="/each", per_socket=True):
+        pass
+
+    return [One, Each]
+
+
 async def test_arguments_that_do_not_fit_a_method_are_refused_before_it_runs() -> None:
     io, seen = Server(), []
-    io.on_error(lambda error, failure: seen.append(str(error)))
-    io.include(Cart)
-    io.include(Orders)
-    async with LinkedClient(io, "/cart") as cart, LinkedClient(io, "/orders") as orders:
-        cart.emit("cart:add")
-        orders.emit("place", 1, 2, 3)
+    io.on_error(lambda error, failure: seen.append(type(error)))
+    for kind in _counting():
+        io.include(kind)
+    async with LinkedClient(io, "/one") as one, LinkedClient(io, "/each") as each:
+        one.emit("add")
+        each.emit("add", 1, 2, 3)
         await settle()
-    assert [re.sub(r"^.*\.", "", text.split("(")[0]) for text in seen] == ["add", "place"]
+    assert seen == [TypeError, TypeError]
+
+
+@pytest.mark.parametrize("kind", [Orders, Cart])
+async def test_methods_are_checked_by_their_annotations(kind: type[Handlers]) -> None:
+    io = Server()
+    io.include(kind)
+    event = {Orders: "place", Cart: "cart:add"}[kind]
+    async with LinkedClient(io, kind.class_options.namespace or "/") as client:
+        answer = await client.emit_with_ack(event, [])
+        assert (answer["error"], answer["event"]) == ("validation", event)
 
 
 def test_options_of_a_class_are_inherited_one_by_one() -> None:
