@@ -35,10 +35,9 @@ async def test_handler_of_exceptions_does_not_see_what_no_handler_has_seen() -> 
         for event in ("plain", "routed"):
             assert await client.emit_with_ack(event, 1) == "taken"
             assert (await client.emit_with_ack(event, "1"))["path"] == "$"
-            answer = await client.emit_with_ack(event, 1, 2)
-            assert answer["reason"] == "Expected 1 argument, got 2"
+            assert await client.emit_with_ack(event, 1, 2) == "taken"
         assert await client.emit_with_ack("value", 1) == {"error": "no", "message": "", "data": 1}
-    assert io.invalid_events == 4
+    assert io.invalid_events == 2
     told = [(event, type(error)) for event, error in failures.heard]
     assert told == [(name, kind) for name in ("plain", "routed") for kind in (KeyError, TypeError)]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sockwave.contract.annotations import UNKNOWN, default_of, read, unresolved
+from sockwave.contract.annotations import UNKNOWN, default_of, function_of, read, unresolved
 from sockwave.contract.checks import UnsupportedType, make_check
 from sockwave.contract.results import Results, results_of
-from sockwave.engine.core.handlers import place_of
+from sockwave.engine.core.handlers import name_of, place_of
 from sockwave.errors import InvalidEvent
 from sockwave.socketio.server.socket import Socket
 
@@ -74,7 +74,8 @@ class Plan:
         if count < least or (count > len(checks) and not self._takes_rest):
             # As the call itself would: `on_error` and the log hear of it in the same way.
             reason = self._wanted(count)
-            raise TypeError(reason) from InvalidEvent("$", reason)
+            name = name_of(function_of(handler))
+            raise TypeError(f"{name}(): {reason}") from InvalidEvent("$", reason)
         ready: list[Any] = []
         # Shorter than the checks where arguments with a default were left out.
         for at, (value, check) in enumerate(zip(args, checks, strict=False)):

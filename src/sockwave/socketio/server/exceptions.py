@@ -84,15 +84,14 @@ class ErrorsAsValues(HandlerRunner):
     def _raised(
         self, name: str, error: BaseException, answers: Answers | None
     ) -> Awaitable[Any] | None:
-        invalid = _invalid_in(error)
-        if invalid is not None:
-            if invalid is not error:
-                self._failed(name, error)
-            self._refused(name, invalid, answers)
+        if isinstance(error, InvalidEvent):
+            self._refused(name, error, answers)
             return None
         value = self._value_of(name, error, self._exception_tables())
         if value is _NO_VALUE:
             self._failed(name, error)
+            if isinstance(error.__cause__, InvalidEvent):  # too few or too many arguments
+                self._refused(name, error.__cause__, answers)
         elif value.__class__ is CoroutineType:
             return value
         elif answers is not None:
@@ -115,7 +114,7 @@ class ErrorsAsValues(HandlerRunner):
 
     def _value_of(self, name: str, error: BaseException, tables: tuple[ExceptionTable, ...]) -> Any:
         found = _find(error, tables)
-        if found is None or not isinstance(error, Exception) or _invalid_in(error):
+        if found is None or not isinstance(error, Exception) or isinstance(error, InvalidEvent):
             return _NO_VALUE
         kind, handler = found
         if kind is Exception:
@@ -143,15 +142,6 @@ class ErrorsAsValues(HandlerRunner):
             return failure.value
         self._failed(name, failure)
         return UNSENDABLE
-
-
-def _invalid_in(error: BaseException) -> InvalidEvent | None:
-    """Why a handler was not called at all: the answer is not for those of exceptions to say.
-
-    Too few or too many arguments are a failure as well, so that it is the cause of one.
-    """
-    invalid = error if isinstance(error, InvalidEvent) else error.__cause__
-    return invalid if isinstance(invalid, InvalidEvent) else None
 
 
 def _find(
