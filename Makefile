@@ -17,8 +17,10 @@ CODE = $(shell git ls-files -co --exclude-standard "*.py" | cut -d/ -f1 | sort -
 TOGETHER := -n 3 --dist worksteal
 # Those that start engines share them within a file or a class, and mostly wait.
 APART := -n 3 --dist loadscope
-# Those with clients of others share these within a file. Attacks have the machine to themselves.
+# Those with clients of others share these within a file.
 BESIDE := -n 2 --dist loadfile
+# Attacks have the machine to themselves; the site is built where tests in browsers read it.
+ALONE := tests/security tests/test_site.py
 INPUTS := pyproject.toml requirements/constraints.txt scripts/install.py
 
 # Compiled files are kept: each of the many programs that tests start would compile all of it anew.
@@ -42,8 +44,8 @@ test: $(DEV) node ## Run the test suite: minutes
 
 test-slow: $(DEV) peers ## Those with attacks, faults and browsers, which that leaves out
 	@failed=0; \
-		$(BIN)/pytest $(BESIDE) -m "slow and not live" $(or $(ARGS),--ignore=tests/security) || failed=1; \
-		$(if $(ARGS),,$(BIN)/pytest -m "slow and not live" tests/security || failed=1;) exit $$failed
+		$(BIN)/pytest $(BESIDE) -m "slow and not live" $(or $(ARGS),$(addprefix --ignore=,$(ALONE))) || failed=1; \
+		$(if $(ARGS),,$(BIN)/pytest -m "slow and not live" $(ALONE) || failed=1;) exit $$failed
 
 test-all: ## Both
 	@failed=0; $(MAKE) test || failed=1; $(MAKE) test-slow || failed=1; exit $$failed
