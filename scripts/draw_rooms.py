@@ -90,12 +90,16 @@ SOCKETIO_SERVER: Final = (
             f"socketio.server.{name}"
             for name in (
                 "checking",
+                "class_handlers",
                 "contracts",
+                "declared",
+                "exceptions",
                 "extensions",
                 "options",
                 "owned",
                 "recovery",
                 "registration",
+                "router",
                 "states",
                 "threads",
             )
@@ -152,8 +156,8 @@ ROOMS: Final = (
         *(20, 100, 400, 318),
         SOCKETIO_SERVER,
     ),
-    Room("contract/", "typed handlers", ("contract",), 450, 130, 96),
-    Room("emitters/", "events of others", ("emitters",), 558, 130, 110),
+    Room("contract/", "typed handlers", ("contract",), 450, 100, 96),
+    Room("emitters/", "events of others", ("emitters",), 558, 100, 110),
     Room(
         "adapters/",
         "several processes",

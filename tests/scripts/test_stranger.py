@@ -58,7 +58,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def problems(root: Path, *elsewhere: Elsewhere, taken: tuple[str, str] | None = None) -> str:
-    page = Page("docs/page.md", TEXT)
+    page = Page("pages/page.md", TEXT)
     page.take("sh", "A page")
     if taken is not None:
         page.take(*taken)
@@ -66,7 +66,7 @@ def problems(root: Path, *elsewhere: Elsewhere, taken: tuple[str, str] | None = 
 
 
 def test_blocks_have_their_headings_and_lines() -> None:
-    blocks = Page("docs/page.md", TEXT).blocks
+    blocks = Page("pages/page.md", TEXT).blocks
     assert [(each.title, each.mark, each.line) for each in blocks] == [
         ("A page", "sh", 3),
         ("Run", "python", 9),
@@ -82,8 +82,8 @@ def test_all_is_well_when_each_block_is_run_by_somebody(root: Path) -> None:
 
 def test_block_that_nobody_runs_is_named_by_its_line(root: Path) -> None:
     assert problems(root) == (
-        "docs/page.md:9: nobody runs this block, 'python'\n"
-        "docs/page.md:15: nobody runs this block, 'python'"
+        "pages/page.md:9: nobody runs this block, 'python'\n"
+        "pages/page.md:15: nobody runs this block, 'python'"
     )
 
 
@@ -110,7 +110,7 @@ def test_what_is_said_of_others_must_be_so(root: Path, told: Elsewhere, fault: s
 
 def test_test_must_be_about_the_page(root: Path) -> None:
     (root / "tests" / "test_page.py").write_text(TESTS.replace("page.md", "other.md"))
-    assert "tests/test_page.py has nothing of docs/page.md" in problems(root, BOTH)
+    assert "tests/test_page.py has nothing of pages/page.md" in problems(root, BOTH)
 
 
 def test_block_that_is_run_here_needs_nobody_else(root: Path) -> None:
@@ -118,12 +118,12 @@ def test_block_that_is_run_here_needs_nobody_else(root: Path) -> None:
 
 
 def test_page_that_is_not_on_the_path_is_found(root: Path) -> None:
-    assert [*faults({}, {"docs/page.md": (BOTH,)}, root)] == ["docs/page.md: no page of the path"]
+    assert [*faults({}, {"pages/page.md": (BOTH,)}, root)] == ["pages/page.md: no page of the path"]
 
 
 def test_nothing_is_taken_that_is_not_there() -> None:
     with pytest.raises(LookupError, match="has no 'js' below 'Run'"):
-        Page("docs/page.md", TEXT).take("js", "Run")
+        Page("pages/page.md", TEXT).take("js", "Run")
 
 
 def test_those_who_are_named_run_blocks_of_the_pages() -> None:
