@@ -227,7 +227,8 @@ class SessionQueue:
 
     def mark_queue(self) -> QueueMark:
         """Where the queue ends now, for `withdraw`."""
-        self._driver.broadcast_write.flush()
+        if self._driver.broadcast_write.receivers:
+            self._driver.broadcast_write.flush()
         return self.pending, len(self.pending), self.backlog
 
     def withdraw(self, mark: QueueMark) -> bool:
