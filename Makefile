@@ -42,7 +42,7 @@ demo: $(RUNTIME) ## Start the demo in a browser (needs only the runtime dependen
 test: $(DEV) node ## Run the test suite: minutes
 	@$(BIN)/pytest $(TOGETHER) -m "not slow and not live" $(ARGS)
 
-test-slow: $(DEV) peers ## Those with attacks, faults and browsers, which that leaves out
+test-slow: $(DEV) peers engines ## Those with attacks, faults and browsers, which that leaves out
 	@failed=0; \
 		$(BIN)/pytest $(BESIDE) -m "slow and not live" $(or $(ARGS),$(addprefix --ignore=,$(ALONE))) || failed=1; \
 		$(if $(ARGS),,$(BIN)/pytest -m "slow and not live" $(ALONE) || failed=1;) exit $$failed

@@ -20,10 +20,10 @@ PAGE = (ROOT / "docs/gallery.md").read_text()
 def test_page_lists_what_is_there() -> None:
     folders = sorted(folder.name for folder in GALLERY.iterdir() if [*folder.glob("*.py")])
     assert folders == [folder.name for folder in FOLDERS]
-    *sections, moving, larger = PAGE.split("\n## ")[1:]
+    *sections, moving, django = PAGE.split("\n## ")[1:]
     assert len(sections) == len(FOLDERS)
     assert "../examples/moving_from_flask/" in moving
-    assert "../examples/django_celery/README.md" in larger
+    assert "../examples/django_celery/README.md" in django
     for name in folders:
         (section,) = [each for each in sections if f"images/gallery-{name}.png" in each]
         assert section.count(f"../examples/gallery/{name}/README.md") == 2

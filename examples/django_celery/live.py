@@ -3,8 +3,8 @@
 `pip install "sockwave[redis]" django celery`, start Redis, then in this folder, each in a terminal:
 `sockwave run live:io`, `celery -A shop worker` and `python manage.py runserver`.
 
-A client asks this server for the number of an order, and is told what becomes of it; with that
-number the page orders: `curl -X POST http://127.0.0.1:8000/orders/NUMBER/soup`.
+The page is at http://127.0.0.1:8000/. It asks this server for the number of an order, and is told
+what becomes of it; with that number it orders, by a POST to `/orders/NUMBER/soup`.
 """
 
 import os
@@ -15,7 +15,7 @@ from sockwave.adapters import RedisAdapter
 
 io = Server(
     adapter=RedisAdapter(os.environ.get("REDIS_URL", "redis://localhost:6379")),
-    cors=["http://127.0.0.1:8000"],  # where the pages of the shop are
+    cors=[os.environ.get("SHOP_URL", "http://127.0.0.1:8000")],  # where the pages of the shop are
 )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 NEEDS = {
+    "django_celery": ("django", "celery"),
     "team_chat": ("fastapi", "aiosqlite"),
     "moving_from_flask": ("flask", "flask_login", "a2wsgi"),
 }

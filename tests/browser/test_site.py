@@ -196,4 +196,4 @@ def test_film_of_the_demo_is_shown_and_rests_where_motion_is_unwanted(window: Wi
     source = "return getComputedStyle(arguments[0]).content"
     assert "demo-desktop" not in window.run(source, image)
     window.prefer("prefers-reduced-motion", "reduce")
-    assert "demo-desktop" in window.run(source, image)
+    window.until(lambda: "demo-desktop" in window.run(source, image))

@@ -7,14 +7,14 @@ import json
 import os
 import re
 import subprocess
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 from urllib.request import Request, urlopen
 
 import pytest
 
 from tests.live.clients import connected, hear
 from tests.live.commands import Command, ours
+from tests.live.shop import Shop, shop
 from tests.support.examples import EXAMPLES
 from tests.support.peers import package
 from tests.support.process import DEADLINE, free_port
@@ -22,12 +22,8 @@ from tests.support.process import DEADLINE, free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SHOP: Final = EXAMPLES / "django_celery"
 CRON: Final = EXAMPLES / "cron"
 PATHS: Final = os.environ.get("PYTHONPATH", "")
-
-Shop: TypeAlias = tuple[int, int, tuple[Command, ...]]
-"""Ports of its sockets and of its pages, and its programs: both servers, and Celery between."""
 
 
 def post(url: str) -> Any:
@@ -40,27 +36,16 @@ def post(url: str) -> Any:
 
 
 @pytest.fixture
-def shop(redis_url: str) -> Iterator[Shop]:
+def open_shop(redis_url: str) -> Iterator[Shop]:
     """The three programs of the shop."""
     for needed in ("django", "celery"):
         package(needed)
-    database = redis_url.replace("/0", "/9")  # Celery's queues are nobody else's
-    env = {"REDIS_URL": database}
-    live, pages = free_port(), free_port()
-    with ExitStack() as stack:
-        celery = "celery -A shop worker --concurrency 2 --max-tasks-per-child 2 --loglevel INFO"
-        programs = (
-            Command(f"sockwave run live:io --port {live}", SHOP, port=live, env=env),
-            Command(celery, SHOP, sign=" ready.", env=env),
-            Command(f"python manage.py runserver --noreload {pages}", SHOP, port=pages, env=env),
-        )
-        for program in programs:
-            stack.enter_context(program)
-        yield live, pages, programs
+    with shop(redis_url.replace("/0", "/9")) as programs:  # Celery's queues are nobody else's
+        yield programs
 
 
-async def test_views_and_tasks_of_a_shop_tell_who_has_ordered(shop: Shop) -> None:
-    live, pages, programs = shop
+async def test_views_and_tasks_of_a_shop_tell_who_has_ordered(open_shop: Shop) -> None:
+    live, pages, programs = open_shop.live, open_shop.port, open_shop.programs
     async with (
         connected(f"http://127.0.0.1:{live}", transports=["polling"]) as (ada, adas),
         connected(f"http://127.0.0.1:{live}", transports=["websocket"]) as (grace, graces),
@@ -81,7 +66,7 @@ async def test_views_and_tasks_of_a_shop_tell_who_has_ordered(shop: Shop) -> Non
     assert len(re.findall(r"Task shop\.tasks\.cook\[\S+\] succeeded", output)) == 6
     # Each of them was forked from the process that has imported the emitter.
     assert len({*re.findall(r"ForkPoolWorker-\d+", output)}) >= 3
-    assert "Traceback" not in "".join(program.output for program in programs)
+    assert "Traceback" not in open_shop.output
 
 
 # --- cron -----------------------------------------------------------------------------------------

@@ -2,6 +2,6 @@
 
 from django.urls import path
 
-from shop.views import place
+from shop.views import page, place
 
-urlpatterns = [path("orders/<order>/<dish>", place)]
+urlpatterns = [path("", page), path("orders/<order>/<dish>", place)]

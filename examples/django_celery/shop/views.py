@@ -1,10 +1,16 @@
 """Pages of the shop."""
 
-from django.http import HttpRequest, JsonResponse
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
 from shop.clients import clients
 from shop.tasks import cook
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    return render(request, "index.html", {"live": settings.LIVE_URL})
 
 
 @require_POST

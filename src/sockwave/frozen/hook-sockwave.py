@@ -6,12 +6,15 @@ from importlib.util import find_spec
 
 from PyInstaller.utils.hooks import collect_data_files, copy_metadata
 
+import sockwave  # noqa: F401 # registers what `modules` names
+from sockwave.socketio.server.extensions import modules
+
 datas = [*collect_data_files("sockwave"), *copy_metadata("sockwave")]
 """The browser client, the demo's page, and the version that the command prints."""
 
-hiddenimports = [f"sockwave.workers.{module}" for module in ("cluster", "neighbours", "running")]
-"""What is imported when it is first used, by its name: `sockwave.connect` and `sockwave.sync`, and
-what workers and a `WorkersAdapter` need."""
+hiddenimports = modules()
+"""What is imported when it is first used, by its name: what the server reaches (workers, relaying,
+typed handlers), and `sockwave.sync`."""
 
 if find_spec("aiohttp") is not None:
     hiddenimports.append("sockwave.sync")

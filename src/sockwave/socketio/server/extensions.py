@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Extension", "Neighbours", "Relaying", "reach", "register"]
+__all__ = ["Extension", "Neighbours", "Relaying", "modules", "reach", "register"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,11 @@ def register(name: str, extension: Extension) -> None:
     """
     if _extensions.setdefault(name, extension) != extension:
         raise ValueError(f"there is an extension {name!r} already")
+
+
+def modules() -> list[str]:
+    """Name the modules that may be imported by what is registered: no import shows them."""
+    return sorted({extension.module for extension in _extensions.values()})
 
 
 def reach(name: str) -> Callable[..., Any]:
