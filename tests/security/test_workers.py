@@ -243,6 +243,7 @@ def test_f10_sessions_of_a_killed_worker_are_over_and_a_successor_serves(program
     before = {pid: descriptors(pid) for pid in others}
     with ExitStack() as stack:
         polls = [stack.enter_context(closing(visitors[victim].connection())) for _ in range(6)]
+        os.kill(victim, signal.SIGSTOP)  # or it might have answered one
         for sock in polls:  # most of them are handed over to it
             sock.sendall(head(visitors[victim]))
         os.kill(victim, signal.SIGKILL)
