@@ -35,7 +35,7 @@ from sockwave.adapters.nats.connection import confirmed
 from sockwave.adapters.nats.contract import CAPABILITIES, DEFAULT_BACKLOG
 from sockwave.adapters.nats.frames import SENDER_SIZE, FrameReader, FrameWriter, sender_of
 from sockwave.adapters.nats.refusals import Refusals
-from sockwave.adapters.nats.serving import Serving
+from sockwave.adapters.nats.serving import Serving, run_all
 from sockwave.errors import PacketError
 
 if TYPE_CHECKING:
@@ -168,9 +168,7 @@ class NatsDriver:
 
     async def _serve(self, client: Client) -> None:
         """Use a connection until it ends."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._send(client))
-            group.create_task(self._keep_marking(client))
+        await run_all(self._send(client), self._keep_marking(client))
 
     def _lost(self, why: str) -> None:
         self._was_away = True

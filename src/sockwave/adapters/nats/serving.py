@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nats.errors import Error as NatsError
 
@@ -13,13 +12,13 @@ from sockwave.adapters.backoff import Backoff
 from sockwave.adapters.floods import is_worth_a_line
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from nats.aio.client import Client
 
     from sockwave.adapters.nats.connection import Connection, Source
 
-__all__ = ["Serving"]
+__all__ = ["Serving", "run_all"]
 
 FIRST_RETRY: Final = 0.1
 """Seconds until a lost connection is made again; twice as long each time, less a random part, so
@@ -31,11 +30,10 @@ LAST_RETRY: Final = 0.8
 STEADY: Final = 10.0
 """Seconds after which a connection counts as one that works: the next one is made soon again."""
 
+CANCEL_AGAIN: Final = 0.5
+"""Seconds after which a task that goes on is cancelled once more."""
+
 _logger: Final = logging.getLogger("sockwave.adapters")
-
-
-class _Ended(Exception):
-    """The connection has."""
 
 
 class Serving:
@@ -129,23 +127,20 @@ class Serving:
         Returns:
             Why it did.
         """
-        why = ""
+        loop = asyncio.get_running_loop()
+        serving = loop.create_task(self._run(connection.client))
+        ending = loop.create_task(connection.ended())
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._run(connection.client))
-                why = await connection.ended()
-                raise _Ended
-        except* _Ended:
-            pass
-        except* (NatsError, OSError) as errors:
-            why = why or _told(errors)
-        except* Exception as errors:  # whatever it is: the next connection may do better
-            why = why or _told(errors)
-            _logger.exception("internal error on a connection to NATS")
+            await asyncio.wait((serving, ending), return_when=asyncio.FIRST_COMPLETED)
+            if serving.done() and not serving.cancelled() and serving.exception() is None:
+                await asyncio.wait((ending,))
         finally:
-            await self._left()
-            await connection.close()
-        return why
+            try:
+                await _end(serving, ending)
+            finally:
+                await self._left()
+                await connection.close()
+        return _why(serving, ending)
 
     async def _run(self, client: Client) -> None:
         await self._serve(client)
@@ -159,14 +154,55 @@ class Serving:
     async def aclose(self) -> None:
         """Disconnect."""
         if await self.close_starting() and self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await _end(self._task)
 
 
-def _told(errors: BaseExceptionGroup[BaseException]) -> str:
-    """The first of some errors, for people."""
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return repr(error)
+async def run_all(*parts: Coroutine[Any, Any, None]) -> None:
+    """Run parts of the use of a connection until one raises; then all of them end.
+
+    No `TaskGroup`: that cancels each of them once, see `_end`.
+
+    Raises:
+        Exception: That of a part; one that nobody expects before others.
+    """
+    tasks = [asyncio.get_running_loop().create_task(part) for part in parts]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        await _end(*tasks)
+    errors = [error for task in tasks if not task.cancelled() and (error := task.exception())]
+    if errors:
+        unexpected = [error for error in errors if not isinstance(error, NatsError | OSError)]
+        raise (unexpected or errors)[0]
+
+
+async def _end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel them until they are done.
+
+    Once is not enough: `asyncio.wait_for` of Python 3.11 and nats-py take a cancellation for
+    nothing where what they wait for comes at the same moment.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        try:
+            await asyncio.wait(pending, timeout=CANCEL_AGAIN)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+
+
+def _why(serving: asyncio.Task[None], ending: asyncio.Task[str]) -> str:
+    """Why a connection ended, for people; what nobody has expected is logged."""
+    why = ""
+    if not ending.cancelled() and ending.exception() is None:
+        why = ending.result()
+    for task in (serving, ending):
+        if task.cancelled() or (error := task.exception()) is None:
+            continue
+        why = why or repr(error)
+        if not isinstance(error, NatsError | OSError):  # the next connection may do better
+            _logger.error("internal error on a connection to NATS", exc_info=error)
+    return why

@@ -35,7 +35,7 @@ from sockwave.adapters.nats.jetstream.reader import LogReader
 from sockwave.adapters.nats.jetstream.sessions import KeptSessions
 from sockwave.adapters.nats.jetstream.writer import LogWriter
 from sockwave.adapters.nats.refusals import Losses, Refusals
-from sockwave.adapters.nats.serving import Serving
+from sockwave.adapters.nats.serving import Serving, run_all
 from sockwave.adapters.nats.subjects import encode_name, split_subject
 from sockwave.adapters.streams.contract import PAGE, EntryReceiver, StreamRefused, is_durable
 from sockwave.adapters.streams.doubles import Doubles
@@ -158,9 +158,7 @@ class JetStreamDriver:
         self._failure = ""
         self._is_known.set()
         self._set_away(is_away=False, why="")
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._reader.watch(api))
-            group.create_task(self._writer.use(api, str(info["created"])))
+        await run_all(self._reader.watch(api), self._writer.use(api, str(info["created"])))
 
     def _fail(self, why: str) -> None:
         if self._failure != why:
