@@ -22,7 +22,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def stubborn(*_: object) -> None:
     """Take two cancellations for nothing, as `asyncio.wait_for` may."""
-    for _ in "ab":
+    for _time in "ab":
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
