@@ -1,4 +1,4 @@
-"""Names and values that mean something elsewhere: rows D31 and D32, and D41 so far."""
+"""Names and values that mean something elsewhere: rows D31, D32 and D41."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ FLOOD: Final = 300
 async def test_d41_arguments_that_do_not_fit_run_nothing_and_are_one_line_in_the_log(
     front: str, targets: Callable[..., Target], transport: str
 ) -> None:
-    """There are no typed handlers yet: what fits is the number of arguments."""
+    """Without annotations: what fits is the number of arguments."""
     target = targets(front)
     runs = Counter(join=FLOOD + 2, echo=1)
     before = len(target.output)
