@@ -9,7 +9,7 @@ import pytest
 from scripts.gallery import scene, set_up
 from tests.browser.windows import Window
 from tests.support import peers
-from tests.support.gallery import BESIDE, GALLERY, run_program
+from tests.support.gallery import BESIDE, GALLERY, run_example
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def is_late_poll(line: str) -> bool:
 def test_scene_plays(name: str, windows: tuple[Window, Window], tmp_path: Path) -> None:
     for package in NEEDS.get(name, ("starlette",)):
         peers.package(package)
-    with run_program(name, tmp_path) as process:
+    with run_example(name, tmp_path) as process:
         scene(name)(*windows, f"http://127.0.0.1:{process.port}/")
         for window in windows:
             assert [line for line in window.errors() if not is_late_poll(line)] == []

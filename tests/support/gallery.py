@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-__all__ = ["BESIDE", "GALLERY", "run_program"]
+__all__ = ["BESIDE", "GALLERY", "run_example", "run_program"]
 
 GALLERY: Final = EXAMPLES / "gallery"
 
@@ -45,10 +45,13 @@ class Running(Protocol):
         """Everything printed so far."""
 
 
-def run_program(name: str, directory: Path) -> AbstractContextManager[Running]:
-    """Start the program of a folder on a free port, in `directory`, where its files go too."""
-    if name == "django_celery":
-        return _shop()
+def run_example(name: str, directory: Path) -> AbstractContextManager[Running]:
+    """Start all that an example is made of; most are one program."""
+    return _shop() if name == "django_celery" else run_program(name, directory)
+
+
+def run_program(name: str, directory: Path) -> ServerProcess:
+    """Make the program of a folder, on a free port, in `directory`, where its files go too."""
     port = free_port()
     file = str(BESIDE.get(name, GALLERY / name / f"{name}.py"))
     start = f"{TAKES_PORT}; runpy.run_path(sys.argv[2], run_name='__main__')"
