@@ -8,4 +8,5 @@ them does not import it.
     checks.py        one type: from a value as it came to one of the type
     results.py       what a handler returns, as values for the wire
     annotations.py   what a handler's signature says, names resolved
+    description.py   what a server says and hears, as data: what every export is made of
 """
