@@ -424,6 +424,18 @@ def test_nobody_is_told_of_rooms_where_everything_goes_to_all(network: Network) 
     assert not about_rooms & {type_ for node in (a, b) for type_, _ in node.sent}
 
 
+def test_question_is_over_though_nobody_could_count_when_it_was_asked(network: Network) -> None:
+    network.broker.capabilities = Capabilities(has_strangers=True, counts=True)
+    a, _ = network.cluster_of("A", "B")
+    network.can_count = False
+    asked = a.ask_servers("hi", timeout=10.0)
+    network.run(0.5)
+    assert (asked.answers, asked.outcomes) == (["B"], [])
+    network.can_count = True
+    network.run(1.5)
+    assert asked.outcome.is_complete
+
+
 def test_strangers_are_counted(network: Network) -> None:
     network.broker.capabilities = Capabilities(has_strangers=True, counts=True)
     a, _ = network.cluster_of("A", "B")

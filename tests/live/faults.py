@@ -163,10 +163,10 @@ class _Run:
             getattr(_Disturbed(self), name)()
         except TimeoutError as error:  # which the loop would make anew, without its traceback
             self.met.abort()
-            raise AssertionError(f"in {name}: this has not come") from error
+            raise AssertionError(f"in {name}: this has not come, {vars(error)}") from error
         except Exception as error:
             self.met.abort()  # nobody has to wait for it
-            error.add_note(f"in {name}")
+            error.add_note(f"in {name}: {vars(error)}")
             raise
         except pytest.fail.Exception as error:  # no Exception
             self.met.abort()

@@ -73,11 +73,18 @@ class Stage:
         """Events of both reach both clients, once, in order, and no others do; all are counted."""
         for io, name, client in ((self.a, "B", self.clients[1]), (self.b, "A", self.clients[0])):
             got: list[Any] = []
-            async with asyncio.timeout(PATIENCE):
-                while len(got) < ENOUGH:
-                    io.to(name).emit("good", next(self._numbers))
-                    await asyncio.sleep(0.01)
-                    got += client.received_nowait()
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    while len(got) < ENOUGH:
+                        io.to(name).emit("good", next(self._numbers))
+                        await asyncio.sleep(0.01)
+                        got += client.received_nowait()
+            except TimeoutError:
+                nodes = [len(each.cluster.nodes) for each in (self.a, self.b)]
+                raise AssertionError(
+                    f"{name} has got {got} of {next(self._numbers)}; nodes {nodes}, client "
+                    f"{client.sid}, errors {self._errors}"
+                ) from None
             assert {event for event, _ in got} == {"good"}
             numbers = [args[0] for _, args in got]
             assert numbers == sorted(set(numbers))

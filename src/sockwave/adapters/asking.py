@@ -149,14 +149,23 @@ class Asking:
     def _open(self, id_: str, question: Question) -> None:
         self._requests.add(id_, question)
         if not question.is_counted and self._out.has_strangers:
+            self._count([id_])
 
-            def counted(others: int) -> None:
-                if self._is_deaf():
-                    return  # a carrier that is away, and cannot count, knows of nobody
-                question.counted(others)
-                self._requests.look(id_)
+    def count_again(self) -> None:
+        """Questions that were asked while nobody knew how many others there are: see whether it is
+        known now. Without it they would last until their time is over."""
+        uncounted = self._requests.uncounted()
+        if uncounted and self._out.has_strangers and not self._is_deaf():
+            self._count(uncounted)
 
-            self._out.count_others(counted)
+    def _count(self, ids: Sequence[str]) -> None:
+        def counted(others: int) -> None:
+            if self._is_deaf():
+                return  # a carrier that is away, and cannot count, knows of nobody
+            for id_ in ids:
+                self._requests.counted(id_, others)
+
+        self._out.count_others(counted)
 
     def cancel(self, id_: str) -> None:
         """Forget a question: nothing is called any more."""

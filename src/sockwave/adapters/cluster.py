@@ -198,6 +198,7 @@ class Cluster(Asking):
                 self._local.failed(f"{member.untold} messages of node {member.id} have not come")
                 member.untold = 0
         self._answering.expire(now)
+        self.count_again()
         if self._has_lost:
             self._make_good(now)
         if self.keeper is not None:

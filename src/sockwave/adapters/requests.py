@@ -296,12 +296,21 @@ class Requests:
         if question is not None and question.is_over:
             self._end(id_)
 
+    def uncounted(self) -> list[str]:
+        """Questions of which nobody knows from how many strangers answers come."""
+        return [id_ for id_, question in self._open.items() if not question.is_counted]
+
+    def counted(self, id_: str, others: int) -> None:
+        """The carrier says how many others there are; the first time counts."""
+        question = self._open.get(id_)
+        if question is not None and not question.is_counted:
+            question.counted(others)
+            self.look(id_)
+
     def count_known(self) -> None:
         """Those who are known are all again: questions that wait for no more are over."""
-        for id_, question in list(self._open.items()):
-            if not question.is_counted:
-                question.counted(0)
-                self.look(id_)
+        for id_ in self.uncounted():
+            self.counted(id_, 0)
 
     def _end(self, id_: str) -> None:
         question = self._open.pop(id_, None)
