@@ -43,6 +43,7 @@ from sockwave.errors import (
     TextEncodingError,
     TransportError,
     WebSocketError,
+    failure_of,
 )
 from sockwave.socketio.core.adapter import Adapter, InMemoryAdapter
 from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
@@ -125,6 +126,7 @@ __all__ = [
     "TransportError",
     "WebSocketError",
     "connect",
+    "failure_of",
 ]
 __version__ = "0.1.0"
 
