@@ -262,7 +262,7 @@ class NamespaceRegistration(Emitter):
         for place, each in placed:
             if each.kind == "event":
                 check_declared(each.name, each.handler, thread=each.thread)
-                place.checks.of(each.name, each.handler, None, takes_socket=True)
+                place.checks.of(each.name, each.handler, each.validate, takes_socket=True)
             check_alone(each, taken, id(place.registered.event_handlers))
         for place, each in placed:
             place.take_declared(each)
@@ -280,6 +280,7 @@ class NamespaceRegistration(Emitter):
                 declared.order,
                 declared.thread,
                 declared.exceptions,
+                declared.validate,
             )
 
     def _place(self, namespace: str | None) -> NamespaceRegistration:
