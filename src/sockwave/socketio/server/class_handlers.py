@@ -242,6 +242,6 @@ class PerSocketHandler(WrappedHandler):
         self.__signature__ = whole.replace(parameters=list(whole.parameters.values())[1:])
         self._objects = objects
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **params: Any) -> Any:
         """Call it with the socket and the arguments of the event."""
-        return self.__wrapped__(self._objects.of(args[0]), *args)
+        return self.__wrapped__(self._objects.of(args[0]), *args, **params)

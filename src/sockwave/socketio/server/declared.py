@@ -52,6 +52,11 @@ class Declared:
         """Whether no other handler of this event may be there."""
         return self.kind == "event" and self.name not in OWN_EVENTS
 
+    @property
+    def takes_socket(self) -> bool:
+        """Whether it is called with a socket first; else it hears of other servers."""
+        return self.kind != "on" or self.name in LIFE_CYCLE
+
 
 def check_declared(name: str, handler: Handler, *, thread: bool) -> None:
     """Refuse what cannot be a handler of `event`.
