@@ -22,6 +22,7 @@ from sockwave.engine.core.handlers import (
     remove_handler,
 )
 from sockwave.socketio.core.order import Order, OrderedHandler, check_order
+from sockwave.socketio.server.checking import check_alike
 from sockwave.socketio.server.declared import LIFE_CYCLE, Declared, check_declared
 from sockwave.socketio.server.exceptions import (
     ExceptionTable,
@@ -190,7 +191,8 @@ class NamespaceRegistration(Emitter):
         Raises:
             TypeError: `thread` with an `async def` function; or an annotation that cannot be
                 checked.
-            ValueError: `thread` with `connection`.
+            ValueError: `thread` with `connection`; or another handler of the event takes other
+                types.
         """
         check_order(order)
         if handler is None:
@@ -339,6 +341,7 @@ class NamespaceRegistration(Emitter):
             called = ThreadedHandler(called, self.threads)
         if wrap is not None:
             called = wrap(called)
+            check_alike(name, called, self.registered.event_handlers.get(name, ()))
         if exceptions:
             called = ScopedHandler(called, name, exceptions)
         ordered = called if order is None else OrderedHandler(called, order)

@@ -48,7 +48,8 @@ class Router:
         namespace: Where its handlers belong; a missing leading slash is added. `/org/{org_id}` is
             for all such names, with anything but a slash in place of the braces: a handler that
             asks for it behind `*`, as in `place(socket, order, *, org_id: int)`, gets it, and
-            `socket.params` has it as text. None leaves it to whoever includes it; of a server that is `/`.
+            `socket.params` has it as text. None leaves it to whoever includes it; of a server that
+            is `/`.
         prefix: Comes before the names of its events, as in `orders:`, but not before those that a
             server has by itself, such as `disconnect`.
         order: How its handlers run beside each other, see `Order`; None leaves it to whoever
