@@ -1,9 +1,9 @@
 """The server that is measured, in a process of its own.
 
-    python -m benchmarks.server PORT [bare | limited | tls FILE]
+    python -m benchmarks.server PORT [bare | limited | typed | untyped | tls FILE]
 
-`limited` has every rate limit on, far above what the load does; `tls` encrypts, with the key and
-the certificate of a file.
+`typed` and `untyped` are for `benchmarks/typed.py`. `limited` has every rate limit on, far above
+what the load does; `tls` encrypts, with the key and the certificate of a file.
 
 `cpu` and `memory` answer with what the process has used so far, so that nothing but Python is
 needed to measure it.
@@ -70,6 +70,14 @@ class BareEcho(asyncio.Protocol):
         self.transport.write(data)  # type: ignore[attr-defined]
 
 
+def _server_of(arguments: list[str]) -> Server:
+    if "typed" in arguments or "untyped" in arguments:
+        from benchmarks.typed_server import make_typed_server  # others measure without it
+
+        return make_typed_server(is_typed="typed" in arguments)
+    return make_server(LIMITS if "limited" in arguments else None)
+
+
 def main() -> None:
     """Serve until the end of standard input; `bare` serves the yardstick instead."""
     port = int(sys.argv[1])
@@ -85,7 +93,7 @@ def main() -> None:
             await stop.wait()
             server.close()
             return
-        io = make_server(LIMITS if "limited" in sys.argv else None)
+        io = _server_of(sys.argv[2:])
         tls = None
         if "tls" in sys.argv:
             tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -43,6 +43,7 @@ from sockwave.errors import (
     TextEncodingError,
     TransportError,
     WebSocketError,
+    failure_of,
 )
 from sockwave.socketio.core.adapter import Adapter, InMemoryAdapter
 from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
@@ -125,6 +126,7 @@ __all__ = [
     "TransportError",
     "WebSocketError",
     "connect",
+    "failure_of",
 ]
 __version__ = "0.1.0"
 
@@ -152,5 +154,6 @@ _register("check_handlers", _Extension("sockwave.contract.handlers", "checking")
 _register("join_neighbours", _Extension("sockwave.workers.neighbours", "join_neighbours"))
 _register("join_relay", _Extension("sockwave.relaying.joining", "join_relay"))
 _register("join_workers", _Extension("sockwave.workers.cluster", "join_workers"))
+_register("name_params", _Extension("sockwave.contract.params", "name_params"))
 _register("workers", _Extension("sockwave.workers.running", "run_workers"))
 _debug.enable()

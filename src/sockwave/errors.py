@@ -41,6 +41,7 @@ __all__ = [
     "TextEncodingError",
     "TransportError",
     "WebSocketError",
+    "failure_of",
 ]
 
 
@@ -94,6 +95,40 @@ class EventError(SockwaveError):
         if self.data is not None:
             value["data"] = self.data
         return value
+
+
+def failure_of(answer: Any) -> EventError | None:
+    """Find out whether an acknowledgement says that an event has failed or was refused.
+
+        answer = await socket.emit_with_ack("place", order)
+        if failure := sockwave.failure_of(answer):
+            raise failure
+
+    It is for answers of a server whose handlers raise `EventError`, have handlers of exceptions, or
+    are checked by their annotations: an object with text under `error`, and text under `message`
+    if it has that, is a failure. So what handlers return should have no `error` of its own.
+
+    Args:
+        answer: As `emit_with_ack` gives it; of a broadcast one of the answers.
+
+    Returns:
+        None where it is an answer like any other. The error has what was under `data`, or, where
+        there is no such thing, all else that came: of arguments that did not fit, whose code is
+        `validation`, these are `event`, `path` and `reason`, and the message says the last two.
+    """
+    if not isinstance(answer, dict):
+        return None
+    code, message = answer.get("error"), answer.get("message", "")
+    if not isinstance(code, str) or not isinstance(message, str):
+        return None
+    if "data" in answer:
+        return EventError(code, message, answer["data"])
+    rest = {name: value for name, value in answer.items() if name not in ("error", "message")}
+    if not message and isinstance(rest.get("reason"), str):
+        message = rest["reason"]
+        if isinstance(rest.get("path"), str):
+            message += f" at {rest['path']}"
+    return EventError(code, message, rest or None)
 
 
 class ProtocolError(SockwaveError):

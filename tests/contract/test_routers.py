@@ -1,5 +1,7 @@
 """Handlers of routers and classes are checked like others; handlers of exceptions do not answer."""
 
+from typing import Any
+
 import pytest
 
 from sockwave import EventError, Handlers, Router, Server, Socket
@@ -73,3 +75,65 @@ def test_router_with_an_annotation_that_cannot_be_checked_is_not_registered_at_a
         io.include(router)
     assert not io.registered.event_handlers
     Server(validate=False).include(router)
+
+
+async def test_handlers_of_routers_and_classes_say_how_they_are_checked() -> None:
+    io, router = Server(validate=False), Router()
+
+    @router.event(validate=True)
+    def strict(socket: Socket, number: int) -> str:
+        return repr(number)
+
+    @router.event("lax numbers", validate="lax")
+    def lax(socket: Socket, number: int) -> str:
+        return repr(number)
+
+    @router.event
+    def plain(socket: Socket, number: int) -> str:
+        return repr(number)
+
+    class Methods(Handlers):
+        @Handlers.event(validate=True)
+        def own_strict(self, socket: Socket, number: int) -> str:
+            return repr(number)
+
+        @Handlers.event("own lax", validate="lax")
+        def own_lax(self, socket: Socket, number: int) -> str:
+            return repr(number)
+
+        def own_plain(self, socket: Socket, number: int) -> str:
+            return repr(number)
+
+    class PerSocket(Methods, prefix="per socket:", per_socket=True):
+        pass
+
+    router.include(Methods)
+    router.include(PerSocket)
+    io.include(router)
+    async with LinkedClient(io) as client:
+        for event in ("strict", "own_strict", "per socket:own_strict"):
+            assert await client.emit_with_ack(event, 5) == "5"
+            assert (await client.emit_with_ack(event, "5"))["error"] == "validation"
+        for event in ("lax numbers", "own lax", "per socket:own lax"):
+            assert await client.emit_with_ack(event, "5") == "5"
+            assert (await client.emit_with_ack(event, "five"))["error"] == "validation"
+        for event in ("plain", "own_plain", "per socket:own_plain"):
+            assert await client.emit_with_ack(event, "5") == "'5'"
+
+
+def test_handler_of_a_router_that_is_not_checked_may_have_any_annotation() -> None:
+    io, router = Server(), Router()
+
+    @router.event(validate=False)
+    def any_annotation(socket: Socket, value: Nothing) -> None: ...
+
+    io.include(router)
+    assert "any_annotation" in io.registered.event_handlers
+
+
+def test_wrong_way_to_check_is_refused_where_it_is_written() -> None:
+    wrong: Any = "strict"
+    with pytest.raises(ValueError, match="validate must be True, False or 'lax'"):
+        Router().event(validate=wrong)
+    with pytest.raises(ValueError, match="validate must be True, False or 'lax'"):
+        Handlers.event(validate=wrong)

@@ -12,10 +12,21 @@ from typing import TYPE_CHECKING, Any, Final, get_type_hints
 from sockwave.engine.core.handlers import WrappedHandler, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Set
     from inspect import Parameter
 
-__all__ = ["UNKNOWN", "Reading", "default_of", "function_of", "read", "unresolved"]
+__all__ = [
+    "UNKNOWN",
+    "Keyword",
+    "KeywordReading",
+    "Reading",
+    "default_of",
+    "function_of",
+    "passes_on",
+    "read",
+    "read_keywords",
+    "unresolved",
+]
 
 UNKNOWN: Final = object()
 """Stands where there is no annotation, or none that can be resolved."""
@@ -43,6 +54,34 @@ class Reading:
     least: int
     rest: Any
     result: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """A parameter that is given by its name alone.
+
+    Attributes:
+        name: Of it.
+        annotation: UNKNOWN where there is none, or it was not looked at.
+        is_required: Whether it has no default.
+    """
+
+    name: str
+    annotation: Any
+    is_required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordReading:
+    """What a handler takes by name, and what not.
+
+    Attributes:
+        placed: Names of its positional parameters.
+        keywords: What stands behind `*`.
+    """
+
+    placed: tuple[str, ...]
+    keywords: tuple[Keyword, ...]
 
 
 def function_of(handler: Any) -> FunctionType | None:
@@ -112,6 +151,37 @@ def read(handler: Callable[..., Any], *, skipped: int) -> Reading | None:
         sum(each.default is each.empty for each in parameters),
         rest,
         UNKNOWN if result is signature.empty else _resolved_or_unknown(result, function),
+    )
+
+
+def read_keywords(handler: Callable[..., Any], names: Set[str]) -> KeywordReading | None:
+    """Read which parameters of a handler are given by name.
+
+    Args:
+        names: Those whose annotations are looked at.
+
+    Returns:
+        None where there is no signature.
+
+    Raises:
+        TypeError: An annotation cannot be resolved; the text says where, and what to do.
+    """
+    function = function_of(handler)
+    signature = _signature(handler)
+    if function is None or signature is None:
+        return None
+    parameters = signature.parameters.values()
+    return KeywordReading(
+        tuple(each.name for each in parameters if each.kind in _PLACED),
+        tuple(
+            Keyword(
+                each.name,
+                _type_of(each, function, handler) if each.name in names else UNKNOWN,
+                each.default is each.empty,
+            )
+            for each in parameters
+            if each.kind is each.KEYWORD_ONLY
+        ),
     )
 
 

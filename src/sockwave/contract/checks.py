@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
-from sockwave.contract.models import is_model, to_model
+from sockwave.contract.models import is_model, is_slow_model, to_model
 from sockwave.errors import InvalidEvent
 
 if TYPE_CHECKING:
@@ -150,6 +150,12 @@ def _options(info: msgspec.inspect.Type) -> dict[str, Any]:
             if not is_model(each.cls) and each.cls is not object:
                 name = getattr(each.cls, "__qualname__", repr(each.cls))
                 raise UnsupportedType(f"nothing is known of how a {name} comes in JSON")
+            if is_model(each.cls) and is_slow_model(each.cls):
+                raise UnsupportedType(
+                    f"{each.cls.__qualname__} has a union inside that several of its members have "
+                    "inside again, and a small payload could take hours to check: give it a "
+                    "discriminator, as in Field(discriminator='kind')"
+                )
             options["dec_hook"] = to_model
         elif isinstance(each, _BINARY_TYPES):
             options["builtin_types"] = BINARY

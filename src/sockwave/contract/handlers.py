@@ -144,6 +144,11 @@ class CheckedHandler(WrappedHandler):
         self._host = host
         self._takes_socket = takes_socket
 
+    @property
+    def argument_types(self) -> Plan:
+        """What it takes, to be compared with another one."""
+        return self._plan
+
     def __call__(self, *args: Any) -> Any:
         """Call it.
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from sockwave.contract.model_unions import slow_union_of
 from sockwave.errors import InvalidEvent
 
-__all__ = ["ModelFault", "from_model", "is_model", "to_model"]
+__all__ = ["ModelFault", "from_model", "is_model", "is_slow_model", "to_model"]
 
 
 class ModelFault(InvalidEvent, ValueError):
@@ -18,6 +19,16 @@ def is_model(cls: Any) -> bool:
     """Whether a class is one of Pydantic's models."""
     pydantic = sys.modules.get("pydantic")  # not imported, it has no models
     return pydantic is not None and isinstance(cls, type) and issubclass(cls, pydantic.BaseModel)
+
+
+def is_slow_model(cls: Any) -> bool:
+    """Whether a payload could make a model slow to check.
+
+    Raises:
+        NameError: An annotation of it, or of one inside, cannot be resolved.
+    """
+    cls.model_rebuild()  # where it names a class that was not there yet
+    return slow_union_of(cls.__pydantic_core_schema__)
 
 
 def to_model(cls: Any, value: Any) -> Any:

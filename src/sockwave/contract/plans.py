@@ -30,12 +30,24 @@ class Plan:
         rest: Of all further arguments at once; None where they are not looked at.
         takes_rest: Whether there may be further ones.
         results: What is to be done with what the handler returns, if anything is.
+        types: Of the parameters, as annotated.
+        rest_type: Of all further arguments.
 
     Attributes:
         only: The check of the only argument, where a handler takes no other: most do.
     """
 
-    __slots__ = ("_checks", "_least", "_names", "_rest", "_takes_rest", "only", "results")
+    __slots__ = (
+        "_checks",
+        "_least",
+        "_names",
+        "_rest",
+        "_rest_type",
+        "_takes_rest",
+        "_types",
+        "only",
+        "results",
+    )
 
     def __init__(
         self,
@@ -45,6 +57,8 @@ class Plan:
         rest: Check | None,
         takes_rest: bool,
         results: Results | None,
+        types: tuple[Any, ...] = (),
+        rest_type: Any = None,
     ) -> None:
         self._names = names
         self._checks = checks
@@ -52,12 +66,34 @@ class Plan:
         self._rest = rest
         self._takes_rest = takes_rest
         self.results = results
+        self._types = types
+        self._rest_type = rest_type
         self.only = checks[0] if len(checks) == least == 1 and not takes_rest else None
 
     @property
     def checks_arguments(self) -> bool:
         """Whether anything is looked at before the call."""
         return self._rest is not None or any(check is not None for check in self._checks)
+
+    def differs_from(self, other: Plan) -> str:
+        """Where an argument is of another type than that of another handler, in words; or empty.
+
+        What is not checked goes with everything, and so does an argument that the other one does
+        not take: how many there may be, each handler says for itself.
+        """
+        for at in range(max(len(self._types), len(other._types)) + 1):  # and one further
+            ours, theirs = self._checked_type(at), other._checked_type(at)
+            if ours is UNKNOWN or theirs is UNKNOWN or ours == theirs:
+                continue
+            name = self._names[at] if at < len(self._names) else f"argument {at}"
+            return f"{name!r} is {_written(ours)}"
+        return ""
+
+    def _checked_type(self, at: int) -> Any:
+        """The annotation of an argument; UNKNOWN where anything goes."""
+        if at < len(self._types):
+            return UNKNOWN if self._checks[at] is None else self._types[at]
+        return UNKNOWN if self._rest is None else self._rest_type
 
     def arguments(self, args: Sequence[Any], handler: Any) -> list[Any]:
         """The arguments for the call of a handler, of the types that it wants.
@@ -143,8 +179,15 @@ def make_plan(handler: Any, *, takes_socket: bool, strict: bool) -> Plan | None:
         _check_of_rest(handler, reading, strict),
         reading.rest is not None,
         results_of(reading.result, place_of(handler)),
+        reading.types,
+        reading.rest,
     )
     return plan if plan.checks_arguments or plan.results is not None else None
+
+
+def _written(annotation: Any) -> str:
+    """A type as it is written, for people."""
+    return annotation.__qualname__ if isinstance(annotation, type) else str(annotation)
 
 
 def _check_of_rest(handler: Any, reading: Reading, strict: bool) -> Check | None:

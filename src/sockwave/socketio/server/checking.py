@@ -6,15 +6,15 @@ registered anew for each client are known by their code, so that they are not lo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
-from typing import Any, Final, Literal, TypeAlias, TypeGuard
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeGuard
 
 from sockwave.codec.socketio import RESERVED_EVENTS
-from sockwave.engine.core.handlers import Handler
+from sockwave.engine.core.handlers import Handler, WrappedHandler, place_of
 from sockwave.socketio.server.extensions import reach
 
-__all__ = ["HandlerChecks", "Validate", "Wrap", "check_validate"]
+__all__ = ["HandlerChecks", "Validate", "Wrap", "check_alike", "check_validate"]
 
 Wrap: TypeAlias = Callable[[Handler], Handler]
 """Makes of a handler one that is checked before it is called."""
@@ -37,6 +37,50 @@ def check_validate(validate: object) -> None:
     """
     if validate is not True and validate is not False and validate != "lax":
         raise ValueError(f"validate must be True, False or 'lax', not {validate!r}")
+
+
+class ArgumentTypes(Protocol):
+    """What a handler that is checked takes."""
+
+    def differs_from(self, other: Any) -> str:
+        """Where an argument is of another type than that of another handler, in words; or empty."""
+
+
+def check_alike(event: str, handler: Handler, others: Iterable[Handler]) -> None:
+    """Refuse a handler that wants other types of arguments than another one of the event.
+
+    Args:
+        handler: As it is called, checks included.
+        others: Those that there are; what is not checked goes with everything.
+
+    Raises:
+        ValueError: There is such a one; the text says where both are, and what to do.
+    """
+    types = _types_of(handler)
+    if types is None:
+        return
+    for other in others:
+        theirs = _types_of(other)
+        if theirs is None or theirs is types:
+            continue
+        difference = types.differs_from(theirs)
+        if difference:
+            raise ValueError(
+                f"the event {event!r} has two handlers with different types: {difference} for "
+                f"{place_of(handler)}, and not for {place_of(other)}. What a client sends cannot "
+                "be right for both: let them name the same types, make one handler of them, or "
+                "give one validate=False"
+            )
+
+
+def _types_of(handler: Handler) -> ArgumentTypes | None:
+    """What is known of the arguments of a handler, in whatever it is wrapped."""
+    while isinstance(handler, WrappedHandler):
+        types: ArgumentTypes | None = getattr(handler, "argument_types", None)
+        if types is not None:
+            return types
+        handler = handler.__wrapped__
+    return None
 
 
 class _Made:

@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
 
 from sockwave.engine.core.handlers import Handler, WrappedHandler, check_event, most_arguments
 from sockwave.socketio.core.order import Order, check_order
+from sockwave.socketio.server.checking import check_validate
 from sockwave.socketio.server.declared import LIFE_CYCLE, Declared, check_declared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sockwave.socketio.server.checking import Validate
 
 __all__ = ["ClassOptions", "Handlers", "declared_by", "options_of"]
 
@@ -60,6 +63,7 @@ class _Event:
     order: Order | None = None
     thread: bool = False
     is_named_after: bool = True
+    validate: Validate | None = None
 
 
 class Handlers:
@@ -121,7 +125,11 @@ class Handlers:
 
     @staticmethod
     def event(
-        name: str | None = None, *, order: Order | None = None, thread: bool = False
+        name: str | None = None,
+        *,
+        order: Order | None = None,
+        thread: bool = False,
+        validate: Validate | None = None,
     ) -> Callable[[F], F]:
         """Say of a method what its name does not: for the class body, as a decorator.
 
@@ -129,14 +137,18 @@ class Handlers:
             name: Of the event, where it is no name of Python's.
             order: How it runs beside others; by default what the class says.
             thread: Run a plain method in a thread, so that it may block.
+            validate: How its arguments are checked by its annotations, as of `event` of a
+                namespace; by default what the server says.
         """
         check_order(order)
+        if validate is not None:
+            check_validate(validate)
         if name is not None:
             check_event(name, '@Handlers.event("chat message")')
 
         def mark(method: F) -> F:
             own = str(name or getattr(method, "__name__", ""))
-            event = _Event(own, order, thread, is_named_after=name is None)
+            event = _Event(own, order, thread, is_named_after=name is None, validate=validate)
             setattr(method, _MARK, event)
             return method
 
@@ -190,7 +202,7 @@ def _methods_of(kind: type[Handlers]) -> list[tuple[Any, _Event]]:
 
 def _declared(handler: Handler, event: _Event) -> Declared:
     kind: Any = "on" if event.name in LIFE_CYCLE else "event"
-    return Declared(kind, event.name, handler, event.order, event.thread)
+    return Declared(kind, event.name, handler, event.order, event.thread, validate=event.validate)
 
 
 class _Objects:
@@ -230,6 +242,6 @@ class PerSocketHandler(WrappedHandler):
         self.__signature__ = whole.replace(parameters=list(whole.parameters.values())[1:])
         self._objects = objects
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **params: Any) -> Any:
         """Call it with the socket and the arguments of the event."""
-        return self.__wrapped__(self._objects.of(args[0]), *args)
+        return self.__wrapped__(self._objects.of(args[0]), *args, **params)

@@ -11,6 +11,7 @@ from sockwave.socketio.server.threads import check_threaded
 
 if TYPE_CHECKING:
     from sockwave.socketio.core.order import Order
+    from sockwave.socketio.server.checking import Validate
     from sockwave.socketio.server.exceptions import ExceptionTable
 
 __all__ = ["LIFE_CYCLE", "OWN_EVENTS", "Declared", "check_declared"]
@@ -34,6 +35,7 @@ class Declared:
         thread: Whether it runs in a thread.
         namespace: None where whoever includes it decides.
         exceptions: Handlers of exceptions that are nearer than those of the namespace.
+        validate: How its arguments are checked; None where the server decides.
     """
 
     kind: Literal["event", "on", "use"]
@@ -43,11 +45,17 @@ class Declared:
     thread: bool = False
     namespace: str | None = None
     exceptions: ExceptionTable | None = None
+    validate: Validate | None = None
 
     @property
     def is_alone(self) -> bool:
         """Whether no other handler of this event may be there."""
         return self.kind == "event" and self.name not in OWN_EVENTS
+
+    @property
+    def takes_socket(self) -> bool:
+        """Whether it is called with a socket first; else it hears of other servers."""
+        return self.kind != "on" or self.name in LIFE_CYCLE
 
 
 def check_declared(name: str, handler: Handler, *, thread: bool) -> None:

@@ -38,6 +38,7 @@ from sockwave.socketio.core.answers import UNSENDABLE, Answers, note_unsendable
 from sockwave.socketio.core.listeners import ANY, AnyListeners
 from sockwave.socketio.core.order import Order, OrderedHandler, check_order
 from sockwave.socketio.core.outgoing import encode
+from sockwave.socketio.server.checking import check_alike
 from sockwave.socketio.server.exceptions import ErrorsAsValues, ExceptionTable
 from sockwave.socketio.server.ordered import Job, LaneNamespace, OrderedHandlers
 from sockwave.socketio.server.states import IN, UNHEARD, State
@@ -187,6 +188,7 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], ErrorsAsValues, Emitter):
         Raises:
             TypeError: `thread` with an `async def` function; or an annotation that cannot be
                 checked.
+            ValueError: Another handler of the event takes other types.
         """
         if handler is None:
             if event.__class__ is not str:
@@ -199,6 +201,7 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], ErrorsAsValues, Emitter):
         wrap = self.namespace.checks.of(event, handler, validate, takes_socket=False)
         if wrap is not None:
             called = wrap(called)
+            self._check_alike(event, called)
         if order is not None:
             check_order(order)
             called = OrderedHandler(called, order)
@@ -232,7 +235,15 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], ErrorsAsValues, Emitter):
         if self._handlers is NO_HANDLERS:
             self._handlers = {}
         wrap = self.namespace.checks.of(event, handler, None, takes_socket=False)
+        if wrap is not None:
+            self._check_alike(event, wrap(handler))
         add_once(self._handlers, event, handler, wrap)
+
+    def _check_alike(self, event: str, handler: Handler) -> None:
+        """Refuse a handler whose types are others than those of one that is there."""
+        own, shared = self._handlers.get(event), self.namespace.event_handlers.get(event)
+        if own or shared:
+            check_alike(event, handler, (*(own or ()), *(shared or ())))
 
     def _hooks_for(self, key: str) -> HandlerTable:
         self.plain = None

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from sockwave.socketio.core.saved_session import SavedSession
     from sockwave.socketio.server.contracts import MemberConnection
     from sockwave.socketio.server.exceptions import ExceptionTable
+    from sockwave.socketio.server.params import HandlerParams
     from sockwave.socketio.server.parent import ParentNamespace
     from sockwave.socketio.server.server import Server
     from sockwave.types import DisconnectReason, Json, NamespaceName, SocketId
@@ -102,6 +103,7 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
         self._warned: set[str] = set()
         self._order = server.options.order
         self._lanes: dict[Hashable, Lane[Any]] = {}
+        self._values: dict[HandlerParams, dict[str, Any]] = {}
         self._ack_ids = itertools.count()
         self.recovery: NamespaceRecovery | None = None
         options = server.options.recovery
@@ -185,6 +187,28 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
         took no part are left out. A client has chosen it: check it like anything of a client.
         """
         return {} if self.parent is None else self.parent.params_of(self.name)
+
+    @property
+    def param_names(self) -> frozenset[str]:
+        """Of the parts that its name has."""
+        return frozenset() if self.parent is None else self.parent.param_names
+
+    def values_of(self, params: HandlerParams) -> dict[str, Any]:
+        """The parts of its name that a handler asks for, as it wants them.
+
+        Raises:
+            ValueError: A part cannot be one of its type; never for a child that was let be.
+        """
+        values = self._values.get(params)
+        if values is None:
+            values = self._values[params] = params.values(self.params)
+        return values
+
+    def _check_params(self, params: HandlerParams) -> None:
+        try:
+            self.values_of(params)
+        except ValueError as error:
+            raise ValueError(f"a handler cannot be one of {self.name}: {error}") from None
 
     @property
     def exception_tables(self) -> tuple[ExceptionTable, ...]:

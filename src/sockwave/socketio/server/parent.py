@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sockwave.socketio.core.adapter import Adapter, BroadcastOptions
     from sockwave.socketio.core.recovery import Recovery
     from sockwave.socketio.core.remote_socket import RemoteSocket
+    from sockwave.socketio.server.params import HandlerParams
     from sockwave.socketio.server.server import Server
     from sockwave.socketio.server.socket import Socket
     from sockwave.types import NamespaceName, Room
@@ -79,8 +80,31 @@ class ParentNamespace(Namespace):
         """Whether a namespace of this name may be made for a client."""
         if isinstance(self._match, re.Pattern):
             is_short = len(name.encode()) <= MAX_NAME_BYTES
-            return is_short and self._match.fullmatch(name) is not None
+            return (
+                is_short
+                and self._match.fullmatch(name) is not None
+                and (not self.registered.params or self._has_values(name))
+            )
         return self._match(name, auth)
+
+    @property
+    def param_names(self) -> frozenset[str]:
+        """Of the parts that the names of its children have."""
+        match = self._match
+        return frozenset(match.groupindex if isinstance(match, re.Pattern) else ())
+
+    def _has_values(self, name: NamespaceName) -> bool:
+        """Whether the parts of a name can be what its handlers ask for."""
+        texts = self.params_of(name)
+        try:
+            for params in self.registered.params:
+                params.values(texts)
+        except ValueError:
+            return False
+        return True
+
+    def _check_params(self, params: HandlerParams) -> None:
+        """Each child has other parts."""
 
     def params_of(self, name: NamespaceName) -> dict[str, str]:
         """What the named groups of the pattern are in a name that fits."""

@@ -22,6 +22,7 @@ from sockwave.engine.core.handlers import (
     remove_handler,
 )
 from sockwave.socketio.core.order import Order, OrderedHandler, check_order
+from sockwave.socketio.server.checking import check_alike
 from sockwave.socketio.server.declared import LIFE_CYCLE, Declared, check_declared
 from sockwave.socketio.server.exceptions import (
     ExceptionTable,
@@ -29,6 +30,7 @@ from sockwave.socketio.server.exceptions import (
     add_exception,
     check_exception,
 )
+from sockwave.socketio.server.params import HandlerParams, ParamsHandler, params_of
 from sockwave.socketio.server.router import Router, as_router, check_alone
 from sockwave.socketio.server.threads import HandlerThreads, ThreadedHandler
 
@@ -54,18 +56,20 @@ class Registered:
         event_handlers: Of `event`: those for all sockets.
         middlewares: Of `use`; replaced when they change.
         exceptions: Of `exception_handler`.
+        params: What handlers want of the name of the namespace.
     """
 
     handlers: HandlerTable = field(default_factory=dict)
     event_handlers: HandlerTable = field(default_factory=dict)
     middlewares: tuple[Handler, ...] = ()
     exceptions: ExceptionTable = field(default_factory=dict)
+    params: tuple[HandlerParams, ...] = ()
 
     def copy(self) -> Registered:
         """The same of now, for a namespace of its own."""
         events = dict(self.event_handlers)
         handlers, exceptions = copy_handlers(self.handlers), dict(self.exceptions)
-        return Registered(handlers, events, self.middlewares, exceptions)
+        return Registered(handlers, events, self.middlewares, exceptions, self.params)
 
 
 class NamespaceRegistration(Emitter):
@@ -102,7 +106,8 @@ class NamespaceRegistration(Emitter):
         if middleware is None:
             return self.use
         check_handler("use", middleware)
-        self.registered.middlewares = (*self.registered.middlewares, middleware)
+        asked = self._with_params(middleware)
+        self.registered.middlewares = (*self.registered.middlewares, asked)
         return middleware
 
     @overload
@@ -186,7 +191,8 @@ class NamespaceRegistration(Emitter):
         Raises:
             TypeError: `thread` with an `async def` function; or an annotation that cannot be
                 checked.
-            ValueError: `thread` with `connection`.
+            ValueError: `thread` with `connection`; or another handler of the event takes other
+                types.
         """
         check_order(order)
         if handler is None:
@@ -249,7 +255,8 @@ class NamespaceRegistration(Emitter):
             prefix: Comes before the names of its events, as in `orders:`.
 
         Raises:
-            TypeError: Annotations of a handler cannot be checked.
+            TypeError: Annotations of a handler cannot be checked, or it asks for a part that the
+                name of the namespace does not have.
             ValueError: An event has a handler already, or a router says that it is for another
                 namespace than this one.
         """
@@ -262,7 +269,9 @@ class NamespaceRegistration(Emitter):
         for place, each in placed:
             if each.kind == "event":
                 check_declared(each.name, each.handler, thread=each.thread)
-                place.checks.of(each.name, each.handler, None, takes_socket=True)
+                place.checks.of(each.name, each.handler, each.validate, takes_socket=True)
+            if each.takes_socket:
+                params_of(each.handler, place.param_names)
             check_alone(each, taken, id(place.registered.event_handlers))
         for place, each in placed:
             place.take_declared(each)
@@ -280,11 +289,29 @@ class NamespaceRegistration(Emitter):
                 declared.order,
                 declared.thread,
                 declared.exceptions,
+                declared.validate,
             )
 
     def _place(self, namespace: str | None) -> NamespaceRegistration:
         """Where that goes which is for a namespace of this name; None is here."""
         raise NotImplementedError
+
+    @property
+    def param_names(self) -> frozenset[str]:
+        """Of the parts that the names of its namespaces have."""
+        return frozenset()
+
+    def _with_params(self, handler: Handler) -> Handler:
+        """A handler that gets the socket, and the parts of the name that it asks for."""
+        params = params_of(handler, self.param_names)
+        if params is None:
+            return handler
+        self._check_params(params)
+        self.registered.params = (*self.registered.params, params)
+        return ParamsHandler(handler, params)
+
+    def _check_params(self, params: HandlerParams) -> None:
+        """Refuse a handler for which there can be nothing in the name of this namespace."""
 
     def _add(self, event: str, handler: Handler, *, is_once: bool = False) -> None:
         if event in RESERVED_EVENTS and event not in LIFE_CYCLE:
@@ -292,6 +319,8 @@ class NamespaceRegistration(Emitter):
                 f"a namespace has no event {event!r}: use @event for one handler for all sockets, "
                 "or socket.on"
             )
+        if event in LIFE_CYCLE:
+            handler = self._with_params(handler)
         super()._add(_own_name(event), handler, is_once=is_once)
 
     def _add_event(
@@ -306,10 +335,13 @@ class NamespaceRegistration(Emitter):
         check_declared(name, handler, thread=thread)
         if name in LIFE_CYCLE:
             return self.on(name, handler)
-        called: Handler = ThreadedHandler(handler, self.threads) if thread else handler
         wrap = self.checks.of(name, handler, validate, takes_socket=True)
+        called = self._with_params(handler)
+        if thread:
+            called = ThreadedHandler(called, self.threads)
         if wrap is not None:
             called = wrap(called)
+            check_alike(name, called, self.registered.event_handlers.get(name, ()))
         if exceptions:
             called = ScopedHandler(called, name, exceptions)
         ordered = called if order is None else OrderedHandler(called, order)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from sockwave.engine.core.handlers import Handler, check_event, check_handler, place_of
 from sockwave.socketio.core.order import Order, check_order
+from sockwave.socketio.server.checking import check_validate
 from sockwave.socketio.server.class_handlers import Handlers, declared_by, options_of
 from sockwave.socketio.server.declared import (
     LIFE_CYCLE,
@@ -19,6 +20,8 @@ from sockwave.socketio.server.exceptions import ExceptionTable, add_exception, c
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sockwave.socketio.server.checking import Validate
 
 __all__ = ["Router", "as_router", "check_alone", "namespace_pattern"]
 
@@ -43,8 +46,10 @@ class Router:
 
     Args:
         namespace: Where its handlers belong; a missing leading slash is added. `/org/{org_id}` is
-            for all such names, with anything but a slash in place of the braces: `socket.params`
-            tells what. None leaves it to whoever includes it; of a server that is `/`.
+            for all such names, with anything but a slash in place of the braces: a handler that
+            asks for it behind `*`, as in `place(socket, order, *, org_id: int)`, gets it, and
+            `socket.params` has it as text. None leaves it to whoever includes it; of a server that
+            is `/`.
         prefix: Comes before the names of its events, as in `orders:`, but not before those that a
             server has by itself, such as `disconnect`.
         order: How its handlers run beside each other, see `Order`; None leaves it to whoever
@@ -68,13 +73,30 @@ class Router:
         return f"<Router{where}: {', '.join(self._names) or 'no events'}>"
 
     @overload
-    def event(self, handler: F, *, order: Order | None = None, thread: bool = False) -> F: ...
+    def event(
+        self,
+        handler: F,
+        *,
+        order: Order | None = None,
+        thread: bool = False,
+        validate: Validate | None = None,
+    ) -> F: ...
     @overload
     def event(
-        self, handler: str | None = None, *, order: Order | None = None, thread: bool = False
+        self,
+        handler: str | None = None,
+        *,
+        order: Order | None = None,
+        thread: bool = False,
+        validate: Validate | None = None,
     ) -> Callable[[F], F]: ...
     def event(
-        self, handler: F | str | None = None, *, order: Order | None = None, thread: bool = False
+        self,
+        handler: F | str | None = None,
+        *,
+        order: Order | None = None,
+        thread: bool = False,
+        validate: Validate | None = None,
     ) -> Any:
         """Handle an event of all sockets, as `event` of a namespace does.
 
@@ -83,21 +105,27 @@ class Router:
             RuntimeError: The router is included already.
         """
         check_order(order)
+        if validate is not None:
+            check_validate(validate)
         if handler is None:
-            return lambda decorated: self.event(decorated, order=order, thread=thread)
+            return lambda decorated: self.event(
+                decorated, order=order, thread=thread, validate=validate
+            )
         if isinstance(handler, str):
             name = handler
-            return lambda decorated: self._event(name, decorated, order, thread)
+            return lambda decorated: self._event(name, decorated, order, thread, validate)
         named = getattr(handler, "__name__", None)
         if named is None:
             raise TypeError(f"{handler!r} has no name: give one, as in event('rename')")
-        return self._event(named, handler, order, thread)
+        return self._event(named, handler, order, thread, validate)
 
-    def _event(self, name: str, handler: F, order: Order | None, thread: bool) -> F:
+    def _event(
+        self, name: str, handler: F, order: Order | None, thread: bool, validate: Validate | None
+    ) -> F:
         check_declared(name, handler, thread=thread)
         if name in LIFE_CYCLE:
             return self.on(name, handler)
-        self._add(Declared("event", name, handler, order, thread))
+        self._add(Declared("event", name, handler, order, thread, validate=validate))
         return handler
 
     @overload
@@ -248,7 +276,9 @@ def as_router(router: Router | Handlers | type[Handlers]) -> Router:
         if each.kind == "on":
             made.on(each.name, each.handler)
         else:
-            made.event(each.name, order=each.order, thread=each.thread)(each.handler)
+            made.event(each.name, order=each.order, thread=each.thread, validate=each.validate)(
+                each.handler
+            )
     return made
 
 
