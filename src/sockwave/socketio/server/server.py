@@ -14,7 +14,6 @@ from sockwave.engine.core.handlers import Handler, check_handler, did_not_fit, i
 from sockwave.engine.core.option_names import check_names
 from sockwave.engine.core.option_signature import names_options
 from sockwave.engine.core.options import EngineOptions
-from sockwave.engine.core.request import decoded
 from sockwave.engine.io.loop import is_cancelled
 from sockwave.engine.server.driver import memory_share
 from sockwave.engine.server.engine import OPTION_NAMES, EngineServer
@@ -28,13 +27,13 @@ from sockwave.socketio.core.intake import Account, Intake
 from sockwave.socketio.core.parser import guarded
 from sockwave.socketio.core.remote_socket import RemoteSocket
 from sockwave.socketio.server.checking import HandlerChecks
-from sockwave.socketio.server.client_files import ClientFiles
 from sockwave.socketio.server.cluster import Cluster
 from sockwave.socketio.server.connections.connection import Connection
 from sockwave.socketio.server.connections.parsed import ParsedConnection
 from sockwave.socketio.server.connections.revision4 import Revision4Connection
 from sockwave.socketio.server.dispatch import MIDDLEWARE, FunctionKind
 from sockwave.socketio.server.extensions import Neighbours, Relaying, reach
+from sockwave.socketio.server.files import file_handler
 from sockwave.socketio.server.keywords import ServerOptionsDict
 from sockwave.socketio.server.namespace import Namespace
 from sockwave.socketio.server.options import ServerOptions
@@ -50,8 +49,6 @@ from sockwave.types import DisconnectReason, NamespaceName, SocketId
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
 
-    from sockwave.engine.core.request import Request
-    from sockwave.engine.server.exchange import ResponseHeaders
     from sockwave.engine.server.sessions.session import ServerSession
     from sockwave.errors import InvalidEvent
     from sockwave.socketio.core.adapter import Adapter
@@ -119,9 +116,6 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         self._engine.session_handler = self._session_opened
         self._engine.session_closer = _close_session
         self._engine.goes_on_elsewhere = self._goes_on_elsewhere
-        if self.options.serve_client:
-            self._client_files = ClientFiles()
-            self._engine.file_handler = self._find_client_file
         self._namespaces: dict[NamespaceName, Namespace] = {}
         self._parents: tuple[ParentNamespace, ...] = ()
         self._unmade = 0
@@ -131,6 +125,8 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         self.pending = Account(self._most_pending())
         self.threads = HandlerThreads(self.options.handler_threads)
         self.checks = HandlerChecks(self.options.validate, development=self.options.development)
+        prefix = self._engine.options.prefix
+        self._engine.file_handler = file_handler(self, self.options, self.checks, prefix)
         self._main = self._namespaces["/"] = Namespace(self, "/")
         self._cluster = Cluster(self._main.adapter, is_supervised=self._is_supervised)
         NamespaceRegistration.__init__(self, self._main.registered, self.threads, self.checks)
@@ -485,10 +481,6 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
                 raise
             _logger.exception("%s failed", what)
             self._engine.driver.application_failed(error)
-
-    def _find_client_file(self, request: Request) -> tuple[int, ResponseHeaders, bytes] | None:
-        name = decoded(request.path)[len(self._engine.options.prefix) :].lstrip("/")
-        return self._client_files.respond(name, request.headers) if name else None
 
 
 def _close_session(session: ServerSession) -> None:
