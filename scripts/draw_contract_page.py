@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from PIL import Image
 
 from scripts.browsers import find_chromium
-from scripts.gallery import both, set_up
+from scripts.gallery import both
 from tests.browser.windows import Window
 from tests.support.contract_page import served_shop
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from selenium.webdriver.remote.webelement import WebElement
 
 TARGET: Final = Path("docs/images/contract-page.png")
+DESK: Final = (1280, 820)
+PHONE: Final = (390, 820)
+"""Sizes of the windows, in CSS pixels."""
 
 
 def main() -> int:
@@ -33,7 +36,8 @@ def main() -> int:
         return 1
     desk, phone = Window(chromium), Window(chromium)
     try:
-        set_up(desk, phone)
+        desk.resize(DESK)
+        phone.resize(PHONE, dark=True)
         with served_shop() as url:
             play(desk, phone, url)
             picture = both(desk, phone)
@@ -55,7 +59,7 @@ def play(desk: Window, phone: Window, url: str) -> None:
     for window, outcome in ((desk, "Acknowledged"), (phone, "Refused")):
         part(window, '[data-event="place"] .primary').click()
         until_answered(window, "place", outcome)
-    show(desk, '[data-event="place"] .actions')
+    desk.run("document.querySelector('[data-event=place]').scrollIntoView()")
     show(phone, '[data-event="place"] [data-name="at"]')
 
 

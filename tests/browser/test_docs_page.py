@@ -72,8 +72,8 @@ def window(chromium: Window, url: str) -> Window:
 def test_scene_of_the_picture_plays(url: str) -> None:
     desk, phone = Window(peers.browser()), Window(peers.browser())
     try:
-        desk.resize((880, 640))
-        phone.resize((380, 640), dark=True)
+        desk.resize(DESKTOP)
+        phone.resize(PHONE, dark=True)
         play(desk, phone, url)
         assert desk.errors() == phone.errors() == []
         assert "Invalid RFC3339 encoded datetime" in phone.texts(".field-error")

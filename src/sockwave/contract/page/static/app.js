@@ -174,7 +174,7 @@ async function start() {
   const types = new Types(contract.models);
   document.title = `${contract.title} – events`;
   byId("title").textContent = contract.title;
-  byId("version").textContent = contract.version;
+  byId("version").textContent = contract.version === "0.0.0" ? "" : contract.version; // it says none
   byId("intro").append(...prose(contract.description));
   byId("namespaces").append(
     ...Object.entries(contract.namespaces).map(([name, each]) => section(name, each, types)),
