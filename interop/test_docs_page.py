@@ -12,6 +12,7 @@ import pytest
 
 from interop.fronts import FRONTS, serving
 from sockwave import MsgpackParser
+from sockwave.contract.describing import describe
 from sockwave.contract.page import serving as page_serving
 from tests.support.contract_page import CONTRACT, shop
 
@@ -144,6 +145,16 @@ async def test_link_opens_an_event(browser: Browser) -> None:
         await page.until("card('place').open && card('place').querySelector('form')")
         await page.run("document.querySelector('.model-link').click()")
         await page.until("location.hash.includes('model')")
+
+
+async def test_contract_that_the_server_finds_out_makes_forms(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_serving, "describe", describe)
+    async with opened(browser) as page:
+        await fill_order(page)
+        await page.run("type(input(card('place'), 'order', 'way', 'at'), '2026-01-31T12:00:00Z')")
+        assert '"total": "3.75"' in await emit(page, "place")
 
 
 # --- connecting -----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from functools import cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
@@ -30,6 +31,9 @@ _logger: Final = logging.getLogger("sockwave.socketio")
 CONTRACT: Final = "/contract.json"
 CLIENT: Final = "/client.js"
 """The stock client that fits the server's parser, whether the server hands it out or not."""
+
+KEPT: Final = 1.0
+"""Seconds for which a contract holds: describing one takes milliseconds, and anybody may ask."""
 
 CONTENT_TYPES: Final = {
     "html": "text/html; charset=utf-8",
@@ -72,12 +76,13 @@ class ContractPage:
     """The page of one server.
 
     Args:
-        server: Described anew for each request: handlers may come and go.
+        server: Described anew every second at most: handlers may come and go.
     """
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._client = ClientFiles()
+        self._described: tuple[float, bytes] | None = None
 
     def respond(self, name: str, request: Request) -> Response:
         """Answer a request with any method; the body is there for HEAD, too.
@@ -102,13 +107,19 @@ class ContractPage:
 
     def _contract(self) -> Response:
         try:
-            document = to_document(describe(self._server))
-            body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+            body = self._describe(time.monotonic())
         except Exception:
             _logger.exception("the contract of the server cannot be described")
             return _plain(500, "The contract cannot be described: see the log of the server")
         headers = [*HEADERS, ("Cache-Control", "no-store"), ("Content-Type", "application/json")]
         return 200, headers, body
+
+    def _describe(self, now: float) -> bytes:
+        if self._described is None or now - self._described[0] >= KEPT:
+            document = to_document(describe(self._server))
+            body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+            self._described = now, body
+        return self._described[1]
 
     def _client_script(self, request: Request) -> Response:
         parser = self._server.options.parser
