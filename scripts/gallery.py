@@ -70,11 +70,15 @@ def main(names: list[str]) -> int:
 
 def both(desk: Window, phone: Window) -> Image.Image:
     """The two windows side by side."""
-    whole = Image.new("RGB", (DESK[0] + GAP + PHONE[0], DESK[1]), FRAME)
-    for at, window in ((0, desk), (DESK[0] + GAP, phone)):
+    images = []
+    for window in (desk, phone):
         window.run("document.activeElement.blur()")  # no caret that blinks
         data = window.driver.get_screenshot_as_png()
-        whole.paste(Image.open(io.BytesIO(data)).convert("RGB"), (at, 0))
+        images.append(Image.open(io.BytesIO(data)).convert("RGB"))
+    left, right = images
+    whole = Image.new("RGB", (left.width + GAP + right.width, left.height), FRAME)
+    whole.paste(left, (0, 0))
+    whole.paste(right, (left.width + GAP, 0))
     return whole
 
 

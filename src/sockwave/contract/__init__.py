@@ -1,7 +1,7 @@
-"""Typed handlers: what their annotations say is checked when an event comes.
+"""Typed handlers: what their annotations say is checked when an event comes, and told to others.
 
 The server reaches it as an extension, for the first handler that has annotations; a program without
-them does not import it.
+them does not import it. What tells of it is imported when it is asked for.
 
     handlers.py      the wrapping of a handler; plans are kept by the handler's code
     plans.py         what is checked of a call, made once
@@ -11,4 +11,50 @@ them does not import it.
     params.py        parts of the name of a namespace, for handlers that ask for them
     annotations.py   what a handler's signature says, names resolved
     description.py   what a server says and hears, as data: what every export is made of
+    describing.py    the same, found out from a server
+    schemas.py       JSON Schemas of types
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from sockwave.contract.describing import Auth, describe
+    from sockwave.contract.description import (
+        Argument,
+        Contract,
+        EventContract,
+        NamespaceContract,
+        from_document,
+        to_document,
+    )
+
+__all__ = [
+    "Argument",
+    "Auth",
+    "Contract",
+    "EventContract",
+    "NamespaceContract",
+    "describe",
+    "from_document",
+    "to_document",
+]
+
+_MODULES: Final = {
+    "Argument": "description",
+    "Auth": "describing",
+    "Contract": "description",
+    "EventContract": "description",
+    "NamespaceContract": "description",
+    "describe": "describing",
+    "from_document": "description",
+    "to_document": "description",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

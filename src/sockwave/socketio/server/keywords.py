@@ -110,3 +110,8 @@ class ServerOptionsDict(EngineOptionsDict, total=False):
     development: bool
     """Check, too, what handlers return: what does not fit is an error of the handler. `sockwave run
     --reload` turns it on. Default: `False`."""
+
+    docs: bool | None
+    """Serve a page under the path (`/socket.io/docs`) that shows namespaces and events with their
+    types, and sends and hears them; for everybody who reaches the server. None is as `development`.
+    Default: `None`."""

@@ -77,6 +77,9 @@ class ServerOptions:
             admitted, where it has not asked for an acknowledgement; None tells it nothing.
         development: Check, too, what handlers return: what does not fit is an error of the handler.
             `sockwave run --reload` turns it on.
+        docs: Serve a page under the path (`/socket.io/docs`) that shows namespaces and events with
+            their types, and sends and hears them; for everybody who reaches the server. None is
+            as `development`.
     """
 
     connect_timeout: float = 45.0
@@ -101,6 +104,7 @@ class ServerOptions:
     validate: Validate = True
     validation_event: str | None = "error"
     development: bool = False
+    docs: bool | None = None
 
     def __post_init__(self) -> None:
         for name in ("connect_timeout", "ack_timeout"):
@@ -119,6 +123,8 @@ class ServerOptions:
         check_integer("handler_threads", self.handler_threads, 1, 10_000)
         check_order(self.order)
         check_validate(self.validate)
+        if self.docs is not None:
+            check_bool("docs", self.docs)
         if self.validation_event is not None:
             check_event_name(self.validation_event)
         check_made(self.adapter)

@@ -14,7 +14,6 @@ from sockwave.engine.core.handlers import Handler, check_handler, did_not_fit, i
 from sockwave.engine.core.option_names import check_names
 from sockwave.engine.core.option_signature import names_options
 from sockwave.engine.core.options import EngineOptions
-from sockwave.engine.core.request import decoded
 from sockwave.engine.io.loop import is_cancelled
 from sockwave.engine.server.driver import memory_share
 from sockwave.engine.server.engine import OPTION_NAMES, EngineServer
@@ -28,13 +27,13 @@ from sockwave.socketio.core.intake import Account, Intake
 from sockwave.socketio.core.parser import guarded
 from sockwave.socketio.core.remote_socket import RemoteSocket
 from sockwave.socketio.server.checking import HandlerChecks
-from sockwave.socketio.server.client_files import ClientFiles
 from sockwave.socketio.server.cluster import Cluster
 from sockwave.socketio.server.connections.connection import Connection
 from sockwave.socketio.server.connections.parsed import ParsedConnection
 from sockwave.socketio.server.connections.revision4 import Revision4Connection
 from sockwave.socketio.server.dispatch import MIDDLEWARE, FunctionKind
 from sockwave.socketio.server.extensions import Neighbours, Relaying, reach
+from sockwave.socketio.server.files import file_handler
 from sockwave.socketio.server.keywords import ServerOptionsDict
 from sockwave.socketio.server.namespace import Namespace
 from sockwave.socketio.server.options import ServerOptions
@@ -50,8 +49,6 @@ from sockwave.types import DisconnectReason, NamespaceName, SocketId
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
 
-    from sockwave.engine.core.request import Request
-    from sockwave.engine.server.exchange import ResponseHeaders
     from sockwave.engine.server.sessions.session import ServerSession
     from sockwave.errors import InvalidEvent
     from sockwave.socketio.core.adapter import Adapter
@@ -119,11 +116,8 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         self._engine.session_handler = self._session_opened
         self._engine.session_closer = _close_session
         self._engine.goes_on_elsewhere = self._goes_on_elsewhere
-        if self.options.serve_client:
-            self._client_files = ClientFiles()
-            self._engine.file_handler = self._find_client_file
         self._namespaces: dict[NamespaceName, Namespace] = {}
-        self._parents: tuple[ParentNamespace, ...] = ()
+        self.parents: tuple[ParentNamespace, ...] = ()
         self._unmade = 0
         self._error_handlers: tuple[Handler, ...] = ()
         self._invalid_handlers: tuple[Handler, ...] = ()
@@ -131,6 +125,8 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         self.pending = Account(self._most_pending())
         self.threads = HandlerThreads(self.options.handler_threads)
         self.checks = HandlerChecks(self.options.validate, development=self.options.development)
+        prefix = self._engine.options.prefix
+        self._engine.file_handler = file_handler(self, self.options, self.checks, prefix)
         self._main = self._namespaces["/"] = Namespace(self, "/")
         self._cluster = Cluster(self._main.adapter, is_supervised=self._is_supervised)
         NamespaceRegistration.__init__(self, self._main.registered, self.threads, self.checks)
@@ -186,7 +182,7 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
             if isinstance(name, re.Pattern) and not isinstance(name.pattern, str):
                 raise TypeError("the pattern of a namespace must be for text")
             parent = ParentNamespace(self, name)
-            self._parents = (*self._parents, parent)
+            self.parents = (*self.parents, parent)
             return parent
         if not isinstance(name, str):
             raise TypeError(f"the name of a namespace must be text, not {type(name).__name__}")
@@ -194,7 +190,7 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
             raise ValueError("the name of a namespace cannot contain a comma")
         name = name if name.startswith("/") else f"/{name}"
         if name not in self._namespaces:
-            parents = [each for each in self._parents if each.is_pattern and each.fits(name, {})]
+            parents = [each for each in self.parents if each.is_pattern and each.fits(name, {})]
             self._make(name, parents[0] if parents else None)
         return self._namespaces[name]
 
@@ -352,14 +348,14 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         self, name: NamespaceName, auth: dict[str, Any]
     ) -> Namespace | Awaitable[Namespace | None] | None:
         """Make a namespace for a client, if a parent wants to; waits only where the parent does."""
-        for at, parent in enumerate(self._parents):
+        for at, parent in enumerate(self.parents):
             try:
                 fits = parent.fits(name, auth)
             except Exception:
                 _logger.exception("the function of %r failed", parent)
                 continue
             if inspect.isawaitable(fits):
-                return self._make_later(name, auth, parent, fits, self._parents[at + 1 :])
+                return self._make_later(name, auth, parent, fits, self.parents[at + 1 :])
             if fits:
                 return self._make_child(name, parent)
         return None
@@ -485,10 +481,6 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
                 raise
             _logger.exception("%s failed", what)
             self._engine.driver.application_failed(error)
-
-    def _find_client_file(self, request: Request) -> tuple[int, ResponseHeaders, bytes] | None:
-        name = decoded(request.path)[len(self._engine.options.prefix) :].lstrip("/")
-        return self._client_files.respond(name, request.headers) if name else None
 
 
 def _close_session(session: ServerSession) -> None:
