@@ -17,7 +17,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from sockwave.contract.description import FAILURE
-from sockwave.contract.schemas import (
+from sockwave.contract.schema_parts import (
     free_name,
     holders_of_bytes,
     line_of,

@@ -9,7 +9,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from sockwave.contract.schemas import BOUNDS, is_bytes, reference
+from sockwave.contract.schema_parts import BOUNDS, is_bytes, reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
