@@ -302,7 +302,7 @@ def _method(
         body: With `event, *args` where the arguments go.
     """
     every = [each for one in overloads for each in one]
-    lines = []
+    lines: list[str] = []
     running = general
     if len(every) == 1:
         running = every[0]
@@ -371,11 +371,11 @@ def _imports(body: str) -> list[str]:
         "sockwave": ("ClientSocket",),
         "sockwave.errors": ("raise_failure",),
     }
-    lines = []
+    lines: list[str] = []
     for module, names in modules.items():
         used = sorted(
             (name for name in names if re.search(rf"\b{name}\b", body)),
-            key=lambda name: (name[0].islower(), name),
+            key=lambda name: (name[0].islower(), name.lower()),
         )
         if module == "sockwave" and lines:
             lines.append("")
