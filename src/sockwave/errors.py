@@ -22,7 +22,7 @@ Wrong option values and wrong calls raise the built-in ValueError or TypeError, 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 __all__ = [
     "AckTimeout",
@@ -42,6 +42,7 @@ __all__ = [
     "TransportError",
     "WebSocketError",
     "failure_of",
+    "raise_failure",
 ]
 
 
@@ -97,6 +98,9 @@ class EventError(SockwaveError):
         return value
 
 
+_T = TypeVar("_T")
+
+
 def failure_of(answer: Any) -> EventError | None:
     """Find out whether an acknowledgement says that an event has failed or was refused.
 
@@ -129,6 +133,18 @@ def failure_of(answer: Any) -> EventError | None:
         if isinstance(rest.get("path"), str):
             message += f" at {rest['path']}"
     return EventError(code, message, rest or None)
+
+
+def raise_failure(answer: _T) -> _T:
+    """Give back what a server has acknowledged with, unless it is a failure; see `failure_of`.
+
+    Raises:
+        EventError: That of the failure.
+    """
+    failure = failure_of(answer)
+    if failure is not None:
+        raise failure
+    return answer
 
 
 class ProtocolError(SockwaveError):
