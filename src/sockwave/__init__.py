@@ -44,6 +44,7 @@ from sockwave.errors import (
     TransportError,
     WebSocketError,
     failure_of,
+    raise_failure,
 )
 from sockwave.socketio.core.adapter import Adapter, InMemoryAdapter
 from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
@@ -127,6 +128,7 @@ __all__ = [
     "WebSocketError",
     "connect",
     "failure_of",
+    "raise_failure",
 ]
 __version__ = "0.1.0"
 
