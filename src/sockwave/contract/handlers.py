@@ -69,7 +69,7 @@ def checking(
     if plan is None:
         return None
     kind = CheckedHandler if plan.results is None else ConvertingHandler
-    return lambda wrapped: kind(wrapped, plan, host, takes_socket)
+    return functools.partial(kind, _How(plan, host, takes_socket))
 
 
 def plan_of(handler: Handler, *, takes_socket: bool, strict: bool) -> Plan | None:
@@ -131,23 +131,33 @@ def _filled_in(handler: Any, function: FunctionType) -> tuple[Any, ...]:
     return tuple(filled)
 
 
+class _How(NamedTuple):
+    """How the handlers of one code are checked.
+
+    Attributes:
+        plan: What is looked at.
+        host: Knows whether results are checked.
+        takes_socket: The socket comes first.
+    """
+
+    plan: Plan
+    host: HandlerChecks
+    takes_socket: bool
+
+
 class CheckedHandler(WrappedHandler):
     """A handler that is called with arguments of the types that it wants, or not at all."""
 
-    __slots__ = ("_host", "_plan", "_takes_socket")
+    __slots__ = ("_how",)
 
-    def __init__(
-        self, handler: Handler, plan: Plan, host: HandlerChecks, takes_socket: bool
-    ) -> None:
+    def __init__(self, how: _How, handler: Handler) -> None:
         self.__wrapped__ = handler  # without `super`: this is once per client
-        self._plan = plan
-        self._host = host
-        self._takes_socket = takes_socket
+        self._how = how
 
     @property
     def argument_types(self) -> Plan:
         """What it takes, to be compared with another one."""
-        return self._plan
+        return self._how.plan
 
     def __call__(self, *args: Any) -> Any:
         """Call it.
@@ -156,9 +166,9 @@ class CheckedHandler(WrappedHandler):
             InvalidEvent: The arguments are not admitted; it was not called.
             TypeError: They are too few or too many.
         """
-        handler, plan = self.__wrapped__, self._plan
+        handler, (plan, _, takes_socket) = self.__wrapped__, self._how
         only = plan.only
-        if self._takes_socket:
+        if takes_socket:
             if only is not None and len(args) == 2:
                 return handler(args[0], only(args[1]))
             return handler(args[0], *plan.arguments(args[1:], handler))
@@ -175,11 +185,12 @@ class ConvertingHandler(CheckedHandler):
     def __call__(self, *args: Any) -> Any:
         """Call it; the result, or what gives it later, is one for the wire."""
         result = CheckedHandler.__call__(self, *args)
-        results = self._plan.results
+        how = self._how
+        results, development = how.plan.results, how.host.development
         assert results is not None
-        if result.__class__ is results.kind and not self._host.development:
+        if result.__class__ is results.kind and not development:
             return to_wire(result)
-        if not results.needs_conversion and not self._host.development:
+        if not results.needs_conversion and not development:
             return result
         if hasattr(result, "__await__"):
             return self._later(result, results)
@@ -190,6 +201,6 @@ class ConvertingHandler(CheckedHandler):
 
     def _converted(self, result: Any, results: Results) -> Any:
         converted = results.convert(result)
-        if self._host.development:
+        if self._how.host.development:
             results.check(converted)
         return converted

@@ -7,7 +7,7 @@ registered anew for each client are known by their code, so that they are not lo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from types import CodeType, FunctionType
+from types import FunctionType, MethodType
 from typing import Any, Final, Literal, Protocol, TypeAlias, TypeGuard
 
 from sockwave.codec.socketio import RESERVED_EVENTS
@@ -84,27 +84,30 @@ def _types_of(handler: Handler) -> ArgumentTypes | None:
 
 
 class _Made:
-    """What was found out about a handler, for the next one of the same code."""
+    """What was found out about a handler, for the next one of the same code.
 
-    __slots__ = ("_annotations", "_globals", "_takes_socket", "wrap")
+    Attributes:
+        code: Stays with it, as it is known by its id alone: to hash it costs more than all else.
+        kind: The class of the handler: a function, or a method that is bound to an object.
+        globals_: Where names in annotations stand.
+        annotations: None where there are none: then all functions of this code have none.
+        is_text: Whether all of them are text, which is part of the code: they need not be compared.
+        takes_socket: Whether it was called with the socket first.
+        wrap: What wraps it, if anything does.
+    """
 
-    def __init__(self, handler: FunctionType, takes_socket: bool, wrap: Wrap | None) -> None:
-        self._annotations = handler.__annotations__
-        self._globals = handler.__globals__
-        self._takes_socket = takes_socket
+    __slots__ = ("annotations", "code", "globals_", "is_text", "kind", "takes_socket", "wrap")
+
+    def __init__(
+        self, function: FunctionType, kind: type, takes_socket: bool, wrap: Wrap | None
+    ) -> None:
+        self.code = function.__code__
+        self.kind = kind
+        self.globals_ = function.__globals__
+        self.annotations = function.__annotations__ or None
+        self.is_text = all(type(each) is str for each in function.__annotations__.values())
+        self.takes_socket = takes_socket
         self.wrap = wrap
-
-    def fits(self, handler: Any, takes_socket: bool) -> bool:
-        """Whether a function of the same code is the same to us: its annotations are made anew."""
-        try:
-            return (
-                handler.__class__ is FunctionType  # no method of it
-                and bool(handler.__annotations__ == self._annotations)
-                and handler.__globals__ is self._globals
-                and takes_socket is self._takes_socket
-            )
-        except Exception:  # of the application's own classes
-            return False
 
 
 class HandlerChecks:
@@ -115,14 +118,13 @@ class HandlerChecks:
         development: What handlers return is checked, too. May change while the server runs.
     """
 
-    __slots__ = ("_known", "_made", "_make", "_validate", "development")
+    __slots__ = ("_made", "_make", "_validate", "development")
 
     def __init__(self, validate: Validate, *, development: bool) -> None:
         self.development = development
         self._validate = validate
-        self._known: set[CodeType] = set()
         self._make: Callable[..., Wrap | None] | None = None
-        self._made: dict[CodeType, _Made] = {}
+        self._made: dict[int, _Made] = {}
 
     def of(
         self, event: str, handler: Handler, validate: Validate | None, *, takes_socket: bool
@@ -133,35 +135,47 @@ class HandlerChecks:
             TypeError: An annotation cannot be checked; the text says where, and what to do.
             ValueError: `validate` is none of the ways.
         """
-        code: Any = getattr(handler, "__code__", None)
-        if code in self._known:
-            return None
+        kind: Any = handler.__class__
+        is_function = kind is FunctionType or kind is MethodType
+        if (
+            is_function
+            and validate is None
+            and (made := self._made.get(id(handler.__code__))) is not None
+        ):
+            if made.annotations is None:
+                return None
+            try:
+                if (
+                    made.kind is kind
+                    and made.takes_socket is takes_socket
+                    and made.globals_ is handler.__globals__
+                    and event not in _OWN_EVENTS
+                    # They are made anew with each function.
+                    and (made.is_text or made.annotations == handler.__annotations__)
+                ):
+                    return made.wrap
+            except Exception:  # of the application's own classes
+                pass
         if event in _OWN_EVENTS:
             return None
+        function: Any = handler.__func__ if isinstance(handler, MethodType) else handler
+        is_usual = validate is None and is_function and _is_plain(function)
         if validate is None:
-            made = self._made.get(code)
-            if made is not None and made.fits(handler, takes_socket):
-                return made.wrap
             validate = self._validate
-            is_usual = True
         else:
             check_validate(validate)
-            is_usual = False
         if validate is False:
             return None
-        if code is not None and _is_plain(handler) and not handler.__annotations__:
-            if len(self._known) >= _MAX_KNOWN:
-                self._known.clear()
-            self._known.add(code)
-            return None
-        if self._make is None:
-            self._make = reach("check_handlers")
-        strict = validate is True
-        wrap = self._make(handler, takes_socket=takes_socket, strict=strict, host=self)
-        if is_usual and _is_plain(handler):
+        wrap: Wrap | None = None
+        if not is_usual or function.__annotations__:
+            if self._make is None:
+                self._make = reach("check_handlers")
+            strict = validate is True
+            wrap = self._make(handler, takes_socket=takes_socket, strict=strict, host=self)
+        if is_usual:
             if len(self._made) >= _MAX_KNOWN:
                 self._made.clear()
-            self._made[code] = _Made(handler, takes_socket, wrap)
+            self._made[id(function.__code__)] = _Made(function, kind, takes_socket, wrap)
         return wrap
 
 

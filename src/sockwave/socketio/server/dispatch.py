@@ -201,7 +201,8 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], ErrorsAsValues, Emitter):
         wrap = self.namespace.checks.of(event, handler, validate, takes_socket=False)
         if wrap is not None:
             called = wrap(called)
-            self._check_alike(event, called)
+            if event in self._handlers or event in self.namespace.event_handlers:
+                self._check_alike(event, called)
         if order is not None:
             check_order(order)
             called = OrderedHandler(called, order)
