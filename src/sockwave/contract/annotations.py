@@ -233,12 +233,13 @@ def unresolved(handler: Any, name: str, annotation: Any, error: BaseException) -
     )
     text = (
         f"handler {place_of(handler)}: the annotation {written!r} of {name!r} cannot be resolved: "
-        f"{error}. Its types must be there at run time: import them outside of `if TYPE_CHECKING`"
+        f"{error}. Its types must be there at run time: import them outside of `if TYPE_CHECKING`, "
+        "and register the handler below the classes that it names"
     )
     function = function_of(handler)
     if function is not None and "<locals>" in function.__qualname__:
         text += (
-            "; a class that is made inside a function must stand in the module where that has "
-            "`from __future__ import annotations`"
+            "; a class that is made inside a function must stand in the module where it is named "
+            "in text, as it always is with `from __future__ import annotations`"
         )
     return TypeError(f"{text}; or register the handler with validate=False")
