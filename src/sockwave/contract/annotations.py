@@ -25,6 +25,7 @@ __all__ = [
     "passes_on",
     "read",
     "read_keywords",
+    "read_result",
     "unresolved",
 ]
 
@@ -183,6 +184,15 @@ def read_keywords(handler: Callable[..., Any], names: Set[str]) -> KeywordReadin
             if each.kind is each.KEYWORD_ONLY
         ),
     )
+
+
+def read_result(handler: Callable[..., Any]) -> Any:
+    """The annotation of what a handler returns; UNKNOWN where there is none."""
+    function = function_of(handler)
+    signature = _signature(handler)
+    if function is None or signature is None or signature.return_annotation is signature.empty:
+        return UNKNOWN
+    return _resolved_or_unknown(signature.return_annotation, function)
 
 
 def _signature(handler: Any) -> inspect.Signature | None:
