@@ -97,6 +97,7 @@ SOCKETIO_SERVER: Final = (
                 "extensions",
                 "options",
                 "owned",
+                "params",
                 "recovery",
                 "registration",
                 "router",

@@ -154,9 +154,11 @@ def __getattr__(name: str) -> Any:
 
 _register("check_handlers", _Extension("sockwave.contract.handlers", "checking"))
 _register("contract_page", _Extension("sockwave.contract.page.serving", "contract_page"))
+_register("convert_results", _Extension("sockwave.contract.handlers", "converted"))
 _register("join_neighbours", _Extension("sockwave.workers.neighbours", "join_neighbours"))
 _register("join_relay", _Extension("sockwave.relaying.joining", "join_relay"))
 _register("join_workers", _Extension("sockwave.workers.cluster", "join_workers"))
 _register("name_params", _Extension("sockwave.contract.params", "name_params"))
+_register("to_wire", _Extension("sockwave.contract.results", "to_wire"))
 _register("workers", _Extension("sockwave.workers.running", "run_workers"))
 _debug.enable()

@@ -1,10 +1,14 @@
 """An acknowledgement that says that an event has failed, as an error again."""
 
+import datetime as dt
+from decimal import Decimal
 from typing import Any
 
+import msgspec
+import pydantic
 import pytest
 
-from sockwave import EventError, Server, Socket, failure_of
+from sockwave import EventError, Router, Server, Socket, failure_of
 from sockwave.testing import LinkedClient
 
 
@@ -103,3 +107,55 @@ def test_what_other_servers_say_is_kept(answer: Any, text: str, data: Any) -> No
     failure = failure_of(answer)
     assert failure is not None
     assert (str(failure), failure.data) == (text, data)
+
+
+class Left(msgspec.Struct):
+    number: int
+
+
+class Model(pydantic.BaseModel):
+    number: int
+
+
+class Failed(msgspec.Struct):
+    error: str
+    at: dt.date
+
+
+async def test_data_of_an_event_error_may_be_what_a_typed_handler_may_return() -> None:
+    io = Server()
+    data = [Left(1), Model(number=1), Decimal("1.5"), dt.date(2026, 1, 2), {"number": 1}]
+
+    @io.event
+    def place(socket: Socket, number: int) -> None:
+        raise EventError("no", data=data[number])
+
+    async with LinkedClient(io) as client:
+        answers = [await client.emit_with_ack("place", number) for number in range(len(data))]
+    found = [answer["data"] for answer in answers]
+    assert found == [{"number": 1}, {"number": 1}, "1.5", "2026-01-02", {"number": 1}]
+
+
+async def test_handler_of_exceptions_returns_what_its_annotation_says() -> None:
+    io, router = Server(), Router()
+    place = Failed("no", dt.date(2026, 1, 2))
+
+    @io.exception_handler(KeyError)
+    def at_once(error: KeyError) -> Failed:
+        return place
+
+    @router.exception_handler(ValueError)
+    async def later(error: ValueError, socket: Socket) -> Failed | None:
+        return place
+
+    @router.event
+    def fails(socket: Socket, what: str) -> None:
+        raise KeyError if what == "key" else ValueError
+
+    io.include(router)
+    async with LinkedClient(io) as client:
+        for what in ("key", "value"):
+            answer = await client.emit_with_ack("fails", what)
+            assert answer == {"error": "no", "at": "2026-01-02"}
+    with pytest.raises(ValueError, match=r"KeyError has two handlers: .*at_once .* line "):
+        io.exception_handler(KeyError, lambda error: None)

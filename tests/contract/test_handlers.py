@@ -548,3 +548,22 @@ def test_handler_that_is_registered_anew_is_compiled_once(
         io.event("x")(handler)
         io.event("x")(functools.partial(handler))
     assert len(made) == 2
+
+
+async def test_each_class_of_binary_may_stand_beside_null() -> None:
+    io = Server()
+    seen: list[Any] = []
+
+    @io.event
+    def array(socket: Socket, value: bytearray | None) -> None:
+        seen.append(value)
+
+    @io.event
+    def view(socket: Socket, value: memoryview | str) -> None:
+        seen.append(value)
+
+    async with LinkedClient(io) as client:
+        for event in ("array", "view"):
+            assert await client.emit_with_ack(event, b"x") is None
+    assert seen == [bytearray(b"x"), memoryview(b"x")]
+    assert [type(each) for each in seen] == [bytearray, memoryview]

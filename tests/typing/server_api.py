@@ -40,6 +40,7 @@ from sockwave import (
     Socket,
     SocketId,
     SocketOperator,
+    failure_of,
 )
 from sockwave.engine import Engine, Response, Session
 from sockwave.testing import LinkedClient
@@ -337,6 +338,7 @@ async def included() -> None:
     assert_type(await forbidden(PermissionError()), dict[str, str])
     assert_type(Cart().put(Socket.__new__(Socket), 1), int)
     assert_type(EventError("x").value, dict[str, Any])
+    assert_type(failure_of({"error": "x"}), EventError | None)
     orders.include(Cart, prefix="x:")
     io.include(orders)
     io.include(Cart())
@@ -345,6 +347,9 @@ async def included() -> None:
     io.exception_handler(int)  # type: ignore[arg-type]
     orders.event(5)  # type: ignore[call-overload]
     Router(order="room")  # type: ignore[arg-type]
+    orders.event("x", validate="strict")  # type: ignore[call-overload]
+    orders.event("x", validate="lax")(lambda socket, *, org_id: org_id)
+    Handlers.event(validate="strict")  # type: ignore[arg-type]
     EventError()  # type: ignore[call-arg]
 
 

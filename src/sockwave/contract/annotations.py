@@ -25,6 +25,7 @@ __all__ = [
     "passes_on",
     "read",
     "read_keywords",
+    "read_result",
     "unresolved",
 ]
 
@@ -185,6 +186,15 @@ def read_keywords(handler: Callable[..., Any], names: Set[str]) -> KeywordReadin
     )
 
 
+def read_result(handler: Callable[..., Any]) -> Any:
+    """The annotation of what a handler returns; UNKNOWN where there is none."""
+    function = function_of(handler)
+    signature = _signature(handler)
+    if function is None or signature is None or signature.return_annotation is signature.empty:
+        return UNKNOWN
+    return _resolved_or_unknown(signature.return_annotation, function)
+
+
 def _signature(handler: Any) -> inspect.Signature | None:
     how: dict[str, Any] = {}
     if sys.version_info >= (3, 14):
@@ -233,12 +243,13 @@ def unresolved(handler: Any, name: str, annotation: Any, error: BaseException) -
     )
     text = (
         f"handler {place_of(handler)}: the annotation {written!r} of {name!r} cannot be resolved: "
-        f"{error}. Its types must be there at run time: import them outside of `if TYPE_CHECKING`"
+        f"{error}. Its types must be there at run time: import them outside of `if TYPE_CHECKING`, "
+        "and register the handler below the classes that it names"
     )
     function = function_of(handler)
     if function is not None and "<locals>" in function.__qualname__:
         text += (
-            "; a class that is made inside a function must stand in the module where that has "
-            "`from __future__ import annotations`"
+            "; a class that is made inside a function must stand in the module where it is named "
+            "in text, as it always is with `from __future__ import annotations`"
         )
     return TypeError(f"{text}; or register the handler with validate=False")

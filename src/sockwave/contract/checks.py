@@ -90,7 +90,9 @@ def _binary_or(binary: tuple[type, ...], other: Check | None) -> Check | None:
         return None
 
     def check(value: Any) -> Any:
-        return value if isinstance(value, binary) else other(value)
+        if isinstance(value, binary):
+            return value
+        return binary[0](value) if isinstance(value, BINARY) else other(value)
 
     return check
 

@@ -12,10 +12,10 @@ import functools
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sockwave.contract.annotations import function_of
+from sockwave.contract.annotations import function_of, read_result
 from sockwave.contract.plans import make_plan
-from sockwave.contract.results import to_wire
-from sockwave.engine.core.handlers import WrappedHandler
+from sockwave.contract.results import results_of, to_wire
+from sockwave.engine.core.handlers import WrappedHandler, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sockwave.engine.core.handlers import Handler
     from sockwave.socketio.server.checking import HandlerChecks
 
-__all__ = ["CheckedHandler", "checking"]
+__all__ = ["CheckedHandler", "checking", "converted"]
 
 _MAX_CODES: Final = 4_096
 _MAX_OF_CODE: Final = 16
@@ -204,3 +204,34 @@ class ConvertingHandler(CheckedHandler):
         if self._how.host.development:
             results.check(converted)
         return converted
+
+
+def converted(handler: Handler) -> Handler:
+    """A handler whose results are made into values for the wire, where its annotation wants that.
+
+    It is for handlers of exceptions, whose arguments are none of a client.
+    """
+    results = results_of(read_result(handler), place_of(handler))
+    if results is None or not results.needs_conversion:
+        return handler
+    return _ConvertedHandler(handler, results)
+
+
+class _ConvertedHandler(WrappedHandler):
+    """A handler of exceptions that returns a structure, a date or the like."""
+
+    __slots__ = ("_results",)
+
+    def __init__(self, handler: Handler, results: Results) -> None:
+        super().__init__(handler)
+        self._results = results
+
+    def __call__(self, *args: Any) -> Any:
+        """Call it; the result, or what gives it later, is one for the wire."""
+        result = self.__wrapped__(*args)
+        if hasattr(result, "__await__"):
+            return self._later(result)
+        return self._results.convert(result)
+
+    async def _later(self, running: Awaitable[Any]) -> Any:
+        return self._results.convert(await running)

@@ -21,6 +21,7 @@ from sockwave.engine.core.handlers import Handler, WrappedHandler, check_handler
 from sockwave.errors import EventError, InvalidEvent
 from sockwave.socketio.core.answers import UNSENDABLE
 from sockwave.socketio.core.running import HandlerRunner, note_value
+from sockwave.socketio.server.extensions import reach
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -32,6 +33,9 @@ __all__ = ["ErrorsAsValues", "ExceptionTable", "ScopedHandler", "add_exception",
 ExceptionTable: TypeAlias = dict[type[Exception], Handler]
 
 _NO_VALUE: Final = object()
+
+_PLAIN: Final = frozenset((str, int, float, bool, list, dict, tuple, bytes))
+"""What nobody needs to convert."""
 
 
 def check_exception(kind: object) -> None:
@@ -60,7 +64,15 @@ def add_exception(table: ExceptionTable, kind: type[Exception], handler: Handler
         raise ValueError(
             f"{kind.__name__} has two handlers: {place_of(table[kind])} and {place_of(handler)}"
         )
-    table[kind] = handler
+    table[kind] = reach("convert_results")(handler) if _says_result(handler) else handler
+
+
+def _says_result(handler: Any) -> bool:
+    """Whether the annotations of a function say what it returns."""
+    try:
+        return getattr(handler, "__annotations__", {}).get("return") is not None
+    except Exception:  # Python 3.14 evaluates them now
+        return True
 
 
 class ErrorsAsValues(HandlerRunner):
@@ -158,7 +170,10 @@ def _find(
 
 
 def _value_of_event_error(error: EventError) -> Any:
-    return error.value
+    value = error.value
+    if error.data is not None and error.data.__class__ not in _PLAIN:
+        value["data"] = reach("to_wire")(error.data)
+    return value
 
 
 class ScopedHandler(WrappedHandler):
