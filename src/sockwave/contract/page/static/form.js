@@ -11,7 +11,10 @@ import { edited, parsed } from "./values.js";
 const DEEPEST = 12;
 /** Fields inside fields: below, values are written as JSON. */
 
-export class Invalid extends Error {}
+/** What was written cannot be sent; the text is for people. */
+export class Invalid extends Error {
+  isShown = false;
+}
 
 const EXAMPLES = {
   "date-time": "2026-01-31T12:00:00Z",
@@ -99,7 +102,10 @@ export class Field {
     try {
       return await this.control.read();
     } catch (error) {
-      if (error instanceof Invalid) this.fail(error.message);
+      if (error instanceof Invalid && !error.isShown) {
+        this.fail(error.message);
+        error.isShown = true; // at the innermost field, and at none around it
+      }
       throw error;
     }
   }
@@ -173,7 +179,10 @@ function number(kind, is) {
     at: nothingInside,
     read: () => {
       if (input.value === "") throw new Invalid("A number is needed.");
-      return Number(input.value);
+      const value = Number(input.value);
+      const isRounded = !Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value) && kind === "integer");
+      if (isRounded) throw new Invalid("JavaScript cannot send a number of this size.");
+      return value;
     },
     write: (given) => { input.value = typeof given === "number" ? given : ""; },
   };
