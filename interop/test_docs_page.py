@@ -5,6 +5,7 @@ How it looks is the matter of `tests/browser/test_docs_page.py`.
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -380,6 +381,25 @@ async def test_json_may_be_edited_in_place_of_the_form(browser: Browser) -> None
         await page.run(f"type({area}, '[' + 'null, \"c\"]')")
         await page.run("press(card('upload'), 'Form')")
         await page.until("input(card('upload'), 'further arguments', '0')?.value === 'c'")
+
+
+async def test_form_that_is_not_complete_is_taken_along_to_json(browser: Browser) -> None:
+    async with opened(browser) as page:
+        await fill_order(page)
+        await page.run(
+            """const count = field(card("place"), "order", "items", "0", "count");
+            count.querySelector("[type=checkbox]").click();
+            type(input(card("place"), "order", "items", "0", "count"), "");
+            press(card("place"), "JSON");"""
+        )
+        area = "card('place').querySelector('.json')"
+        await page.until(f"{area}.checkVisibility()")
+        (order,) = json.loads(await page.run(f"return {area}.value"))
+        assert order["items"] == [
+            {"name": "Tea", "price": "2.50", "count": None},
+            {"name": "Milk", "price": "1.25"},
+        ]
+        assert await page.run("return wrong(card('place'))") == []
 
 
 async def test_type_that_holds_itself_opens_as_far_as_one_goes(browser: Browser) -> None:
