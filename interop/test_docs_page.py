@@ -5,6 +5,8 @@ How it looks is the matter of `tests/browser/test_docs_page.py`.
 
 from __future__ import annotations
 
+import json
+import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -291,6 +293,51 @@ async def test_what_cannot_be_sent_is_said_at_once(browser: Browser) -> None:
         assert await page.run("return log_()") == []
 
 
+async def test_number_that_javascript_would_round_is_not_sent(browser: Browser) -> None:
+    async with opened(browser) as page:
+        await fill_order(page)
+        await page.run(
+            """const count = field(card("place"), "order", "items", "0", "count");
+            count.querySelector("[type=checkbox]").click();
+            type(input(card("place"), "order", "items", "0", "count"), "9007199254740993");
+            press(card("place"), "Emit");"""
+        )
+        await page.until("wrong(card('place')).length === 1")
+        assert await page.run("return wrong(card('place'))") == ["count"]
+
+
+async def test_parts_that_are_removed_are_not_sent(browser: Browser) -> None:
+    async with opened(browser) as page:
+        await page.run(
+            """await open_("plant");
+            press(card("plant"), "JSON");
+            await new Promise((resolve) => setTimeout(resolve));
+            const tree = { name: "oak", parts: [{ name: "a" }, { name: "b" }, { name: "c" }] };
+            type(card("plant").querySelector(".json"), JSON.stringify([tree]));
+            press(card("plant"), "Form");"""
+        )
+        await page.until("input(card('plant'), 'tree', 'parts', '2', 'name')?.value === 'c'")
+        await page.run("field(card('plant'), 'tree', 'parts', '1').querySelector('.icon').click()")
+        said = await emit(page, "plant")
+        assert re.findall(r'"name": "(\w+)"', said) == ["oak", "a", "c"]
+
+
+async def test_keys_of_a_dictionary_are_written(browser: Browser) -> None:
+    async with opened(browser) as page:
+        await fill_order(page)
+        await page.run(
+            """type(input(card("place"), "order", "way", "at"), "2026-01-31T12:00:00Z");
+            const extra = field(card("place"), "order", "extra");
+            extra.querySelector(".optional input").click();
+            press(extra, "Add an entry");
+            type(extra.querySelector(".key"), "spoons");
+            type(extra.querySelector("[type=number]"), "3");"""
+        )
+        await emit(page, "place")
+        sent = await page.run("return document.querySelector('.is-out .short').textContent")
+        assert '"extra":{"spoons":3}' in sent
+
+
 async def test_optional_argument_is_left_out_until_it_is_wanted(browser: Browser) -> None:
     async with opened(browser) as page:
         await page.run("await open_('rename')")
@@ -334,6 +381,25 @@ async def test_json_may_be_edited_in_place_of_the_form(browser: Browser) -> None
         await page.run(f"type({area}, '[' + 'null, \"c\"]')")
         await page.run("press(card('upload'), 'Form')")
         await page.until("input(card('upload'), 'further arguments', '0')?.value === 'c'")
+
+
+async def test_form_that_is_not_complete_is_taken_along_to_json(browser: Browser) -> None:
+    async with opened(browser) as page:
+        await fill_order(page)
+        await page.run(
+            """const count = field(card("place"), "order", "items", "0", "count");
+            count.querySelector("[type=checkbox]").click();
+            type(input(card("place"), "order", "items", "0", "count"), "");
+            press(card("place"), "JSON");"""
+        )
+        area = "card('place').querySelector('.json')"
+        await page.until(f"{area}.checkVisibility()")
+        (order,) = json.loads(await page.run(f"return {area}.value"))
+        assert order["items"] == [
+            {"name": "Tea", "price": "2.50", "count": None},
+            {"name": "Milk", "price": "1.25"},
+        ]
+        assert await page.run("return wrong(card('place'))") == []
 
 
 async def test_type_that_holds_itself_opens_as_far_as_one_goes(browser: Browser) -> None:

@@ -157,7 +157,7 @@ ROOMS: Final = (
         *(20, 100, 400, 318),
         SOCKETIO_SERVER,
     ),
-    Room("contract/", "typed handlers", ("contract",), 450, 100, 96),
+    Room("contract/", "typed handlers", ("contract", "contract.page"), 450, 100, 96),
     Room("emitters/", "events of others", ("emitters",), 558, 100, 110),
     Room(
         "adapters/",

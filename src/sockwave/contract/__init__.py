@@ -13,6 +13,9 @@ them does not import it. What tells of it is imported when it is asked for.
     description.py   what a server says and hears, as data: what every export is made of
     describing.py    the same, found out from a server
     schemas.py       JSON Schemas of types
+    asyncapi.py      as AsyncAPI 3.0
+    examples.py      a value for a schema
+    comparing.py     what a newer contract changes for clients of an older one
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from sockwave.contract.asyncapi import to_asyncapi
+    from sockwave.contract.comparing import Change, compare
     from sockwave.contract.describing import Auth, describe
     from sockwave.contract.description import (
         Argument,
@@ -34,22 +39,28 @@ if TYPE_CHECKING:
 __all__ = [
     "Argument",
     "Auth",
+    "Change",
     "Contract",
     "EventContract",
     "NamespaceContract",
+    "compare",
     "describe",
     "from_document",
+    "to_asyncapi",
     "to_document",
 ]
 
 _MODULES: Final = {
     "Argument": "description",
     "Auth": "describing",
+    "Change": "comparing",
     "Contract": "description",
     "EventContract": "description",
     "NamespaceContract": "description",
+    "compare": "comparing",
     "describe": "describing",
     "from_document": "description",
+    "to_asyncapi": "asyncapi",
     "to_document": "description",
 }
 

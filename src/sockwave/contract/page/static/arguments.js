@@ -43,7 +43,7 @@ export class Arguments {
     if (isJson === this.isJson) return;
     this.fail("");
     try {
-      if (isJson) this.json.write(await this.#draft());
+      if (isJson) this.json.write(await this.#values(true));
       else if (this.json.area.value.trim()) this.write(this.#array(this.json.read()));
     } catch (error) {
       if (!(error instanceof Invalid)) throw error;
@@ -59,7 +59,7 @@ export class Arguments {
   /** What is to be sent; throws Invalid, which is shown already. */
   async read() {
     this.fail("");
-    if (!this.isJson) return this.#values((each) => each.read());
+    if (!this.isJson) return this.#values(false);
     try {
       return this.#array(this.json.read());
     } catch (error) {
@@ -101,23 +101,10 @@ export class Arguments {
     return value;
   }
 
-  /** What is there of the form, where it is not complete yet. */
-  async #draft() {
-    return this.#values(async (each) => {
-      try {
-        return await each.read();
-      } catch (error) {
-        if (!(error instanceof Invalid)) throw error;
-        each.fail("");
-        return null;
-      }
-    });
-  }
-
-  async #values(read) {
+  async #values(isDraft) {
     const values = [];
-    const more = this.rest ? await this.rest.read() : [];
-    for (const each of this.fields) values.push(each.isIncluded ? await read(each) : undefined);
+    const more = this.rest ? await this.rest.read(isDraft) : [];
+    for (const each of this.fields) values.push(each.isIncluded ? await each.read(isDraft) : undefined);
     if (more.length === 0) while (values.length > 0 && values.at(-1) === undefined) values.pop();
     return [...values.map((each) => (each === undefined ? null : each)), ...more];
   }

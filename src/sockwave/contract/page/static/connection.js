@@ -88,7 +88,7 @@ export class Connection {
     try {
       await (this.socket ? this.#connected(this.socket) : this.#connect());
     } catch (error) {
-      if (error instanceof Invalid) this.error.textContent = error.message;
+      if (error instanceof Invalid && !error.isShown) this.error.textContent = error.message;
       throw error;
     }
   }

@@ -11,7 +11,10 @@ import { edited, parsed } from "./values.js";
 const DEEPEST = 12;
 /** Fields inside fields: below, values are written as JSON. */
 
-export class Invalid extends Error {}
+/** What was written cannot be sent; the text is for people. */
+export class Invalid extends Error {
+  isShown = false;
+}
 
 const EXAMPLES = {
   "date-time": "2026-01-31T12:00:00Z",
@@ -94,12 +97,17 @@ export class Field {
     this.fail("");
   }
 
-  async read() {
+  /** The value; in a draft, null stands for what is missing. */
+  async read(isDraft = false) {
     this.fail("");
     try {
-      return await this.control.read();
+      return await this.control.read(isDraft);
     } catch (error) {
-      if (error instanceof Invalid) this.fail(error.message);
+      if (error instanceof Invalid && isDraft) return null;
+      if (error instanceof Invalid && !error.isShown) {
+        this.fail(error.message);
+        error.isShown = true; // at the innermost field, and at none around it
+      }
       throw error;
     }
   }
@@ -173,7 +181,10 @@ function number(kind, is) {
     at: nothingInside,
     read: () => {
       if (input.value === "") throw new Invalid("A number is needed.");
-      return Number(input.value);
+      const value = Number(input.value);
+      const isRounded = !Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value) && kind === "integer");
+      if (isRounded) throw new Invalid("JavaScript cannot send a number of this size.");
+      return value;
     },
     write: (given) => { input.value = typeof given === "number" ? given : ""; },
   };
@@ -277,7 +288,7 @@ function union(types, choices, depth) {
     element: make("div", { class: "union" }, select, body),
     id,
     at: (key) => show().at(key),
-    read: () => show().read(),
+    read: (isDraft) => show().read(isDraft),
     write: (given) => {
       select.value = `${Math.max(choices.findIndex((each) => types.fits(each, given)), 0)}`;
       show().write(given);
@@ -297,12 +308,12 @@ function object(types, is, depth) {
   return {
     element: make("div", { class: "group" }, [...fields.values()].map((each) => each.element), more?.element),
     at: (key) => fields.get(key) ?? more?.at(key) ?? null,
-    read: async () => {
+    read: async (isDraft) => {
       const value = {};
       for (const [name, each] of fields) {
-        if (each.isIncluded) value[name] = await each.read();
+        if (each.isIncluded) value[name] = await each.read(isDraft);
       }
-      return more ? { ...(await more.read()), ...value } : value;
+      return more ? { ...(await more.read(isDraft)), ...value } : value;
     },
     write: (given) => {
       const rest = given !== null && typeof given === "object" ? { ...given } : {};
@@ -337,9 +348,9 @@ function entries(types, schema, depth) {
   return {
     element: make("div", {}, rows, addButton("Add an entry", () => add().name.focus())),
     at: (key) => kept.find((each) => each.name.value === key)?.field ?? null,
-    read: async () => {
+    read: async (isDraft) => {
       const value = {};
-      for (const each of kept) value[each.name.value] = await each.field.read();
+      for (const each of kept) value[each.name.value] = await each.field.read(isDraft);
       return value;
     },
     write: (given) => {
@@ -370,9 +381,9 @@ export function list(types, is, depth) {
   return {
     element: make("div", {}, rows, addButton("Add an item", () => add())),
     at: (key) => kept[Number(key)] ?? null,
-    read: async () => {
+    read: async (isDraft) => {
       const value = [];
-      for (const each of kept) value.push(await each.read());
+      for (const each of kept) value.push(await each.read(isDraft));
       return value;
     },
     write: (given) => {
@@ -390,10 +401,10 @@ function tuple(types, is, depth) {
   return {
     element: make("div", { class: "group" }, fields.map((each) => each.element), rest?.element),
     at: (key) => fields[Number(key)] ?? rest?.at(Number(key) - fields.length) ?? null,
-    read: async () => {
+    read: async (isDraft) => {
       const value = [];
-      for (const each of fields) value.push(await each.read());
-      return rest ? [...value, ...(await rest.read())] : value;
+      for (const each of fields) value.push(await each.read(isDraft));
+      return rest ? [...value, ...(await rest.read(isDraft))] : value;
     },
     write: (given) => {
       if (!Array.isArray(given)) return;

@@ -6,6 +6,9 @@ import { shown } from "./values.js";
 const MOST = 500;
 /** Entries that are kept. */
 
+const LONGEST = 20000;
+/** Characters of an entry's values that are copied. */
+
 const SIGNS = { out: "→", in: "←", ack: "✓", answer: "↩", error: "!", state: "·" };
 const NAMES = { out: "sent", in: "came in", ack: "acknowledged", answer: "answered", error: "error", state: "connection" };
 
@@ -31,7 +34,7 @@ export class Log {
   add(kind, namespace, what, values = null) {
     const time = now();
     const short = values === null ? "" : shown(values);
-    this.lines.push([time, SIGNS[kind], namespace, what, short].filter(Boolean).join("  "));
+    this.lines.push([time, SIGNS[kind], namespace, what, short.slice(0, LONGEST)].filter(Boolean).join("  "));
     const isAtEnd = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < 40;
     this.list.append(this.#entry(kind, time, namespace, what, values, short));
     if (this.lines.length > MOST) {
