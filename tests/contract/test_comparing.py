@@ -1,10 +1,12 @@
 """What a newer contract breaks for clients of the older one, and what it does not."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import pydantic
 import pytest
 
+from sockwave import Server
 from sockwave.contract import (
     Argument,
     Contract,
@@ -12,6 +14,7 @@ from sockwave.contract import (
     NamespaceContract,
     compare,
     describe,
+    to_asyncapi,
 )
 from tests.contract import shop
 
@@ -201,3 +204,35 @@ def test_contract_that_lacks_a_model_is_refused() -> None:
 
     with pytest.raises(ValueError, match="not there"):
         compare(whole, replace(whole, models={}))
+
+
+def test_models_of_pydantic_are_compared() -> None:
+    class Cat(pydantic.BaseModel):
+        kind: Literal["cat"]
+        more: dict[str, Any] = {}
+
+    class Dog(pydantic.BaseModel):
+        kind: Literal["dog"]
+        age: int | None = None
+
+    class Owner(pydantic.BaseModel):
+        pet: Annotated[Cat | Dog, pydantic.Field(discriminator="kind")]
+
+    class NarrowOwner(pydantic.BaseModel):
+        pet: Cat
+
+    def of(owner: Any) -> Contract:
+        io = Server()
+
+        def take(socket, owner):  # type: ignore[no-untyped-def]
+            pass
+
+        take.__annotations__["owner"] = owner
+        io.event(take)
+        return describe(io)
+
+    assert compare(of(Owner), of(Owner)) == []
+    assert [each.is_breaking for each in compare(of(NarrowOwner), of(Owner))] == [False]
+    assert [each.is_breaking for each in compare(of(Owner), of(NarrowOwner))] == [True]
+    document = to_asyncapi(of(Owner))
+    assert "discriminator" not in document["components"]["schemas"]["Owner"]["properties"]["pet"]

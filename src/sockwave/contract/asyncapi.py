@@ -243,6 +243,8 @@ def _adapted(schema: Schema) -> Schema:
     for word, value in schema.items():
         if word == "$ref":
             made[word] = f"#/components/schemas/{value.rpartition('/')[2]}"
+        elif word == "discriminator":
+            continue  # of OpenAPI, where Pydantic has it from; here it would be something else
         elif word in _AS_IT_IS:
             made[word] = value
         elif word in _SCHEMAS_BY_NAME:

@@ -348,7 +348,12 @@ def _resolved(schema: Schema, models: Mapping[str, Schema]) -> Schema:
             return schema
         seen.add(name)
         schema = models[name]
-    return {word: value for word, value in schema.items() if word not in _SAID}
+    found = {word: value for word, value in schema.items() if word not in _SAID}
+    if "const" in found:
+        found["enum"] = [found.pop("const")]
+    if found.get("additionalProperties") is True:
+        del found["additionalProperties"]
+    return found
 
 
 def _kind(schema: Schema) -> str | None:
