@@ -191,9 +191,9 @@ ROOMS: Final = (
     Room("engine/core/", "sessions without I/O", ("engine.core",), 20, 964, 820),
     Room("codec/", "bytes to values and back", ("codec",), 20, 1040, 820),
     Room(
-        "errors.py, types.py, debug.py, platform.py",
+        "errors.py, failures.py, types.py, debug.py, platform.py",
         "what everybody may use",
-        ("errors", "types", "debug", "platform"),
+        ("errors", "failures", "types", "debug", "platform"),
         *(20, 1116, 820, 30),
     ),
 )

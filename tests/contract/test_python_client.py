@@ -13,7 +13,7 @@ import sockwave
 from sockwave import EventError, Server, Socket
 from sockwave.contract.description import Argument, Contract, EventContract, NamespaceContract
 from sockwave.contract.python import to_python
-from sockwave.errors import raise_failure
+from sockwave.failures import raise_failure
 from tests.support import peers
 from tests.support.contracts import EVERYTHING, of_model
 

@@ -9,4 +9,7 @@ them does not import it.
     results.py       what a handler returns, as values for the wire
     annotations.py   what a handler's signature says, names resolved
     description.py   what a server says and hears, as data: what every export is made of
+    typescript.py    a contract as TypeScript for the stock client; typescript_types.py its types
+    python.py        a contract as a typed client for Python; python_types.py its annotations
+    schema_parts.py  names, references and bounds, for both
 """

@@ -369,7 +369,7 @@ def _imports(body: str) -> list[str]:
         "collections.abc": ("AsyncIterator", "Awaitable", "Callable"),
         "typing": (*_TYPING, "TypeVar"),
         "sockwave": ("ClientSocket",),
-        "sockwave.errors": ("raise_failure",),
+        "sockwave.failures": ("raise_failure",),
     }
     lines: list[str] = []
     for module, names in modules.items():
