@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.interop
 
+EXAMPLE: Final = INTEROP.parent / "examples" / "contract"
+
 OPTIONS: Final = {
     "strict": True,
     "noEmit": True,
@@ -28,7 +30,6 @@ OPTIONS: Final = {
     "module": "nodenext",
     "moduleResolution": "nodenext",
     "skipLibCheck": True,  # the client's own declarations
-    "paths": {"socket.io-client": [str(NODE_MODULES / "sio4")]},
     "types": [],
 }
 
@@ -36,6 +37,8 @@ OPTIONS: Final = {
 def problems(folder: Path, *files: str, **options: Any) -> str:
     """What the compiler says of files in a folder."""
     node = peers.node()
+    (folder / "node_modules").mkdir()
+    (folder / "node_modules" / "socket.io-client").symlink_to(NODE_MODULES / "sio4")
     config = {"compilerOptions": {**OPTIONS, **options}, "files": files}
     (folder / "tsconfig.json").write_text(json.dumps(config))
     run = subprocess.run(
@@ -65,9 +68,16 @@ def test_stock_client_has_the_types_and_refuses_what_is_wrong(
     assert not found
 
 
+def test_client_of_the_example_compiles(tmp_path: Path) -> None:
+    for file in ("client.ts", "events.ts"):
+        (tmp_path / file).write_text((EXAMPLE / file).read_text())
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    assert not problems(tmp_path, "client.ts")
+
+
 def test_types_need_no_types_of_a_browser(tmp_path: Path) -> None:
     (tmp_path / "events.ts").write_text(to_typescript(EVERYTHING))
-    assert not problems(tmp_path, "events.ts", lib=["es2022"], paths={})
+    assert not problems(tmp_path, "events.ts", lib=["es2022"])
 
 
 def test_names_that_the_language_has_are_given_others(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import click
 from sockwave.cli.bench.command import bench
 from sockwave.cli.completion import completion
 from sockwave.cli.connect import connect
+from sockwave.cli.contract import contract
 from sockwave.cli.demo.command import demo
 from sockwave.cli.doctor.command import doctor
 from sockwave.cli.emit import emit
@@ -35,4 +36,5 @@ main.add_command(connect)
 main.add_command(emit)
 main.add_command(doctor)
 main.add_command(bench)
+main.add_command(contract)
 main.add_command(completion)

@@ -26,7 +26,7 @@ from sockwave.errors import InvalidEvent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["BINARY", "Check", "UnsupportedType", "make_check"]
+__all__ = ["BINARY", "Check", "UnsupportedType", "make_check", "split_binary"]
 
 Check: TypeAlias = Callable[[Any], Any]
 """Raises `InvalidEvent`; the path in it begins with `$`, which is the value."""
@@ -67,13 +67,13 @@ def make_check(annotation: Any, *, strict: bool) -> Check | None:
     """
     if annotation in _ANYTHING:
         return None
-    binary, others = _split(annotation)
+    binary, others = split_binary(annotation)
     if binary:
         return _binary_or(binary, make_check(others, strict=strict))
     return _make(annotation, strict)
 
 
-def _split(annotation: Any) -> tuple[tuple[type, ...], Any]:
+def split_binary(annotation: Any) -> tuple[tuple[type, ...], Any]:
     """Take the binary types out of a union with others: msgspec would see two kinds of text."""
     if typing.get_origin(annotation) not in (typing.Union, types.UnionType):
         return (), annotation

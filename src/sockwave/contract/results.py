@@ -15,13 +15,13 @@ from sockwave.contract.checks import BINARY, UnsupportedType, make_check
 from sockwave.contract.models import from_model
 from sockwave.errors import InvalidEvent, SockwaveError
 
-__all__ = ["InvalidResult", "Results", "results_of", "to_wire"]
+__all__ = ["AWAITED", "InvalidResult", "Results", "results_of", "to_wire"]
 
 _PLAIN: Final = frozenset((str, int, float, bool, type(None), list, dict, tuple, *BINARY))
 _CONTAINERS: Final = frozenset(
     (list, dict, tuple, typing.Union, types.UnionType, typing.Literal, typing.Annotated)
 )
-_AWAITED: Final = frozenset(
+AWAITED: Final = frozenset(
     (collections.abc.Awaitable, collections.abc.Coroutine, asyncio.Future, asyncio.Task)
 )
 
@@ -88,7 +88,7 @@ class Results:
 
 def results_of(annotation: Any, place: str) -> Results | None:
     """What is to be done with what a handler returns; None where nothing is said of it."""
-    if typing.get_origin(annotation) in _AWAITED:
+    if typing.get_origin(annotation) in AWAITED:
         annotation = typing.get_args(annotation)[-1]
     if annotation in (UNKNOWN, Any, object, type(None), None):
         return None

@@ -71,6 +71,11 @@ class ParentNamespace(Namespace):
         return list(self._children.values())
 
     @property
+    def match(self) -> NamespaceMatch:
+        """The pattern, or the function, that names must fit."""
+        return self._match
+
+    @property
     def is_pattern(self) -> bool:
         """Whether the name alone decides."""
         return isinstance(self._match, re.Pattern)

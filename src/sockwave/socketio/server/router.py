@@ -20,11 +20,13 @@ from sockwave.socketio.server.exceptions import ExceptionTable, add_exception, c
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Router", "as_router", "check_alone", "namespace_pattern"]
+__all__ = ["Router", "as_router", "braced_name", "check_alone", "namespace_pattern"]
 
 F = TypeVar("F", bound=Handler)
 
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_PART: Final = re.compile(r"\(\?P<(\w+)>\[\^/\]\+\)")
+_ESCAPED: Final = re.compile(r"\\(.)")
 
 
 class Router:
@@ -284,6 +286,14 @@ def namespace_pattern(name: str) -> re.Pattern[str] | None:
     pieces[::2] = [re.escape(piece) for piece in pieces[::2]]
     pieces[1::2] = [f"(?P<{each}>[^/]+)" for each in names]
     return re.compile("".join(pieces))
+
+
+def braced_name(pattern: re.Pattern[str]) -> str | None:
+    """The name with parts in braces that a pattern was made of; None for any other pattern."""
+    braced = _PART.sub(r"{\1}", pattern.pattern)
+    name = _ESCAPED.sub(r"\1", braced)
+    made = namespace_pattern(name)
+    return name if made is not None and made.pattern == pattern.pattern else None
 
 
 def _checked_name(name: object) -> str:

@@ -123,7 +123,7 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
             self._client_files = ClientFiles()
             self._engine.file_handler = self._find_client_file
         self._namespaces: dict[NamespaceName, Namespace] = {}
-        self._parents: tuple[ParentNamespace, ...] = ()
+        self.parents: tuple[ParentNamespace, ...] = ()
         self._unmade = 0
         self._error_handlers: tuple[Handler, ...] = ()
         self._invalid_handlers: tuple[Handler, ...] = ()
@@ -186,7 +186,7 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
             if isinstance(name, re.Pattern) and not isinstance(name.pattern, str):
                 raise TypeError("the pattern of a namespace must be for text")
             parent = ParentNamespace(self, name)
-            self._parents = (*self._parents, parent)
+            self.parents = (*self.parents, parent)
             return parent
         if not isinstance(name, str):
             raise TypeError(f"the name of a namespace must be text, not {type(name).__name__}")
@@ -194,7 +194,7 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
             raise ValueError("the name of a namespace cannot contain a comma")
         name = name if name.startswith("/") else f"/{name}"
         if name not in self._namespaces:
-            parents = [each for each in self._parents if each.is_pattern and each.fits(name, {})]
+            parents = [each for each in self.parents if each.is_pattern and each.fits(name, {})]
             self._make(name, parents[0] if parents else None)
         return self._namespaces[name]
 
@@ -352,14 +352,14 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         self, name: NamespaceName, auth: dict[str, Any]
     ) -> Namespace | Awaitable[Namespace | None] | None:
         """Make a namespace for a client, if a parent wants to; waits only where the parent does."""
-        for at, parent in enumerate(self._parents):
+        for at, parent in enumerate(self.parents):
             try:
                 fits = parent.fits(name, auth)
             except Exception:
                 _logger.exception("the function of %r failed", parent)
                 continue
             if inspect.isawaitable(fits):
-                return self._make_later(name, auth, parent, fits, self._parents[at + 1 :])
+                return self._make_later(name, auth, parent, fits, self.parents[at + 1 :])
             if fits:
                 return self._make_child(name, parent)
         return None

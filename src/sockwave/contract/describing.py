@@ -1,0 +1,281 @@
+"""What a server says and hears, found out from what is registered with it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from sockwave.contract.annotations import UNKNOWN, Reading, function_of, read
+from sockwave.contract.description import (
+    Argument,
+    Contract,
+    EventContract,
+    NamespaceContract,
+    Schema,
+)
+from sockwave.contract.results import AWAITED
+from sockwave.contract.schemas import Schemas
+from sockwave.engine.core.handlers import WrappedHandler, place_of
+from sockwave.socketio.core.handshake import Handshake
+from sockwave.socketio.server.class_handlers import PerSocketHandler
+from sockwave.socketio.server.declared import OWN_EVENTS
+from sockwave.socketio.server.namespace import Namespace
+from sockwave.socketio.server.router import braced_name
+from sockwave.socketio.server.server import Server
+from sockwave.socketio.server.socket import Socket
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sockwave.engine.core.handlers import Handler
+    from sockwave.socketio.server.parent import ParentNamespace
+
+__all__ = ["Auth", "describe"]
+
+_INJECTED: Final = (Socket, Namespace, Server, Handshake)
+_INJECTED_NAMES: Final = ("Ack", "EventName")
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """Says what clients connect with, for the contract: in the annotation of a middleware.
+
+        @io.use
+        async def authenticate(socket: Annotated[Socket, Auth(Login)]) -> None: ...
+
+    A handler of `connection` may say it as well. It is told to those who write clients, and not
+    checked: the middleware does that.
+
+    Args:
+        type: What `socket.handshake.auth` has to be, such as a dataclass.
+    """
+
+    type: Any
+
+
+def describe(
+    server: Server,
+    *,
+    title: str = "Socket.IO server",
+    version: str = "0.0.0",
+    description: str = "",
+) -> Contract:
+    """Find out what a server says and hears.
+
+    Incoming events are those of handlers that are registered with `event` of the server, of its
+    namespaces and of routers, and of classes with handlers; those that a `connection` handler
+    registers for each socket are not known before there is one. Outgoing events are those that are
+    declared. The same server gives the same contract, in the same order.
+
+    An argument has the type of its annotation, whether it is checked or not; `{}` stands for one
+    that has none. Of several handlers of one event the first one with annotations is described.
+
+    Args:
+        title: Of the application.
+        version: Of the application, as you number it.
+        description: For people.
+    """
+    schemas = Schemas()
+    namespaces = [
+        _Described(schemas, name, {}, namespace)
+        for name, namespace in server.namespaces.items()
+        if namespace.parent is None
+    ]
+    for parent in server.parents:
+        name, parameters = _name_of(parent)
+        namespaces.append(_Described(schemas, name, parameters, parent))
+    by_name = {each.name: each for each in reversed(namespaces)}  # the first parent is asked first
+    for declared in getattr(server, "declared_events", ()):
+        for each in import_module("sockwave.contract.events").declarations(declared):
+            name = each.namespace or "/"
+            if name not in by_name:
+                by_name[name] = _Described(schemas, name, {}, None)
+            by_name[name].declare(each)
+    described = tuple(by_name[name].contract() for name in sorted(by_name))
+    return Contract(
+        title=title,
+        version=version,
+        path=server.path,
+        namespaces=described,
+        models=schemas.finish(),
+        description=description,
+    )
+
+
+def _name_of(parent: ParentNamespace) -> tuple[str, dict[str, Schema]]:
+    """How a namespace is written that clients may choose, and its parts."""
+    match = parent.match
+    if isinstance(match, re.Pattern):
+        name = braced_name(match) or match.pattern
+        return name, {group: {"type": "string"} for group in match.groupindex}
+    named = getattr(match, "__name__", "name").strip("<>")
+    return f"/{{{named}}}", {named: {"type": "string"}}
+
+
+class _Described:
+    """A namespace, while it is looked at."""
+
+    def __init__(
+        self,
+        schemas: Schemas,
+        name: str,
+        parameters: dict[str, Schema],
+        namespace: Namespace | None,
+    ) -> None:
+        self.name = name
+        self._schemas = schemas
+        self._parameters = parameters
+        self._namespace = namespace
+        self._outgoing: dict[str, EventContract] = {}
+
+    def declare(self, declared: Any) -> None:
+        """An event that the server sends."""
+        of = self._schemas.of
+        names = tuple(declared.argument_names)
+        answer = self._answer(declared.answer) if declared.has_answer else None
+        self._outgoing[declared.name] = EventContract(
+            name=declared.name,
+            arguments=tuple(
+                Argument(names[at] if at < len(names) else f"arg{at}", of(each))
+                for at, each in enumerate(declared.arguments)
+            ),
+            answer=answer,
+            description=declared.description,
+        )
+
+    def contract(self) -> NamespaceContract:
+        """All that is known of it."""
+        return NamespaceContract(
+            name=self.name,
+            parameters=self._parameters,
+            incoming=tuple(self._incoming()),
+            outgoing=tuple(self._outgoing[name] for name in sorted(self._outgoing)),
+            auth=self._auth(),
+        )
+
+    def _incoming(self) -> list[EventContract]:
+        if self._namespace is None:
+            return []
+        table = self._namespace.registered.event_handlers
+        return [
+            self._event(name, [_bare(each) for each in table[name]])
+            for name in sorted(table)
+            if name not in OWN_EVENTS
+        ]
+
+    def _event(self, name: str, handlers: list[Handler]) -> EventContract:
+        readings = [(handler, _read(handler)) for handler in handlers]
+        typed = [each for each in readings if _is_typed(each[1])]
+        handler, reading = (typed or readings)[0]
+        placed = list(zip(reading.names, reading.types, strict=True))
+        arguments = tuple(
+            Argument(each, self._schemas.of(annotation), at < reading.least)
+            for at, (each, annotation) in enumerate(placed)
+            if not _is_injected(annotation)
+        )
+        return EventContract(
+            name=name,
+            arguments=arguments,
+            rest=None if reading.rest is None else self._schemas.of(reading.rest),
+            answer=self._answer(reading.result),
+            description=_docstring(handler),
+            place=place_of(handler),
+        )
+
+    def _answer(self, result: Any) -> tuple[Schema, ...] | None:
+        """One, or those of a tuple, which goes as several; none of `None`."""
+        if typing.get_origin(result) in AWAITED:
+            result = typing.get_args(result)[-1]
+        if result is UNKNOWN or result is typing.NoReturn:
+            return None
+        if result in (None, type(None)):
+            return ()
+        if typing.get_origin(result) is tuple or result is tuple:
+            members = typing.get_args(result)
+            if not members or ... in members:
+                return None  # as many as there are
+            return tuple(self._schemas.of(each) for each in members)
+        if isinstance(result, type) and issubclass(result, tuple):
+            hints = typing.get_type_hints(result, include_extras=True)
+            return tuple(self._schemas.of(each) for each in hints.values())
+        return (self._schemas.of(result),)
+
+    def _auth(self) -> Schema | None:
+        if self._namespace is None:
+            return None
+        registered = self._namespace.registered
+        for handler in (*registered.middlewares, *registered.handlers.get("connection", ())):
+            annotations = _read(_bare(handler), skipped=0).types
+            for each in getattr(annotations[0], "__metadata__", ()) if annotations else ():
+                if isinstance(each, Auth):
+                    return self._schemas.of(each.type)
+        return None
+
+
+def _bare(handler: Handler) -> Handler:
+    """A handler out of our wrappings, except the one that says what a method takes."""
+    while isinstance(handler, WrappedHandler) and not isinstance(handler, PerSocketHandler):
+        handler = handler.__wrapped__
+    return handler
+
+
+def _read(handler: Handler, *, skipped: int = 1) -> Reading:
+    """What the signature says; only names where annotations cannot be resolved, unchecked ones."""
+    try:
+        found = read(handler, skipped=skipped)
+    except TypeError:
+        found = _names_only(handler, skipped)
+    if found is None:  # there is no signature, so anything may come
+        return Reading((), (), 0, UNKNOWN, UNKNOWN)
+    return found
+
+
+def _names_only(handler: Handler, skipped: int) -> Reading | None:
+    function = function_of(handler)
+    if function is None:
+        return None
+    signature = inspect.signature(handler, follow_wrapped=False)
+    parameters = list(signature.parameters.values())
+    placed = [
+        each
+        for each in parameters
+        if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+    ][skipped:]
+    takes_rest = any(each.kind is each.VAR_POSITIONAL for each in parameters)
+    return Reading(
+        tuple(each.name for each in placed),
+        (UNKNOWN,) * len(placed),
+        sum(each.default is each.empty for each in placed),
+        UNKNOWN if takes_rest else None,
+        UNKNOWN,
+    )
+
+
+def _is_typed(reading: Reading) -> bool:
+    said = (*reading.types, reading.rest, reading.result)
+    return any(each is not UNKNOWN and each is not None for each in said)
+
+
+def _is_injected(annotation: Any) -> bool:
+    """Whether the server fills a parameter in, so that it is no argument of the event."""
+    if any(type(each).__module__.startswith("sockwave.") for each in _metadata(annotation)):
+        return True
+    kind = typing.get_origin(annotation) or annotation
+    if isinstance(kind, type) and issubclass(kind, _INJECTED):
+        return True
+    is_ours = getattr(kind, "__module__", "").startswith("sockwave.")
+    return is_ours and getattr(kind, "__name__", "") in _INJECTED_NAMES
+
+
+def _metadata(annotation: Any) -> Sequence[Any]:
+    found: tuple[Any, ...] = getattr(annotation, "__metadata__", ())
+    return found
+
+
+def _docstring(handler: Handler) -> str:
+    function = function_of(handler)
+    return inspect.getdoc(function) or "" if function is not None else ""
