@@ -1,7 +1,9 @@
 """A tea shop whose events have types, for clients in Python and TypeScript.
 
-`python server.py` serves it on port 3000. What clients are compiled and checked with stands beside:
-`sockwave contract typescript server:io > events.ts`, and with `python` shop_client.py.
+`python server.py` serves it on port 3000. What its clients are checked with stands beside it:
+
+    sockwave contract typescript server:io --title "Tea shop" --version 1.0.0 --output events.ts
+    sockwave contract python server:io --title "Tea shop" --version 1.0.0 --output shop_client.py
 """
 
 from dataclasses import dataclass

@@ -42,7 +42,7 @@ TYPES: list[tuple[Any, str]] = [
 ]
 
 USE = """
-from typing import Any, assert_type
+from typing import assert_type
 from client import Client, Emits, Order, OrgOrgIdClient, Photo, Placed, Tree
 from sockwave import ClientSocket, Server
 
