@@ -33,3 +33,12 @@ async def test_hook_of_the_page_hears_of_it(capsys: Any) -> None:
     async with LinkedClient(program["io"]) as client:
         await client.emit_with_ack("say", 5)
     assert capsys.readouterr().out.endswith(" say $ Expected `str`, got `int`\n")
+
+
+def test_program_about_the_contract_says_what_is_so() -> None:
+    page = "contract.md"
+    program: dict[str, Any] = {"__name__": "contracted"}
+
+    exec(compile(blocks(page, "python")[0], page, "exec"), program)
+
+    assert program["main"].auth == {"$ref": "#/models/Login"}
