@@ -14,8 +14,9 @@ from typing import Any, ForwardRef, TypedDict
 import msgspec
 import pytest
 
+import sockwave.contract.annotations as annotations
 from sockwave import Server, Socket
-from sockwave.contract import annotations, handlers
+from sockwave.contract import handlers
 from sockwave.testing import LinkedClient
 
 

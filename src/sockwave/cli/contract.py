@@ -51,6 +51,20 @@ def write_asyncapi(contract: Contract) -> str:
     return _text(to_asyncapi(contract))
 
 
+def write_typescript(contract: Contract) -> str:
+    """Types for the stock JavaScript client."""
+    from sockwave.contract import to_typescript
+
+    return to_typescript(contract)
+
+
+def write_python(contract: Contract) -> str:
+    """A module with a typed client."""
+    from sockwave.contract import to_python
+
+    return to_python(contract)
+
+
 def _text(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
@@ -58,6 +72,8 @@ def _text(document: dict[str, Any]) -> str:
 FORMATS: Final[dict[str, Format]] = {
     "json": Format("Write the contract itself, for sockwave contract check.", write_json),
     "asyncapi": Format("Write AsyncAPI 3.0, for pages and generators.", write_asyncapi),
+    "typescript": Format("Write types for the stock JavaScript client.", write_typescript),
+    "python": Format("Write a module with a typed client for Python.", write_python),
 }
 """By the name of the command; each becomes `sockwave contract NAME`."""
 

@@ -11,6 +11,9 @@ them does not import it. What tells of it is imported when it is asked for.
     params.py        parts of the name of a namespace, for handlers that ask for them
     annotations.py   what a handler's signature says, names resolved
     description.py   what a server says and hears, as data: what every export is made of
+    typescript.py    a contract as TypeScript for the stock client; typescript_types.py its types
+    python.py        a contract as a typed client for Python; python_types.py its annotations
+    schema_parts.py  names, references and bounds, for both
     describing.py    the same, found out from a server
     schemas.py       JSON Schemas of types
     asyncapi.py      as AsyncAPI 3.0
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
         from_document,
         to_document,
     )
+    from sockwave.contract.python import to_python
+    from sockwave.contract.typescript import to_typescript
 
 __all__ = [
     "Argument",
@@ -48,6 +53,8 @@ __all__ = [
     "from_document",
     "to_asyncapi",
     "to_document",
+    "to_python",
+    "to_typescript",
 ]
 
 _MODULES: Final = {
@@ -62,6 +69,8 @@ _MODULES: Final = {
     "from_document": "description",
     "to_asyncapi": "asyncapi",
     "to_document": "description",
+    "to_python": "python",
+    "to_typescript": "typescript",
 }
 
 

@@ -36,7 +36,15 @@ __all__ = ["to_python"]
 WIDTH: Final = 100
 """Of a line."""
 
-_TYPING: Final = ("Any", "Literal", "NotRequired", "TypeAlias", "TypedDict", "overload")
+_TYPING: Final = (
+    "TYPE_CHECKING",
+    "Any",
+    "Literal",
+    "NotRequired",
+    "TypeAlias",
+    "TypedDict",
+    "overload",
+)
 _OWN: Final = ("Client", "Emits", "Auth")
 _TAKEN: Final = (
     *("AsyncIterator", "Awaitable", "Callable", "ClientSocket", "TypeVar"),
@@ -364,23 +372,32 @@ def _parameter_name(name: str) -> str:
 
 
 def _imports(body: str) -> list[str]:
-    """Of what the text uses."""
-    modules = {
-        "collections.abc": ("AsyncIterator", "Awaitable", "Callable"),
-        "typing": (*_TYPING, "TypeVar"),
-        "sockwave": ("ClientSocket",),
-        "sockwave.errors": ("raise_failure",),
-    }
+    """Of what the text uses; what only annotations name is imported for those who check them."""
+
+    def line(module: str, *names: str) -> list[str]:
+        used = [name for name in names if re.search(rf"\b{name}\b", body)]
+        used.sort(key=lambda name: (not name.isupper(), name[0].islower(), name.lower()))
+        return [f"from {module} import {', '.join(used)}"] if used else []
+
+    groups = [
+        line("collections.abc", "AsyncIterator", "Awaitable", "Callable"),
+        line("sockwave", "ClientSocket"),
+    ]
+    checked = _grouped(groups, "    ")
+    if checked:
+        body += "TYPE_CHECKING"
+        checked = ["", "if TYPE_CHECKING:", *checked]
+    typing = line("typing", *_TYPING, "TypeVar")
+    return [*_grouped([typing, line("sockwave.errors", "raise_failure")], ""), *checked]
+
+
+def _grouped(groups: list[list[str]], indent: str) -> list[str]:
+    """Lines, with an empty one between the groups."""
     lines: list[str] = []
-    for module, names in modules.items():
-        used = sorted(
-            (name for name in names if re.search(rf"\b{name}\b", body)),
-            key=lambda name: (name[0].islower(), name.lower()),
-        )
-        if module == "sockwave" and lines:
+    for group in groups:
+        if lines and group:
             lines.append("")
-        if used:
-            lines.append(f"from {module} import {', '.join(used)}")
+        lines += [indent + each for each in group]
     return lines
 
 
