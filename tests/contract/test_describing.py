@@ -239,3 +239,13 @@ def test_declared_events_are_outgoing(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ask", ({"type": "integer"}, {"type": "integer"})),
         ("wake", ()),
     ]
+
+
+def test_class_with_types_in_brackets_has_them_in_its_name() -> None:
+    pages = [shop.Page[int | None], shop.Page[list[str]], shop.Page[shop.Opened]]
+
+    assert [argument(each) for each in pages] == [
+        {"$ref": "#/models/Page_int_or_None"},
+        {"$ref": "#/models/Page_list_str"},
+        {"$ref": "#/models/Page_Opened"},
+    ]

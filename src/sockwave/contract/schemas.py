@@ -10,6 +10,8 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import types
+import typing
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
@@ -292,7 +294,11 @@ def _description(cls: Any) -> str:
 
 def _own_name(cls: Any) -> str:
     """Of a class, and of what stands in its brackets."""
+    if cls is type(None):
+        return "None"
     arguments = [_own_name(each) for each in getattr(cls, "__args__", ())]
+    if typing.get_origin(cls) in (typing.Union, types.UnionType):
+        return "_or_".join(arguments)  # whatever this version of Python calls a union
     origin = getattr(cls, "__origin__", cls)
     name = getattr(origin, "__name__", None) or str(origin)
     return _NOT_A_NAME.sub("_", "_".join([name, *arguments])).strip("_")
