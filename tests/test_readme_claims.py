@@ -241,7 +241,7 @@ def test_figures_are_those_of_the_page_about_performance() -> None:
 
 
 def test_what_is_to_come_is_not_there() -> None:
-    for name in ("cli/contract", "metrics", "admin"):
+    for name in ("metrics", "admin"):
         assert not [*(ROOT / "src" / "sockwave").glob(f"{name}*")]
 
 
