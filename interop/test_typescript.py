@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from scripts.node import INTEROP, NODE_MODULES
+from sockwave.contract import describe
 from sockwave.contract.description import Argument, Contract, EventContract, NamespaceContract
 from sockwave.contract.typescript import to_typescript
+from tests.contract import shop
 from tests.support import peers
 from tests.support.contracts import EVERYTHING, of_model
 
@@ -73,6 +75,13 @@ def test_client_of_the_example_compiles(tmp_path: Path) -> None:
         (tmp_path / file).write_text((EXAMPLE / file).read_text())
     (tmp_path / "package.json").write_text('{"type": "module"}')
     assert not problems(tmp_path, "client.ts")
+
+
+def test_types_of_a_server_with_all_sorts_of_annotations_compile(tmp_path: Path) -> None:
+    contract = describe(shop.make_server(), title="Shop", version="1.2.0")
+    assert len(contract.namespaces) > 2
+    (tmp_path / "events.ts").write_text(to_typescript(contract))
+    assert not problems(tmp_path, "events.ts")
 
 
 def test_types_need_no_types_of_a_browser(tmp_path: Path) -> None:

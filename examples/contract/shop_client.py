@@ -104,7 +104,7 @@ class Client:
 
     async def emit_with_ack(self, event: str, /, *args: Any, timeout: float | None = None) -> Any:
         """Send an event and wait for its answer; raises `EventError` for a failure."""
-        answer = await self.socket.emit_with_ack(event, *args, timeout=timeout)
+        answer: Any = await self.socket.emit_with_ack(event, *args, timeout=timeout)
         return raise_failure(answer)
 
     # A pot is ready.

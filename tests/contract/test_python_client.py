@@ -11,9 +11,11 @@ import pytest
 
 import sockwave
 from sockwave import EventError, Server, Socket
+from sockwave.contract import describe
 from sockwave.contract.description import Argument, Contract, EventContract, NamespaceContract
 from sockwave.contract.python import to_python
 from sockwave.errors import raise_failure
+from tests.contract import shop
 from tests.support import peers
 from tests.support.contracts import EVERYTHING, of_model
 
@@ -40,6 +42,27 @@ TYPES: list[tuple[Any, str]] = [
     ({"allOf": [{"type": "string"}]}, "Any"),
     ({"$ref": "#/models/nobody"}, "Any"),
 ]
+
+TEXT: dict[str, Any] = {"type": "string"}
+
+LONELY = Contract(
+    "Lonely",
+    "1",
+    namespaces=tuple(
+        NamespaceContract(
+            name,
+            incoming=(EventContract("a", (Argument("x", TEXT),), rest=rest, answer=answer),),
+            outgoing=(EventContract("b", (Argument("x", TEXT),), rest=rest, answer=answer),),
+        )
+        for name, answer, rest in (
+            ("/", (TEXT,), None),
+            ("/unsaid", None, TEXT),
+            ("/none", (), None),
+            ("/two", (TEXT, TEXT), None),
+        )
+    ),
+)
+"""Namespaces with one event, which need no overloads."""
 
 USE = """
 from typing import assert_type
@@ -120,8 +143,12 @@ def test_types_hold_under_mypy(tmp_path: Path) -> None:
     peers.package("mypy")
     (tmp_path / "client.py").write_text(to_python(EVERYTHING))
     (tmp_path / "use.py").write_text(USE)
+    contract = describe(shop.make_server(), title="Shop", version="1.2.0")
+    (tmp_path / "shop.py").write_text(to_python(contract))
+    (tmp_path / "lonely.py").write_text(to_python(LONELY))
+    files = ("client.py", "use.py", "shop.py", "lonely.py")
     run = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--config-file=", "client.py", "use.py"],
+        [sys.executable, "-m", "mypy", "--strict", "--config-file=", *files],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -130,10 +157,11 @@ def test_types_hold_under_mypy(tmp_path: Path) -> None:
     assert "no issues found" in run.stdout, run.stdout + run.stderr
 
 
-def test_formatter_and_linter_have_nothing_to_change(tmp_path: Path) -> None:
+@pytest.mark.parametrize("contract", [EVERYTHING, LONELY])
+def test_formatter_and_linter_have_nothing_to_change(contract: Contract, tmp_path: Path) -> None:
     peers.package("ruff")
     file = tmp_path / "client.py"
-    file.write_text(to_python(EVERYTHING))
+    file.write_text(to_python(contract))
     for command in (["format", "--diff"], ["check", "--select", "E,F,I"]):
         run = subprocess.run(
             [sys.executable, "-m", "ruff", *command, "--isolated", "--line-length", "100", file],
@@ -202,7 +230,9 @@ async def test_client_talks_to_a_server(tmp_path: Path) -> None:
         assert invalid.value.data["path"] == "$"
 
 
-@pytest.mark.parametrize("answer", [None, 1, "error", {"error": 5}, {}, [{"error": "x"}]])
+@pytest.mark.parametrize(
+    "answer", [None, 1, "error", {"error": 5}, {}, [{"error": "x"}]]
+)
 def test_an_answer_that_is_no_failure_is_given_back(answer: Any) -> None:
     assert raise_failure(answer) is answer
 

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["to_python"]
 
+_RETURNS: Final = "{returns}"
+_WAITING: Final = "await self.socket.emit_with_ack(event, *args, timeout=timeout)"
+
 WIDTH: Final = 100
 """Of a line."""
 
@@ -188,7 +191,7 @@ class _Namespace:
                 _Overload(("event: str", "/", "*args: Any", waits), "Any"),
                 "async def emit_with_ack",
                 [
-                    "answer = await self.socket.emit_with_ack(event, *args, timeout=timeout)",
+                    f"answer: {_RETURNS} = {_WAITING}",
                     "return raise_failure(answer)",
                 ],
                 "Send an event and wait for its answer; raises `EventError` for a failure.",
@@ -321,7 +324,10 @@ def _method(
     lines += _docstring(about, "        ")
     arguments = [each.split(":")[0] for each in running.parameters if each not in ("/", "*")]
     call = ", ".join(each for each in arguments if each != "timeout")
-    return [*lines, *(f"        {each.replace('event, *args', call)}" for each in body)]
+    for line in body:
+        text = line.replace("event, *args", call).replace(_RETURNS, running.returns)
+        lines.append(f"        {text}")
+    return lines
 
 
 def _about(overload: _Overload) -> list[str]:
