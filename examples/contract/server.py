@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from sockwave import EventError, Server, Socket
+from sockwave import Event, EventError, Events, Server, Socket
 
 Tea = Literal["assam", "darjeeling", "sencha"]
 
@@ -42,7 +42,17 @@ class Brewed:
     photo: bytes
 
 
+class ServerEvents(Events):
+    """What the shop says."""
+
+    brewed: Event[Brewed] = Event(doc="A pot is ready.", names=("pot",))
+    rated: Event[int, int] = Event(
+        doc="Somebody has said how an order was.", names=("number", "stars")
+    )
+
+
 io = Server()
+io.declare(ServerEvents)
 orders: list[Order] = []
 
 
@@ -53,14 +63,14 @@ async def place(socket: Socket, order: Order) -> Placed:
         raise EventError("sold_out", "no sencha today", {"tea": order.tea})
     orders.append(order)
     number = len(orders)
-    socket.emit("brewed", {"number": number, "tea": order.tea, "photo": b"\xff\xd8"})
+    socket.emit(ServerEvents.brewed, Brewed(number, order.tea, b"\xff\xd8"))
     return Placed(number, 2.5 * order.cups)
 
 
 @io.event
 def rate(socket: Socket, number: int, stars: Annotated[int, Meta(ge=1, le=5)] = 5) -> None:
     """Say how an order was."""
-    socket.broadcast.emit("rated", number, stars)
+    socket.broadcast.emit(ServerEvents.rated, number, stars)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, TypeVar, overload
 
-from sockwave.errors import raise_failure
+from sockwave import raise_failure
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

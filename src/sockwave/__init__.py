@@ -49,6 +49,7 @@ from sockwave.errors import (
 from sockwave.socketio.core.adapter import Adapter, InMemoryAdapter
 from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
 from sockwave.socketio.core.cluster_contract import ClusterMember
+from sockwave.socketio.core.events import AckEvent, Event
 from sockwave.socketio.core.handshake import Handshake
 from sockwave.socketio.core.operators import BroadcastOperator
 from sockwave.socketio.core.parser import MsgpackParser, Parser
@@ -68,11 +69,13 @@ from sockwave.types import DisconnectReason, Room, SessionId, SocketId
 
 if TYPE_CHECKING:
     from sockwave import sync as sync
+    from sockwave.contract.events import Events
     from sockwave.socketio.client.manager import Manager, connect
     from sockwave.socketio.client.socket import ClientSocket
     from sockwave.socketio.client.stream import EventStream
 
 __all__ = [
+    "AckEvent",
     "AckTimeout",
     "Adapter",
     "BroadcastAnswers",
@@ -90,8 +93,10 @@ __all__ = [
     "Disconnected",
     "EncodeError",
     "Engine",
+    "Event",
     "EventError",
     "EventStream",
+    "Events",
     "FailureCause",
     "HandlerFailure",
     "Handlers",
@@ -132,23 +137,24 @@ __all__ = [
 ]
 __version__ = "0.1.0"
 
-_CLIENT: Final = {
+_LATE: Final = {
     "ClientSocket": "sockwave.socketio.client.socket",
     "EventStream": "sockwave.socketio.client.stream",
+    "Events": "sockwave.contract.events",
     "Manager": "sockwave.socketio.client.manager",
     "connect": "sockwave.socketio.client.manager",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import the client when it is first used: it needs `sockwave[client]`."""
+    """Import the client when it is first used: it needs `sockwave[client]`; and `Events`."""
     from importlib import import_module
 
     if name == "sync":
         return import_module("sockwave.sync")
-    if name not in _CLIENT:
+    if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_CLIENT[name]), name)
+    value = globals()[name] = getattr(import_module(_LATE[name]), name)
     return value
 
 

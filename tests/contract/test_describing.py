@@ -1,13 +1,10 @@
 """What is found out from a server."""
 
 import re
-import sys
-import types
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import pytest
 
 from sockwave import Server, Socket
 from sockwave.contract import Contract, EventContract, describe, to_document
@@ -214,31 +211,6 @@ class Declaration:
     has_answer: bool
     description: str
     namespace: str | None
-
-
-def test_declared_events_are_outgoing(monkeypatch: pytest.MonkeyPatch) -> None:
-    declared = [
-        Declaration("moved", (shop.Point, int), ("where",), None, False, "It moves.", None),
-        Declaration("ask", (str,), ("question",), shop.Size, True, "", "/quiz"),
-        Declaration("wake", (), (), None, True, "", "/quiz"),
-    ]
-    events: Any = types.ModuleType("sockwave.contract.events")
-    events.declarations = lambda cls: cls
-    monkeypatch.setitem(sys.modules, "sockwave.contract.events", events)
-    io: Any = Server()
-    monkeypatch.setattr(type(io), "declared_events", [declared], raising=False)
-
-    main, quiz = describe(io).namespaces
-
-    assert [(each.name, each.schema) for each in main.outgoing[0].arguments] == [
-        ("where", {"$ref": "#/models/Point"}),
-        ("arg1", {"type": "integer"}),
-    ]
-    assert (main.outgoing[0].answer, main.outgoing[0].description) == (None, "It moves.")
-    assert [(each.name, each.answer) for each in quiz.outgoing] == [
-        ("ask", ({"type": "integer"}, {"type": "integer"})),
-        ("wake", ()),
-    ]
 
 
 def test_class_with_types_in_brackets_has_them_in_its_name() -> None:

@@ -230,9 +230,7 @@ async def test_client_talks_to_a_server(tmp_path: Path) -> None:
         assert invalid.value.data["path"] == "$"
 
 
-@pytest.mark.parametrize(
-    "answer", [None, 1, "error", {"error": 5}, {}, [{"error": "x"}]]
-)
+@pytest.mark.parametrize("answer", [None, 1, "error", {"error": 5}, {}, [{"error": "x"}]])
 def test_an_answer_that_is_no_failure_is_given_back(answer: Any) -> None:
     assert raise_failure(answer) is answer
 

@@ -203,9 +203,9 @@ async def emitting(socket: Socket) -> None:
     assert_type((await io.emit_with_ack("x")).by_socket, dict[SocketId, Any])
     await socket.drain()
     socket.emit("x", ack=lambda *args: None)
-    socket.emit("x", ack=5)  # type: ignore[arg-type]
-    socket.emit(5)  # type: ignore[arg-type]
-    await socket.emit_with_ack("x", timeout="5")  # type: ignore[arg-type]
+    socket.emit("x", ack=5)  # type: ignore[call-overload]
+    socket.emit(5)  # type: ignore[call-overload]
+    await socket.emit_with_ack("x", timeout="5")  # type: ignore[call-overload]
     try:
         await io.emit_with_ack("x")
     except AckTimeout as error:
@@ -251,7 +251,7 @@ async def clusters() -> None:
         socket.conn  # type: ignore[union-attr]
         if isinstance(socket, RemoteSocket):
             assert_type(socket.node, str)
-            socket.emit("x", ack=print)  # type: ignore[call-arg]
+            socket.emit("x", ack=print)  # type: ignore[call-overload]
         else:
             assert_type(socket, Socket)
     assert_type(await io.server_count(), int)
@@ -295,7 +295,7 @@ async def dynamic() -> None:
     assert_type(io.of(lambda name, auth: True).children, list[Namespace])
     assert_type(io.of("/x").parent, ParentNamespace | None)
     io.of(5)  # type: ignore[call-overload]
-    io.of(lambda name: True)  # type: ignore[arg-type,misc]
+    io.of(lambda name: True)  # type: ignore[arg-type, misc]
     io.server_side_emit("x", 1)
     assert_type(await io.server_side_emit_with_ack("x", timeout=1), list[Any])
 

@@ -6,7 +6,6 @@ import inspect
 import re
 import typing
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.contract.annotations import UNKNOWN, Reading, function_of, read
@@ -17,6 +16,7 @@ from sockwave.contract.description import (
     NamespaceContract,
     Schema,
 )
+from sockwave.contract.events import Declaration, declarations
 from sockwave.contract.results import AWAITED
 from sockwave.contract.schemas import Schemas
 from sockwave.engine.core.handlers import WrappedHandler, place_of
@@ -89,9 +89,9 @@ def describe(
         name, parameters = _name_of(parent)
         namespaces.append(_Described(schemas, name, parameters, parent))
     by_name = {each.name: each for each in reversed(namespaces)}  # the first parent is asked first
-    for declared in getattr(server, "declared_events", ()):
-        for each in import_module("sockwave.contract.events").declarations(declared):
-            name = each.namespace or "/"
+    for declarer in list(by_name.values()):
+        for each in declarer.declarations():
+            name = each.namespace or declarer.name
             if name not in by_name:
                 by_name[name] = _Described(schemas, name, {}, None)
             by_name[name].declare(each)
@@ -132,7 +132,14 @@ class _Described:
         self._namespace = namespace
         self._outgoing: dict[str, EventContract] = {}
 
-    def declare(self, declared: Any) -> None:
+    def declarations(self) -> list[Declaration]:
+        """Events that were declared here, also for other namespaces."""
+        if self._namespace is None:
+            return []
+        classes = self._namespace.registered.declared_events
+        return [each for declared in classes for each in declarations(declared)]
+
+    def declare(self, declared: Declaration) -> None:
         """An event that the server sends."""
         of = self._schemas.of
         names = tuple(declared.argument_names)

@@ -394,7 +394,7 @@ def _imports(body: str) -> list[str]:
         body += "TYPE_CHECKING"
         checked = ["", "if TYPE_CHECKING:", *checked]
     typing = line("typing", *_TYPING, "TypeVar")
-    return [*_grouped([typing, line("sockwave.errors", "raise_failure")], ""), *checked]
+    return [*_grouped([typing, line("sockwave", "raise_failure")], ""), *checked]
 
 
 def _grouped(groups: list[list[str]], indent: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from sockwave.socketio.core.remote_socket import RemoteFacts
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from sockwave.emitters.operators import Operator
     from sockwave.socketio.core.cluster_contract import RemoteDetails
+    from sockwave.socketio.core.events import Args, Event
     from sockwave.types import Json, Room
 
 __all__ = ["Fetched"]
@@ -32,7 +33,11 @@ class Fetched(RemoteFacts, Generic[R]):
         super().__init__(details)
         self._reaching = operator
 
-    def emit(self, event: str, *args: Json) -> R:
+    @overload
+    def emit(self, event: Event[*Args], *args: *Args) -> R: ...
+    @overload
+    def emit(self, event: str, *args: Json) -> R: ...
+    def emit(self, event: Any, *args: Any) -> R:  # type: ignore[misc] # see `AnyEvent`
         """Send an event to this client; it is encoded at the call.
 
         Delivery: at most once; nothing happens when the socket has left meanwhile.

@@ -7,17 +7,19 @@ business: of the asyncio emitters something to be awaited, of the blocking ones 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar, overload
 
 from sockwave.adapters.messages import EMITTER, Message, MessageType, encode_options
 from sockwave.emitters.inquiries import AckInquiry
 from sockwave.socketio.core.adapter import BroadcastOptions
+from sockwave.socketio.core.events import Args, packed
 from sockwave.socketio.core.outgoing import check_event_name
 from sockwave.socketio.core.rooms import as_rooms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sockwave.socketio.core.events import Args, Event
     from sockwave.types import Json, NamespaceName, Room
 
 __all__ = ["Carrier", "Operator", "Reach", "namespace_name"]
@@ -94,7 +96,11 @@ class Operator(Generic[R]):
         """
         return self._flag(timeout=seconds)
 
-    def emit(self, event: str, *args: Json) -> R:
+    @overload
+    def emit(self, event: Event[*Args], *args: *Args) -> R: ...
+    @overload
+    def emit(self, event: str, *args: Json) -> R: ...
+    def emit(self, event: Any, *args: Any) -> R:  # type: ignore[misc] # see `AnyEvent`
         """Send an event; it is encoded at the call.
 
         It is over when the engine has taken it, which says nothing of the clients. Delivery: at
@@ -109,7 +115,8 @@ class Operator(Generic[R]):
             TransportError: The engine did not take it, or nobody knows whether it did.
         """
         check_event_name(event)
-        packet = {"type": 2, "data": [event, *args], "nsp": self._namespace}
+        data = [event, *args] if event.__class__ is str else list(packed((event, *args)))
+        packet = {"type": 2, "data": data, "nsp": self._namespace}
         opts = encode_options(self._options)
         opts["except"] = opts.pop("except")  # to the end, as the reference has it
         return self._send(MessageType.BROADCAST, {"packet": packet, "opts": opts})
@@ -143,6 +150,9 @@ class Operator(Generic[R]):
 
     def _question(self, event: str, args: tuple[Json, ...], timeout: float | None) -> AckInquiry:
         check_event_name(event)
+        if event.__class__ is not str:
+            packing = packed((event, *args))
+            event, args = packing[0], packing[1:]
         options = self._options
         if timeout is not None:
             options = replace(options, flags=replace(options.flags, timeout=timeout))
@@ -227,7 +237,11 @@ class Reach(Generic[R, W]):
         """
         return self._everybody.timeout(seconds)
 
-    def emit(self, event: str, *args: Json) -> R:
+    @overload
+    def emit(self, event: Event[*Args], *args: *Args) -> R: ...
+    @overload
+    def emit(self, event: str, *args: Json) -> R: ...
+    def emit(self, event: Any, *args: Any) -> R:  # type: ignore[misc] # see `AnyEvent`
         """Send an event to all sockets of the namespace; it is encoded at the call.
 
         It is over when the engine has taken it, which says nothing of the clients. Delivery: at

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, overload
 
 from sockwave.emitters.fetched import Fetched
 from sockwave.emitters.inquiries import FetchInquiry
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sockwave.emitters.inquiries import Inquiry
     from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
     from sockwave.socketio.core.cluster_contract import RemoteDetails
+    from sockwave.socketio.core.events import AckEvent, Answer, Args
     from sockwave.types import Json, NamespaceName
 
 __all__ = ["AskingCarrier", "Awaited", "EmitterOperator", "FetchedSocket", "NamespaceEmitter"]
@@ -48,8 +49,16 @@ class EmitterOperator(Operator[Awaited]):
 
     _carrier: AskingCarrier
 
+    @overload
+    def emit_with_ack(
+        self, event: AckEvent[*Args, Answer], *args: *Args, timeout: float | None = None
+    ) -> Coroutine[Any, Any, BroadcastAnswers]: ...
+    @overload
     def emit_with_ack(
         self, event: str, *args: Json, timeout: float | None = None
+    ) -> Coroutine[Any, Any, BroadcastAnswers]: ...
+    def emit_with_ack(  # type: ignore[misc] # see `AnyEvent`
+        self, event: Any, *args: Any, timeout: float | None = None
     ) -> Coroutine[Any, Any, BroadcastAnswers]:
         """Send an event and wait for the answers of all clients that it reaches.
 
@@ -111,7 +120,13 @@ class FetchedSocket(Fetched[Awaited]):
         super().__init__(operator, details)
         self._asking = operator
 
-    async def emit_with_ack(self, event: str, *args: Json, timeout: float | None = None) -> Any:
+    @overload
+    async def emit_with_ack(
+        self, event: AckEvent[*Args, Answer], *args: *Args, timeout: float | None = None
+    ) -> Answer: ...
+    @overload
+    async def emit_with_ack(self, event: str, *args: Json, timeout: float | None = None) -> Any: ...
+    async def emit_with_ack(self, event: Any, *args: Any, timeout: float | None = None) -> Any:  # type: ignore[misc] # see `AnyEvent`
         """Send an event and wait for the client's acknowledgement.
 
         Args:
@@ -145,8 +160,16 @@ class NamespaceEmitter(Reach[Awaited, EmitterOperator]):
         """Reach another namespace; the slash in front of its name may be left out."""
         return NamespaceEmitter(self._asking, namespace_name(namespace))
 
+    @overload
+    def emit_with_ack(
+        self, event: AckEvent[*Args, Answer], *args: *Args, timeout: float | None = None
+    ) -> Coroutine[Any, Any, BroadcastAnswers]: ...
+    @overload
     def emit_with_ack(
         self, event: str, *args: Json, timeout: float | None = None
+    ) -> Coroutine[Any, Any, BroadcastAnswers]: ...
+    def emit_with_ack(  # type: ignore[misc] # see `AnyEvent`
+        self, event: Any, *args: Any, timeout: float | None = None
     ) -> Coroutine[Any, Any, BroadcastAnswers]:
         """Send an event to all clients of the namespace and wait for their answers.
 

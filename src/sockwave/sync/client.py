@@ -7,7 +7,7 @@ import logging
 import threading
 import weakref
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack, overload
 
 from sockwave.engine.client.options import ClientEngineOptions
 from sockwave.engine.core.handlers import Handler
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sockwave.socketio.client.options import Auth
     from sockwave.socketio.client.socket import ClientOperator, ClientSocket
     from sockwave.socketio.client.stream import EventStream, Overflow
+    from sockwave.socketio.core.events import AckEvent, Answer, Args, Event
     from sockwave.types import Json, NamespaceName, SocketId, TransportName
 
 __all__ = ["EndOfEvents", "Events", "Manager", "Operator", "Socket", "connect"]
@@ -299,7 +300,13 @@ class Socket(WorkerEmitter):
 
     # --- sending ----------------------------------------------------------------------------------
 
-    def emit(self, event: str, *args: Json, ack: Callable[..., object] | None = None) -> None:
+    @overload
+    def emit(
+        self, event: Event[*Args], *args: *Args, ack: Callable[..., object] | None = None
+    ) -> None: ...
+    @overload
+    def emit(self, event: str, *args: Json, ack: Callable[..., object] | None = None) -> None: ...
+    def emit(self, event: Any, *args: Any, ack: Callable[..., object] | None = None) -> None:  # type: ignore[misc] # see `AnyEvent`
         """Send an event; does not wait. See `ClientSocket.emit`.
 
         Args:
@@ -312,7 +319,13 @@ class Socket(WorkerEmitter):
         """Send a `message` event."""
         self.emit("message", *args)
 
-    def emit_with_ack(self, event: str, *args: Json, timeout: float | None = None) -> Any:
+    @overload
+    def emit_with_ack(
+        self, event: AckEvent[*Args, Answer], *args: *Args, timeout: float | None = None
+    ) -> Answer: ...
+    @overload
+    def emit_with_ack(self, event: str, *args: Json, timeout: float | None = None) -> Any: ...
+    def emit_with_ack(self, event: Any, *args: Any, timeout: float | None = None) -> Any:  # type: ignore[misc] # see `AnyEvent`
         """Send an event and wait for its acknowledgement; see `ClientSocket.emit_with_ack`."""
         return self._portal.call(self._socket.emit_with_ack(event, *args, timeout=timeout))
 
@@ -462,10 +475,22 @@ class Operator:
         """Set how long the acknowledgement is waited for."""
         return Operator(self._operator.timeout(seconds), self._portal, self._ack)
 
-    def emit(self, event: str, *args: Json, ack: Callable[..., object] | None = None) -> None:
+    @overload
+    def emit(
+        self, event: Event[*Args], *args: *Args, ack: Callable[..., object] | None = None
+    ) -> None: ...
+    @overload
+    def emit(self, event: str, *args: Json, ack: Callable[..., object] | None = None) -> None: ...
+    def emit(self, event: Any, *args: Any, ack: Callable[..., object] | None = None) -> None:  # type: ignore[misc] # see `AnyEvent`
         """Send an event; does not wait."""
         self._operator.emit(event, *args, ack=self._ack(ack))
 
-    def emit_with_ack(self, event: str, *args: Json, timeout: float | None = None) -> Any:
+    @overload
+    def emit_with_ack(
+        self, event: AckEvent[*Args, Answer], *args: *Args, timeout: float | None = None
+    ) -> Answer: ...
+    @overload
+    def emit_with_ack(self, event: str, *args: Json, timeout: float | None = None) -> Any: ...
+    def emit_with_ack(self, event: Any, *args: Any, timeout: float | None = None) -> Any:  # type: ignore[misc] # see `AnyEvent`
         """Send an event and wait for its acknowledgement."""
         return self._portal.call(self._operator.emit_with_ack(event, *args, timeout=timeout))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from sockwave.emitters.fetched import Fetched
 from sockwave.emitters.inquiries import FetchInquiry
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sockwave.emitters.inquiries import Inquiry
     from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
     from sockwave.socketio.core.cluster_contract import RemoteDetails
+    from sockwave.socketio.core.events import AckEvent, Answer, Args
     from sockwave.types import Json, NamespaceName
 
 __all__ = ["AskingCarrier", "EmitterOperator", "FetchedSocket", "NamespaceEmitter"]
@@ -44,8 +45,16 @@ class EmitterOperator(Operator[None]):
 
     _carrier: AskingCarrier
 
+    @overload
+    def emit_with_ack(
+        self, event: AckEvent[*Args, Answer], *args: *Args, timeout: float | None = None
+    ) -> BroadcastAnswers: ...
+    @overload
     def emit_with_ack(
         self, event: str, *args: Json, timeout: float | None = None
+    ) -> BroadcastAnswers: ...
+    def emit_with_ack(  # type: ignore[misc] # see `AnyEvent`
+        self, event: Any, *args: Any, timeout: float | None = None
     ) -> BroadcastAnswers:
         """Send an event and wait for the answers of all clients that it reaches.
 
@@ -106,7 +115,13 @@ class FetchedSocket(Fetched[None]):
         super().__init__(operator, details)
         self._asking = operator
 
-    def emit_with_ack(self, event: str, *args: Json, timeout: float | None = None) -> Any:
+    @overload
+    def emit_with_ack(
+        self, event: AckEvent[*Args, Answer], *args: *Args, timeout: float | None = None
+    ) -> Answer: ...
+    @overload
+    def emit_with_ack(self, event: str, *args: Json, timeout: float | None = None) -> Any: ...
+    def emit_with_ack(self, event: Any, *args: Any, timeout: float | None = None) -> Any:  # type: ignore[misc] # see `AnyEvent`
         """Send an event and wait for the client's acknowledgement.
 
         Args:
@@ -140,8 +155,16 @@ class NamespaceEmitter(Reach[None, EmitterOperator]):
         """Reach another namespace; the slash in front of its name may be left out."""
         return NamespaceEmitter(self._asking, namespace_name(namespace))
 
+    @overload
+    def emit_with_ack(
+        self, event: AckEvent[*Args, Answer], *args: *Args, timeout: float | None = None
+    ) -> BroadcastAnswers: ...
+    @overload
     def emit_with_ack(
         self, event: str, *args: Json, timeout: float | None = None
+    ) -> BroadcastAnswers: ...
+    def emit_with_ack(  # type: ignore[misc] # see `AnyEvent`
+        self, event: Any, *args: Any, timeout: float | None = None
     ) -> BroadcastAnswers:
         """Send an event to all clients of the namespace and wait for their answers.
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, overload
 
 from sockwave.codec.engineio import BinaryMessage
 from sockwave.codec.socketio import Packet, PacketType, encode_packet
 from sockwave.errors import AckTimeout, ConnectError, Disconnected, TransportError
 from sockwave.socketio.core.acks import ack_value
+from sockwave.socketio.core.events import Answer, Args, answered, listening, packed
 from sockwave.testing.link import Receiver
 from sockwave.testing.linked_polling import PollingLink
 from sockwave.testing.linked_websocket import LinkedTransport, WebSocketLink
@@ -22,6 +23,7 @@ from sockwave.types import Json, NamespaceName, SocketId
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sockwave.socketio.core.events import AckEvent, Answer, Args, Event
     from sockwave.socketio.server.server import Server
     from sockwave.testing.link import Link
 
@@ -156,11 +158,21 @@ class LinkedClient:
 
     # --- events -----------------------------------------------------------------------------------
 
-    def emit(self, event: str, *args: Json) -> None:
+    @overload
+    def emit(self, event: Event[*Args], *args: *Args) -> None: ...
+    @overload
+    def emit(self, event: str, *args: Json) -> None: ...
+    def emit(self, event: Any, *args: Any) -> None:  # type: ignore[misc] # see `AnyEvent`
         """Send an event."""
-        self._send(PacketType.EVENT, [event, *args])
+        self._send(PacketType.EVENT, [*packed((event, *args))])
 
-    async def emit_with_ack(self, event: str, *args: Json, timeout: float | None = None) -> Any:
+    @overload
+    async def emit_with_ack(
+        self, event: AckEvent[*Args, Answer], *args: *Args, timeout: float | None = None
+    ) -> Answer: ...
+    @overload
+    async def emit_with_ack(self, event: str, *args: Json, timeout: float | None = None) -> Any: ...
+    async def emit_with_ack(self, event: Any, *args: Any, timeout: float | None = None) -> Any:  # type: ignore[misc] # see `AnyEvent`
         """Send an event and wait for the server's acknowledgement.
 
         Returns:
@@ -170,6 +182,9 @@ class LinkedClient:
             AckTimeout: None came within `timeout` seconds.
             Disconnected: The socket left first.
         """
+        if event.__class__ is not str:
+            name, *values = packed((event, *args))
+            return await answered(event, self.emit_with_ack(name, *values, timeout=timeout))
         id_ = next(self._ack_ids)
         answer = self._acks[id_] = asyncio.get_running_loop().create_future()
         self._send(PacketType.EVENT, [event, *args], id_)
@@ -190,9 +205,13 @@ class LinkedClient:
         """Take the events that have come so far."""
         return [self._events.get_nowait() for _ in range(self._events.qsize())]
 
-    def on(self, event: str, handler: Callable[..., Any]) -> None:
+    @overload
+    def on(self, event: Event[*Args], handler: Callable[[*Args], object]) -> None: ...
+    @overload
+    def on(self, event: str, handler: Callable[..., Any]) -> None: ...
+    def on(self, event: Any, handler: Callable[..., Any]) -> None:
         """Answer an event: what the function returns is acknowledged, if the server asks for it."""
-        self._handlers[event] = handler
+        self._handlers[event] = listening(event, handler)
 
     def send_raw(self, *packets: str | bytes) -> None:
         """Send Engine.IO packets as they are, to see what the server makes of wrong ones.

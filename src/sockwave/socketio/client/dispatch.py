@@ -21,7 +21,7 @@ from __future__ import annotations
 import weakref
 from functools import partial
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from sockwave.engine.core.emitter import Emitter
 from sockwave.engine.core.handlers import NO_HANDLERS, Handler, fit
@@ -29,16 +29,23 @@ from sockwave.engine.core.option_checks import check_integer
 from sockwave.errors import Disconnected
 from sockwave.socketio.client.stream import EventStream, Overflow
 from sockwave.socketio.core.answers import Answers
+from sockwave.socketio.core.events import listening
 from sockwave.socketio.core.listeners import ANY, ANY_OUTGOING, AnyListeners
 from sockwave.socketio.core.outgoing import check_event_name
 from sockwave.socketio.core.running import HandlerRunner
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sockwave.engine.client.runtime import Runtime
     from sockwave.engine.core.handlers import HandlerTable
     from sockwave.errors import SockwaveError
     from sockwave.socketio.client.outbox import Outbox
+    from sockwave.socketio.core.events import AnyEvent, Args, Event, Listener
     from sockwave.types import NamespaceName
+
+    F = TypeVar("F", bound=Handler)
+    R = TypeVar("R")
 
 __all__ = ["IncomingEvents"]
 
@@ -67,6 +74,40 @@ class IncomingEvents(AnyListeners, HandlerRunner, Emitter):
         self._ended_with: SockwaveError | None = None
 
     # --- streams ----------------------------------------------------------------------------------
+
+    if TYPE_CHECKING:
+        # Of events that are declared handlers take the types of their arguments.
+
+        @overload
+        def on(self, event: Event[*Args]) -> Callable[[Listener[*Args, R]], Listener[*Args, R]]: ...
+        @overload
+        def on(self, event: Event[*Args], handler: Listener[*Args, R]) -> Listener[*Args, R]: ...
+        @overload
+        def on(self, event: str) -> Callable[[F], F]: ...
+        @overload
+        def on(self, event: str, handler: F) -> F: ...
+        def on(self, event: Any, handler: Any = None) -> Any: ...
+
+        @overload
+        def once(
+            self, event: Event[*Args]
+        ) -> Callable[[Listener[*Args, R]], Listener[*Args, R]]: ...
+        @overload
+        def once(self, event: Event[*Args], handler: Listener[*Args, R]) -> Listener[*Args, R]: ...
+        @overload
+        def once(self, event: str) -> Callable[[F], F]: ...
+        @overload
+        def once(self, event: str, handler: F) -> F: ...
+        def once(self, event: Any, handler: Any = None) -> Any: ...
+
+        def off(self, event: AnyEvent | None = None, handler: Handler | None = None) -> None: ...
+        def listeners(self, event: AnyEvent) -> list[Handler]: ...
+
+    def _add(self, event: str, handler: Handler, *, is_once: bool = False) -> None:
+        """Register a handler; of an event that is declared it gets arguments of their types."""
+        if event.__class__ is not str:
+            handler = listening(event, handler)
+        super()._add(event, handler, is_once=is_once)
 
     def events(
         self, *events: str, maxsize: int = 1_000, overflow: Overflow = "error"

@@ -36,6 +36,7 @@ from sockwave.socketio.client.waiting import Waiters
 from sockwave.socketio.core.acks import AckResult, AckTable, ack_callback, ack_value
 from sockwave.socketio.core.answers import UNSENDABLE, note_unsendable
 from sockwave.socketio.core.encoded_event import EncodedEvent
+from sockwave.socketio.core.events import answered, packed
 from sockwave.socketio.core.outgoing import encode
 from sockwave.types import DisconnectReason
 
@@ -197,6 +198,8 @@ class Outbox:
         self, args: tuple[Any, ...], flags: BroadcastFlags, ack: Callable[..., object] | None
     ) -> None:
         """Emit with whatever flags, from whatever thread, in whatever state."""
+        if args[0].__class__ is not str:
+            args = packed(args)
         event = EncodedEvent(args, self._namespace, self._parser)
         done: Callable[[AckResult], None] | None = None
         if ack is not None:
@@ -212,6 +215,8 @@ class Outbox:
         self, args: tuple[Any, ...], flags: BroadcastFlags
     ) -> Coroutine[Any, Any, Any]:
         """Encode now; then, as it is awaited, send the event and wait for its acknowledgement."""
+        if (name := args[0]).__class__ is not str:
+            return answered(name, self.emit_flagged_and_wait(packed(args), flags))
         event = EncodedEvent(args, self._namespace, self._parser)
         if self._parser is not None or self._runtime.is_elsewhere():
             event.frozen()

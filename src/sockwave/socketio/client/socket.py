@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, overload
 
 from sockwave.codec.json import encode_plain
 from sockwave.codec.socketio import RESERVED_EVENTS, event_prefix
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sockwave.socketio.client.manager import Manager
     from sockwave.socketio.client.options import Auth, SocketOptions
     from sockwave.socketio.core.encoded_event import EncodedEvent
+    from sockwave.socketio.core.events import AckEvent, Answer, Args, Event
     from sockwave.types import Json, NamespaceName, SocketId
 
 __all__ = ["ClientOperator", "ClientSocket"]
@@ -250,7 +251,13 @@ class ClientSocket(IncomingEvents):
 
     # --- sending ----------------------------------------------------------------------------------
 
-    def emit(self, event: str, *args: Json, ack: Callable[..., object] | None = None) -> None:
+    @overload
+    def emit(
+        self, event: Event[*Args], *args: *Args, ack: Callable[..., object] | None = None
+    ) -> None: ...
+    @overload
+    def emit(self, event: str, *args: Json, ack: Callable[..., object] | None = None) -> None: ...
+    def emit(self, event: Any, *args: Any, ack: Callable[..., object] | None = None) -> None:  # type: ignore[misc] # see `AnyEvent`
         """Send an event; it is queued, and goes out at the end of this turn of the loop.
 
         While the socket is not connected it waits in `send_buffer`. Order: events arrive in the
@@ -269,9 +276,13 @@ class ClientSocket(IncomingEvents):
             LimitExceeded: Too much waits to be sent (`send_buffer_limit`, `max_backlog`), or too
                 many acknowledgements are outstanding.
         """
-        if event.__class__ is not str or event in RESERVED_EVENTS:
-            check_event_name(event)
         outbox = self._outbox
+        if event.__class__ is not str:
+            check_event_name(event)
+            outbox.emit_flagged((event, *args), _NO_FLAGS, ack)
+            return
+        if event in RESERVED_EVENTS:
+            check_event_name(event)
         session = outbox.direct
         if ack is not None or session is None:
             outbox.emit_flagged((event, *args), _NO_FLAGS, ack)
@@ -301,8 +312,16 @@ class ClientSocket(IncomingEvents):
         """Send a `message` event."""
         self.emit("message", *args)
 
+    @overload
+    def emit_with_ack(
+        self, event: AckEvent[*Args, Answer], *args: *Args, timeout: float | None = None
+    ) -> Coroutine[Any, Any, Answer]: ...
+    @overload
     def emit_with_ack(
         self, event: str, *args: Json, timeout: float | None = None
+    ) -> Coroutine[Any, Any, Any]: ...
+    def emit_with_ack(  # type: ignore[misc] # see `AnyEvent`
+        self, event: Any, *args: Any, timeout: float | None = None
     ) -> Coroutine[Any, Any, Any]:
         """Send an event and wait for the server's acknowledgement.
 

@@ -5,7 +5,7 @@ Namespaces have these methods, and servers for their main namespace.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from sockwave.socketio.core.operators import BroadcastOperator, BroadcastTarget
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
 
     from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
+    from sockwave.socketio.core.events import AckEvent, Answer, Args, Event
     from sockwave.socketio.core.remote_socket import RemoteSocket
     from sockwave.types import Json, Room
 
@@ -42,7 +43,11 @@ class Broadcasting(Generic[S]):
         self._target = target
         self._everybody = BroadcastOperator(target)
 
-    def emit(self, event: str, *args: Json) -> None:
+    @overload
+    def emit(self, event: Event[*Args], *args: *Args) -> None: ...
+    @overload
+    def emit(self, event: str, *args: Json) -> None: ...
+    def emit(self, event: Any, *args: Any) -> None:  # type: ignore[misc] # see `AnyEvent`
         """Send an event to all sockets of the namespace.
 
         It is queued, and goes out at the end of this turn of the loop. Order: a socket gets events
@@ -62,8 +67,16 @@ class Broadcasting(Generic[S]):
         """Send a `message` event to all sockets of the namespace; see `emit`."""
         self._everybody.emit("message", *args)
 
+    @overload
+    def emit_with_ack(
+        self, event: AckEvent[*Args, Answer], *args: *Args, timeout: float | None = None
+    ) -> Coroutine[Any, Any, BroadcastAnswers]: ...
+    @overload
     def emit_with_ack(
         self, event: str, *args: Json, timeout: float | None = None
+    ) -> Coroutine[Any, Any, BroadcastAnswers]: ...
+    def emit_with_ack(  # type: ignore[misc] # see `AnyEvent`
+        self, event: Any, *args: Any, timeout: float | None = None
     ) -> Coroutine[Any, Any, BroadcastAnswers]:
         """Send an event to all sockets of the namespace and wait for their answers.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, overload
 
 from sockwave.socketio.core.adapter import BroadcastFlags
 from sockwave.socketio.core.outgoing import check_event_name
@@ -11,6 +11,7 @@ from sockwave.socketio.core.outgoing import check_event_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from sockwave.socketio.core.events import AckEvent, Answer, Args, Event
     from sockwave.types import Json
 
 __all__ = ["EmitOperator", "FlaggedEmitter"]
@@ -53,7 +54,13 @@ class EmitOperator(Generic[S]):
         """Set how long the acknowledgement is waited for."""
         return replace(self, _flags=replace(self._flags, timeout=seconds))
 
-    def emit(self, event: str, *args: Json, ack: Callable[..., object] | None = None) -> None:
+    @overload
+    def emit(
+        self, event: Event[*Args], *args: *Args, ack: Callable[..., object] | None = None
+    ) -> None: ...
+    @overload
+    def emit(self, event: str, *args: Json, ack: Callable[..., object] | None = None) -> None: ...
+    def emit(self, event: Any, *args: Any, ack: Callable[..., object] | None = None) -> None:  # type: ignore[misc] # see `AnyEvent`
         """Send an event; see `emit` of the socket.
 
         Args:
@@ -63,8 +70,16 @@ class EmitOperator(Generic[S]):
         check_event_name(event)
         self._socket.emit_flagged((event, *args), self._flags, ack)
 
+    @overload
+    def emit_with_ack(
+        self, event: AckEvent[*Args, Answer], *args: *Args, timeout: float | None = None
+    ) -> Coroutine[Any, Any, Answer]: ...
+    @overload
     def emit_with_ack(
         self, event: str, *args: Json, timeout: float | None = None
+    ) -> Coroutine[Any, Any, Any]: ...
+    def emit_with_ack(  # type: ignore[misc] # see `AnyEvent`
+        self, event: Any, *args: Any, timeout: float | None = None
     ) -> Coroutine[Any, Any, Any]:
         """Send an event and wait for its acknowledgement; see `emit_with_ack` of the socket."""
         check_event_name(event)

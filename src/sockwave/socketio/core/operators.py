@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast, overload
 
 from sockwave.socketio.core.adapter import BroadcastOptions
 from sockwave.socketio.core.outgoing import check_event_name
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
 
     from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
+    from sockwave.socketio.core.events import AckEvent, Answer, Args, Event
     from sockwave.socketio.core.remote_socket import RemoteSocket
     from sockwave.types import Json, Room
 
@@ -84,7 +85,11 @@ class BroadcastOperator(Generic[S]):
         """How long `emit_with_ack`, `fetch_sockets` and `count` wait."""
         return self._flag(timeout=seconds)
 
-    def emit(self, event: str, *args: Json) -> None:
+    @overload
+    def emit(self, event: Event[*Args], *args: *Args) -> None: ...
+    @overload
+    def emit(self, event: str, *args: Json) -> None: ...
+    def emit(self, event: Any, *args: Any) -> None:  # type: ignore[misc] # see `AnyEvent`
         """Send an event; it is queued, and goes out at the end of this turn of the loop.
 
         Order: a socket gets events in the order of the calls, from here and from `socket.emit`.
@@ -100,8 +105,16 @@ class BroadcastOperator(Generic[S]):
         check_event_name(event)
         self._target.broadcast((event, *args), self._options)
 
+    @overload
+    def emit_with_ack(
+        self, event: AckEvent[*Args, Answer], *args: *Args, timeout: float | None = None
+    ) -> Coroutine[Any, Any, BroadcastAnswers]: ...
+    @overload
     def emit_with_ack(
         self, event: str, *args: Json, timeout: float | None = None
+    ) -> Coroutine[Any, Any, BroadcastAnswers]: ...
+    def emit_with_ack(  # type: ignore[misc] # see `AnyEvent`
+        self, event: Any, *args: Any, timeout: float | None = None
     ) -> Coroutine[Any, Any, BroadcastAnswers]:
         """Send an event and wait for the answers of all sockets that it reaches.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from sockwave.errors import Disconnected
 from sockwave.socketio.core.adapter import BroadcastFlags, BroadcastOptions
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
     from sockwave.socketio.core.cluster_contract import RemoteDetails
+    from sockwave.socketio.core.events import AckEvent, Answer, Args, Event
     from sockwave.types import Json, Room, SocketId
 
 __all__ = ["RemoteFacts", "RemoteOperator", "RemoteSocket", "SelectionTarget", "only_answer"]
@@ -97,7 +98,11 @@ class RemoteSocket(RemoteFacts):
         super().__init__(details)
         self._target = target
 
-    def emit(self, event: str, *args: Json) -> None:
+    @overload
+    def emit(self, event: Event[*Args], *args: *Args) -> None: ...
+    @overload
+    def emit(self, event: str, *args: Json) -> None: ...
+    def emit(self, event: Any, *args: Any) -> None:  # type: ignore[misc] # see `AnyEvent`
         """Send an event to this client.
 
         Order: it gets events in the order of the calls, from here and from operators. Delivery: at
@@ -113,8 +118,16 @@ class RemoteSocket(RemoteFacts):
         check_event_name(event)
         self._target.broadcast((event, *args), self._options())
 
+    @overload
+    def emit_with_ack(
+        self, event: AckEvent[*Args, Answer], *args: *Args, timeout: float | None = None
+    ) -> Coroutine[Any, Any, Answer]: ...
+    @overload
     def emit_with_ack(
         self, event: str, *args: Json, timeout: float | None = None
+    ) -> Coroutine[Any, Any, Any]: ...
+    def emit_with_ack(  # type: ignore[misc] # see `AnyEvent`
+        self, event: Any, *args: Any, timeout: float | None = None
     ) -> Coroutine[Any, Any, Any]:
         """Send an event and wait for the client's acknowledgement.
 
@@ -167,12 +180,24 @@ class RemoteOperator:
     _socket: RemoteSocket
     _timeout: float
 
-    def emit(self, event: str, *args: Json) -> None:
+    @overload
+    def emit(self, event: Event[*Args], *args: *Args) -> None: ...
+    @overload
+    def emit(self, event: str, *args: Json) -> None: ...
+    def emit(self, event: Any, *args: Any) -> None:  # type: ignore[misc] # see `AnyEvent`
         """Send an event; see `emit` of the socket."""
         self._socket.emit(event, *args)
 
+    @overload
+    def emit_with_ack(
+        self, event: AckEvent[*Args, Answer], *args: *Args, timeout: float | None = None
+    ) -> Coroutine[Any, Any, Answer]: ...
+    @overload
     def emit_with_ack(
         self, event: str, *args: Json, timeout: float | None = None
+    ) -> Coroutine[Any, Any, Any]: ...
+    def emit_with_ack(  # type: ignore[misc] # see `AnyEvent`
+        self, event: Any, *args: Any, timeout: float | None = None
     ) -> Coroutine[Any, Any, Any]:
         """Send an event and wait for its acknowledgement; see `emit_with_ack` of the socket."""
         timeout = self._timeout if timeout is None else timeout

@@ -34,6 +34,7 @@ from sockwave.socketio.core.cluster_contract import (
     SupportsStart,
 )
 from sockwave.socketio.core.encoded_event import EncodedEvent, copied
+from sockwave.socketio.core.events import packed
 from sockwave.socketio.core.order import Lane, Order, check_order
 from sockwave.socketio.core.recovery import RecoveryAdapter
 from sockwave.socketio.core.recovery_contract import KeepsSessions, RecoveryMeans, SupportsRecovery
@@ -304,6 +305,8 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
 
     def broadcast(self, args: tuple[Any, ...], options: BroadcastOptions) -> None:
         """Send to whom the options select; from any thread."""
+        if args[0].__class__ is not str:
+            args = packed(args, checked=self.checks.development)
         driver = self.server.engine.driver
         if driver.debug:
             whom = "everybody" if options.rooms is None else f"{len(options.rooms)} rooms"
@@ -318,6 +321,8 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
         self, args: tuple[Any, ...], options: BroadcastOptions
     ) -> Coroutine[Any, Any, BroadcastAnswers]:
         """Encode; then send, and collect answers until all have come or the time is over."""
+        if args[0].__class__ is not str:
+            args = packed(args, checked=self.checks.development)
         id_ = self.next_ack_id()
         event = EncodedEvent(args, self.name, self.parser, id_)
         if self.server.engine.driver.is_elsewhere():

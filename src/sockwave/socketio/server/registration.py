@@ -57,6 +57,7 @@ class Registered:
         middlewares: Of `use`; replaced when they change.
         exceptions: Of `exception_handler`.
         params: What handlers want of the name of the namespace.
+        declared_events: Of `declare`: classes of `Events`.
     """
 
     handlers: HandlerTable = field(default_factory=dict)
@@ -64,12 +65,14 @@ class Registered:
     middlewares: tuple[Handler, ...] = ()
     exceptions: ExceptionTable = field(default_factory=dict)
     params: tuple[HandlerParams, ...] = ()
+    declared_events: tuple[type[Any], ...] = ()
 
     def copy(self) -> Registered:
         """The same of now, for a namespace of its own."""
         events = dict(self.event_handlers)
         handlers, exceptions = copy_handlers(self.handlers), dict(self.exceptions)
-        return Registered(handlers, events, self.middlewares, exceptions, self.params)
+        declared = self.declared_events
+        return Registered(handlers, events, self.middlewares, exceptions, self.params, declared)
 
 
 class NamespaceRegistration(Emitter):
@@ -242,6 +245,20 @@ class NamespaceRegistration(Emitter):
             return lambda decorated: self.exception_handler(kind, decorated)
         add_exception(self.exceptions, kind, handler)
         return handler
+
+    def declare(self, *events: type[Any]) -> None:
+        """Say which events are sent here, for the contract; to send them it is not needed.
+
+            io.declare(ServerEvents)
+
+        Args:
+            events: Classes of `Events`. One that does not say its namespace is of this one; of a
+                server that is `/`.
+        """
+        for each in events:
+            if not hasattr(each, "namespace_name"):
+                raise TypeError(f"declare takes classes of Events, not {each!r}")
+        self.registered.declared_events += events
 
     def include(self, router: Router | Handlers | type[Handlers], *, prefix: str = "") -> None:
         """Register everything that a router has, or a class with handlers, and what these include.

@@ -20,6 +20,7 @@ from sockwave.debug import shortened
 from sockwave.errors import Disconnected, LimitExceeded, SockwaveError
 from sockwave.socketio.core.acks import AckResult, AckTable, ack_value
 from sockwave.socketio.core.encoded_event import EncodedEvent
+from sockwave.socketio.core.events import answered, packed
 from sockwave.socketio.core.outgoing import encode
 from sockwave.socketio.server.dispatch import EventNamespace, IncomingEvents
 from sockwave.socketio.server.states import IN, UNHEARD, State
@@ -141,6 +142,8 @@ class OutgoingEvents(IncomingEvents[N]):
         self, args: tuple[Any, ...], flags: BroadcastFlags, ack: Callable[..., object] | None
     ) -> None:
         """Emit with whatever flags, from whatever thread."""
+        if args[0].__class__ is not str:
+            args = packed(args, checked=self.namespace.checks.development)
         if self._driver.debug:
             self._say("%s goes out with %d arguments", shortened(args[0]), len(args) - 1)
         if self._driver.is_foreign_thread():
@@ -229,6 +232,9 @@ class OutgoingEvents(IncomingEvents[N]):
         self, args: tuple[Any, ...], flags: BroadcastFlags
     ) -> Coroutine[Any, Any, Any]:
         """Encode now; then, as it is awaited, send with flags and wait for the answer."""
+        if (event := args[0]).__class__ is not str:
+            args = packed(args, checked=self.namespace.checks.development)
+            return answered(event, self.emit_flagged_and_wait(args, flags))
         id_ = self.namespace.next_ack_id()
         if not self._driver.is_elsewhere():
             return self._send_and_wait(self._packet(args, id_, flags), args, id_, flags)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from sockwave.codec.json import encode_plain
 from sockwave.codec.socketio import RESERVED_EVENTS
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sockwave.engine.server.sessions.session import ServerSession
     from sockwave.errors import InvalidEvent
     from sockwave.socketio.core.answers import Answers
+    from sockwave.socketio.core.events import AckEvent, Answer, Args, Event
     from sockwave.socketio.core.remote_socket import RemoteSocket
     from sockwave.socketio.core.saved_session import SavedSession
     from sockwave.socketio.server.contracts import MemberConnection
@@ -125,7 +126,13 @@ class Socket(OutgoingEvents["Namespace"]):
 
     # --- sending ----------------------------------------------------------------------------------
 
-    def emit(self, event: str, *args: Json, ack: Callable[..., object] | None = None) -> None:
+    @overload
+    def emit(
+        self, event: Event[*Args], *args: *Args, ack: Callable[..., object] | None = None
+    ) -> None: ...
+    @overload
+    def emit(self, event: str, *args: Json, ack: Callable[..., object] | None = None) -> None: ...
+    def emit(self, event: Any, *args: Any, ack: Callable[..., object] | None = None) -> None:  # type: ignore[misc] # see `AnyEvent`
         """Send an event to this client; it is queued, and goes out at the end of this turn.
 
         Order: events arrive in the order of the calls. Delivery: at most once; after the socket has
@@ -141,7 +148,11 @@ class Socket(OutgoingEvents["Namespace"]):
             EncodeError: An argument cannot be sent.
             LimitExceeded: Too many acknowledgements of this socket are outstanding.
         """
-        if event.__class__ is not str or event in RESERVED_EVENTS:
+        if event.__class__ is not str:
+            check_event_name(event)
+            self.emit_flagged((event, *args), _NO_FLAGS, ack)
+            return
+        if event in RESERVED_EVENTS:
             check_event_name(event)
         if ack is not None or self.plain is None:
             self.emit_flagged((event, *args), _NO_FLAGS, ack)
@@ -161,8 +172,16 @@ class Socket(OutgoingEvents["Namespace"]):
         """Send a `message` event."""
         self.emit("message", *args)
 
+    @overload
+    def emit_with_ack(
+        self, event: AckEvent[*Args, Answer], *args: *Args, timeout: float | None = None
+    ) -> Coroutine[Any, Any, Answer]: ...
+    @overload
     def emit_with_ack(
         self, event: str, *args: Json, timeout: float | None = None
+    ) -> Coroutine[Any, Any, Any]: ...
+    def emit_with_ack(  # type: ignore[misc] # see `AnyEvent`
+        self, event: Any, *args: Any, timeout: float | None = None
     ) -> Coroutine[Any, Any, Any]:
         """Send an event and wait for the client's acknowledgement.
 

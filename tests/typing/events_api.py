@@ -1,0 +1,80 @@
+"""Types of events that are declared, as users meet them; mypy and pyright are the test.
+
+Lines with `type: ignore` must be errors: an ignore that is not needed is one itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_type
+
+from sockwave import AckEvent, ClientSocket, Event, Events, Server, Socket
+
+if TYPE_CHECKING:
+    from sockwave.testing import LinkedClient
+
+
+@dataclass
+class Message:
+    text: str
+
+
+@dataclass
+class Receipt:
+    number: int
+
+
+class ServerEvents(Events):
+    message: Event[Message]
+    moved: Event[int, int]
+    line: Event[str] = Event("chat line")
+    closed: Event[()]
+    ask: AckEvent[Message, Receipt]
+
+
+class ClientEvents(Events):
+    place: AckEvent[Message, int, Receipt]
+
+
+def server(io: Server, socket: Socket) -> None:
+    for target in (io, io.to("room"), io.volatile, io.of("/x")):
+        target.emit("any", 1, [b""])
+    io.emit(ServerEvents.message, Message("hello"))
+    io.to("room").emit(ServerEvents.moved, 1, 2)
+    io.of("/x").emit(ServerEvents.closed)
+    socket.emit(ServerEvents.line, "text")
+    socket.broadcast.emit(ServerEvents.ask, Message("anybody?"))
+    io.emit(ServerEvents.message, "hello")  # type: ignore[misc]
+    io.emit(ServerEvents.message)  # type: ignore[call-arg, misc]
+    io.to("room").emit(ServerEvents.moved, 1, "2")  # type: ignore[call-arg, misc]
+    io.of("/x").emit(ServerEvents.closed, 1)  # type: ignore[misc]
+    socket.emit(ServerEvents.line, b"text")  # type: ignore[misc]
+    socket.volatile.emit(ServerEvents.moved, 1)  # type: ignore[misc]
+    io.emit(ServerEvents.nothing)  # type: ignore[attr-defined, call-arg]
+
+
+async def answers(socket: Socket, client: ClientSocket, linked: LinkedClient) -> None:
+    assert_type(await socket.emit_with_ack(ServerEvents.ask, Message("why?")), Receipt)
+    assert_type(await client.emit_with_ack(ClientEvents.place, Message("tea"), 2), Receipt)
+    assert_type(await linked.emit_with_ack(ClientEvents.place, Message("tea"), 2), Receipt)
+    await socket.emit_with_ack(ServerEvents.ask, "why?")  # type: ignore[misc]
+    await client.emit_with_ack(ClientEvents.place, Message("tea"))  # type: ignore[misc]
+    await socket.emit_with_ack(ServerEvents.moved, 1, 2)  # type: ignore[call-overload]
+
+
+def handlers(client: ClientSocket, linked: LinkedClient) -> None:
+    @client.on(ServerEvents.message)
+    def message(came: Message) -> None:
+        assert_type(came.text, str)
+
+    @client.once(ServerEvents.ask)
+    async def ask(question: Message) -> Receipt:
+        return Receipt(len(question.text))
+
+    def moved(left: int, right: int) -> None: ...
+
+    client.on(ServerEvents.moved, moved)
+    linked.on(ServerEvents.moved, moved)
+    client.off(ServerEvents.moved, moved)
+    client.on(ServerEvents.message, moved)  # type: ignore[arg-type]
+    linked.on(ServerEvents.line, moved)  # type: ignore[arg-type]
