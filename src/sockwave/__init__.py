@@ -47,6 +47,7 @@ from sockwave.errors import (
     raise_failure,
 )
 from sockwave.socketio.core.adapter import Adapter, InMemoryAdapter
+from sockwave.socketio.core.answers import Ack
 from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
 from sockwave.socketio.core.cluster_contract import ClusterMember
 from sockwave.socketio.core.events import AckEvent, Event
@@ -69,12 +70,14 @@ from sockwave.types import DisconnectReason, Room, SessionId, SocketId
 
 if TYPE_CHECKING:
     from sockwave import sync as sync
+    from sockwave.contract.dependencies import Depends, EventName, FromData
     from sockwave.contract.events import Events
     from sockwave.socketio.client.manager import Manager, connect
     from sockwave.socketio.client.socket import ClientSocket
     from sockwave.socketio.client.stream import EventStream
 
 __all__ = [
+    "Ack",
     "AckEvent",
     "AckTimeout",
     "Adapter",
@@ -89,15 +92,18 @@ __all__ = [
     "Cookie",
     "Cors",
     "Deflate",
+    "Depends",
     "DisconnectReason",
     "Disconnected",
     "EncodeError",
     "Engine",
     "Event",
     "EventError",
+    "EventName",
     "EventStream",
     "Events",
     "FailureCause",
+    "FromData",
     "HandlerFailure",
     "Handlers",
     "Handshake",
@@ -138,6 +144,9 @@ __all__ = [
 __version__ = "0.1.0"
 
 _LATE: Final = {
+    "Depends": "sockwave.contract.dependencies",
+    "EventName": "sockwave.contract.dependencies",
+    "FromData": "sockwave.contract.dependencies",
     "ClientSocket": "sockwave.socketio.client.socket",
     "EventStream": "sockwave.socketio.client.stream",
     "Events": "sockwave.contract.events",

@@ -20,12 +20,14 @@ __all__ = [
     "Keyword",
     "KeywordReading",
     "Reading",
+    "annotation_of",
     "default_of",
     "function_of",
     "passes_on",
     "read",
     "read_keywords",
     "read_result",
+    "signature_of",
     "unresolved",
 ]
 
@@ -63,7 +65,7 @@ class Keyword:
 
     Attributes:
         name: Of it.
-        annotation: UNKNOWN where there is none, or it was not looked at.
+        annotation: UNKNOWN where there is none.
         is_required: Whether it has no default.
     """
 
@@ -122,12 +124,15 @@ def default_of(handler: Any, name: str) -> Any:
     return (function.__defaults__ or ())[names.index(name) - len(names)]
 
 
-def read(handler: Callable[..., Any], *, skipped: int) -> Reading | None:
+def read(
+    handler: Callable[..., Any], *, skipped: int, left_out: Set[str] = frozenset()
+) -> Reading | None:
     """Read the signature of a handler.
 
     Args:
         skipped: Parameters at the beginning that are no arguments of the event, as the socket;
             their annotations are not looked at.
+        left_out: Names of others that are none.
 
     Returns:
         None where there is no signature, as of many built-in functions.
@@ -136,11 +141,11 @@ def read(handler: Callable[..., Any], *, skipped: int) -> Reading | None:
         TypeError: An annotation cannot be resolved; the text says where, and what to do.
     """
     function = function_of(handler)
-    signature = _signature(handler)
+    signature = signature_of(handler)
     if function is None or signature is None:
         return None
     parameters = [each for each in signature.parameters.values() if each.kind in _PLACED]
-    parameters = parameters[skipped:]
+    parameters = [each for each in parameters[skipped:] if each.name not in left_out]
     rest = None
     for each in signature.parameters.values():
         if each.kind is each.VAR_POSITIONAL:
@@ -159,7 +164,7 @@ def read_keywords(handler: Callable[..., Any], names: Set[str]) -> KeywordReadin
     """Read which parameters of a handler are given by name.
 
     Args:
-        names: Those whose annotations are looked at.
+        names: Those whose annotations must be there; of others they may not be.
 
     Returns:
         None where there is no signature.
@@ -168,7 +173,7 @@ def read_keywords(handler: Callable[..., Any], names: Set[str]) -> KeywordReadin
         TypeError: An annotation cannot be resolved; the text says where, and what to do.
     """
     function = function_of(handler)
-    signature = _signature(handler)
+    signature = signature_of(handler)
     if function is None or signature is None:
         return None
     parameters = signature.parameters.values()
@@ -177,7 +182,7 @@ def read_keywords(handler: Callable[..., Any], names: Set[str]) -> KeywordReadin
         tuple(
             Keyword(
                 each.name,
-                _type_of(each, function, handler) if each.name in names else UNKNOWN,
+                annotation_of(each, function, handler, is_needed=each.name in names),
                 each.default is each.empty,
             )
             for each in parameters
@@ -189,13 +194,14 @@ def read_keywords(handler: Callable[..., Any], names: Set[str]) -> KeywordReadin
 def read_result(handler: Callable[..., Any]) -> Any:
     """The annotation of what a handler returns; UNKNOWN where there is none."""
     function = function_of(handler)
-    signature = _signature(handler)
+    signature = signature_of(handler)
     if function is None or signature is None or signature.return_annotation is signature.empty:
         return UNKNOWN
     return _resolved_or_unknown(signature.return_annotation, function)
 
 
-def _signature(handler: Any) -> inspect.Signature | None:
+def signature_of(handler: Any) -> inspect.Signature | None:
+    """That of a handler, or of what it passes its arguments on to; None where there is none."""
     how: dict[str, Any] = {}
     if sys.version_info >= (3, 14):
         import annotationlib
@@ -208,6 +214,27 @@ def _signature(handler: Any) -> inspect.Signature | None:
         return inspect.signature(inner, follow_wrapped=False, **how)
     except (TypeError, ValueError):
         return None
+
+
+def annotation_of(
+    parameter: Parameter, function: FunctionType | None, handler: Any, *, is_needed: bool
+) -> Any:
+    """The annotation of a parameter, resolved; UNKNOWN where there is none.
+
+    Args:
+        is_needed: Raise where it cannot be resolved, instead of UNKNOWN.
+
+    Raises:
+        TypeError: It cannot; the text says where, and what to do.
+    """
+    if function is None:
+        return UNKNOWN
+    try:
+        return _type_of(parameter, function, handler)
+    except TypeError:
+        if is_needed:
+            raise
+        return UNKNOWN
 
 
 def _type_of(parameter: Parameter, function: FunctionType, handler: Any) -> Any:

@@ -6,7 +6,7 @@ import inspect
 import re
 import typing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from sockwave.contract.annotations import UNKNOWN, Reading, function_of, read
 from sockwave.contract.description import (
@@ -17,27 +17,21 @@ from sockwave.contract.description import (
     Schema,
 )
 from sockwave.contract.events import Declaration, declarations
+from sockwave.contract.injection import is_injected
 from sockwave.contract.results import AWAITED
 from sockwave.contract.schemas import Schemas
 from sockwave.engine.core.handlers import WrappedHandler, place_of
-from sockwave.socketio.core.handshake import Handshake
 from sockwave.socketio.server.class_handlers import PerSocketHandler
 from sockwave.socketio.server.declared import OWN_EVENTS
-from sockwave.socketio.server.namespace import Namespace
 from sockwave.socketio.server.router import braced_name
-from sockwave.socketio.server.server import Server
-from sockwave.socketio.server.socket import Socket
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sockwave.engine.core.handlers import Handler
+    from sockwave.socketio.server.namespace import Namespace
     from sockwave.socketio.server.parent import ParentNamespace
+    from sockwave.socketio.server.server import Server
 
 __all__ = ["Auth", "describe"]
-
-_INJECTED: Final = (Socket, Namespace, Server, Handshake)
-_INJECTED_NAMES: Final = ("Ack", "EventName")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +176,7 @@ class _Described:
         arguments = tuple(
             Argument(each, self._schemas.of(annotation), at < reading.least)
             for at, (each, annotation) in enumerate(placed)
-            if not _is_injected(annotation)
+            if not is_injected(annotation)
         )
         return EventContract(
             name=name,
@@ -265,22 +259,6 @@ def _names_only(handler: Handler, skipped: int) -> Reading | None:
 def _is_typed(reading: Reading) -> bool:
     said = (*reading.types, reading.rest, reading.result)
     return any(each is not UNKNOWN and each is not None for each in said)
-
-
-def _is_injected(annotation: Any) -> bool:
-    """Whether the server fills a parameter in, so that it is no argument of the event."""
-    if any(type(each).__module__.startswith("sockwave.") for each in _metadata(annotation)):
-        return True
-    kind = typing.get_origin(annotation) or annotation
-    if isinstance(kind, type) and issubclass(kind, _INJECTED):
-        return True
-    is_ours = getattr(kind, "__module__", "").startswith("sockwave.")
-    return is_ours and getattr(kind, "__name__", "") in _INJECTED_NAMES
-
-
-def _metadata(annotation: Any) -> Sequence[Any]:
-    found: tuple[Any, ...] = getattr(annotation, "__metadata__", ())
-    return found
 
 
 def _docstring(handler: Handler) -> str:

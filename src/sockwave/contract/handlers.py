@@ -13,18 +13,21 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sockwave.contract.annotations import function_of, read_result
+from sockwave.contract.injected import InjectedHandler, InjectedHow
+from sockwave.contract.injection import injection_of
 from sockwave.contract.plans import make_plan
 from sockwave.contract.results import results_of, to_wire
 from sockwave.engine.core.handlers import WrappedHandler, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
     from types import CodeType, FunctionType
 
+    from sockwave.contract.injection import Injection
     from sockwave.contract.plans import Plan
     from sockwave.contract.results import Results
     from sockwave.engine.core.handlers import Handler
-    from sockwave.socketio.server.checking import HandlerChecks
+    from sockwave.socketio.server.checking import HandlerChecks, Wrap
 
 __all__ = ["CheckedHandler", "checking", "converted"]
 
@@ -37,64 +40,105 @@ class _Kept(NamedTuple):
     """A plan, and what it was made of.
 
     Attributes:
-        how: The socket first, strict, and what a `partial` or a method has filled in.
+        how: The socket first, how it is checked, and what a `partial` or a method has filled in.
         annotations: Of the function.
         globals_: Where the names in them stand.
-        plan: None where nothing is checked.
+        defaults: Of its parameters, where something is given, which they may say.
+        found: What is checked, and what is given.
     """
 
     how: tuple[Any, ...]
     annotations: dict[str, Any]
     globals_: dict[str, Any]
-    plan: Plan | None
+    defaults: tuple[Any, ...] | None
+    found: tuple[Plan | None, Injection | None]
 
 
 _kept: Final[dict[CodeType, list[_Kept]]] = {}
 
 
 def checking(
-    handler: Handler, *, takes_socket: bool, strict: bool, host: HandlerChecks
-) -> Callable[[Handler], Handler] | None:
-    """What wraps a handler so that its calls are checked; None where there is nothing to check.
+    handler: Handler,
+    *,
+    event: str,
+    takes_socket: bool,
+    validate: bool | str,
+    dependencies: tuple[Any, ...],
+    host: HandlerChecks,
+) -> Wrap | None:
+    """What wraps a handler so that its calls are checked, and given what they ask for; None where
+    there is nothing to do.
 
     Args:
         handler: As it was registered.
+        event: Which it handles.
         takes_socket: It gets the socket first.
+        validate: How its arguments are checked, if they are.
+        dependencies: Of a router, run before it.
         host: Knows whether results are checked.
 
     Raises:
-        TypeError: An annotation cannot be checked; the text says where, and what to do.
+        TypeError: An annotation cannot be checked, or something cannot be given; the text says
+            where, and what to do.
     """
-    plan = plan_of(handler, takes_socket=takes_socket, strict=strict)
+    plan, injection = _found_out(handler, takes_socket, validate, dependencies)
+    if injection is not None:
+        if injection.wants_ack and not takes_socket:
+            raise TypeError(
+                f"handler {place_of(handler)}: Ack is for handlers of all sockets, as those of "
+                "io.event; a handler of socket.on acknowledges with what it returns"
+            )
+        given = InjectedHow(plan, injection, host, event, takes_socket)
+        wrap: Any = functools.partial(InjectedHandler, given)
+        wrap.is_injected, wrap.wants_ack = True, injection.wants_ack
+        return wrap  # type: ignore[no-any-return]
     if plan is None:
         return None
     kind = CheckedHandler if plan.results is None else ConvertingHandler
     return functools.partial(kind, _How(plan, host, takes_socket))
 
 
-def plan_of(handler: Handler, *, takes_socket: bool, strict: bool) -> Plan | None:
-    """The plan of a handler, made anew only if none like it was seen."""
+def _found_out(
+    handler: Handler, takes_socket: bool, validate: bool | str, dependencies: tuple[Any, ...]
+) -> tuple[Plan | None, Injection | None]:
+    """The plan of a handler and what it is given, made anew only if none like it was seen."""
     function = function_of(handler)
     annotations = None if function is None else _annotations(function)
-    if function is None or annotations is None:
-        return make_plan(handler, takes_socket=takes_socket, strict=strict)
+    if function is None or annotations is None or dependencies:
+        return _find_out(handler, takes_socket, validate, dependencies)
     kept = _kept.get(function.__code__)
-    how = (takes_socket, strict, *_filled_in(handler, function))
+    how = (takes_socket, validate, *_filled_in(handler, function))
     for each in kept or ():
         if (
             each.how == how
             and each.globals_ is function.__globals__
             and _same(each.annotations, annotations)
+            and (each.defaults is None or each.defaults == function.__defaults__)
         ):
-            return each.plan
-    plan = make_plan(handler, takes_socket=takes_socket, strict=strict)
+            return each.found
+    found = _find_out(handler, takes_socket, validate, dependencies)
     if kept is None:
         if len(_kept) >= _MAX_CODES:
             _kept.clear()
         kept = _kept[function.__code__] = []
-    kept.append(_Kept(how, annotations, function.__globals__, plan))
+    defaults = function.__defaults__ if found[1] is not None else None
+    kept.append(_Kept(how, annotations, function.__globals__, defaults, found))
     del kept[:-_MAX_OF_CODE]
-    return plan
+    return found
+
+
+def _find_out(
+    handler: Handler, takes_socket: bool, validate: bool | str, dependencies: tuple[Any, ...]
+) -> tuple[Plan | None, Injection | None]:
+    injection = injection_of(
+        handler, takes_socket=takes_socket, roots=dependencies, is_checked=validate is not False
+    )
+    if validate is False:
+        return None, injection
+    names = frozenset() if injection is None else injection.names
+    is_first = takes_socket if injection is None else injection.has_socket_first
+    strict = validate is True
+    return make_plan(handler, takes_socket=is_first, strict=strict, left_out=names), injection
 
 
 def _annotations(function: FunctionType) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ import msgspec
 
 from sockwave.contract.annotations import UNKNOWN, passes_on, read_keywords, unresolved
 from sockwave.contract.checks import UnsupportedType, make_check
+from sockwave.contract.injection import is_injected
 from sockwave.engine.core.handlers import place_of
 from sockwave.errors import InvalidEvent
 
@@ -117,7 +118,7 @@ def name_params(handler: Any, names: Set[str]) -> Params | None:
                 f"`(socket, *, {name}: str)`, or call the argument something else"
             )
     for each in reading.keywords:
-        if each.name not in names and each.is_required:
+        if each.name not in names and each.is_required and not is_injected(each.annotation):
             there = ", ".join(sorted(names)) or "none"
             raise TypeError(
                 f"handler {place_of(handler)}: nothing is known of {each.name!r}, which stands "

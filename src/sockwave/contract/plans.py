@@ -12,7 +12,7 @@ from sockwave.errors import InvalidEvent
 from sockwave.socketio.server.socket import Socket
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence, Set
 
     from sockwave.contract.annotations import Reading
     from sockwave.contract.checks import Check
@@ -156,16 +156,19 @@ class Plan:
         return f"Expected {wanted} argument{'' if last == 1 else 's'}, got {count}"
 
 
-def make_plan(handler: Any, *, takes_socket: bool, strict: bool) -> Plan | None:
+def make_plan(
+    handler: Any, *, takes_socket: bool, strict: bool, left_out: Set[str] = frozenset()
+) -> Plan | None:
     """Find out what to check; None where it is nothing.
 
     Args:
         takes_socket: The first parameter is the socket.
+        left_out: Names of parameters that are no arguments of the event.
 
     Raises:
         TypeError: Something cannot be checked; the text says where, and what to do.
     """
-    reading = read(handler, skipped=int(takes_socket))
+    reading = read(handler, skipped=int(takes_socket), left_out=left_out)
     if reading is None:
         return None
     checks = tuple(

@@ -162,7 +162,7 @@ def test_reserved_name_cannot_be_emitted(everybody: BroadcastOperator[str], name
 
 def test_event_name_must_be_text(everybody: BroadcastOperator[str], target: FakeTarget) -> None:
     with pytest.raises(TypeError, match="must be text, not int"):
-        everybody.emit(5)  # type: ignore[arg-type] # the mistake under test
+        everybody.emit(5)  # type: ignore[call-overload] # the mistake under test
     assert target.calls == []
 
 

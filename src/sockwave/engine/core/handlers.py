@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable
 from traceback import walk_tb
 from types import FunctionType
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 from sockwave.errors import SockwaveError
 
@@ -96,9 +96,15 @@ def is_closed(error: BaseException) -> bool:
 
 
 class WrappedHandler:
-    """A handler in a wrapping of ours; `remove_handler` and `listeners_of` look inside."""
+    """A handler in a wrapping of ours; `remove_handler` and `listeners_of` look inside.
+
+    Attributes:
+        wants_socket: Whether it is to be told, by its attribute `socket`, whose handler it is.
+    """
 
     __slots__ = ("__wrapped__",)
+
+    wants_socket: ClassVar[bool] = False
 
     def __init__(self, handler: Handler) -> None:
         self.__wrapped__ = handler

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["UNSENDABLE", "Answers", "note_unsendable"]
+__all__ = ["UNSENDABLE", "Ack", "Answers", "note_unsendable"]
 
 UNSENDABLE: Final = {"error": "internal"}
 """The answer where what a handler returned cannot be sent: who waits for it is not left waiting."""
@@ -46,3 +46,49 @@ class Answers:
         if self.id is not None and (result is not None or not self.remaining):
             id_, self.id = self.id, None
             self.send(self.name, id_, result)
+
+    def answer(self, values: tuple[Any, ...]) -> None:
+        """A handler answers before it returns; the first answer counts."""
+        if self.id is not None:
+            id_, self.id = self.id, None
+            self.send(self.name, id_, values)
+
+
+class Ack:
+    """Acknowledges an event before its handler ends: call it, then go on working.
+
+        @io.event
+        async def render(socket: Socket, job: Job, ack: Ack) -> None:
+            ack({"accepted": True})
+            await work(job)
+
+    A handler gets it by its type. It may be called from a thread. Where the client has asked for no
+    acknowledgement it does nothing. A handler that has called it must return nothing.
+
+    Attributes:
+        is_wanted: Whether the client waits for an acknowledgement, and has not got it yet.
+        was_called: Whether it was called.
+    """
+
+    __slots__ = ("_answers", "_on_loop", "was_called")
+
+    def __init__(self, answers: Answers, on_loop: Callable[..., object]) -> None:
+        self._answers = answers
+        self._on_loop = on_loop
+        self.was_called = False
+
+    @property
+    def is_wanted(self) -> bool:
+        """See above."""
+        return self._answers.id is not None
+
+    def __call__(self, *values: Any) -> None:
+        """Acknowledge with these values, as if the handler had returned them.
+
+        Raises:
+            RuntimeError: It was called before.
+        """
+        if self.was_called:
+            raise RuntimeError("this event was acknowledged already: an Ack is called once")
+        self.was_called = True
+        self._on_loop(self._answers.answer, values)

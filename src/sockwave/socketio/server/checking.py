@@ -127,7 +127,13 @@ class HandlerChecks:
         self._made: dict[int, _Made] = {}
 
     def of(
-        self, event: str, handler: Handler, validate: Validate | None, *, takes_socket: bool
+        self,
+        event: str,
+        handler: Handler,
+        validate: Validate | None,
+        *,
+        takes_socket: bool,
+        dependencies: tuple[Any, ...] = (),
     ) -> Wrap | None:
         """What wraps a handler of an event of clients; None where it stays as it is.
 
@@ -140,6 +146,7 @@ class HandlerChecks:
         if (
             is_function
             and validate is None
+            and not dependencies
             and (made := self._made.get(id(handler.__code__))) is not None
         ):
             if made.annotations is None:
@@ -159,19 +166,25 @@ class HandlerChecks:
         if event in _OWN_EVENTS:
             return None
         function: Any = handler.__func__ if isinstance(handler, MethodType) else handler
-        is_usual = validate is None and is_function and _is_plain(function)
+        is_usual = validate is None and is_function and _is_plain(function) and not dependencies
         if validate is None:
             validate = self._validate
         else:
             check_validate(validate)
-        if validate is False:
-            return None
         wrap: Wrap | None = None
         if not is_usual or function.__annotations__:
             if self._make is None:
                 self._make = reach("check_handlers")
-            strict = validate is True
-            wrap = self._make(handler, takes_socket=takes_socket, strict=strict, host=self)
+            wrap = self._make(
+                handler,
+                event=event,
+                takes_socket=takes_socket,
+                validate=validate,
+                dependencies=dependencies,
+                host=self,
+            )
+        if is_usual and getattr(wrap, "is_injected", False):
+            return wrap  # which knows its event; all that costs is kept by its code
         if is_usual:
             if len(self._made) >= _MAX_KNOWN:
                 self._made.clear()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sockwave.codec.socketio import RESERVED_EVENTS
 from sockwave.engine.core.handlers import Handler, check_handler
@@ -36,6 +36,7 @@ class Declared:
         namespace: None where whoever includes it decides.
         exceptions: Handlers of exceptions that are nearer than those of the namespace.
         validate: How its arguments are checked; None where the server decides.
+        dependencies: Run before it: `Depends`.
     """
 
     kind: Literal["event", "on", "use"]
@@ -46,6 +47,7 @@ class Declared:
     namespace: str | None = None
     exceptions: ExceptionTable | None = None
     validate: Validate | None = None
+    dependencies: tuple[Any, ...] = ()
 
     @property
     def is_alone(self) -> bool:

@@ -34,7 +34,7 @@ from sockwave.engine.core.handlers import (
     is_closed,
 )
 from sockwave.errors import SockwaveError
-from sockwave.socketio.core.answers import UNSENDABLE, Answers, note_unsendable
+from sockwave.socketio.core.answers import UNSENDABLE, Ack, Answers, note_unsendable
 from sockwave.socketio.core.listeners import ANY, AnyListeners
 from sockwave.socketio.core.order import Order, OrderedHandler, check_order
 from sockwave.socketio.core.outgoing import encode
@@ -45,7 +45,7 @@ from sockwave.socketio.server.states import IN, UNHEARD, State
 from sockwave.socketio.server.threads import HandlerThreads, ThreadedHandler
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Set
 
     from sockwave.socketio.core.parser import Parser
     from sockwave.socketio.server.checking import HandlerChecks, Validate
@@ -88,6 +88,10 @@ class EventNamespace(LaneNamespace, Protocol):
     @property
     def exception_tables(self) -> tuple[ExceptionTable, ...]:
         """Handlers of exceptions, the nearest first."""
+
+    @property
+    def acking(self) -> Set[Handler]:
+        """Handlers of events that acknowledge by themselves."""
 
     @property
     def has_long_way(self) -> bool:
@@ -200,7 +204,10 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], ErrorsAsValues, Emitter):
         called = ThreadedHandler(handler, self.namespace.threads) if thread else handler
         wrap = self.namespace.checks.of(event, handler, validate, takes_socket=False)
         if wrap is not None:
-            called = wrap(called)
+            wrapped: Any = wrap(called)
+            if wrapped.wants_socket:
+                wrapped.socket = self
+            called = wrapped
             if event in self._handlers or event in self.namespace.event_handlers:
                 self._check_alike(event, called)
         if order is not None:
@@ -373,8 +380,16 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], ErrorsAsValues, Emitter):
         answers = Answers(self._acknowledge, name, id_, len(handlers) + len(shared))
         for handler in handlers:
             self._run_in_order(Job(self, handler, args, name, answers), args)
+        acking = self.namespace.acking
         for handler in shared:
-            self._run_in_order(Job(self, handler, [self, *args], name, answers), args)
+            with_socket = [self, *args]
+            if handler in acking:
+                with_socket.insert(1, Ack(answers, self._on_loop))
+            self._run_in_order(Job(self, handler, with_socket, name, answers), args)
+
+    def _on_loop(self, method: Callable[..., object], *args: Any) -> None:
+        """Call something in the loop of the server, from any thread."""
+        raise NotImplementedError
 
     def _say(self, text: str, *args: object) -> None:
         """Log at DEBUG."""

@@ -58,9 +58,11 @@ class ParamsHandler(WrappedHandler):
         super().__init__(handler)
         self._params = params
 
-    def __call__(self, socket: _Member, *args: Any) -> Any:
-        """Call it with the socket and the arguments of the event."""
-        return self.__wrapped__(socket, *args, **socket.namespace.values_of(self._params))
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        """Call it with the socket, which comes first, and the arguments of the event."""
+        socket: _Member = args[0]
+        parts = socket.namespace.values_of(self._params)
+        return self.__wrapped__(*args, **parts, **keywords)
 
 
 def params_of(handler: Handler, names: Set[str]) -> HandlerParams | None:

@@ -58,6 +58,7 @@ class Registered:
         exceptions: Of `exception_handler`.
         params: What handlers want of the name of the namespace.
         declared_events: Of `declare`: classes of `Events`.
+        acking: Handlers of events that acknowledge by themselves.
     """
 
     handlers: HandlerTable = field(default_factory=dict)
@@ -66,13 +67,15 @@ class Registered:
     exceptions: ExceptionTable = field(default_factory=dict)
     params: tuple[HandlerParams, ...] = ()
     declared_events: tuple[type[Any], ...] = ()
+    acking: set[Handler] = field(default_factory=set)
 
     def copy(self) -> Registered:
         """The same of now, for a namespace of its own."""
         events = dict(self.event_handlers)
         handlers, exceptions = copy_handlers(self.handlers), dict(self.exceptions)
-        declared = self.declared_events
-        return Registered(handlers, events, self.middlewares, exceptions, self.params, declared)
+        copied = Registered(handlers, events, self.middlewares, exceptions, self.params)
+        copied.declared_events, copied.acking = self.declared_events, set(self.acking)
+        return copied
 
 
 class NamespaceRegistration(Emitter):
@@ -286,7 +289,13 @@ class NamespaceRegistration(Emitter):
         for place, each in placed:
             if each.kind == "event":
                 check_declared(each.name, each.handler, thread=each.thread)
-                place.checks.of(each.name, each.handler, each.validate, takes_socket=True)
+                place.checks.of(
+                    each.name,
+                    each.handler,
+                    each.validate,
+                    takes_socket=True,
+                    dependencies=each.dependencies,
+                )
             if each.takes_socket:
                 params_of(each.handler, place.param_names)
             check_alone(each, taken, id(place.registered.event_handlers))
@@ -307,6 +316,7 @@ class NamespaceRegistration(Emitter):
                 declared.thread,
                 declared.exceptions,
                 declared.validate,
+                declared.dependencies,
             )
 
     def _place(self, namespace: str | None) -> NamespaceRegistration:
@@ -348,21 +358,25 @@ class NamespaceRegistration(Emitter):
         thread: bool,
         exceptions: ExceptionTable | None = None,
         validate: Validate | None = None,
+        dependencies: tuple[Any, ...] = (),
     ) -> F:
         check_declared(name, handler, thread=thread)
         if name in LIFE_CYCLE:
             return self.on(name, handler)
-        wrap = self.checks.of(name, handler, validate, takes_socket=True)
-        called = self._with_params(handler)
+        wrap = self.checks.of(name, handler, validate, takes_socket=True, dependencies=dependencies)
+        called, wants_ack = self._with_params(handler), False
         if thread:
             called = ThreadedHandler(called, self.threads)
         if wrap is not None:
             called = wrap(called)
             check_alike(name, called, self.registered.event_handlers.get(name, ()))
+            wants_ack = getattr(wrap, "wants_ack", False)
         if exceptions:
             called = ScopedHandler(called, name, exceptions)
         ordered = called if order is None else OrderedHandler(called, order)
         add_handler(self.registered.event_handlers, name, ordered)
+        if wants_ack:
+            self.registered.acking.add(ordered)
         return handler
 
 

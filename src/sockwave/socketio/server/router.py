@@ -19,7 +19,7 @@ from sockwave.socketio.server.declared import (
 from sockwave.socketio.server.exceptions import ExceptionTable, add_exception, check_exception
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sockwave.socketio.server.checking import Validate
 
@@ -56,12 +56,23 @@ class Router:
             server has by itself, such as `disconnect`.
         order: How its handlers run beside each other, see `Order`; None leaves it to whoever
             includes it.
+        dependencies: `Depends`, run before each handler of an event, here and in what is included;
+            what they give is dropped, and what they raise is the answer.
     """
 
     def __init__(
-        self, namespace: str | None = None, *, prefix: str = "", order: Order | None = None
+        self,
+        namespace: str | None = None,
+        *,
+        prefix: str = "",
+        order: Order | None = None,
+        dependencies: Sequence[Any] = (),
     ) -> None:
         check_order(order)
+        for each in dependencies:
+            if not hasattr(each, "function"):
+                raise TypeError(f"dependencies of a router are Depends(...), not {each!r}")
+        self._dependencies = tuple(dependencies)
         self._namespace = None if namespace is None else _checked_name(namespace)
         self._prefix = _checked_prefix(prefix)
         self._order = order
@@ -209,6 +220,7 @@ class Router:
         prefix: str = "",
         order: Order | None = None,
         exceptions: ExceptionTable | None = None,
+        dependencies: tuple[Any, ...] = (),
     ) -> list[Declared]:
         """Give everything to who includes it, in order; nothing can be added from now on.
 
@@ -217,12 +229,14 @@ class Router:
             prefix: Comes before its own.
             order: How handlers run beside each other.
             exceptions: Handlers of exceptions.
+            dependencies: Run before its own.
         """
         self._is_included = True
         namespace = self._namespace or namespace
         prefix += self._prefix
         order = self._order or order
         exceptions = {**(exceptions or {}), **self._exceptions}
+        dependencies += self._dependencies
         found: list[Declared] = []
         for each in self._declared:
             if isinstance(each, tuple):
@@ -232,6 +246,7 @@ class Router:
                     prefix=prefix + further,
                     order=order,
                     exceptions=exceptions,
+                    dependencies=dependencies,
                 )
                 continue
             found.append(
@@ -241,6 +256,7 @@ class Router:
                     order=each.order or order,
                     namespace=namespace,
                     exceptions=exceptions,
+                    dependencies=dependencies,
                 )
             )
         return found

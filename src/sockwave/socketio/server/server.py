@@ -47,7 +47,7 @@ from sockwave.socketio.server.worker_place import WorkerPlace
 from sockwave.types import DisconnectReason, NamespaceName, SocketId
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from sockwave.engine.server.sessions.session import ServerSession
     from sockwave.errors import InvalidEvent
@@ -85,6 +85,9 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
     main namespace, `/`.
 
     It can be run (`run`), opened inside an event loop (`listen`), and is an ASGI application.
+
+    Attributes:
+        dependency_overrides: What tests have called instead of functions of `Depends`.
     """
 
     @names_options(ServerOptionsDict, EngineOptions, ServerOptions, path="/socket.io")
@@ -131,6 +134,7 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         self._cluster = Cluster(self._main.adapter, is_supervised=self._is_supervised)
         NamespaceRegistration.__init__(self, self._main.registered, self.threads, self.checks)
         self.exceptions: ExceptionTable = {}  # for all namespaces, not for the main one
+        self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         self._routed: dict[str, ParentNamespace] = {}
         Broadcasting.__init__(self, self._main)
         self._engine.driver.on_bind(self._start_adapters)

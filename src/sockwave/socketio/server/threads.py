@@ -18,6 +18,7 @@ import inspect
 import threading
 from collections import deque
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.engine.core.handlers import WrappedHandler, name_of
@@ -170,9 +171,10 @@ class ThreadedHandler(WrappedHandler):
         super().__init__(handler)
         self._threads = threads
 
-    def __call__(self, *args: Any) -> Coroutine[Any, Any, Any]:
+    def __call__(self, *args: Any, **keywords: Any) -> Coroutine[Any, Any, Any]:
         """Begin the call; what is returned has to be waited for."""
-        running = self._threads.call(self.__wrapped__, args)
+        called = partial(self.__wrapped__, **keywords) if keywords else self.__wrapped__
+        running = self._threads.call(called, args)
         name = name_of(self.__wrapped__) + IN_A_THREAD
         running.__qualname__ = name  # type: ignore[attr-defined] # it is what `async def` makes
         return running

@@ -1,0 +1,146 @@
+"""Handlers that are given more than the arguments of their event."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, ExitStack
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sockwave.contract.injection import Call
+from sockwave.engine.core.handlers import WrappedHandler, place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from sockwave.contract.injection import Injection
+    from sockwave.contract.plans import Plan
+    from sockwave.engine.core.handlers import Handler
+    from sockwave.socketio.server.checking import HandlerChecks
+    from sockwave.socketio.server.socket import Socket
+
+__all__ = ["InjectedHandler", "InjectedHow"]
+
+
+class InjectedHow(NamedTuple):
+    """How the handlers of one code are called.
+
+    Attributes:
+        plan: What is checked of their arguments; None for nothing.
+        injection: What they are given.
+        host: Knows whether results are checked.
+        event: Which they handle.
+        takes_socket: They are called with the socket first; else it is told by `socket`.
+    """
+
+    plan: Plan | None
+    injection: Injection
+    host: HandlerChecks
+    event: str
+    takes_socket: bool
+
+
+class InjectedHandler(WrappedHandler):
+    """A handler that is called with arguments of the event, and with what it asks for.
+
+    Arguments are checked first: of an event that is refused no dependency is called.
+
+    Attributes:
+        socket: Whose handler it is, where it is that of one socket.
+    """
+
+    __slots__ = ("_how", "socket")
+
+    wants_socket = True
+
+    def __init__(self, how: InjectedHow, handler: Handler) -> None:
+        self.__wrapped__ = handler  # without `super`: this may be once per client
+        self._how = how
+        self.socket: Socket | None = None
+
+    @property
+    def argument_types(self) -> Plan | None:
+        """What it takes of an event, to be compared with another one."""
+        return self._how.plan
+
+    def __call__(self, *args: Any) -> Any:
+        """Call it; the result, or what gives it later, is one for the wire.
+
+        Raises:
+            InvalidEvent: The arguments are not admitted; nothing was called.
+            TypeError: They are too few or too many.
+        """
+        plan, injection, _, event, takes_socket = self._how
+        socket: Any = self.socket
+        if takes_socket:
+            socket, *args = args  # type: ignore[assignment] # a list from here on
+        ack: Any = None
+        if injection.wants_ack:
+            ack, *args = args  # type: ignore[assignment]
+        values = list(args) if plan is None else list(plan.arguments(args, self.__wrapped__))
+        if overrides := socket.namespace.server.dependency_overrides:
+            injection = injection.overridden(overrides)
+        call = Call(socket, event, ack)
+        if injection.is_async:
+            return self._run_async(injection, call, values)
+        if injection.has_contexts:
+            return self._run_in(injection, call, values)
+        result = self._run(call, values, injection.run(call, _NO_STACK))
+        if hasattr(result, "__await__"):
+            return self._later(result, call)
+        return self._ended(result, call)
+
+    def _run(self, call: Call, values: list[Any], given: dict[str, Any]) -> Any:
+        """Call the handler itself: in the order of its parameters, as long as there are any."""
+        injection = self._how.injection
+        placed = [call.socket] if injection.has_socket_first else []
+        at, count = 0, len(values)
+        for name in injection.placed:
+            if name in given:
+                placed.append(given.pop(name))
+            elif at < count:
+                placed.append(values[at])
+                at += 1
+            else:
+                break  # the others have defaults, or are given by name
+        return self.__wrapped__(*placed, *values[at:], **given)
+
+    def _run_in(self, injection: Injection, call: Call, values: list[Any]) -> Any:
+        """The same with dependencies that have an end, none of which is waited for."""
+        with ExitStack() as stack:
+            result = self._run(call, values, injection.run(call, stack))
+            if hasattr(result, "__await__"):
+                return self._later_in(stack.pop_all(), result, call)
+            return self._ended(result, call)
+
+    async def _run_async(self, injection: Injection, call: Call, values: list[Any]) -> Any:
+        async with AsyncExitStack() as stack:
+            result = self._run(call, values, await injection.run_async(call, stack))
+            if hasattr(result, "__await__"):
+                result = await result
+            return self._ended(result, call)
+
+    async def _later_in(self, stack: ExitStack, running: Awaitable[Any], call: Call) -> Any:
+        with stack:
+            return self._ended(await running, call)
+
+    async def _later(self, running: Awaitable[Any], call: Call) -> Any:
+        return self._ended(await running, call)
+
+    def _ended(self, result: Any, call: Call) -> Any:
+        """What it has returned, for the wire."""
+        how = self._how
+        if call.ack is not None and call.ack.was_called and result is not None:
+            raise RuntimeError(
+                f"handler {place_of(self.__wrapped__)} has acknowledged by its Ack, so what it "
+                "returns reaches nobody: let it return nothing"
+            )
+        results = None if how.plan is None else how.plan.results
+        if results is None:
+            return result
+        converted = results.convert(result)
+        if how.host.development and not (call.ack is not None and call.ack.was_called):
+            results.check(converted)
+        return converted
+
+
+_NO_STACK: Any = None
+"""Where nothing has an end."""

@@ -1,0 +1,394 @@
+"""What a handler is given beside the arguments of its event: found out once, called each time.
+
+Theory: the parameters of a handler, and of all that it depends on, are a graph. It is walked when
+the handler is registered; what comes out is a list of steps in which nothing depends on a later
+one, each function once. A call runs the steps and fills in the handler's parameters. As long as
+every step is a plain function nothing is waited for, so that a plain handler stays one.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from sockwave.contract.annotations import UNKNOWN, annotation_of, function_of, signature_of
+from sockwave.contract.dependencies import Depends, EventName, FromData
+from sockwave.contract.per_connection import values_of
+from sockwave.engine.core.handlers import place_of
+from sockwave.socketio.core.answers import Ack
+from sockwave.socketio.core.handshake import Handshake
+from sockwave.socketio.server.namespace import Namespace
+from sockwave.socketio.server.server import Server
+from sockwave.socketio.server.socket import Socket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["Call", "Injection", "injection_of", "is_injected"]
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of a handler.
+
+    Attributes:
+        socket: Whose event it is.
+        event: Its name.
+        ack: Answers it; None where no handler wants that.
+        values: What the steps have given so far.
+    """
+
+    socket: Any
+    event: str
+    ack: Any = None
+    values: list[Any] = field(default_factory=list)
+
+
+def _socket(call: Call) -> Any:
+    return call.socket
+
+
+def _namespace(call: Call) -> Any:
+    return call.socket.namespace
+
+
+def _server(call: Call) -> Any:
+    return call.socket.namespace.server
+
+
+def _handshake(call: Call) -> Any:
+    return call.socket.handshake
+
+
+def _ack(call: Call) -> Any:
+    return call.ack
+
+
+def _event(call: Call) -> Any:
+    return call.event
+
+
+_GIVEN: Final[tuple[tuple[type, Callable[[Call], Any]], ...]] = (
+    (Socket, _socket),
+    (Namespace, _namespace),
+    (Server, _server),
+    (Handshake, _handshake),
+    (Ack, _ack),
+)
+
+_NOTHING: Final = object()
+
+_PLACED: Final = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+)
+
+
+def _from_data(key: str, default: Any) -> Callable[[Call], Any]:
+    def find(call: Call) -> Any:
+        value = call.socket.data.get(key, default)
+        if value is _NOTHING:
+            raise LookupError(
+                f"there is no {key!r} in socket.data: let a middleware put it there, or give the "
+                "parameter a default"
+            )
+        return value
+
+    return find
+
+
+def _of_step(number: int) -> Callable[[Call], Any]:
+    return lambda call: call.values[number]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A function that is called before the handler.
+
+    Attributes:
+        function: As it was given to `Depends`.
+        call: Calls it; of generators what makes a context of one.
+        sources: Give its arguments, by name.
+        kind: How it is called.
+        scope: For how long its value is kept.
+    """
+
+    function: Callable[..., Any]
+    call: Callable[..., Any]
+    sources: tuple[tuple[str, Callable[[Call], Any]], ...]
+    kind: str
+    scope: str
+
+    def arguments(self, call: Call) -> dict[str, Any]:
+        """What it is called with."""
+        return {name: source(call) for name, source in self.sources}
+
+
+class Injection:
+    """What one handler is given.
+
+    Args:
+        steps: Run before it, in this order.
+        sources: Give its injected parameters, by name.
+
+    Attributes:
+        names: Of these parameters.
+        placed: Names of all positional parameters behind the socket, in order.
+        has_socket_first: Whether the first one is the socket, by its place.
+        wants_ack: Whether it answers by itself.
+        wants_event: Whether the name of the event matters.
+        is_async: Whether a step has to be waited for.
+        has_contexts: Whether a step has an end.
+    """
+
+    def __init__(
+        self,
+        handler: Any,
+        steps: Sequence[_Step],
+        sources: Sequence[tuple[str, Callable[[Call], Any]]],
+        roots: tuple[Depends, ...],
+        placed: tuple[str, ...],
+        has_socket_first: bool,
+    ) -> None:
+        self.placed = placed
+        self.has_socket_first = has_socket_first
+        self.steps = tuple(steps)
+        self.sources = tuple(sources)
+        self.names = frozenset(name for name, _ in sources)
+        every = [source for _, source in sources]
+        every += [source for step in steps for _, source in step.sources]
+        self.wants_ack = _ack in every
+        self.wants_event = _event in every
+        self.is_async = any(
+            step.kind in ("async", "async context") or step.scope == "connection" for step in steps
+        )
+        self.has_contexts = any("context" in step.kind for step in steps)
+        self._handler = handler
+        self._roots = roots
+
+    def overridden(self, overrides: dict[Any, Any]) -> Injection:
+        """The same with other functions: for tests, so that nothing of it is kept."""
+        if not any(step.function in overrides for step in self.steps):
+            return self
+        found = _Graph(self._handler, overrides).injection(self._roots)
+        return found or self
+
+    def run(self, call: Call, stack: ExitStack) -> dict[str, Any]:
+        """Run the steps, where none has to be waited for; gives the injected parameters."""
+        for step in self.steps:
+            value = step.call(**step.arguments(call))
+            call.values.append(stack.enter_context(value) if step.kind == "context" else value)
+        return {name: source(call) for name, source in self.sources}
+
+    async def run_async(self, call: Call, stack: AsyncExitStack) -> dict[str, Any]:
+        """Run the steps; gives the injected parameters."""
+        for step in self.steps:
+            kept = values_of(call.socket) if step.scope == "connection" else None
+            if kept is not None:
+                value = await kept.value(step.function, partial(_value, step, call))
+            else:
+                value = await _value(step, call, stack)
+            call.values.append(value)
+        return {name: source(call) for name, source in self.sources}
+
+
+async def _value(step: _Step, call: Call, stack: AsyncExitStack) -> Any:
+    value = step.call(**step.arguments(call))
+    if step.kind == "async":
+        return await value
+    if step.kind == "async context":
+        return await stack.enter_async_context(value)
+    return stack.enter_context(value) if step.kind == "context" else value
+
+
+def injection_of(
+    handler: Any, *, takes_socket: bool, roots: tuple[Depends, ...], is_checked: bool
+) -> Injection | None:
+    """What a handler is given; None where that is nothing but the socket by its place.
+
+    Args:
+        takes_socket: Its first parameter is the socket, unless the annotation says otherwise.
+        roots: Run before it, for what they do.
+        is_checked: Its annotations must be there.
+
+    Raises:
+        TypeError: Something that it depends on cannot be had; the text says where.
+    """
+    graph = _Graph(handler, {}, takes_socket=takes_socket, is_checked=is_checked)
+    return graph.injection(roots)
+
+
+def is_injected(annotation: Any) -> bool:
+    """Whether a parameter is none of the event's arguments."""
+    return _source_kind(annotation) is not None
+
+
+def _source_kind(annotation: Any) -> Any:
+    """`Depends`, `FromData`, or what gives the value; None for an argument of the event."""
+    for each in getattr(annotation, "__metadata__", ()):
+        if isinstance(each, (Depends, FromData)):
+            return each
+    if annotation is EventName:
+        return _event
+    kind = typing.get_origin(annotation) or annotation
+    if kind is typing.Annotated:
+        return _source_kind(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) is None and hasattr(annotation, "__metadata__"):
+        kind = annotation.__origin__
+    if isinstance(kind, type):
+        for given, source in _GIVEN:
+            if issubclass(kind, given):
+                return source
+    return None
+
+
+class _Graph:
+    """Walks what a handler depends on."""
+
+    def __init__(
+        self,
+        handler: Any,
+        overrides: dict[Any, Any],
+        *,
+        takes_socket: bool = True,
+        is_checked: bool = True,
+    ) -> None:
+        self._is_checked = is_checked
+        self._handler = handler
+        self._overrides = overrides
+        self._takes_socket = takes_socket
+        self._steps: list[_Step] = []
+        self._numbers: dict[tuple[Any, str], int] = {}
+        self._walking: list[Any] = []
+
+    def injection(self, roots: tuple[Depends, ...]) -> Injection | None:
+        for root in roots:
+            self._step(root)
+        sources: list[tuple[str, Callable[[Call], Any]]] = []
+        signature = signature_of(self._handler)
+        function = function_of(self._handler)
+        parameters = [] if signature is None else list(signature.parameters.values())
+        placed = [each for each in parameters if each.kind in _PLACED]
+        is_first = bool(self._takes_socket and placed) and self._is_socket(placed[0], function)
+        if is_first:
+            parameters.remove(placed.pop(0))
+        for parameter in parameters:
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                continue
+            annotation = annotation_of(
+                parameter,
+                function,
+                self._handler,
+                is_needed=self._is_checked and parameter.kind is not parameter.KEYWORD_ONLY,
+            )
+            if isinstance(parameter.default, Depends):
+                raise TypeError(
+                    f"handler {place_of(self._handler)}: write what {parameter.name!r} depends on "
+                    f"into its type: `{parameter.name}: Annotated[T, Depends(...)]`"
+                )
+            kind = _source_kind(annotation)
+            if kind is None:
+                continue
+            if parameter.kind is parameter.POSITIONAL_ONLY:
+                raise TypeError(
+                    f"handler {place_of(self._handler)}: {parameter.name!r} is given by its name, "
+                    "so it cannot stand before `/`"
+                )
+            sources.append((parameter.name, self._source(kind, parameter)))
+        if not sources and not self._steps:
+            return None
+        names = tuple(each.name for each in placed)
+        return Injection(self._handler, self._steps, sources, roots, names, is_first)
+
+    def _is_socket(self, first: inspect.Parameter, function: Any) -> bool:
+        """Whether the first parameter is the socket, as ever: it says nothing else. One that says
+        another type is an argument, if anything in the handler is asked for by its type."""
+        annotation = annotation_of(first, function, self._handler, is_needed=False)
+        if annotation is UNKNOWN:
+            return True
+        kind = _source_kind(annotation)
+        if kind is not None:
+            return kind is _socket
+        others = list(signature_of(self._handler).parameters.values())[1:]  # type: ignore[union-attr]
+        return not any(
+            is_injected(annotation_of(each, function, self._handler, is_needed=False))
+            for each in others
+        )
+
+    def _source(self, kind: Any, parameter: inspect.Parameter) -> Callable[[Call], Any]:
+        if isinstance(kind, Depends):
+            return _of_step(self._step(kind))
+        if isinstance(kind, FromData):
+            is_required = parameter.default is parameter.empty
+            return _from_data(
+                kind.key or parameter.name, _NOTHING if is_required else parameter.default
+            )
+        source: Callable[[Call], Any] = kind
+        return source
+
+    def _step(self, depends: Depends) -> int:
+        """The number of the step that gives a dependency."""
+        key = depends.function, depends.scope
+        if key in self._numbers:
+            return self._numbers[key]
+        if depends.function in self._walking:
+            names = " -> ".join(
+                getattr(each, "__name__", repr(each)) for each in (*self._walking, depends.function)
+            )
+            raise TypeError(
+                f"handler {place_of(self._handler)}: its dependencies go round in a circle: {names}"
+            )
+        self._walking.append(depends.function)
+        function = self._overrides.get(depends.function, depends.function)
+        sources = tuple(self._parameters(function, depends))
+        self._walking.pop()
+        kind, call = _how(function)
+        self._steps.append(_Step(depends.function, call, sources, kind, depends.scope))
+        self._numbers[key] = len(self._steps) - 1
+        return self._numbers[key]
+
+    def _parameters(self, function: Any, depends: Depends) -> Any:
+        signature = signature_of(function)
+        if signature is None:
+            raise self._unknown(function, "nobody can tell what it takes: wrap it in a function")
+        inner = function_of(function)
+        for parameter in signature.parameters.values():
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                continue
+            annotation = annotation_of(parameter, inner, function, is_needed=True)
+            kind = _source_kind(annotation)
+            if kind is None and parameter.default is not parameter.empty:
+                continue
+            if kind is None or parameter.kind is parameter.POSITIONAL_ONLY:
+                raise self._unknown(
+                    function,
+                    f"nothing is known of its parameter {parameter.name!r}: a dependency may ask "
+                    "for Socket, Namespace, Server, Handshake, EventName, FromData and other "
+                    "dependencies, and gets no arguments of the event",
+                )
+            if kind is _ack:
+                raise self._unknown(function, "only a handler acknowledges an event")
+            if isinstance(kind, Depends) and depends.scope == "connection" != kind.scope:
+                raise self._unknown(
+                    function, f"it is kept for the connection, and {parameter.name!r} for one event"
+                )
+            yield parameter.name, self._source(kind, parameter)
+
+    def _unknown(self, function: Any, why: str) -> TypeError:
+        return TypeError(
+            f"handler {place_of(self._handler)}: its dependency {place_of(function)}: {why}"
+        )
+
+
+def _how(function: Any) -> tuple[str, Callable[..., Any]]:
+    """How a dependency is called, and what is called."""
+    inner = function_of(function) or function
+    if inspect.isasyncgenfunction(inner):
+        return "async context", asynccontextmanager(function)
+    if inspect.isgeneratorfunction(inner):
+        return "context", contextmanager(function)
+    return ("async" if inspect.iscoroutinefunction(inner) else "plain"), function
