@@ -66,7 +66,6 @@ class Ack:
     acknowledgement it does nothing. A handler that has called it must return nothing.
 
     Attributes:
-        is_wanted: Whether the client waits for an acknowledgement, and has not got it yet.
         was_called: Whether it was called.
     """
 
@@ -79,7 +78,7 @@ class Ack:
 
     @property
     def is_wanted(self) -> bool:
-        """See above."""
+        """Whether the client waits for an acknowledgement, and has not got it yet."""
         return self._answers.id is not None
 
     def __call__(self, *values: Any) -> None:
