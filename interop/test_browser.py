@@ -60,7 +60,7 @@ return await new Promise((resolve) => socket.emit(
 ));
 """
 EVERY: Final = bytes(range(256))
-SENT: Final = ["Grüße 😀", EVERY, [[EVERY]], b"blob"]
+SENT: Final[list[Any]] = ["Grüße 😀", EVERY, [[EVERY]], b"blob"]
 
 
 @asynccontextmanager

@@ -80,7 +80,7 @@ async def test_bytes_that_are_framed_once_arrive_at_each_of_their_places(
     await stage.serve(io)
     client = await stage.connect(name=name)
     shared = b"shared"
-    values = [shared, {"a": [shared, b"other"]}, shared]
+    values: list[Any] = [shared, {"a": [shared, b"other"]}, shared]
     io.emit("news", *values)
     assert await client.received("news") == values
 

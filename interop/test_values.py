@@ -72,7 +72,7 @@ async def test_bytes_that_are_framed_once_arrive_at_each_of_their_places(
     await driver_stage.serve(echo)
     client = await driver_stage.connect(**options)
     shared = b"shared"
-    values = [shared, {"a": [shared, b"other"]}, shared]
+    values: list[Any] = [shared, {"a": [shared, b"other"]}, shared]
     echo.emit("news", *values)
     assert await client.received("news") == values
     # The client makes three of it; what it sends back is three attachments.

@@ -137,7 +137,7 @@ async def _library(url: str, chance: random.Random, tally: Tally) -> None:
     async with sockwave.connect(url, transports=transports) as socket:
         tally.connected += 1
         for number in range(chance.randrange(1, 12)):
-            data = chance.choice([number, "x" * 100, b"\x00" * 100, {"a": [b"\x01", None]}])
+            data: Any = chance.choice([number, "x" * 100, b"\x00" * 100, {"a": [b"\x01", None]}])
             assert await socket.emit_with_ack("ask", data, timeout=ANSWER) == data
             tally.questions += 1
             await asyncio.sleep(chance.random() * 0.05)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal, NewType, TypeAlias
+from typing import TYPE_CHECKING, Literal, NewType, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 __all__ = [
     "DisconnectReason",
@@ -29,8 +32,16 @@ NamespaceName: TypeAlias = str
 
 TransportName: TypeAlias = Literal["polling", "websocket", "webtransport"]
 
-Json: TypeAlias = Any
-"""What a user sends and gets: JSON values, with `bytes` anywhere inside. Stops at the codec."""
+Json: TypeAlias = (
+    "bool | int | float | str | bytes | bytearray | memoryview | Sequence[Json] | "
+    "Mapping[str, object] | None"
+)
+"""What can be sent with an event of any name: JSON values, with binary data anywhere inside.
+
+What stands in a mapping is left to the codec, as a TypedDict, or a `dict[str, object]`, is one.
+What comes is `Any` to type checkers, until a handler says what it takes; what is sent is checked in
+full where the event is declared.
+"""
 
 
 class DisconnectReason(StrEnum):

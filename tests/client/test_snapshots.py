@@ -11,6 +11,7 @@ import pytest
 import sockwave.sync
 from sockwave import EncodeError, MsgpackParser, connect
 from tests.client.servers import native_server
+from tests.support.values import UNSENDABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,7 @@ async def test_thread_may_change_what_it_has_emitted(parser: Parser | None) -> N
             changing.change()
             for emit in (socket.emit, socket.timeout(1).emit, socket.emit_with_ack):
                 with pytest.raises(EncodeError) as error:
-                    emit("echo", object())
+                    emit("echo", UNSENDABLE)
                 raised.append(error.value)
 
         in_thread_meanwhile(work)
@@ -120,7 +121,7 @@ async def test_blocking_client_encodes_in_the_thread_that_calls() -> None:
             with sockwave.sync.connect(listener.url, parser=Noting()) as socket:
                 for call in (socket.emit, socket.emit_with_ack, socket.timeout(1).emit_with_ack):
                     with pytest.raises(EncodeError):
-                        call("echo", object())
+                        call("echo", UNSENDABLE)
                     assert threads[-1] == threading.get_ident()
 
         await asyncio.to_thread(work)

@@ -21,6 +21,7 @@ from sockwave.errors import EncodeError, LimitExceeded, TransportError
 from sockwave.types import SocketId
 from tests.adapters.postgres.fakes import FakePostgres
 from tests.support.raw import until
+from tests.support.values import UNSENDABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -133,7 +134,7 @@ def test_refused_event_is_followed_by_one_on_another_connection(
 def test_mistakes_are_told_at_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(server: FakePostgres, emitter: PostgresEmitter) -> None:
         with pytest.raises(EncodeError):
-            await emitter.emit("x", object())
+            await emitter.emit("x", UNSENDABLE)
         with pytest.raises(ValueError, match="at most 53 bytes"):
             await emitter.of("x" * 60).emit("x")
         await emitter.to().emit("x")

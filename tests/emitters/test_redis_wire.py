@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -12,6 +12,7 @@ from sockwave.adapters.messages import Message, decode_value, encode_message
 from sockwave.emitters.redis_wire import ClassicWire, ShardedWire, StreamsWire
 from sockwave.errors import EncodeError, PacketError
 from sockwave.sync.reaching import NamespaceEmitter
+from tests.support.values import UNSENDABLE
 
 if TYPE_CHECKING:
     from sockwave.emitters.inquiries import Inquiry
@@ -199,7 +200,8 @@ def test_answers_are_read_where_servers_publish_them() -> None:
 
 def test_what_cannot_be_sent_is_refused_at_the_call(classic: Sent, streams: Sent) -> None:
     for sent in (classic, streams):
-        for wrong in (object(), {1: object()}, b"\x00", 1):
+        wrong: Any
+        for wrong in (UNSENDABLE, {1: UNSENDABLE}, b"\x00", 1):
             emitter = NamespaceEmitter(sent, "/")
             if isinstance(wrong, (bytes, int)):
                 emitter.emit("x", wrong)

@@ -74,7 +74,7 @@ async def test_clients_are_served_wherever_their_requests_come(
         sockets = [connect(proxy.url, transports=transports) for _ in range(6)]
         for number, socket in enumerate(sockets):
             for _ in range(5):
-                asked = [number, BLOB, {"text": "ä" * 100}]
+                asked: list[Any] = [number, BLOB, {"text": "ä" * 100}]
                 assert await within(socket.emit_with_ack("echo", *asked)) == asked
         large = bytes(700_000)
         assert await within(sockets[0].emit_with_ack("echo", large)) == [large]

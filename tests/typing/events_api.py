@@ -53,6 +53,16 @@ def server(io: Server, socket: Socket) -> None:
     io.emit(ServerEvents.nothing)  # type: ignore[attr-defined, call-arg]
 
 
+def untyped(io: Server, socket: Socket, names: list[str], table: dict[str, int]) -> None:
+    io.emit("any", names, table, (1, "2"), [names, [table]], b"", None, {"a": [b""]})
+    io.to("room").emit("any", names, table)
+    socket.emit("any", [1, 2.5, None])
+    io.emit("any", object())  # type: ignore[call-overload]
+    io.emit("any", {1, 2})  # type: ignore[call-overload]
+    socket.emit("any", [object()])  # type: ignore[list-item]
+    socket.emit("any", Message("hello"))  # type: ignore[call-overload]
+
+
 async def answers(socket: Socket, client: ClientSocket, linked: LinkedClient) -> None:
     assert_type(await socket.emit_with_ack(ServerEvents.ask, Message("why?")), Receipt)
     assert_type(await client.emit_with_ack(ClientEvents.place, Message("tea"), 2), Receipt)

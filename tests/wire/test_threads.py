@@ -11,6 +11,7 @@ import pytest
 from sockwave import EncodeError, Server
 from tests.support.apps import echo_engine, the_session, the_socket
 from tests.support.raw import until, within
+from tests.support.values import UNSENDABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,11 +125,11 @@ async def test_errors_belong_to_the_thread_that_calls(front: Front) -> None:
 
         def work() -> None:
             with pytest.raises(EncodeError):
-                socket.emit("e", object())
+                socket.emit("e", UNSENDABLE)
             with pytest.raises(EncodeError):
-                io.emit("e", object())
+                io.emit("e", UNSENDABLE)
             with pytest.raises(EncodeError):
-                socket.emit("e", object(), ack=got.append)
+                socket.emit("e", UNSENDABLE, ack=got.append)
             with pytest.raises(ValueError, match="reserved"):
                 socket.emit("disconnect")
             socket.emit("ok")

@@ -53,7 +53,7 @@ class Watcher:
     def here(self) -> int:
         return sum(device["here"] for device in self.known.values())
 
-    async def command(self, name: object, what: object) -> dict[str, Any]:
+    async def command(self, name: Any, what: Any) -> dict[str, Any]:
         answer: dict[str, Any] = await self.client.emit_with_ack("command", name, what)
         return answer
 

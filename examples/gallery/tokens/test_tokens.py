@@ -51,7 +51,7 @@ def key() -> str:
     return secrets.token_hex(16)
 
 
-async def ask(client: sockwave.ClientSocket, key: object, prompt: object) -> dict[str, Any]:
+async def ask(client: sockwave.ClientSocket, key: Any, prompt: Any) -> dict[str, Any]:
     answer: dict[str, Any] = await client.emit_with_ack("ask", key, prompt)
     return answer
 

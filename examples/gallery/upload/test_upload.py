@@ -89,7 +89,7 @@ def test_what_is_too_much_is_refused(url: str) -> None:
     async def scenario() -> None:
         async with sockwave.connect(url) as client:
 
-            async def refused(*event: object) -> str:
+            async def refused(*event: Any) -> str:
                 name, *args = event
                 return str((await client.emit_with_ack(str(name), *args))["error"])
 

@@ -120,8 +120,10 @@ def begin(socket: Socket, colour: object, width: object) -> int | None:
 @io.event
 def draw(socket: Socket, number: object, points: object) -> bool:
     """Go on with a line of one's own."""
-    line = board.lines.get(number) if isinstance(number, int) else None
-    if line is None or line.owner != owner_of(socket) or not isinstance(points, bytes):
+    if not isinstance(number, int) or not isinstance(points, bytes):
+        return False
+    line = board.lines.get(number)
+    if line is None or line.owner != owner_of(socket):
         return False
     if len(points) % POINT or not 0 < len(points) <= MAX_CHUNK:
         return False

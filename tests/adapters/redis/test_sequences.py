@@ -17,6 +17,7 @@ from sockwave.testing import LinkedClient
 from tests.adapters.redis.ears import FakeEar, classic, listening, sharded, until
 from tests.adapters.redis.small_redis import SmallRedis, small_redis
 from tests.adapters.redis.test_classic import event, message
+from tests.support.values import UNSENDABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -287,7 +288,7 @@ def test_nothing_is_missed_that_was_never_sent_or_was_for_others(kind: str) -> N
                     pair.a.to("here").emit("x")
                     pair.b.sockets_join("here") if number % 2 else pair.b.sockets_leave("here")
                     with pytest.raises(EncodeError):
-                        pair.a.emit("x", object())
+                        pair.a.emit("x", UNSENDABLE)
                     pair.a.server_side_emit("x")
                     await asyncio.sleep(0.01)
                 await pair.lose(client, 1)

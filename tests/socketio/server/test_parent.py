@@ -22,6 +22,7 @@ from sockwave import (
 from sockwave.socketio.core.adapter import InMemoryAdapter
 from sockwave.testing import LinkedClient
 from tests.socketio.server.helpers import Log, settle, socket_of
+from tests.support.values import UNSENDABLE
 
 
 @pytest.fixture
@@ -416,7 +417,7 @@ async def test_answers_of_all_children_are_collected(io: Server) -> None:
             await children.parent.timeout(0.05).emit_with_ack("ask")
         assert caught.value.responses == [1]
         with pytest.raises(TypeError):
-            await children.parent.emit_with_ack("ask", object())
+            await children.parent.emit_with_ack("ask", UNSENDABLE)
     assert await io.of(re.compile("/none")).emit_with_ack("ask") == []
 
 

@@ -12,6 +12,7 @@ import pytest
 from sockwave import ConnectError, InMemoryAdapter, Recovery, Server, Socket, TransportError
 from sockwave.testing import LinkedClient
 from tests.socketio.server.helpers import Log, settle, socket_of
+from tests.support.values import UNSENDABLE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -122,7 +123,7 @@ async def test_emit_keeps_its_order_with_broadcasts_and_its_errors(io: Server) -
     assert names == ["socket 0", "all 0", "socket 1", "all 1", "socket 2", "all 2", "binary"]
     assert page.events[-1] == ["binary", b"\x01", {"deep": b"\x02"}]
     with pytest.raises(TypeError):
-        page.socket.emit("x", object())
+        page.socket.emit("x", UNSENDABLE)
     with pytest.raises(ValueError, match="reserved"):
         page.socket.emit("disconnect")
 
@@ -134,7 +135,7 @@ async def test_emit_from_another_thread_is_logged_too(io: Server) -> None:
     assert await page.look() == ["x"]
     assert page.offset is not None
     with pytest.raises(TypeError):
-        await asyncio.to_thread(socket.emit, "x", object())
+        await asyncio.to_thread(socket.emit, "x", UNSENDABLE)
 
 
 async def test_hook_for_outgoing_events_sees_what_was_emitted(io: Server) -> None:

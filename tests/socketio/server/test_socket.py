@@ -13,6 +13,7 @@ import pytest
 from sockwave import AckTimeout, Disconnected, EncodeError, LimitExceeded, Server, Socket
 from sockwave.testing import LinkedClient
 from tests.socketio.server.helpers import Failures, Log, settle, socket_of
+from tests.support.values import UNSENDABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -458,7 +459,7 @@ async def test_reserved_name_cannot_be_emitted(io: Server, name: str) -> None:
 async def test_value_that_cannot_be_sent_is_refused_at_the_call(io: Server) -> None:
     async with LinkedClient(io) as client:
         with pytest.raises(EncodeError):
-            socket_of(io, client).emit("x", object())
+            socket_of(io, client).emit("x", UNSENDABLE)
 
 
 async def test_event_after_leaving_is_dropped(io: Server) -> None:
@@ -776,9 +777,9 @@ async def test_errors_of_another_thread_belong_to_it(io: Server) -> None:
         def work() -> None:
             for emit in (socket.emit, io.emit, io.to("r").emit):
                 with pytest.raises(EncodeError):
-                    emit("x", object())
+                    emit("x", UNSENDABLE)
             with pytest.raises(EncodeError):
-                socket.emit("x", object(), ack=print)
+                socket.emit("x", UNSENDABLE, ack=print)
 
         await asyncio.to_thread(work)
 
