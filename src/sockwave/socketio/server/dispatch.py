@@ -84,14 +84,11 @@ class EventNamespace(LaneNamespace, Protocol):
     event_handlers: HandlerTable
     threads: HandlerThreads
     checks: HandlerChecks
+    acking: Set[Handler]
 
     @property
     def exception_tables(self) -> tuple[ExceptionTable, ...]:
         """Handlers of exceptions, the nearest first."""
-
-    @property
-    def acking(self) -> Set[Handler]:
-        """Handlers of events that acknowledge by themselves."""
 
     @property
     def has_long_way(self) -> bool:
@@ -383,7 +380,7 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], ErrorsAsValues, Emitter):
         acking = self.namespace.acking
         for handler in shared:
             with_socket = [self, *args]
-            if handler in acking:
+            if acking and handler in acking:
                 with_socket.insert(1, Ack(answers, self._on_loop))
             self._run_in_order(Job(self, handler, with_socket, name, answers), args)
 

@@ -48,10 +48,8 @@ from sockwave.socketio.server.socket import Socket
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
-    from collections.abc import Set as AbstractSet
 
     from sockwave.engine.core.broadcast_write import BroadcastWrite
-    from sockwave.engine.core.handlers import Handler
     from sockwave.socketio.core.adapter import Adapter, BroadcastOptions
     from sockwave.socketio.core.cluster_contract import ClusterMember
     from sockwave.socketio.core.recovery import Recovery
@@ -190,11 +188,6 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
         took no part are left out. A client has chosen it: check it like anything of a client.
         """
         return {} if self.parent is None else self.parent.params_of(self.name)
-
-    @property
-    def acking(self) -> AbstractSet[Handler]:
-        """Handlers of events that acknowledge by themselves."""
-        return self.registered.acking
 
     @property
     def param_names(self) -> frozenset[str]:

@@ -35,7 +35,7 @@ from sockwave.socketio.server.router import Router, as_router, check_alone
 from sockwave.socketio.server.threads import HandlerThreads, ThreadedHandler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Set
 
     from sockwave.socketio.server.checking import HandlerChecks, Validate
     from sockwave.socketio.server.class_handlers import Handlers
@@ -86,6 +86,7 @@ class NamespaceRegistration(Emitter):
         threads: Where handlers with `thread=True` run; those of the server.
         checks: What is checked of events before their handlers run; those of the server.
         exceptions: Handlers of `exception_handler`.
+        acking: Handlers of events that acknowledge by themselves.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class NamespaceRegistration(Emitter):
         self.threads = threads
         self.checks = checks
         self.exceptions = registered.exceptions
+        self.acking: Set[Handler] = registered.acking
         self._handlers = registered.handlers
 
     @overload
