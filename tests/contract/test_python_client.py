@@ -139,6 +139,7 @@ def test_annotation_of_a_schema(schema: Any, type_: str) -> None:
     assert f"M: TypeAlias = {type_}\n" in to_python(of_model(schema))
 
 
+@pytest.mark.once
 def test_types_hold_under_mypy(tmp_path: Path) -> None:
     peers.package("mypy")
     (tmp_path / "client.py").write_text(to_python(EVERYTHING))
@@ -157,6 +158,7 @@ def test_types_hold_under_mypy(tmp_path: Path) -> None:
     assert "no issues found" in run.stdout, run.stdout + run.stderr
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("contract", [EVERYTHING, LONELY])
 def test_formatter_and_linter_have_nothing_to_change(contract: Contract, tmp_path: Path) -> None:
     peers.package("ruff")
