@@ -113,7 +113,16 @@ def _make(annotation: Any, strict: bool) -> Check:
         except msgspec.ValidationError as error:
             raise _refusal(error) from None
 
+    # A structure of its own needs no other around it; where it does not fit, that names the place.
+    def convert_structure(value: Any) -> Any:
+        try:
+            return msgspec.convert(value, annotation)
+        except msgspec.ValidationError:
+            return convert_simply(value)
+
     convert = convert_with_options if options else convert_simply
+    if not options and isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return convert_structure
     if annotation not in _PLAIN:
         return convert
 

@@ -16,7 +16,7 @@ from sockwave.contract.annotations import function_of, read_result
 from sockwave.contract.injected import InjectedHandler, InjectedHow
 from sockwave.contract.injection import injection_of
 from sockwave.contract.plans import make_plan
-from sockwave.contract.results import results_of, to_wire
+from sockwave.contract.results import results_of, to_plain, to_wire
 from sockwave.engine.core.handlers import WrappedHandler, place_of
 
 if TYPE_CHECKING:
@@ -228,12 +228,20 @@ class ConvertingHandler(CheckedHandler):
 
     def __call__(self, *args: Any) -> Any:
         """Call it; the result, or what gives it later, is one for the wire."""
-        result = CheckedHandler.__call__(self, *args)
-        how = self._how
-        results, development = how.plan.results, how.host.development
+        plan, host, takes_socket = self._how
+        results, development, only = plan.results, host.development, plan.only
         assert results is not None
+        if takes_socket and only is not None and len(args) == 2:
+            result = self.__wrapped__(
+                args[0], only(args[1])
+            )  # as `CheckedHandler`, which nearly all are
+        else:
+            result = CheckedHandler.__call__(self, *args)
         if result.__class__ is results.kind and not development:
-            return to_wire(result)
+            try:
+                return to_plain(result)
+            except (TypeError, ValueError, RecursionError):
+                return to_wire(result)
         if not results.needs_conversion and not development:
             return result
         if hasattr(result, "__await__"):

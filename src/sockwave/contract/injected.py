@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sockwave.contract.injection import Call
 from sockwave.engine.core.handlers import WrappedHandler, place_of
 
 if TYPE_CHECKING:
@@ -70,65 +69,67 @@ class InjectedHandler(WrappedHandler):
         """
         plan, injection, _, event, takes_socket = self._how
         socket: Any = self.socket
-        if takes_socket:
-            socket, *args = args  # type: ignore[assignment] # a list from here on
         ack: Any = None
+        first = 0
+        if takes_socket:
+            socket, first = args[0], 1
         if injection.wants_ack:
-            ack, *args = args  # type: ignore[assignment]
-        values = list(args) if plan is None else list(plan.arguments(args, self.__wrapped__))
+            ack, first = args[first], first + 1
+        if first:
+            args = args[first:]
+        if plan is None:
+            values = list(args)
+        elif plan.only is not None and len(args) == 1:
+            values = [plan.only(args[0])]
+        else:
+            values = plan.arguments(args, self.__wrapped__)
         if overrides := socket.namespace.server.dependency_overrides:
             injection = injection.overridden(overrides)
-        call = Call(socket, event, ack)
+        frame = [socket, event, ack]
         if injection.is_async:
-            return self._run_async(injection, call, values)
+            return self._run_async(injection, frame, values)
         if injection.has_contexts:
-            return self._run_in(injection, call, values)
-        result = self._run(call, values, injection.run(call, _NO_STACK))
+            return self._run_in(injection, frame, values)
+        injection.run(frame, None)
+        result = self._run(injection, frame, values)
         if hasattr(result, "__await__"):
-            return self._later(result, call)
-        return self._ended(result, call)
+            return self._later(result, ack)
+        return self._ended(result, ack)
 
-    def _run(self, call: Call, values: list[Any], given: dict[str, Any]) -> Any:
-        """Call the handler itself: in the order of its parameters, as long as there are any."""
-        injection = self._how.injection
-        placed = [call.socket] if injection.has_socket_first else []
-        at, count = 0, len(values)
-        for name in injection.placed:
-            if name in given:
-                placed.append(given.pop(name))
-            elif at < count:
-                placed.append(values[at])
-                at += 1
-            else:
-                break  # the others have defaults, or are given by name
-        return self.__wrapped__(*placed, *values[at:], **given)
+    def _run(self, injection: Injection, frame: list[Any], values: list[Any]) -> Any:
+        """Call the handler itself."""
+        placed, named = injection.arguments(frame, values)
+        return self.__wrapped__(*placed, **named) if named else self.__wrapped__(*placed)
 
-    def _run_in(self, injection: Injection, call: Call, values: list[Any]) -> Any:
+    def _run_in(self, injection: Injection, frame: list[Any], values: list[Any]) -> Any:
         """The same with dependencies that have an end, none of which is waited for."""
         with ExitStack() as stack:
-            result = self._run(call, values, injection.run(call, stack))
+            injection.run(frame, stack)
+            result = self._run(injection, frame, values)
             if hasattr(result, "__await__"):
-                return self._later_in(stack.pop_all(), result, call)
-            return self._ended(result, call)
+                return self._later_in(stack.pop_all(), result, frame[2])
+            return self._ended(result, frame[2])
 
-    async def _run_async(self, injection: Injection, call: Call, values: list[Any]) -> Any:
+    async def _run_async(self, injection: Injection, frame: list[Any], values: list[Any]) -> Any:
         async with AsyncExitStack() as stack:
-            result = self._run(call, values, await injection.run_async(call, stack))
+            await injection.run_async(frame, stack)
+            result = self._run(injection, frame, values)
             if hasattr(result, "__await__"):
                 result = await result
-            return self._ended(result, call)
+            return self._ended(result, frame[2])
 
-    async def _later_in(self, stack: ExitStack, running: Awaitable[Any], call: Call) -> Any:
+    async def _later_in(self, stack: ExitStack, running: Awaitable[Any], ack: Any) -> Any:
         with stack:
-            return self._ended(await running, call)
+            return self._ended(await running, ack)
 
-    async def _later(self, running: Awaitable[Any], call: Call) -> Any:
-        return self._ended(await running, call)
+    async def _later(self, running: Awaitable[Any], ack: Any) -> Any:
+        return self._ended(await running, ack)
 
-    def _ended(self, result: Any, call: Call) -> Any:
+    def _ended(self, result: Any, ack: Any) -> Any:
         """What it has returned, for the wire."""
         how = self._how
-        if call.ack is not None and call.ack.was_called and result is not None:
+        was_acked = ack is not None and ack.was_called
+        if was_acked and result is not None:
             raise RuntimeError(
                 f"handler {place_of(self.__wrapped__)} has acknowledged by its Ack, so what it "
                 "returns reaches nobody: let it return nothing"
@@ -137,10 +138,6 @@ class InjectedHandler(WrappedHandler):
         if results is None:
             return result
         converted = results.convert(result)
-        if how.host.development and not (call.ack is not None and call.ack.was_called):
+        if how.host.development and not was_acked:
             results.check(converted)
         return converted
-
-
-_NO_STACK: Any = None
-"""Where nothing has an end."""

@@ -11,9 +11,9 @@ from __future__ import annotations
 import inspect
 import typing
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sockwave.contract.annotations import UNKNOWN, annotation_of, function_of, signature_of
 from sockwave.contract.dependencies import Depends, EventName, FromData
@@ -28,51 +28,36 @@ from sockwave.socketio.server.socket import Socket
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Call", "Injection", "injection_of", "is_injected"]
+__all__ = ["Injection", "injection_of", "is_injected"]
 
 
-@dataclass(slots=True)
-class Call:
-    """One call of a handler.
+Frame: TypeAlias = list[Any]
+"""One call of a handler: its socket, the name of the event, what acknowledges it (None where the
+handler does not ask for that), then what the steps have given so far."""
 
-    Attributes:
-        socket: Whose event it is.
-        event: Its name.
-        ack: Answers it; None where no handler wants that.
-        values: What the steps have given so far.
-    """
+Source: TypeAlias = "Callable[[Frame], Any]"
+"""Gives one parameter, from what is there."""
 
-    socket: Any
-    event: str
-    ack: Any = None
-    values: list[Any] = field(default_factory=list)
+_FIRST_STEP: Final = 3
+
+_socket: Final[Source] = itemgetter(0)
+_event: Final[Source] = itemgetter(1)
+_ack: Final[Source] = itemgetter(2)
 
 
-def _socket(call: Call) -> Any:
-    return call.socket
+def _namespace(frame: Frame) -> Any:
+    return frame[0].namespace
 
 
-def _namespace(call: Call) -> Any:
-    return call.socket.namespace
+def _server(frame: Frame) -> Any:
+    return frame[0].namespace.server
 
 
-def _server(call: Call) -> Any:
-    return call.socket.namespace.server
+def _handshake(frame: Frame) -> Any:
+    return frame[0].handshake
 
 
-def _handshake(call: Call) -> Any:
-    return call.socket.handshake
-
-
-def _ack(call: Call) -> Any:
-    return call.ack
-
-
-def _event(call: Call) -> Any:
-    return call.event
-
-
-_GIVEN: Final[tuple[tuple[type, Callable[[Call], Any]], ...]] = (
+_GIVEN: Final[tuple[tuple[type, Source], ...]] = (
     (Socket, _socket),
     (Namespace, _namespace),
     (Server, _server),
@@ -88,9 +73,9 @@ _PLACED: Final = (
 )
 
 
-def _from_data(key: str, default: Any) -> Callable[[Call], Any]:
-    def find(call: Call) -> Any:
-        value = call.socket.data.get(key, default)
+def _from_data(key: str, default: Any) -> Source:
+    def find(frame: Frame) -> Any:
+        value = frame[0].data.get(key, default)
         if value is _NOTHING:
             raise LookupError(
                 f"there is no {key!r} in socket.data: let a middleware put it there, or give the "
@@ -101,31 +86,50 @@ def _from_data(key: str, default: Any) -> Callable[[Call], Any]:
     return find
 
 
-def _of_step(number: int) -> Callable[[Call], Any]:
-    return lambda call: call.values[number]
-
-
-@dataclass(frozen=True, slots=True)
 class _Step:
     """A function that is called before the handler.
 
-    Attributes:
+    Args:
         function: As it was given to `Depends`.
+        kind: How it is called.
         call: Calls it; of generators what makes a context of one.
         sources: Give its arguments, by name.
-        kind: How it is called.
+        is_placed: Whether these are all of its parameters, in their order.
         scope: For how long its value is kept.
     """
 
-    function: Callable[..., Any]
-    call: Callable[..., Any]
-    sources: tuple[tuple[str, Callable[[Call], Any]], ...]
-    kind: str
-    scope: str
+    __slots__ = ("_getters", "_is_placed", "_sources", "call", "function", "kind", "scope")
 
-    def arguments(self, call: Call) -> dict[str, Any]:
-        """What it is called with."""
-        return {name: source(call) for name, source in self.sources}
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        kind: str,
+        call: Callable[..., Any],
+        sources: tuple[tuple[str, Source], ...],
+        scope: str,
+        *,
+        is_placed: bool,
+    ) -> None:
+        self.function = function
+        self.kind = kind
+        self.call = call
+        self.scope = scope
+        self._sources = sources
+        self._getters = tuple(source for _, source in sources)
+        self._is_placed = is_placed
+
+    @property
+    def getters(self) -> tuple[Source, ...]:
+        """What it asks for."""
+        return self._getters
+
+    def run(self, frame: Frame) -> Any:
+        """Call it."""
+        if not self._getters:
+            return self.call()
+        if self._is_placed:
+            return self.call(*[getter(frame) for getter in self._getters])
+        return self.call(**{name: source(frame) for name, source in self._sources})
 
 
 class Injection:
@@ -149,7 +153,7 @@ class Injection:
         self,
         handler: Any,
         steps: Sequence[_Step],
-        sources: Sequence[tuple[str, Callable[[Call], Any]]],
+        sources: Sequence[tuple[str, Source]],
         roots: tuple[Depends, ...],
         placed: tuple[str, ...],
         has_socket_first: bool,
@@ -160,7 +164,7 @@ class Injection:
         self.sources = tuple(sources)
         self.names = frozenset(name for name, _ in sources)
         every = [source for _, source in sources]
-        every += [source for step in steps for _, source in step.sources]
+        every += [source for step in steps for source in step.getters]
         self.wants_ack = _ack in every
         self.wants_event = _event in every
         self.is_async = any(
@@ -169,6 +173,11 @@ class Injection:
         self.has_contexts = any("context" in step.kind for step in steps)
         self._handler = handler
         self._roots = roots
+        # Of each positional parameter what gives it; None for an argument of the event.
+        by_name = dict(sources)
+        self._fills = tuple(by_name.pop(name, None) for name in placed)
+        self._by_name = tuple(by_name.items())
+        self._count = self._fills.count(None)
 
     def overridden(self, overrides: dict[Any, Any]) -> Injection:
         """The same with other functions: for tests, so that nothing of it is kept."""
@@ -177,27 +186,51 @@ class Injection:
         found = _Graph(self._handler, overrides).injection(self._roots)
         return found or self
 
-    def run(self, call: Call, stack: ExitStack) -> dict[str, Any]:
-        """Run the steps, where none has to be waited for; gives the injected parameters."""
+    def run(self, frame: Frame, stack: ExitStack | None) -> None:
+        """Run the steps, where none has to be waited for."""
         for step in self.steps:
-            value = step.call(**step.arguments(call))
-            call.values.append(stack.enter_context(value) if step.kind == "context" else value)
-        return {name: source(call) for name, source in self.sources}
+            value = step.run(frame)
+            if stack is not None and step.kind == "context":
+                value = stack.enter_context(value)
+            frame.append(value)
 
-    async def run_async(self, call: Call, stack: AsyncExitStack) -> dict[str, Any]:
-        """Run the steps; gives the injected parameters."""
+    async def run_async(self, frame: Frame, stack: AsyncExitStack) -> None:
+        """Run the steps."""
         for step in self.steps:
-            kept = values_of(call.socket) if step.scope == "connection" else None
+            kept = values_of(frame[0]) if step.scope == "connection" else None
             if kept is not None:
-                value = await kept.value(step.function, partial(_value, step, call))
+                value = await kept.value(step.function, partial(_value, step, frame))
             else:
-                value = await _value(step, call, stack)
-            call.values.append(value)
-        return {name: source(call) for name, source in self.sources}
+                value = await _value(step, frame, stack)
+            frame.append(value)
+
+    def arguments(self, frame: Frame, values: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
+        """What the handler is called with: by place, as long as there is something, and by name.
+
+        Args:
+            values: The arguments of the event.
+        """
+        placed = [frame[0]] if self.has_socket_first else []
+        if len(values) == self._count:
+            waiting = iter(values)
+            placed += [next(waiting) if source is None else source(frame) for source in self._fills]
+            return placed, {name: source(frame) for name, source in self._by_name}
+        given = {name: source(frame) for name, source in self.sources}
+        at = 0
+        for name in self.placed:
+            if name in given:
+                placed.append(given.pop(name))
+            elif at < len(values):
+                placed.append(values[at])
+                at += 1
+            else:
+                break  # the others have defaults, or are given by name
+        placed.extend(values[at:])
+        return placed, given
 
 
-async def _value(step: _Step, call: Call, stack: AsyncExitStack) -> Any:
-    value = step.call(**step.arguments(call))
+async def _value(step: _Step, frame: Frame, stack: AsyncExitStack) -> Any:
+    value = step.run(frame)
     if step.kind == "async":
         return await value
     if step.kind == "async context":
@@ -268,7 +301,7 @@ class _Graph:
     def injection(self, roots: tuple[Depends, ...]) -> Injection | None:
         for root in roots:
             self._step(root)
-        sources: list[tuple[str, Callable[[Call], Any]]] = []
+        sources: list[tuple[str, Source]] = []
         signature = signature_of(self._handler)
         function = function_of(self._handler)
         parameters = [] if signature is None else list(signature.parameters.values())
@@ -319,15 +352,15 @@ class _Graph:
             for each in others
         )
 
-    def _source(self, kind: Any, parameter: inspect.Parameter) -> Callable[[Call], Any]:
+    def _source(self, kind: Any, parameter: inspect.Parameter) -> Source:
         if isinstance(kind, Depends):
-            return _of_step(self._step(kind))
+            return itemgetter(_FIRST_STEP + self._step(kind))
         if isinstance(kind, FromData):
             is_required = parameter.default is parameter.empty
             return _from_data(
                 kind.key or parameter.name, _NOTHING if is_required else parameter.default
             )
-        source: Callable[[Call], Any] = kind
+        source: Source = kind
         return source
 
     def _step(self, depends: Depends) -> int:
@@ -347,7 +380,19 @@ class _Graph:
         sources = tuple(self._parameters(function, depends))
         self._walking.pop()
         kind, call = _how(function)
-        self._steps.append(_Step(depends.function, call, sources, kind, depends.scope))
+        signature = signature_of(function)
+        placed = () if signature is None else tuple(signature.parameters.values())
+        self._steps.append(
+            _Step(
+                depends.function,
+                kind,
+                call,
+                sources,
+                depends.scope,
+                is_placed=len(placed) == len(sources)
+                and all(each.kind is each.POSITIONAL_OR_KEYWORD for each in placed),
+            )
+        )
         self._numbers[key] = len(self._steps) - 1
         return self._numbers[key]
 

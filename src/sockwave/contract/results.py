@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import collections.abc
+import functools
 import types
 import typing
 from typing import Any, Final
@@ -15,7 +16,7 @@ from sockwave.contract.checks import BINARY, UnsupportedType, make_check
 from sockwave.contract.models import from_model
 from sockwave.errors import InvalidEvent, SockwaveError
 
-__all__ = ["AWAITED", "InvalidResult", "Results", "results_of", "to_wire"]
+__all__ = ["AWAITED", "InvalidResult", "Results", "results_of", "to_plain", "to_wire"]
 
 _PLAIN: Final = frozenset((str, int, float, bool, type(None), list, dict, tuple, *BINARY))
 _CONTAINERS: Final = frozenset(
@@ -95,13 +96,17 @@ def results_of(annotation: Any, place: str) -> Results | None:
     return Results(annotation, place)
 
 
+to_plain: Final = functools.partial(msgspec.to_builtins, builtin_types=BINARY)
+"""Nearly all of `to_wire`, without a call of ours."""
+
+
 def to_wire(value: Any) -> Any:
     """JSON values and bytes for a value of the application; others come back as they are.
 
     Whoever sends them then says that they cannot be sent.
     """
     try:
-        return msgspec.to_builtins(value, builtin_types=BINARY)
+        return to_plain(value)
     except (TypeError, ValueError, RecursionError):
         pass
     try:  # there may be models in it
