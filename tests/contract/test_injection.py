@@ -401,6 +401,58 @@ async def test_what_a_middleware_found_out_is_given() -> None:
     assert "no 'nobody' in socket.data" in str(errors[0])
 
 
+async def test_handlers_of_new_sockets_and_middlewares_ask_in_the_same_way() -> None:
+    io = Server()
+    org = Router("/org/{org_id}")
+
+    def name_of(head: Handshake) -> str:
+        return str(head.auth["name"])
+
+    @io.use
+    async def authenticate(socket: Socket, name: Annotated[str, Depends(name_of)]) -> None:
+        await asyncio.sleep(0)
+        if name != "ann":
+            raise EventError("no")
+        socket.data["user"] = User(name)
+
+    @io.on("connection")
+    def connection(server: Server, socket: Socket, user: Annotated[User, FromData()]) -> None:
+        assert server is io
+        socket.emit("welcome", user.name)
+
+    @org.on("connection")
+    async def entered(
+        socket: Socket, who: Annotated[str, Depends(shop)], *, org_id: int, here: Namespace
+    ) -> None:
+        socket.emit("welcome", who, org_id, here.name)
+
+    io.include(org)
+    async with client_of(io) as client, client_of(io, "/org/5") as other:
+        assert await client.received() == ("welcome", ["ann"])
+        assert await other.received() == ("welcome", ["shop of ann", 5, "/org/5"])
+    with pytest.raises(ConnectError):
+        async with LinkedClient(io, auth={"name": "bob"}):
+            raise AssertionError("it is not let in")
+
+
+def test_what_has_no_event_asks_for_no_acknowledgement() -> None:
+    io = Server()
+    wrong = Router()
+
+    @wrong.on("connection")
+    def connection(socket: Socket, ack: Ack) -> None: ...
+
+    with pytest.raises(TypeError, match="there is no event to acknowledge"):
+        io.include(wrong)
+    with pytest.raises(TypeError, match="gets the socket and why it has left by their places"):
+
+        @io.event
+        def disconnect(socket: Socket, reason: str, user: Annotated[User, FromData()]) -> None: ...
+
+    @io.event("disconnect")
+    def fine(socket: Socket, reason: str, description: str = "") -> None: ...
+
+
 # --- acknowledging early --------------------------------------------------------------------------
 
 

@@ -173,9 +173,7 @@ class HandlerChecks:
             check_validate(validate)
         wrap: Wrap | None = None
         if not is_usual or function.__annotations__:
-            if self._make is None:
-                self._make = reach("check_handlers")
-            wrap = self._make(
+            wrap = self._reach()(
                 handler,
                 event=event,
                 takes_socket=takes_socket,
@@ -190,6 +188,28 @@ class HandlerChecks:
                 self._made.clear()
             self._made[id(function.__code__)] = _Made(function, kind, takes_socket, wrap)
         return wrap
+
+    def injecting(self, event: str, handler: Handler) -> Wrap | None:
+        """What wraps a handler of a server's own events, or a middleware, that asks for more than
+        the socket; None where it does not.
+
+        Raises:
+            TypeError: What it asks for cannot be had; the text says where.
+        """
+        function: Any = handler.__func__ if isinstance(handler, MethodType) else handler
+        code = getattr(function, "__code__", None)
+        # One parameter, or none, is the socket: nothing is imported for that.
+        own = 2 if isinstance(handler, MethodType) else 1
+        if code is None or code.co_argcount + code.co_kwonlyargcount <= own:
+            return None
+        return self._reach()(
+            handler, event=event, takes_socket=True, validate=False, dependencies=(), host=self
+        )
+
+    def _reach(self) -> Callable[..., Wrap | None]:
+        if self._make is None:
+            self._make = reach("check_handlers")
+        return self._make
 
 
 def _is_plain(handler: Any) -> TypeGuard[FunctionType]:

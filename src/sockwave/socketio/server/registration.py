@@ -19,11 +19,12 @@ from sockwave.engine.core.handlers import (
     check_handler,
     copy_handlers,
     listeners_of,
+    place_of,
     remove_handler,
 )
 from sockwave.socketio.core.order import Order, OrderedHandler, check_order
 from sockwave.socketio.server.checking import check_alike
-from sockwave.socketio.server.declared import LIFE_CYCLE, Declared, check_declared
+from sockwave.socketio.server.declared import LIFE_CYCLE, OWN_EVENTS, Declared, check_declared
 from sockwave.socketio.server.exceptions import (
     ExceptionTable,
     ScopedHandler,
@@ -114,7 +115,7 @@ class NamespaceRegistration(Emitter):
         if middleware is None:
             return self.use
         check_handler("use", middleware)
-        asked = self._with_params(middleware)
+        asked = self._asking("middleware", middleware)
         self.registered.middlewares = (*self.registered.middlewares, asked)
         return middleware
 
@@ -298,6 +299,8 @@ class NamespaceRegistration(Emitter):
                     takes_socket=True,
                     dependencies=each.dependencies,
                 )
+            elif each.takes_socket:
+                place.checks.injecting(each.name, each.handler)
             if each.takes_socket:
                 params_of(each.handler, place.param_names)
             check_alone(each, taken, id(place.registered.event_handlers))
@@ -339,6 +342,16 @@ class NamespaceRegistration(Emitter):
         self.registered.params = (*self.registered.params, params)
         return ParamsHandler(handler, params)
 
+    def _asking(self, event: str, handler: Handler) -> Handler:
+        """A handler of new sockets, which gets what it asks for."""
+        wrap = self.checks.injecting(event, handler)
+        called = self._with_params(handler)
+        if wrap is None:
+            return called
+        if getattr(wrap, "wants_ack", False):
+            raise TypeError(f"handler {place_of(handler)}: there is no event to acknowledge")
+        return wrap(called)
+
     def _check_params(self, params: HandlerParams) -> None:
         """Refuse a handler for which there can be nothing in the name of this namespace."""
 
@@ -349,7 +362,7 @@ class NamespaceRegistration(Emitter):
                 "or socket.on"
             )
         if event in LIFE_CYCLE:
-            handler = self._with_params(handler)
+            handler = self._asking("connection", handler)
         super()._add(_own_name(event), handler, is_once=is_once)
 
     def _add_event(
@@ -365,6 +378,11 @@ class NamespaceRegistration(Emitter):
         check_declared(name, handler, thread=thread)
         if name in LIFE_CYCLE:
             return self.on(name, handler)
+        if name in OWN_EVENTS and self.checks.injecting(name, handler) is not None:
+            raise TypeError(
+                f"handler {place_of(handler)}: one of {name!r} gets the socket and why it has left "
+                "by their places, and nothing by type"
+            )
         wrap = self.checks.of(name, handler, validate, takes_socket=True, dependencies=dependencies)
         called, wants_ack = self._with_params(handler), False
         if thread:
