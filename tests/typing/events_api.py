@@ -54,6 +54,8 @@ def server(io: Server, socket: Socket) -> None:
 
 
 def untyped(io: Server, socket: Socket, names: list[str], table: dict[str, int]) -> None:
+    assert_type(io.sockets["an id"], Socket)
+    assert_type(io.of("/x").sockets.get("an id"), Socket | None)
     io.emit("any", names, table, (1, "2"), [names, [table]], b"", None, {"a": [b""]})
     io.to("room").emit("any", names, table)
     socket.emit("any", [1, 2.5, None])

@@ -166,7 +166,7 @@ async def decorated(socket: Socket) -> None:
 
 async def operators(socket: Socket) -> None:
     assert_type(io.of("/admin"), Namespace)
-    assert_type(io.sockets, Mapping[SocketId, Socket])
+    assert_type(io.sockets["an id"], Socket)
     assert_type(io.to("a", ["b"]), BroadcastOperator[Socket | RemoteSocket])
     assert_type(io.in_("a").except_("b").volatile, BroadcastOperator[Socket | RemoteSocket])
     assert_type(io.in_("a").except_("b").local, BroadcastOperator[Socket])

@@ -529,7 +529,7 @@ async def test_nothing_is_left(transport: str) -> None:
             await within(ending)
             await wire.aclose()
         driver = io.engine.driver
-        assert (io.sockets, io.engine.sessions, driver.connections) == ({}, {}, set())
+        assert (dict(io.sockets), io.engine.sessions, driver.connections) == ({}, {}, set())
         assert driver.tasks() == set()
         assert len(driver._wheel) == 0
         assert driver.backlog == 0

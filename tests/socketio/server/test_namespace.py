@@ -323,7 +323,7 @@ async def test_connect_error_of_a_connection_handler_comes_instead_of_connect(io
         with pytest.raises(ConnectError, match="full"):
             await client.connect()
         assert client.received_nowait() == []
-    assert (io.sockets, getattr(io.adapter, "rooms", {})) == ({}, {})
+    assert (dict(io.sockets), getattr(io.adapter, "rooms", {})) == ({}, {})
 
 
 async def test_failure_of_a_connection_handler_refuses_without_its_text(io: Server) -> None:

@@ -32,7 +32,7 @@ async def test_close_ends_every_socket_and_session(transport: Kind) -> None:
         await io.close()
         assert await client.disconnected() == await admin.disconnected() == "transport close"
     assert reasons == [("server shutting down",)] * 2
-    assert (io.sockets, io.engine.sessions) == ({}, {})
+    assert (dict(io.sockets), io.engine.sessions) == ({}, {})
 
 
 async def test_server_that_was_closed_takes_new_clients() -> None:

@@ -245,7 +245,7 @@ class World(RuleBasedStateMachine):
         reply = await client.connect(namespace, {"pid": old.pid, "offset": old.offset})
         assert reply["sid"] == old.sid
         old.pid, old.is_here = reply["pid"], True
-        socket = self.io.of(namespace).sockets[old.sid]  # type: ignore[index] # it is such an id
+        socket = self.io.of(namespace).sockets[old.sid]
         assert socket.recovered and socket.rooms == {old.sid, *old.rooms}
 
     # --- talking ----------------------------------------------------------------------------------
@@ -296,7 +296,7 @@ class World(RuleBasedStateMachine):
         self.answers.clear()
 
     def _socket(self, namespace: str, membership: Membership) -> Socket:
-        return self.io.of(namespace).sockets[membership.sid]  # type: ignore[index] # such an id
+        return self.io.of(namespace).sockets[membership.sid]
 
     @precondition(has_members)
     @rule(data=st.data(), room=rooms, joins=st.booleans())

@@ -18,7 +18,6 @@ import inspect
 import itertools
 import logging
 from collections.abc import Callable, Hashable, Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.codec.json import encode_json
@@ -44,7 +43,7 @@ from sockwave.socketio.server.collecting import AnswerCollector
 from sockwave.socketio.server.reached import ReachedSockets
 from sockwave.socketio.server.recovery import NamespaceRecovery
 from sockwave.socketio.server.registration import LIFE_CYCLE, NamespaceRegistration, Registered
-from sockwave.socketio.server.socket import Socket
+from sockwave.socketio.server.socket import Socket, SocketsById
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -163,9 +162,9 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
         return f"<Namespace {shortened(self.name)}: {counted(len(self._sockets), 'socket')}>"
 
     @property
-    def sockets(self) -> Mapping[SocketId, Socket]:
+    def sockets(self) -> SocketsById:
         """Connected sockets of this process by id, in the order of connection."""
-        return MappingProxyType(self._sockets)
+        return SocketsById(self._sockets)
 
     @property
     def order(self) -> Order | None:

@@ -41,7 +41,7 @@ from sockwave.socketio.server.owned import claim, release
 from sockwave.socketio.server.parent import NamespaceMatch, ParentNamespace
 from sockwave.socketio.server.registration import NamespaceRegistration
 from sockwave.socketio.server.router import namespace_pattern
-from sockwave.socketio.server.socket import Socket
+from sockwave.socketio.server.socket import Socket, SocketsById
 from sockwave.socketio.server.threads import HandlerThreads
 from sockwave.socketio.server.worker_place import WorkerPlace
 from sockwave.types import DisconnectReason, NamespaceName, SocketId
@@ -325,7 +325,7 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
     # --- the main namespace -----------------------------------------------------------------------
 
     @property
-    def sockets(self) -> Mapping[SocketId, Socket]:
+    def sockets(self) -> SocketsById:
         """Connected sockets of the main namespace."""
         return self._main.sockets
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final, overload
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from sockwave.codec.json import encode_plain
 from sockwave.codec.socketio import RESERVED_EVENTS
@@ -21,7 +22,7 @@ from sockwave.socketio.server.states import IN, State
 from sockwave.types import DisconnectReason, Json, Room, SocketId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 
     from sockwave.engine.core.request import Request
     from sockwave.engine.server.sessions.session import ServerSession
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from sockwave.socketio.server.contracts import MemberConnection
     from sockwave.socketio.server.namespace import Namespace
 
-__all__ = ["Socket", "SocketOperator"]
+__all__ = ["Socket", "SocketOperator", "SocketsById"]
 
 _logger: Final = logging.getLogger("sockwave.socketio.socket")
 
@@ -381,6 +382,29 @@ class Socket(OutgoingEvents["Namespace"]):
             self._driver.call_from_thread(method, *args)
         else:
             method(*args)
+
+
+D = TypeVar("D")
+
+if TYPE_CHECKING:
+
+    class SocketsById(Mapping[SocketId, Socket]):
+        """Sockets by their ids: any text may be asked for."""
+
+        def __init__(self, sockets: Mapping[SocketId, Socket]) -> None: ...
+
+        def __getitem__(self, id_: str, /) -> Socket: ...
+        @overload
+        def get(self, id_: str, /) -> Socket | None: ...
+        @overload
+        def get(self, id_: str, /, default: D) -> Socket | D: ...
+        def get(self, id_: str, /, default: Any = None) -> Any: ...
+        def __iter__(self) -> Iterator[SocketId]: ...
+        def __len__(self) -> int: ...
+        def __eq__(self, other: object) -> bool: ...
+
+else:
+    SocketsById = MappingProxyType
 
 
 class SocketOperator(EmitOperator["Socket"]):
