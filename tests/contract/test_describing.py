@@ -1,7 +1,6 @@
 """What is found out from a server."""
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -198,19 +197,6 @@ def test_the_same_server_gives_the_same_document() -> None:
 
     assert to_document(again) == to_document(CONTRACT)
     assert list(again.models) == sorted(again.models)
-
-
-@dataclass(frozen=True)
-class Declaration:
-    """Stands in for one of `sockwave.contract.events`."""
-
-    name: str
-    arguments: tuple[Any, ...]
-    argument_names: tuple[str, ...]
-    answer: Any
-    has_answer: bool
-    description: str
-    namespace: str | None
 
 
 def test_class_with_types_in_brackets_has_them_in_its_name() -> None:
