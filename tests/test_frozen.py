@@ -87,7 +87,7 @@ def test_server_clients_and_the_client_file_work(program: Path) -> None:
     result = run(program, "talk")
     assert result.stdout.splitlines() == [
         *("uvloop", "('polling', b'\\x01')", "('websocket', b'\\x01')", "blocking"),
-        "client file 200 True",
+        *("typed 42", "client file 200 True", "page 200 True", "contract 200 True"),
     ], result.stderr
     assert result.returncode == 0
 

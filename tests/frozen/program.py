@@ -6,12 +6,28 @@ import asyncio
 import sys
 import urllib.error
 import urllib.request
+from typing import Annotated
 
 import sockwave
 
 
+class Said(sockwave.Events):
+    number: sockwave.Event[int]
+
+
+def double(head: sockwave.Handshake) -> int:
+    return 2 * int(head.auth["number"])
+
+
 def make_server() -> sockwave.Server:
-    io = sockwave.Server()
+    io = sockwave.Server(docs=True)
+
+    @io.event
+    def add(
+        socket: sockwave.Socket, number: int, other: Annotated[int, sockwave.Depends(double)]
+    ) -> int:
+        socket.emit(Said.number, number)
+        return number + other
 
     @io.on("connection")
     def connection(socket: sockwave.Socket) -> None:
@@ -20,11 +36,11 @@ def make_server() -> sockwave.Server:
     return io
 
 
-def client_file(url: str) -> str:
-    """Status and size, or why not."""
+def fetched(url: str, least: int) -> str:
+    """Status, and whether it has so many bytes; or why not."""
     try:
-        with urllib.request.urlopen(f"{url}/socket.io/socket.io.js", timeout=30) as answer:
-            return f"{answer.status} {len(answer.read()) > 10_000}"
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return f"{answer.status} {len(answer.read()) > least}"
     except urllib.error.HTTPError as error:
         with error:
             return str(error.code)
@@ -43,7 +59,12 @@ async def talk() -> None:
         async with sockwave.connect(listener.url, transports=["websocket"]) as socket:
             print(await socket.emit_with_ack("echo", "websocket", b"\x01"))
         print(await asyncio.to_thread(call_blocking, listener.url))
-        print("client file", await asyncio.to_thread(client_file, listener.url))
+        async with sockwave.connect(listener.url, auth={"number": 20}) as socket:
+            print("typed", await socket.emit_with_ack("add", 2))
+        base = f"{listener.url}/socket.io"
+        print("client file", await asyncio.to_thread(fetched, f"{base}/socket.io.js", 10_000))
+        print("page", await asyncio.to_thread(fetched, f"{base}/docs", 500))
+        print("contract", await asyncio.to_thread(fetched, f"{base}/docs/contract.json", 100))
 
 
 if __name__ == "__main__":

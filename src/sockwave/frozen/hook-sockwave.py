@@ -12,9 +12,9 @@ from sockwave.socketio.server.extensions import modules
 datas = [*collect_data_files("sockwave"), *copy_metadata("sockwave")]
 """The browser client, the demo's page, and the version that the command prints."""
 
-hiddenimports = modules()
+hiddenimports = [*modules(), "sockwave.contract.dependencies", "sockwave.contract.events"]
 """What is imported when it is first used, by its name: what the server reaches (workers, relaying,
-typed handlers), and `sockwave.sync`."""
+typed handlers), what these declare, and `sockwave.sync`."""
 
 if find_spec("aiohttp") is not None:
     hiddenimports.append("sockwave.sync")
