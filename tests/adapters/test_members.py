@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockwave.adapters.members import MAX_DEPARTED, WINDOW, Members, SeenNumbers
+from sockwave.adapters.members import MAX_DEPARTED, WINDOW, HeardNumbers, Members, SeenNumbers
 
 
 def test_each_number_is_new_once_in_any_order() -> None:
@@ -34,11 +35,12 @@ def test_within_the_window_it_is_a_set(numbers: list[int]) -> None:
 
 def test_member_that_comes_back_is_remembered() -> None:
     members = Members(10)
-    assert members.add("A", 0.0).numbers.is_new(7)
+    heard = {"is_beat": False, "is_entry": False}
+    assert not members.add("A", 0.0).numbers.has_had(7, **heard)
     assert members.remove("A", for_good=False) is not None
     assert "A" not in members
     assert members.closed_at("A") is None
-    assert not members.add("A", 5.0).numbers.is_new(7)
+    assert members.add("A", 5.0).numbers.has_had(7, **heard)
 
 
 def test_member_that_has_said_goodbye_is_known_to_be_gone() -> None:
@@ -65,15 +67,31 @@ def test_silence_is_counted_from_the_last_message() -> None:
     assert [member.id for member in members.silent_since(5.0)] == ["B"]
 
 
-def test_numbers_that_were_not_its_own_are_forgotten_at_its_next_heartbeat() -> None:
-    member = Members(10).add("A", 0.0)
-    assert not member.has_had(5, is_beat=False)
-    assert not member.has_had(10**9, is_beat=False)
-    assert member.has_had(6, is_beat=False)
-    assert not member.has_had(7, is_beat=True)
-    assert not member.has_had(8, is_beat=False)
-    assert member.has_had(8, is_beat=False)
-    assert member.has_had(8, is_beat=True)
+@pytest.mark.parametrize("is_entry", [False, True])
+def test_numbers_that_were_not_its_own_are_forgotten_at_its_next_heartbeat(is_entry: bool) -> None:
+    numbers = HeardNumbers()
+
+    def has_had(number: int, *, is_beat: bool = False) -> bool:
+        return numbers.has_had(number, is_beat=is_beat, is_entry=is_entry and not is_beat)
+
+    assert not has_had(5)
+    assert not has_had(10**9)
+    assert has_had(6)
+    assert not has_had(7, is_beat=True)
+    assert not has_had(8)
+    assert has_had(8)
+    assert not has_had(9, is_beat=True)
+    assert has_had(9, is_beat=True)
+
+
+def test_what_is_in_a_stream_may_be_overtaken_by_any_number_of_messages() -> None:
+    numbers = HeardNumbers()
+    assert not numbers.has_had(10_000, is_beat=True, is_entry=False)
+    assert [
+        numbers.has_had(number, is_beat=False, is_entry=True) for number in (*range(5_000), 7)
+    ] == [*[False] * 5_000, True]
+    assert not numbers.has_had(10_001, is_beat=True, is_entry=False)
+    assert numbers.has_had(4_999, is_beat=False, is_entry=True)
 
 
 def test_sequence_that_was_not_its_own_hides_no_loss_for_ever() -> None:

@@ -33,6 +33,7 @@ from sockwave.adapters.messages import (
     Message,
     MessageType,
     decode_message,
+    is_durable,
     number_of,
     rooms_of,
 )
@@ -367,7 +368,10 @@ class Cluster(Asking):
             return
         member = self._heard(message, now)
         if member is not None:
-            if message.number is not None and member.has_had(message.number, is_beat=is_beat):
+            number, is_entry = message.number, is_durable(message)
+            if number is not None and member.numbers.has_had(
+                number, is_beat=is_beat, is_entry=is_entry
+            ):
                 return
             if message.sequence is not None and self._out.is_ordered:
                 self._follow(member, message.sequence, now)

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
     from sockwave.adapters.interest import PeerInterest
 
-__all__ = ["Member", "Members", "SeenNumbers"]
+__all__ = ["HeardNumbers", "Member", "Members", "SeenNumbers"]
 
 WINDOW: Final = 1_024
-"""Messages of one sender by which one may be overtaken; one that comes later than that is taken for
-one that was here already."""
+"""Messages of one sender by which one may be overtaken on its own way; one that comes later than
+that is taken for one that was here already."""
 
 MAX_DEPARTED: Final = 1_000
 """Members that are gone and whose late messages are still told from new ones."""
@@ -51,6 +51,37 @@ class SeenNumbers:
 _ALL: Final = (1 << WINDOW) - 1
 
 
+class HeardNumbers:
+    """Which messages of one sender were here.
+
+    What is kept in a stream and what goes by itself have one count, and two ways, one of which may
+    be any number of messages behind the other. So each is remembered for itself.
+    """
+
+    __slots__ = ("_entries", "_others")
+
+    def __init__(self) -> None:
+        self._entries = SeenNumbers()
+        self._others = SeenNumbers()
+
+    def has_had(self, number: int, *, is_beat: bool, is_entry: bool) -> bool:
+        """Whether the message of a number was here; from now on it was.
+
+        Numbers in its name that were not its own would silence it: heartbeats, which nobody sends
+        twice, say where it is.
+        """
+        if is_entry:
+            return not self._entries.is_new(number)
+        if is_beat and self._entries.is_far_behind(number):
+            self._entries = SeenNumbers()
+        if self._others.is_new(number):
+            return False
+        if not is_beat or not self._others.is_far_behind(number):
+            return True
+        self._others = SeenNumbers()
+        return not self._others.is_new(number)
+
+
 @dataclass(slots=True)
 class Member:
     """Another process.
@@ -81,26 +112,13 @@ class Member:
     interest: PeerInterest | None = None
     encodes_alike: bool = False
     asked: float = float("-inf")
-    numbers: SeenNumbers = field(default_factory=SeenNumbers)
+    numbers: HeardNumbers = field(default_factory=HeardNumbers)
     recovers: bool = False
     mirrors: tuple[str, ...] = ()
     losses: int | None = None
     sequence: int | None = None
     untold: int = 0
     mode: str | None = None
-
-    def has_had(self, number: int, *, is_beat: bool) -> bool:
-        """Whether its message of a number was here; from now on it was.
-
-        Numbers in its name that were not its own would silence it: heartbeats, which nobody sends
-        twice, say where it is.
-        """
-        if self.numbers.is_new(number):
-            return False
-        if not is_beat or not self.numbers.is_far_behind(number):
-            return True
-        self.numbers = SeenNumbers()
-        return not self.numbers.is_new(number)
 
     def missed(self, sequence: int) -> int:
         """How many of its messages to everybody should have come before this one, and have not."""
@@ -122,7 +140,7 @@ class Members:
         self._most = most
         self._here: dict[str, Member] = {}
         # Numbers of those that were silent for too long; the time for those that have said goodbye.
-        self._departed: dict[str, SeenNumbers | float] = {}
+        self._departed: dict[str, HeardNumbers | float] = {}
 
     def __len__(self) -> int:
         return len(self._here)
@@ -140,7 +158,7 @@ class Members:
     def closed_at(self, id_: str) -> float | None:
         """When it has said goodbye, or somebody in its name; None if nobody has."""
         when = self._departed.get(id_)
-        return None if isinstance(when, SeenNumbers) else when
+        return None if isinstance(when, HeardNumbers) else when
 
     @property
     def is_full(self) -> bool:
@@ -151,7 +169,7 @@ class Members:
         """One is heard for the first time, or again after a silence."""
         member = self._here[id_] = Member(id_, now, now, now)
         numbers = self._departed.pop(id_, None)
-        if isinstance(numbers, SeenNumbers):
+        if isinstance(numbers, HeardNumbers):
             member.numbers = numbers
         return member
 

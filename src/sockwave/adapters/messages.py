@@ -43,6 +43,7 @@ __all__ = [
     "encode_options",
     "encode_value",
     "event_of",
+    "is_durable",
     "number_of",
     "request_of",
     "rooms_of",
@@ -402,3 +403,23 @@ def _flags(flags: dict[str, Any]) -> BroadcastFlags:
         compress=flags.get("compress") is not False,
         timeout=seconds if 0 <= seconds <= MAX_TIMEOUT else None,
     )
+
+
+_DURABLE: Final = frozenset(
+    {
+        MessageType.BROADCAST,
+        MessageType.SOCKETS_JOIN,
+        MessageType.SOCKETS_LEAVE,
+        MessageType.DISCONNECT_SOCKETS,
+        # Ours: it must not overtake what was sent before it, which would be taken for late.
+        MessageType.ADAPTER_CLOSE,
+        # Ours: who was cut off must hear it when it is back.
+        MessageType.SESSION_TAKEN,
+    }
+)
+
+
+def is_durable(message: Message) -> bool:
+    """Whether a message goes into the stream, where a carrier has one; all others go by themselves,
+    and may be lost."""
+    return message.type in _DURABLE and "requestId" not in message.data

@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING, Final
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
-from sockwave.adapters.messages import EMITTER, check_readable, decode_message, encode_message
+from sockwave.adapters.messages import (
+    EMITTER,
+    check_readable,
+    decode_message,
+    encode_message,
+    is_durable,
+)
 from sockwave.adapters.nats.connection import confirmed
 from sockwave.adapters.nats.frames import SENDER_SIZE, FrameReader, FrameWriter
 from sockwave.adapters.nats.jetstream.api import MESSAGE_ID, read_reply
 from sockwave.adapters.nats.jetstream.parts import ROOM, cut
-from sockwave.adapters.streams.contract import StreamRefused, is_durable
+from sockwave.adapters.streams.contract import StreamRefused
 from sockwave.emitters.inquiries import MAX_BYTES
 from sockwave.errors import EncodeError, FailureCause, PacketError, TransportError
 

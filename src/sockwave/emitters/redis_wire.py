@@ -20,10 +20,10 @@ from sockwave.adapters.messages import (
     decode_message,
     encode_message,
     encode_value,
+    is_durable,
 )
 from sockwave.adapters.redis.classic_wire import Names, decode_response, encode_request
 from sockwave.adapters.redis.stream_fields import check_fields, encode_fields
-from sockwave.adapters.streams.contract import is_durable
 
 if TYPE_CHECKING:
     from sockwave.adapters.messages import Message

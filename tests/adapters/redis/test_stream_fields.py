@@ -11,10 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockwave.adapters.messages import Message, MessageType, decode_message, encode_message
+from sockwave.adapters.messages import (
+    Message,
+    MessageType,
+    decode_message,
+    encode_message,
+    is_durable,
+)
 from sockwave.adapters.redis.stream_entries import is_whole, read_entries, read_new
 from sockwave.adapters.redis.stream_fields import Entry, encode_fields, stream_of
-from sockwave.adapters.streams.contract import is_durable
 from sockwave.adapters.streams.positions import entry_id, position_of
 from sockwave.errors import EncodeError, PacketError
 

@@ -25,6 +25,7 @@ from sockwave.adapters.messages import (
     MessageType,
     decode_message,
     encode_message,
+    is_durable,
 )
 from sockwave.adapters.redis.connected_keys import ConnectedKeys
 from sockwave.adapters.redis.lines import Asker, Command, RedisRefused
@@ -38,7 +39,7 @@ from sockwave.adapters.redis.stream_fields import Entry, encode_fields, stream_o
 from sockwave.adapters.redis.stream_reader import StreamReader
 from sockwave.adapters.redis.stream_writer import Mark, StreamWriter
 from sockwave.adapters.redis.subscriber import CHANNEL, SHARD, Subscriber
-from sockwave.adapters.streams.contract import PAGE, EntryReceiver, is_durable
+from sockwave.adapters.streams.contract import PAGE, EntryReceiver
 from sockwave.adapters.streams.positions import entry_id, position_of
 from sockwave.errors import PacketError
 

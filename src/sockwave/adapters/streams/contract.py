@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from sockwave.adapters.message_driver import MessageDriver
-from sockwave.adapters.messages import MessageType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,29 +29,10 @@ __all__ = [
     "Stream",
     "StreamCarrier",
     "StreamRefused",
-    "is_durable",
 ]
 
 PAGE: Final = 500
 """Entries that are asked for at once, where all from some place on are wanted."""
-
-_DURABLE: Final = frozenset(
-    {
-        MessageType.BROADCAST,
-        MessageType.SOCKETS_JOIN,
-        MessageType.SOCKETS_LEAVE,
-        MessageType.DISCONNECT_SOCKETS,
-        # Ours: it must not overtake what was sent before it, which would be taken for late.
-        MessageType.ADAPTER_CLOSE,
-        # Ours: who was cut off must hear it when it is back.
-        MessageType.SESSION_TAKEN,
-    }
-)
-
-
-def is_durable(message: Message) -> bool:
-    """Whether a message goes into the stream; all others go by themselves, and may be lost."""
-    return message.type in _DURABLE and "requestId" not in message.data
 
 
 class StreamRefused(Exception):

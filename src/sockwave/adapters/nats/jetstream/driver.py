@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nats.errors import Error as NatsError
 
 from sockwave.adapters.floods import is_worth_a_line
-from sockwave.adapters.messages import MessageType, decode_message, encode_message
+from sockwave.adapters.messages import MessageType, decode_message, encode_message, is_durable
 from sockwave.adapters.nats.contract import DEFAULT_BACKLOG
 from sockwave.adapters.nats.driver import NatsDriver
 from sockwave.adapters.nats.jetstream.api import Api
@@ -37,7 +37,7 @@ from sockwave.adapters.nats.jetstream.writer import LogWriter
 from sockwave.adapters.nats.refusals import Losses, Refusals
 from sockwave.adapters.nats.serving import Serving, run_all
 from sockwave.adapters.nats.subjects import encode_name, split_subject
-from sockwave.adapters.streams.contract import PAGE, EntryReceiver, StreamRefused, is_durable
+from sockwave.adapters.streams.contract import PAGE, EntryReceiver, StreamRefused
 from sockwave.adapters.streams.doubles import Doubles
 from sockwave.errors import PacketError
 
