@@ -146,7 +146,8 @@ async def test_every_event_arrives_once_and_in_order_over_300_cuts(
                 "Boolean(socket.recovered)))"
             )
             await until(lambda: numbers)
-            while proxy.cuts < 300:
+            # On a slow machine most cuts come before the client is connected: then there are more.
+            while proxy.cuts < 300 or len(await client.evaluate("socket.states")) <= 50:
                 if chance.random() < 0.5:
                     await asyncio.sleep(chance.random() * 0.04)
                     proxy.cut()
@@ -161,4 +162,3 @@ async def test_every_event_arrives_once_and_in_order_over_300_cuts(
         states = await client.evaluate("socket.states")
     assert states.count(False) <= 1, "the first one, if it was seen"
     assert numbers == list(range(traffic.sent))
-    assert len(states) > 50, "many cuts came while it was connected"
