@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio  # noqa: TC003
+import functools
+import types
 from collections.abc import Callable, Iterator  # noqa: TC003 # handlers name them
 from typing import TYPE_CHECKING, Any
 
@@ -87,3 +89,10 @@ def test_socket_is_known_by_its_place_though_its_name_is_for_checkers() -> None:
     def x(socket: Socket, number: int) -> None: ...
 
     assert io.listeners("x") == [x]
+
+
+def test_method_whose_function_is_no_function_of_python_is_taken_as_it_is() -> None:
+    io = Server()
+    bound = types.MethodType(functools.partial(print), "an object")
+    io.event("x")(bound)
+    assert io.listeners("x") == [bound]

@@ -147,7 +147,7 @@ class HandlerChecks:
             is_function
             and validate is None
             and not dependencies
-            and (made := self._made.get(id(handler.__code__))) is not None
+            and (made := self._made.get(id(getattr(handler, "__code__", None)))) is not None
         ):
             if made.annotations is None:
                 return None
