@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 ALLOWED: Final[dict[frozenset[str], str]] = {
     frozenset(
-        f"sockwave.socketio.server.{name}" for name in ("namespace", "parent", "server", "socket")
+        f"sockwave.socketio.server.{name}"
+        for name in (
+            *("failures", "namespace", "observed", "parent"),
+            *("server", "socket", "watching"),
+        )
     ): "of types: `socket.namespace.server.of(...)`; a `ParentNamespace` is a `Namespace`",
     frozenset(f"sockwave.socketio.client.{name}" for name in ("manager", "socket")): (
         "of types: `socket.manager`, `manager.socket(...)`"

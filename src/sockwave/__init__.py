@@ -60,11 +60,12 @@ from sockwave.socketio.server.class_handlers import Handlers
 from sockwave.socketio.server.cluster import Cluster
 from sockwave.socketio.server.extensions import Extension as _Extension
 from sockwave.socketio.server.extensions import register as _register
+from sockwave.socketio.server.failures import HandlerFailure
 from sockwave.socketio.server.namespace import Namespace
 from sockwave.socketio.server.options import ServerOptions
 from sockwave.socketio.server.parent import ParentNamespace
 from sockwave.socketio.server.router import Router
-from sockwave.socketio.server.server import HandlerFailure, Server
+from sockwave.socketio.server.server import Server
 from sockwave.socketio.server.socket import Socket, SocketOperator
 from sockwave.types import DisconnectReason, Room, SessionId, SocketId
 

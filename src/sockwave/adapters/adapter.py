@@ -126,8 +126,7 @@ class ClusterAdapter(InMemoryAdapter):
             self._begin(loop)
 
     def _alive(self) -> Life | None:
-        """Life in the running loop; None outside of loops, where nobody else can be reached, and
-        after the end."""
+        """Life in the running loop; None outside of loops, and after the end."""
         loop = _running_loop()
         if loop is None:
             return None
@@ -140,8 +139,9 @@ class ClusterAdapter(InMemoryAdapter):
         self._is_closed = False
         if self._life is not None:  # its loop has ended
             self._driver.unsubscribe(host.name, self._life.cluster.id)
-        outlet = Outlet(self._driver, host.name)
+        outlet = Outlet(self._driver, host.name, self.observers)
         local, cluster = self._make_cluster(outlet)
+        cluster.observers = self.observers
         self._life = life = Life(loop, cluster, local, outlet)
         life.joining = loop.create_task(self._join(life))
         return life

@@ -6,15 +6,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sockwave.adapters.messages import MessageType
+from sockwave.adapters.messages import MessageType, kind_of
 from sockwave.adapters.requests import ClientQuestion, MemberQuestion, Question, Requests
 from sockwave.adapters.routing import Router, is_for_nobody
+from sockwave.observe import NOBODY, ClusterMessageReceived, Observers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sockwave.adapters.hearing import Hearing
     from sockwave.adapters.members import Member, Members
+    from sockwave.adapters.messages import Message
     from sockwave.adapters.sides import WayOut
     from sockwave.socketio.core.adapter import BroadcastOptions
     from sockwave.socketio.core.cluster_contract import RemoteAnswer, RemoteOutcome
@@ -35,7 +37,11 @@ class Asking:
 
     Attributes:
         hearing: Whether it hears what it sends; None where it never does.
+        observers: Who is told of messages; the adapter sets it.
     """
+
+    namespace: str
+    observers: Observers = NOBODY
 
     def __init__(
         self,
@@ -51,6 +57,11 @@ class Asking:
         self._out = out
         self._make_id = make_id
         self.hearing: Hearing | None = None
+
+    def _tell_received(self, message: Message) -> None:
+        """Tell who observes messages of others."""
+        functions = self.observers.cluster_message_received
+        self.observers.tell(functions, ClusterMessageReceived(self.namespace, kind_of(message)))
 
     def ask(
         self,

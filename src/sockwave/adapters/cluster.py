@@ -354,6 +354,8 @@ class Cluster(Asking):
 
     def _received(self, message: Message, now: float) -> None:
         type_, sender = message.type, message.sender
+        if self.observers.cluster_message_received:
+            self._tell_received(message)
         if sender == EMITTER:
             self._answering.received(message, now)
             return
@@ -476,9 +478,7 @@ class Cluster(Asking):
         self._local.member_left(member)
 
     def lost(self, what: str, now: float) -> None:
-        """The carrier has lost messages: what others know of our rooms, and we of theirs, may be
-        wrong.
-        """
+        """The carrier has lost messages: what members know of each other's rooms may be wrong."""
         self._local.failed(what)
         if self.hearing is not None:
             self.hearing.told(now)

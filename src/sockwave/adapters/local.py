@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
     from sockwave.adapters.interest import RoomSet
     from sockwave.adapters.members import Member
+    from sockwave.observe import Observers
     from sockwave.socketio.core.acks import AckResult
     from sockwave.socketio.core.adapter import BroadcastOptions, LocalSocket
     from sockwave.socketio.core.cluster_contract import ClusterHost
+    from sockwave.socketio.core.outgoing import EncodedPacket
     from sockwave.socketio.core.parser import Parser
     from sockwave.types import Room, SocketId
 
@@ -45,6 +47,13 @@ def as_seen(member: Member, now: float) -> ClusterMember:
 
 class AdapterHere(Protocol):
     """What the adapter of the namespace does for this process alone."""
+
+    observers: Observers
+
+    def tell_broadcast(
+        self, args: Sequence[Any], packet: EncodedPacket, receivers: int, *, wants_ack: bool
+    ) -> None:
+        """Tell who observes broadcasts."""
 
     def deliver_here(self, args: Sequence[Any], options: BroadcastOptions) -> None:
         """Send an event to sockets of this process only."""
@@ -102,6 +111,8 @@ class LocalSockets:
             event = EncodedEvent(tuple(event), host.name, host.parser, id_)
         packet = event.packet(id_, compress=flags.compress, is_shared=True)
         asked = self._adapter.select(options)
+        if self._adapter.observers.broadcast:
+            self._adapter.tell_broadcast(event, packet, len(asked), wants_ack=True)
         for socket in asked:
             socket.expect_ack(id_, partial(answered, socket.id))
             socket.deliver(packet, event, flags)

@@ -44,6 +44,7 @@ __all__ = [
     "encode_value",
     "event_of",
     "is_durable",
+    "kind_of",
     "number_of",
     "request_of",
     "rooms_of",
@@ -417,6 +418,14 @@ _DURABLE: Final = frozenset(
         MessageType.SESSION_TAKEN,
     }
 )
+
+
+def kind_of(message: Message) -> str:
+    """What a message is about, in words, for those who count them."""
+    try:
+        return MessageType(message.type).name.lower()
+    except ValueError:
+        return "other"
 
 
 def is_durable(message: Message) -> bool:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.message_driver import MessageDriver
-from sockwave.adapters.messages import encode_message
+from sockwave.adapters.messages import encode_message, kind_of
+from sockwave.observe import NOBODY, ClusterMessageSent, Observers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,9 +41,13 @@ class Outlet:
     Args:
         driver: The carrier.
         channel: Of the namespace.
+        observers: Who is told of messages.
     """
 
-    def __init__(self, driver: Driver | MessageDriver, channel: str) -> None:
+    def __init__(
+        self, driver: Driver | MessageDriver, channel: str, observers: Observers = NOBODY
+    ) -> None:
+        self._observers = observers
         self._driver = driver
         self._channel = channel
         self._tasks: set[asyncio.Task[None]] = set()
@@ -58,6 +63,8 @@ class Outlet:
     def send(self, message: Message, to: frozenset[str] | None) -> None:
         """Send to all, or to these at least."""
         self._publish(message, to)
+        if functions := self._observers.cluster_message_sent:
+            self._observers.tell(functions, ClusterMessageSent(self._channel, kind_of(message)))
 
     def room_added(self, room: Room) -> None:
         """Tell a carrier that has a channel for each room."""

@@ -351,11 +351,15 @@ class Reassembler:
 
     Args:
         max_bytes: Sum of the attachments of one packet.
+
+    Attributes:
+        text_size: For whoever takes the packet to note how large its text was.
     """
 
-    __slots__ = ("_attachments", "_max_bytes", "_packet", "_size")
+    __slots__ = ("_attachments", "_max_bytes", "_packet", "_size", "text_size")
 
     def __init__(self, *, max_bytes: int) -> None:
+        self.text_size = 0
         self._max_bytes = max_bytes
         self._packet: Packet | None = None
         self._attachments: list[bytes] = []

@@ -236,6 +236,9 @@ class StreamDelivery(StreamsAdapter):
                     continue
             socket.deliver(packet, args, flags)
             sent.append(id_)
+        # One for a single socket is most likely of `socket.emit`, and was told as such.
+        if sent and self.observers.broadcast and options.rooms != (sent[0],):
+            self.tell_broadcast(args, packet, len(sent))
         return sent
 
     def _look_at_text(self, args: Sequence[Any], ids: Iterable[SocketId]) -> None:

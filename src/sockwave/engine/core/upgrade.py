@@ -85,6 +85,11 @@ class UpgradeProbe:
         driver.schedule(self, self._deadline)
 
     @property
+    def transport_name(self) -> str:
+        """Which transport is tried."""
+        return self._transport.name
+
+    @property
     def is_probed(self) -> bool:
         """Whether the client has asked, and got its answer."""
         return self._probes > 0

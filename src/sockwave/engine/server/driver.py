@@ -34,9 +34,11 @@ from sockwave.debug import is_debugging
 from sockwave.engine.core.broadcast_write import BroadcastWrite
 from sockwave.engine.core.in_turn import InTurn
 from sockwave.engine.io.loop import LoopDriver
+from sockwave.engine.server.lag import LagMeter
 from sockwave.engine.server.sessions.departures import Departures
 from sockwave.engine.server.transports.compression import Compressions
 from sockwave.errors import Disconnected
+from sockwave.observe import BacklogGrew, Observers
 from sockwave.types import DisconnectReason
 
 if TYPE_CHECKING:
@@ -111,6 +113,7 @@ class Driver(LoopDriver):
         rebound: Called when another loop takes over from one that has ended.
 
     Attributes:
+        observers: Who is told what happens.
         departures: What is to be done for clients that are gone.
         compressions: Answers that are compressed in slices.
         broadcast_write: The broadcast that goes past the sessions in this turn.
@@ -134,6 +137,8 @@ class Driver(LoopDriver):
         self.session_upgraded = upgraded
         self._rebound = rebound
         self.debug = False
+        self.observers = Observers(self.application_failed)
+        self._lag = LagMeter(self, self.observers)
         self.connections: set[Connection] = set()
         self._lent: set[object] = set()
         self.rates: RateLimiter | None = None
@@ -163,6 +168,7 @@ class Driver(LoopDriver):
         starting, self._starting = self._starting, []
         for callback in starting:
             self.call_soon(callback)
+        self._lag.loop_changed()
         self.dirty = []
         self.broadcast_write = BroadcastWrite(self.flush_later)
         self.departures = Departures(self.turn_clock, self.call_soon)
@@ -275,8 +281,13 @@ class Driver(LoopDriver):
         others.
         """
         held = lagging.held
+        has_grown = held > lagging.accounted
         self.backlog += held - lagging.accounted
         lagging.accounted = held
+        if has_grown and (functions := self.observers.backlog_grew):
+            self.observers.tell(
+                functions, BacklogGrew(getattr(lagging, "id", ""), held, self.backlog)
+            )
         if held:
             self._lagging.add(lagging)
         else:

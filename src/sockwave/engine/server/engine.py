@@ -25,7 +25,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, overload
 from urllib.parse import quote
 
-from sockwave.codec.engineio import Handshake, handshake_encoder
 from sockwave.debug import masked
 from sockwave.engine.core.emitter import Emitter
 from sockwave.engine.core.forwarded import TrustedProxies
@@ -38,6 +37,7 @@ from sockwave.engine.core.options import EngineOptions
 from sockwave.engine.core.request import SAFE_IN_PATH, decoded
 from sockwave.engine.server.calling import call_handler, call_waiting, edit_headers
 from sockwave.engine.server.driver import Driver
+from sockwave.engine.server.open_packets import OpenPackets
 from sockwave.engine.server.opening import open_polling, open_probe, open_websocket
 from sockwave.engine.server.peer_log import PeerLog
 from sockwave.engine.server.routing import StrayHint
@@ -61,9 +61,15 @@ from sockwave.engine.server.rules.verification import (
 from sockwave.engine.server.sessions.limited import LimitedSession, LimitedSessionV3
 from sockwave.engine.server.sessions.session import ServerSession, ServerSessionV3
 from sockwave.engine.server.shutdown import Shutdown, check_times
+from sockwave.engine.server.telling import (
+    tell_closed,
+    tell_opened,
+    tell_refused,
+    tell_upgraded,
+)
 from sockwave.engine.server.transports.polling import PollingTransport
 from sockwave.engine.server.watchdog import Watchdog
-from sockwave.types import DisconnectReason, SessionId, TransportName
+from sockwave.types import DisconnectReason, SessionId
 
 if TYPE_CHECKING:
     import asyncio
@@ -86,7 +92,6 @@ _session_logger: Final = logging.getLogger("sockwave.engine.session")
 
 _EVENTS: Final = ("connection", "connection_error", "initial_headers", "headers", "closing")
 
-
 _FAULTS: Final = frozenset(
     {
         DisconnectReason.TRANSPORT_ERROR,
@@ -96,7 +101,6 @@ _FAULTS: Final = frozenset(
     }
 )
 """Ends of a session that are worth a line in the log."""
-
 
 OPTION_NAMES: Final = frozenset(field.name for field in fields(EngineOptions))
 
@@ -113,6 +117,7 @@ class EngineServer(Emitter):
         goes_on_elsewhere: Whether clients may go on at other servers when this one has stopped.
         rate_limit_counts: How often rate limits have acted; it goes on counting.
         trusted_proxies: Those of the options, for front ends; None where there are none.
+        open_packet: Makes the handshakes of sessions.
         rates: The limits at work; None where there are none.
         router: Where other processes share the port: knows whose a session is; see `share_port`.
         relay: The same where a host has the port.
@@ -145,13 +150,13 @@ class EngineServer(Emitter):
         self.goes_on_elsewhere: Callable[[], bool] = bool  # nowhere
         self.peer_log = PeerLog(_logger)
         self.trusted_proxies = TrustedProxies(self.options.trusted_proxies) or None
-        self.rate_limit_counts = RateLimitCounts()
+        self.rate_limit_counts = RateLimitCounts(observers=self.driver.observers)
         self.rates: RateLimiter | None = None
         self._session_kinds: tuple[type[ServerSession], type[ServerSessionV3]]
         self._session_kinds = (ServerSession, ServerSessionV3)
         if self.options.rate_limits is not None:
             self._limit_rates(self.options.rate_limits)
-        self._open_packets: dict[tuple[TransportName, ...], Callable[[SessionId], bytes]] = {}
+        self.open_packet = OpenPackets(self.options)
         self._sessions: dict[str, ServerSession] = {}
         self.sessions: Mapping[str, ServerSession] = MappingProxyType(self._sessions)
         self._watchdog: Watchdog | None = None
@@ -411,6 +416,8 @@ class EngineServer(Emitter):
             f"refused: {code.message}:",
             lambda: reason_of(refused, request, self.options),
         )
+        if self.driver.observers.request_refused:
+            tell_refused(self.driver.observers, request, code)
         if code is ErrorCode.UNKNOWN_SID and self.router is None:
             self._stray_hint.give()
         if handlers := self._handlers.get("connection_error"):
@@ -451,21 +458,11 @@ class EngineServer(Emitter):
             session.send_packet(handshake, len(handshake))
         if self.options.initial_packet is not None:
             session.send(self.options.initial_packet)
+        if self.driver.observers.session_opened:
+            tell_opened(self.driver.observers, session)
         if self.driver.debug:
             _session_logger.debug("%s opened by %s", masked(id_), transport.name)
         return session
-
-    def open_packet(self, id_: SessionId, upgrades: tuple[TransportName, ...]) -> bytes:
-        """The handshake of a session; those of others differ in their ids only."""
-        encode = self._open_packets.get(upgrades)
-        if encode is None:
-            options = self.options
-            encode = self._open_packets[upgrades] = handshake_encoder(
-                Handshake(
-                    id_, upgrades, options.ping_interval, options.ping_timeout, options.max_payload
-                )
-            )
-        return encode(id_)
 
     def _connection(self, session: ServerSession) -> None:
         for handler in self._handlers.get("connection", ()):
@@ -476,6 +473,8 @@ class EngineServer(Emitter):
         self.driver.forget_backlog(session)
         if self.rates is not None:
             self.rates.closed(session)
+        if self.driver.observers.session_closed:
+            tell_closed(self.driver.observers, session, reason, description)
         if self.driver.debug:
             _session_logger.debug("%s closed: %s %s", masked(session.id), reason, description)
         if reason in _FAULTS and isinstance(session, ServerSession):
@@ -489,6 +488,8 @@ class EngineServer(Emitter):
             self.rates.forget_all()
 
     def _session_upgraded(self, session: Session) -> None:
+        if self.driver.observers.session_upgraded:
+            tell_upgraded(self.driver.observers, session)
         if self.driver.debug:
             _session_logger.debug("%s moved to %s", masked(session.id), session.transport.name)
         if isinstance(session, ServerSession):

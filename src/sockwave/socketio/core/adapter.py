@@ -32,6 +32,7 @@ from sockwave.engine.core.handlers import (
 )
 from sockwave.engine.core.option_checks import MAX_TIMEOUT, check_number
 from sockwave.engine.core.transport import SharedPacket
+from sockwave.observe import NOBODY, Broadcast, Observers
 from sockwave.socketio.core.encoded_event import EncodedEvent
 from sockwave.socketio.core.outgoing import encode_shared
 from sockwave.socketio.core.rooms import RoomTable
@@ -201,7 +202,13 @@ class SupportsServerEvents(Protocol):
 
 
 class InMemoryAdapter:
-    """The adapter of a single process; those of a cluster build on it."""
+    """The adapter of a single process; those of a cluster build on it.
+
+    Attributes:
+        observers: Who is told of broadcasts; the server sets it.
+    """
+
+    observers: Observers = NOBODY
 
     def __init__(self, host: AdapterHost) -> None:
         self._host = host
@@ -281,6 +288,8 @@ class InMemoryAdapter:
         if not sockets and type(args) is EncodedEvent:  # which is known to be one that can be sent
             return
         packet = self._encoded(args, None, flags)
+        if self.observers.broadcast:
+            self.tell_broadcast(args, packet, len(sockets))
         if flags.volatile or packet.attachments:
             for socket in sockets:
                 socket.deliver(packet, args, flags)
@@ -294,6 +303,19 @@ class InMemoryAdapter:
                 socket.deliver(packet, args, flags)
             else:
                 session.send_packet(text, size)
+
+    def tell_broadcast(
+        self,
+        args: Sequence[Any],
+        packet: EncodedPacket,
+        receivers: int,
+        *,
+        wants_ack: bool = False,
+    ) -> None:
+        """Tell who observes broadcasts."""
+        name = self._host.name
+        seen = Broadcast(name, str(args[0]), receivers, packet.size, wants_ack)
+        self.observers.tell(self.observers.broadcast, seen)
 
     def _write(
         self, text: SharedPacket, size: int, sockets: list[LocalSocket]
@@ -325,6 +347,8 @@ class InMemoryAdapter:
         flags = options.flags
         packet = self._encoded(args, id_, flags)
         asked = self.select(options)
+        if self.observers.broadcast:
+            self.tell_broadcast(args, packet, len(asked), wants_ack=True)
         for socket in asked:
             socket.expect_ack(id_, partial(done, socket.id))
             socket.deliver(packet, args, flags)

@@ -150,7 +150,10 @@ class RecoveryAdapter(InMemoryAdapter):
             is_local=flags.local,
         )
         self._sweep_later()
-        for socket in self.select(options):
+        sockets = self.select(options)
+        if self.observers.broadcast:
+            self.tell_broadcast(args, packet, len(sockets))
+        for socket in sockets:
             if (member := members.get(socket.id)) is not None:
                 member.sent = position
             socket.deliver(packet, args, flags)

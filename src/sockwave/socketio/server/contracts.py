@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Awaitable, Hashable
 
+    from sockwave.engine.core.handlers import Handler
     from sockwave.engine.server.driver import Driver
     from sockwave.engine.server.engine import EngineServer
     from sockwave.engine.server.peer_log import PeerLog
@@ -44,6 +45,9 @@ class MemberSocket(RecoverableSocket, Protocol):
 
     def drained(self) -> None:
         """Everything queued was taken."""
+
+    def watched(self, handler: Handler, name: str) -> Handler:
+        """What is called for a handler."""
 
     def handles(self, event: str) -> bool:
         """Whether it has handlers of an event."""

@@ -52,13 +52,21 @@ if TYPE_CHECKING:
     from sockwave.socketio.server.contracts import MemberConnection
     from sockwave.types import NamespaceName
 
-__all__ = ["CONNECTION", "MIDDLEWARE", "EventNamespace", "FunctionKind", "IncomingEvents"]
+__all__ = [
+    "CONNECTION",
+    "MIDDLEWARE",
+    "NEVER_AWAITED",
+    "EventNamespace",
+    "FunctionKind",
+    "IncomingEvents",
+    "number_name",
+]
 
 F = TypeVar("F", bound=Handler)
 
 _CONNECTED: Final = State.CONNECTED
 
-_NEVER_AWAITED: Final = frozenset((type(None), str, int, float, bool, list, dict, bytes, tuple))
+NEVER_AWAITED: Final = frozenset((type(None), str, int, float, bool, list, dict, bytes, tuple))
 """What most handlers return; asking these for `__await__` costs more than to know them."""
 
 
@@ -265,7 +273,7 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], ErrorsAsValues, Emitter):
             return
         name = args[0]
         if name.__class__ is not str:
-            name = _number_name(name)
+            name = number_name(name)
         handlers = self._handlers.get(name)
         shared = None
         if table := self.namespace.event_handlers:
@@ -277,15 +285,23 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], ErrorsAsValues, Emitter):
         try:
             result = handlers[0](args[1]) if len(args) == 2 else handlers[0](*args[1:])
         except BaseException as error:
-            self._raised_at_once(name, error, Answers(self._acknowledge, name, id_, 1))
+            self._raised_at_once(name, error, self._answers_to(name, id_))
             return
-        if result.__class__ not in _NEVER_AWAITED and (
+        if result.__class__ not in NEVER_AWAITED and (
             result.__class__ is CoroutineType or hasattr(result, "__await__")
         ):
-            answers = None if id_ is None else Answers(self._acknowledge, name, id_, 1)
+            answers = None if id_ is None else self._answers_to(name, id_)
             self._start_handler(self._finish(result, name, answers))
         elif id_ is not None:
             self._acknowledge(name, id_, result)
+
+    def _answers_to(self, name: str, id_: int | None) -> Answers:
+        """Collects what the only handler of an event returns."""
+        return Answers(self._acknowledge, name, id_, 1)
+
+    def watched(self, handler: Handler, name: str) -> Handler:
+        """What is called for a handler; another function where somebody observes handlers."""
+        return handler
 
     def _hooks_first(self, args: list[Any], id_: int | None) -> None:
         """The long way of an event: listeners of any, middlewares, handlers in their order."""
@@ -347,7 +363,7 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], ErrorsAsValues, Emitter):
         """Middlewares let an event pass, in the form that they gave it."""
         if self.state not in IN or not event:
             return
-        name = event[0] if isinstance(event[0], str) else _number_name(event[0])
+        name = event[0] if isinstance(event[0], str) else number_name(event[0])
         handlers = self._handlers.get(name, ())
         shared = self.namespace.event_handlers.get(name, ())
         self._dispatch(name, event[1:], id_, handlers, shared)
@@ -355,7 +371,7 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], ErrorsAsValues, Emitter):
     def _stopped(self, event: list[Any], id_: int | None, error: BaseException) -> None:
         """A middleware did not let an event pass."""
         if self.is_value(error):
-            self._raised_at_once(MIDDLEWARE, error, Answers(self._acknowledge, MIDDLEWARE, id_, 1))
+            self._raised_at_once(MIDDLEWARE, error, self._answers_to(MIDDLEWARE, id_))
         elif isinstance(error, Exception) and (
             "error" in self._handlers or "error" in self.namespace.event_handlers
         ):
@@ -440,6 +456,6 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], ErrorsAsValues, Emitter):
             self._run(handler, fit(handler, (self, *args)), event)
 
 
-def _number_name(name: float) -> str:
+def number_name(name: float) -> str:
     """A number as an event's name, in JavaScript's form: handlers are registered under its text."""
     return str(int(name)) if name == int(name) else str(name)

@@ -34,6 +34,7 @@ from sockwave.engine.core.heartbeat import has_passed
 from sockwave.engine.io.loop import is_cancelled
 from sockwave.engine.server.peer_log import quoted
 from sockwave.errors import ConnectError, EncodeError
+from sockwave.observe import SocketConnected, SocketDisconnected, SocketRefused
 from sockwave.socketio.core.outgoing import EncodedPacket, encode
 from sockwave.socketio.core.saved_session import SavedSession
 from sockwave.socketio.server.dispatch import CONNECTION, MIDDLEWARE
@@ -272,6 +273,11 @@ class Lifecycle(JoinedSockets):
         if self.driver.debug:
             _socket_logger.debug("%s connected to %s", socket.id, shortened(namespace.name))
         namespace.admitted(socket.id)
+        observers = self.driver.observers
+        if functions := observers.socket_connected:
+            name = namespace.name
+            seen = SocketConnected(name, socket.id, session.id, socket.recovered)
+            observers.tell(functions, seen)
         self._add(socket)
         reply = self._connect_reply(socket)
         if missed:
@@ -280,7 +286,7 @@ class Lifecycle(JoinedSockets):
             reply.queue_on(session)
         for handler in namespace.registered.handlers.get("connection", ()):
             try:
-                result = handler(socket)
+                result = socket.watched(handler, CONNECTION)(socket)
             except BaseException as error:
                 withdrawn = session.withdraw(mark)
                 self._take_back(socket, error, withdrawn=withdrawn)
@@ -357,6 +363,9 @@ class Lifecycle(JoinedSockets):
 
     def _send_connect_error(self, name: NamespaceName, error: ConnectError) -> None:
         """Refuse a namespace; the client may try again on this connection."""
+        observers = self.driver.observers
+        if functions := observers.socket_refused:
+            observers.tell(functions, SocketRefused(name, self.session.id, error.message))
         data = self._error_data(error)
         parser = self.server.parser
         try:
@@ -429,6 +438,10 @@ class Lifecycle(JoinedSockets):
         if self.driver.debug:
             name = shortened(socket.namespace.name)
             _socket_logger.debug("%s leaves %s: %s", socket.id, name, reason)
+        observers = self.driver.observers
+        if functions := observers.socket_disconnected:
+            seen = SocketDisconnected(socket.namespace.name, socket.id, self.session.id, reason)
+            observers.tell(functions, seen)
         ends = self.driver.ends
         if socket.handles("disconnecting"):  # which see its rooms
             socket.state = next_state(socket.state, Input.ANNOUNCE)

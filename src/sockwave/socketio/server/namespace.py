@@ -108,6 +108,8 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
         self.recovery: NamespaceRecovery | None = None
         options = server.options.recovery
         self.adapter = adapter = self._make_adapter(options)
+        if isinstance(adapter, InMemoryAdapter):
+            adapter.observers = server.observers
         self.others: SupportsCluster | None = None
         self._telling = adapter if isinstance(adapter, SupportsClients) else None
         if server.adapter_maker is not None:
@@ -400,6 +402,10 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
 
     # --- sockets come and go ----------------------------------------------------------------------
 
+    def all_sockets(self) -> list[Socket]:
+        """Those that are in, and those that middlewares are asked about; a snapshot."""
+        return [*self._sockets.values(), *self._connecting.values()]
+
     def next_ack_id(self) -> int:
         """Ids count up per namespace, for sockets and broadcasts alike (docs/protocol/acks.md)."""
         return next(self._ack_ids)
@@ -416,7 +422,9 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
 
         See lifecycle.py for what happens to it.
         """
-        socket = self._connecting[id_] = Socket(self, connection, id_, auth, issued, restored)
+        socket = self._connecting[id_] = self.server.kinds.socket(
+            self, connection, id_, auth, issued, restored
+        )
         return socket
 
     def admitted(self, id_: SocketId) -> None:

@@ -159,9 +159,7 @@ class OutgoingEvents(IncomingEvents[N]):
         """In the loop's thread, and nobody waits for an answer."""
         recovery = self.namespace.recovery
         if recovery is None or self.state is _CONNECTING:
-            packet = self._packet(args, None, flags)
-            if self.state not in UNHEARD:
-                self.deliver(packet, args, flags)
+            self._deliver_unless_gone(self._packet(args, None, flags), args, flags)
         elif self.pid is not None or self.state in IN:
             recovery.emit(self.id, args, flags)
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 import inspect
 import logging
 import re
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Unpack, overload
 
 from sockwave.debug import counted, shortened
-from sockwave.engine.core.handlers import Handler, check_handler, did_not_fit, is_closed
+from sockwave.engine.core.handlers import Handler
 from sockwave.engine.core.option_names import check_names
 from sockwave.engine.core.option_signature import names_options
 from sockwave.engine.core.options import EngineOptions
-from sockwave.engine.io.loop import is_cancelled
 from sockwave.engine.server.driver import memory_share
 from sockwave.engine.server.engine import OPTION_NAMES, EngineServer
 from sockwave.engine.server.fronts.serving import Servable
 from sockwave.engine.server.peer_log import PeerLog
 from sockwave.engine.server.routing import told_worker
 from sockwave.engine.server.sessions.ids import generate_id
+from sockwave.observe import ClusterFailed, NodeJoined, NodeLeft
 from sockwave.socketio.core.broadcasting import Broadcasting
 from sockwave.socketio.core.cluster_contract import SharesSessions, SupportsClosing
 from sockwave.socketio.core.intake import Account, Intake
@@ -29,10 +29,8 @@ from sockwave.socketio.core.remote_socket import RemoteSocket
 from sockwave.socketio.server.checking import HandlerChecks
 from sockwave.socketio.server.cluster import Cluster
 from sockwave.socketio.server.connections.connection import Connection
-from sockwave.socketio.server.connections.parsed import ParsedConnection
-from sockwave.socketio.server.connections.revision4 import Revision4Connection
-from sockwave.socketio.server.dispatch import MIDDLEWARE, FunctionKind
 from sockwave.socketio.server.extensions import Neighbours, Relaying, reach
+from sockwave.socketio.server.failures import FailureReports
 from sockwave.socketio.server.files import file_handler
 from sockwave.socketio.server.keywords import ServerOptionsDict
 from sockwave.socketio.server.namespace import Namespace
@@ -43,6 +41,7 @@ from sockwave.socketio.server.registration import NamespaceRegistration
 from sockwave.socketio.server.router import namespace_pattern
 from sockwave.socketio.server.socket import Socket, SocketsById
 from sockwave.socketio.server.threads import HandlerThreads
+from sockwave.socketio.server.watching import Watchable
 from sockwave.socketio.server.worker_place import WorkerPlace
 from sockwave.types import DisconnectReason, NamespaceName, SocketId
 
@@ -50,34 +49,24 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from sockwave.engine.server.sessions.session import ServerSession
-    from sockwave.errors import InvalidEvent
     from sockwave.socketio.core.adapter import Adapter
     from sockwave.socketio.core.cluster_contract import ClusterMember
     from sockwave.socketio.server.exceptions import ExceptionTable
 
-__all__ = ["HandlerFailure", "Server"]
+__all__ = ["Server"]
 
 F = TypeVar("F", bound=Handler)
 _logger: Final = logging.getLogger("sockwave.socketio")
 _OWN_OPTIONS: Final = frozenset(field.name for field in fields(ServerOptions))
-_OWN_ARGUMENTS: Final = ("disconnecting", "disconnect")
-"""Events that no client can send."""
 
 
-@dataclass(frozen=True, slots=True)
-class HandlerFailure:
-    """Where a handler failed; what the `on_error` hook gets with the exception.
-
-    Attributes:
-        socket: Whose event it was.
-        event: Its name; `connection`, `middleware` or `acknowledgement` for what is no event.
-    """
-
-    socket: Socket
-    event: str
-
-
-class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket]):
+class Server(
+    Servable,
+    FailureReports,
+    Watchable,
+    NamespaceRegistration,
+    Broadcasting[Socket | RemoteSocket],
+):
     """A Socket.IO server for the JavaScript clients 3 and 4, and with `allow_eio3` for 1 and 2.
 
     Options are those of `sockwave.engine.EngineOptions` and of `ServerOptions`, by keyword; wrong
@@ -122,9 +111,8 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         self._namespaces: dict[NamespaceName, Namespace] = {}
         self.parents: tuple[ParentNamespace, ...] = ()
         self._unmade = 0
-        self._error_handlers: tuple[Handler, ...] = ()
-        self._invalid_handlers: tuple[Handler, ...] = ()
-        self._invalid_events = 0
+        FailureReports.__init__(self, self._engine.driver)
+        Watchable.__init__(self, self._engine.driver)
         self.pending = Account(self._most_pending())
         self.threads = HandlerThreads(self.options.handler_threads)
         self.checks = HandlerChecks(self.options.validate, development=self.options.development)
@@ -205,30 +193,6 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         if namespace not in self._routed:  # one for all routers: only one parent makes a namespace
             self._routed[namespace] = self.of(pattern)
         return self._routed[namespace]
-
-    def on_error(self, handler: F) -> F:
-        """Hear of exceptions in handlers, as `handler(error, failure)`; as a call or a decorator.
-
-        They are logged in any case. The connection lives on. It does not hear of what is answered:
-        an `EventError`, and what `exception_handler` has a handler for.
-        """
-        check_handler("on_error", handler)
-        self._error_handlers = (*self._error_handlers, handler)
-        return handler
-
-    def on_invalid(self, handler: F) -> F:
-        """Hear of events whose arguments were not admitted, as `on_error` of failures.
-
-        The error is an `InvalidEvent`; no handler has seen the event, and the client is told.
-        """
-        check_handler("on_invalid", handler)
-        self._invalid_handlers = (*self._invalid_handlers, handler)
-        return handler
-
-    @property
-    def invalid_events(self) -> int:
-        """How many times arguments of an event were not admitted to a handler, since the start."""
-        return self._invalid_events
 
     def _start_adapters(self) -> None:
         """There is an event loop, another one than before, or the same after the end."""
@@ -314,12 +278,15 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
         if isinstance(about, str):
             if not self._cluster.failed(about, namespace.name):
                 return
+            self.observers.tell(self.observers.cluster_failed, ClusterFailed(about))
         elif namespace is not self._main:
             return
         elif event == "node_joined":
             self._cluster.joined(about)
+            self.observers.tell(self.observers.node_joined, NodeJoined(about.id))
         else:
             self._cluster.left(about)
+            self.observers.tell(self.observers.node_left, NodeLeft(about.id))
         self._tell(event, about)
 
     # --- the main namespace -----------------------------------------------------------------------
@@ -338,11 +305,11 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
 
     def _session_opened(self, session: ServerSession) -> None:
         if session.protocol != 4:
-            Revision4Connection(self, session)
+            self.kinds.revision4(self, session)
         elif self.parser is not None:
-            ParsedConnection(self, session, self.parser)
+            self.kinds.parsed(self, session, self.parser)
         else:
-            Connection(self, session)
+            self.kinds.connection(self, session)
 
     def find_namespace(self, name: NamespaceName) -> Namespace | None:
         """The namespace that a client asks for."""
@@ -433,58 +400,6 @@ class Server(Servable, NamespaceRegistration, Broadcasting[Socket | RemoteSocket
     def new_socket_id(self) -> SocketId:
         """Make an id for a socket."""
         return SocketId(generate_id())
-
-    def handler_failed(self, socket: Socket, event: str, error: BaseException) -> None:
-        """Log a handler's exception once, and tell the `on_error` hook.
-
-        Arguments that do not fit are most likely the client's fault, who may send them in a flood;
-        but not those that are ours.
-        """
-        is_own = isinstance(event, FunctionKind) or event in _OWN_ARGUMENTS
-        if did_not_fit(error) and not is_own:
-            client = socket.request.client
-            what = "arguments of an event do not fit its handler:"
-            self.peer_log.warning(client, what, f"{event!r}: {error}")
-        else:
-            what = f"a {event}" if event is MIDDLEWARE else f"a handler of {event[:128]!r}"
-            fits = not did_not_fit(error)
-            _logger.error(
-                "%s %s (socket %s, namespace %s)",
-                what,
-                "failed" if fits else f"of the application cannot be called: {error}",
-                socket.id_in_logs,
-                socket.namespace.name,
-                exc_info=error,
-            )
-        self._tell_hooks("on_error", self._error_handlers, error, HandlerFailure(socket, event))
-
-    def event_refused(self, socket: Socket, event: str, error: InvalidEvent) -> None:
-        """Count an event that was not admitted, and tell the log and the `on_invalid` hook."""
-        self._invalid_events += 1
-        client, failure = socket.request.client, HandlerFailure(socket, event)
-        self.peer_log.info(client, "an event was not admitted:", f"{event!r}: {error}")
-        self._tell_hooks("on_invalid", self._invalid_handlers, error, failure)
-
-    def _tell_hooks(
-        self, name: str, hooks: tuple[Handler, ...], error: BaseException, failure: HandlerFailure
-    ) -> None:
-        for handler in hooks:
-            try:
-                result = handler(error, failure)
-                if result is not None and hasattr(result, "__await__"):
-                    self._engine.driver.spawn(self._report(result, f"the {name} hook"))
-            except BaseException as error_of_hook:
-                _logger.exception("the %s hook failed", name)
-                self._engine.driver.application_failed(error_of_hook)
-
-    async def _report(self, running: Any, what: str) -> None:
-        try:
-            await running
-        except BaseException as error:
-            if is_closed(error) or is_cancelled():
-                raise
-            _logger.exception("%s failed", what)
-            self._engine.driver.application_failed(error)
 
 
 def _close_session(session: ServerSession) -> None:

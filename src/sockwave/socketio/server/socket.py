@@ -115,6 +115,11 @@ class Socket(OutgoingEvents["Namespace"]):
         return self.id if self._session.protocol == 4 else f"{self.id[:-16]}..."
 
     @property
+    def connection(self) -> MemberConnection:
+        """What takes its packets, shared with the client's sockets in other namespaces."""
+        return self._connection
+
+    @property
     def request(self) -> Request:
         """The first HTTP request of the connection; its `state` has what middlewares of the engine
         found out."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sockwave.engine.core.rate import Budget, Rates, Supply
 from sockwave.engine.core.rate_addresses import AddressTable
 from sockwave.engine.server.rules.verification import ErrorCode, Refused
 from sockwave.engine.server.sessions.limited import LimitedSession
+from sockwave.observe import NOBODY, Observers, RateLimited
 
 if TYPE_CHECKING:
     from sockwave.engine.core.forwarded import TrustedProxies
@@ -43,6 +44,7 @@ class RateLimitCounts:
         address_handshakes: New sessions refused for it.
         address_sessions: New sessions refused for it.
         address_connections: TCP connections refused for it.
+        observers: Who is told of each.
     """
 
     session_packets: int = 0
@@ -52,10 +54,13 @@ class RateLimitCounts:
     address_handshakes: int = 0
     address_sessions: int = 0
     address_connections: int = 0
+    observers: Observers = field(default=NOBODY, repr=False, compare=False)
 
     def add(self, limit: str) -> None:
         """Count one more, by the name of the field."""
         setattr(self, limit, getattr(self, limit) + 1)
+        if functions := self.observers.rate_limited:
+            self.observers.tell(functions, RateLimited(limit))
 
 
 class RatesDriver(Protocol):

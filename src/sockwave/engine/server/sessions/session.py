@@ -13,6 +13,7 @@ from sockwave.engine.core.states import State
 from sockwave.engine.core.transport import SLICE, SharedPacket
 from sockwave.engine.io.local_events import LocalEvents
 from sockwave.errors import TextEncodingError
+from sockwave.observe import UpgradeFailed
 from sockwave.types import DisconnectReason
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from sockwave.engine.core.in_turn import InTurn
     from sockwave.engine.core.request import Request
     from sockwave.engine.core.transport import Outgoing, Transport
+    from sockwave.engine.core.upgrade import UpgradeProbe
+    from sockwave.observe import Observers
     from sockwave.types import SessionId
 
 __all__ = [
@@ -57,6 +60,9 @@ class ServerSessionDriver(SessionDriver, Protocol):
 
     ends: InTurn
     """Ends of sessions, whose handlers may cause others."""
+
+    observers: Observers
+    """Who is told what happens."""
 
     def is_foreign_thread(self) -> bool:
         """Whether the caller is in another thread than the event loop."""
@@ -156,6 +162,13 @@ class ServerSession(Session, LocalEvents):
         self._driver.application_failed(error)
 
     # --- what happens to it -----------------------------------------------------------------------
+
+    def probe_failed(self, probe: UpgradeProbe) -> None:
+        """Stay on the first transport, and tell who observes that."""
+        observers = self._driver.observers
+        if (functions := observers.upgrade_failed) and self.is_tried_by(probe):
+            observers.tell(functions, UpgradeFailed(self.id, probe.transport_name))
+        super().probe_failed(probe)
 
     def probed(self, transport: Transport) -> None:
         """Tell the `upgrading` handlers."""

@@ -1,0 +1,340 @@
+"""Sockets and connections of a server that somebody watches: they tell of each event.
+
+Theory: as long as nobody observes events, nothing of this is on their way, not even a question.
+With the first observer sockets and connections become of the classes here, which add nothing but
+methods, and with the last one they become what they were; see watching.py.
+
+Handlers are told of by a function around each. Where somebody wants to hear that one begins, it
+runs in a context of its own, so that what the observer sets there (the span of a trace) is seen by
+the handler and by what it starts, and ends with it; an `async` one has a task for that.
+"""
+
+from __future__ import annotations
+
+from contextvars import copy_context
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sockwave.codec.json import encode_plain
+from sockwave.codec.socketio import RESERVED_EVENTS
+from sockwave.engine.core.handlers import is_closed
+from sockwave.errors import AckTimeout, SockwaveError
+from sockwave.observe import (
+    AckReceived,
+    AckSent,
+    AckTimedOut,
+    EventReceived,
+    EventRefused,
+    EventSent,
+    HandlerEnded,
+    HandlerFailed,
+    HandlerStarted,
+)
+from sockwave.socketio.core.encoded_event import EncodedEvent
+from sockwave.socketio.server.connections.connection import Connection
+from sockwave.socketio.server.connections.parsed import ParsedConnection
+from sockwave.socketio.server.connections.revision4 import Revision4Connection
+from sockwave.socketio.server.dispatch import NEVER_AWAITED, number_name
+from sockwave.socketio.server.ordered import Job
+from sockwave.socketio.server.socket import Socket
+from sockwave.socketio.server.states import UNHEARD, State
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from contextvars import Context
+
+    from sockwave.codec.socketio import Packet
+    from sockwave.engine.core.handlers import Handler
+    from sockwave.errors import InvalidEvent
+    from sockwave.observe import Observers
+    from sockwave.socketio.core.acks import AckResult
+    from sockwave.socketio.core.adapter import BroadcastFlags
+    from sockwave.socketio.core.answers import Answers
+    from sockwave.socketio.core.outgoing import EncodedPacket
+
+__all__ = ["OBSERVED", "PLAIN", "Kinds", "become"]
+
+
+class ObservedSocket(Socket):
+    """A socket that tells of events, acknowledgements and handlers."""
+
+    __slots__ = ()
+
+    # --- in ---------------------------------------------------------------------------------------
+
+    def event_received(self, args: list[Any], id_: int | None) -> None:
+        """Tell of an event of the client, then run its handlers."""
+        observers = self._driver.observers
+        name = args[0] if args[0].__class__ is str else number_name(args[0])
+        if functions := observers.event_received:
+            space = self.namespace.name
+            seen = EventReceived(space, self.id, name, observers.size, id_ is not None)
+            observers.tell(functions, seen)
+        handlers = self._handlers.get(name)
+        if (
+            handlers is None
+            or len(handlers) != 1
+            or self.plain is None
+            or name in self.namespace.event_handlers
+            or observers.handler_started
+        ):
+            super().event_received(args, id_)
+            return
+        # One handler, as in `Socket.event_received`: what is around it costs more than the clock.
+        begin = perf_counter()
+        try:
+            result = handlers[0](args[1]) if len(args) == 2 else handlers[0](*args[1:])
+        except BaseException as error:
+            self._tell_failed(name, begin, error)
+            self._raised_at_once(name, error, self._answers_to(name, id_))
+            return
+        if result.__class__ not in NEVER_AWAITED and hasattr(result, "__await__"):
+            answers = None if id_ is None else self._answers_to(name, id_)
+            self._start_handler(self._finish(self._until_ended(result, name, begin), name, answers))
+            return
+        if functions := observers.handler_ended:
+            seconds = perf_counter() - begin
+            seen_end = HandlerEnded(self.namespace.name, self.id, name, seconds)
+            observers.tell(functions, seen_end)
+        if id_ is not None:
+            self._acknowledge(name, id_, result)
+
+    def _refused(self, event: str, error: InvalidEvent, answers: Answers | None) -> None:
+        observers = self._driver.observers
+        if functions := observers.event_refused:
+            name = self.namespace.name
+            seen = EventRefused(name, self.id, event, error.path, error.reason)
+            observers.tell(functions, seen)
+        super()._refused(event, error, answers)
+
+    def _acknowledge(self, event: str, id_: int, result: Any) -> None:
+        is_heard = self.state not in UNHEARD
+        super()._acknowledge(event, id_, result)
+        observers = self._driver.observers
+        if is_heard and (functions := observers.ack_sent):
+            observers.tell(functions, AckSent(self.namespace.name, self.id, event))
+
+    # --- handlers ---------------------------------------------------------------------------------
+
+    def _run(
+        self, handler: Handler, args: Iterable[Any], name: str, answers: Answers | None = None
+    ) -> None:
+        super()._run(self.watched(handler, name), args, name, answers)
+
+    def _call(self, job: Job) -> Awaitable[Any] | None:
+        handler = self.watched(job.handler, job.name)
+        return super()._call(Job(self, handler, job.args, job.name, job.answers))
+
+    def watched(self, handler: Handler, name: str) -> Handler:
+        """A function that calls a handler, and tells how that goes, if somebody wants to know."""
+        if not self._driver.observers.of_handlers:
+            return handler
+        return partial(self._watched, handler, name)
+
+    def _watched(self, handler: Handler, name: str, *args: Any) -> Any:
+        observers, context = self._driver.observers, None
+        begin = perf_counter()
+        try:
+            if functions := observers.handler_started:
+                seen = HandlerStarted(self.namespace.name, self.id, name)
+                context = copy_context()
+                context.run(observers.tell, functions, seen)
+                result = context.run(handler, *args)
+            else:
+                result = handler(*args)
+        except BaseException as error:
+            self._tell_failed(name, begin, error, context)
+            raise
+        if result.__class__ not in NEVER_AWAITED and hasattr(result, "__await__"):
+            ending = self._until_ended(result, name, begin)
+            return ending if context is None else self._in_context(ending, context)
+        if functions := observers.handler_ended:
+            seconds = perf_counter() - begin
+            seen_end = HandlerEnded(self.namespace.name, self.id, name, seconds)
+            _tell_in(context, observers, functions, seen_end)
+        return result
+
+    async def _until_ended(self, running: Awaitable[Any], name: str, begin: float) -> Any:
+        """Wait for a handler, and tell of its end."""
+        try:
+            result = await running
+        except BaseException as error:
+            if not is_closed(error):
+                self._tell_failed(name, begin, error)
+            raise
+        observers = self._driver.observers
+        if functions := observers.handler_ended:
+            seconds = perf_counter() - begin
+            seen = HandlerEnded(self.namespace.name, self.id, name, seconds)
+            observers.tell(functions, seen)
+        return result
+
+    async def _in_context(self, ending: Any, context: Context) -> Any:
+        return await self._driver.loop.create_task(ending, context=context)
+
+    def _tell_failed(
+        self, name: str, begin: float, error: BaseException, context: Context | None = None
+    ) -> None:
+        observers = self._driver.observers
+        if functions := observers.handler_failed:
+            seconds = perf_counter() - begin
+            seen = HandlerFailed(self.namespace.name, self.id, name, seconds, error)
+            _tell_in(context, observers, functions, seen)
+
+    # --- out --------------------------------------------------------------------------------------
+
+    def emit(self, event: Any, *args: Any, ack: Callable[..., object] | None = None) -> None:  # type: ignore[override] # its overloads
+        """Send an event to this client, and tell of it; see `Socket.emit`."""
+        driver = self._driver
+        if (
+            event.__class__ is str
+            and event not in RESERVED_EVENTS
+            and ack is None
+            and self.plain is not None
+            and not driver.is_foreign_thread()
+        ):
+            try:
+                text = self.namespace.event_prefix + encode_plain((event, *args))
+            except TypeError:  # the long way finds bytes, or says what it is
+                pass
+            else:
+                if self.state is not State.DISCONNECTED:
+                    self._session.send_packet(text, len(text))
+                    self._tell_sent(event, len(text), wants_ack=False)
+                return
+        super().emit(event, *args, ack=ack)
+
+    def _emit_or_log(self, args: Sequence[Any], flags: BroadcastFlags) -> None:
+        if self.namespace.recovery is None or self.state is State.CONNECTING:
+            super()._emit_or_log(args, flags)
+            return
+        # It goes through the adapter, to which it is a broadcast to the room of this socket.
+        observers, name = self._driver.observers, str(args[0])
+        if not isinstance(args, EncodedEvent):
+            args = EncodedEvent(tuple(args), self.namespace.name, self.namespace.parser)
+        size = len(self.namespace.event_prefix) + args.size
+        hidden, observers.broadcast = observers.broadcast, ()
+        try:
+            super()._emit_or_log(args, flags)
+        finally:
+            observers.broadcast = hidden
+        self._tell_sent(name, size, wants_ack=False)
+
+    def _deliver_unless_gone(
+        self, packet: EncodedPacket, args: Sequence[Any], flags: BroadcastFlags
+    ) -> None:
+        is_dropped = self.state in UNHEARD or (flags.volatile and not self._session.is_writable)
+        super()._deliver_unless_gone(packet, args, flags)
+        if not is_dropped:
+            self._tell_sent(args[0], packet.size, wants_ack=False)
+
+    def _send_expecting(
+        self,
+        packet: EncodedPacket,
+        args: Sequence[Any],
+        id_: int,
+        flags: BroadcastFlags,
+        done: Callable[[AckResult], None],
+    ) -> None:
+        name, begin = str(args[0]), perf_counter()
+
+        def told(result: AckResult) -> None:
+            self._tell_answered(name, begin, result)
+            done(result)
+
+        is_heard = self.state not in UNHEARD
+        super()._send_expecting(packet, args, id_, flags, told)
+        if is_heard:
+            self._tell_sent(name, packet.size, wants_ack=True)
+
+    def _tell_sent(self, name: str, size: int, *, wants_ack: bool) -> None:
+        observers = self._driver.observers
+        if functions := observers.event_sent:
+            seen = EventSent(self.namespace.name, self.id, name, size, wants_ack)
+            observers.tell(functions, seen)
+
+    def _tell_answered(self, name: str, begin: float, result: AckResult) -> None:
+        observers, space = self._driver.observers, self.namespace.name
+        if isinstance(result, SockwaveError):
+            if functions := observers.ack_timed_out:
+                has_left = not isinstance(result, AckTimeout)
+                observers.tell(functions, AckTimedOut(space, self.id, name, has_left))
+        elif functions := observers.ack_received:
+            seconds = perf_counter() - begin
+            observers.tell(functions, AckReceived(space, self.id, name, seconds))
+
+
+def _tell_in(context: Context | None, observers: Observers, functions: Any, seen: Any) -> None:
+    """Tell of the end of a handler in its context: who was told of its begin may have set it."""
+    if context is None:
+        observers.tell(functions, seen)
+    else:
+        context.run(observers.tell, functions, seen)
+
+
+# --- connections: how large a packet is -----------------------------------------------------------
+
+
+class ObservedConnection(Connection):
+    """A connection that notes how large the packet is that it takes."""
+
+    __slots__ = ()
+
+    def text_message(self, packet: bytes) -> None:
+        """Note the size of a packet, then take it."""
+        self.driver.observers.size = len(packet)
+        super().text_message(packet)
+
+    def _begin_binary(self, packet: Packet) -> None:
+        super()._begin_binary(packet)
+        if self._reassembler is not None:
+            self._reassembler.text_size = self.driver.observers.size
+
+    def binary_message(self, data: bytes) -> None:
+        """Note the size with that of the text and of the attachments before, then take it."""
+        if (parts := self._reassembler) is not None:
+            before = parts.size if parts.is_waiting else 0
+            self.driver.observers.size = parts.text_size + before + len(data)
+        super().binary_message(data)
+
+
+class ObservedRevision4Connection(ObservedConnection, Revision4Connection):
+    """The same of an old client."""
+
+    __slots__ = ()
+
+
+class ObservedParsedConnection(ParsedConnection):
+    """The same with a parser of one's own."""
+
+    __slots__ = ()
+
+    def _route(self, packet: Packet, size: int) -> None:
+        self.driver.observers.size = size
+        super()._route(packet, size)
+
+
+class Kinds(NamedTuple):
+    """What sockets and connections of a server are made of."""
+
+    socket: type[Socket] = Socket
+    connection: type[Connection] = Connection
+    revision4: type[Revision4Connection] = Revision4Connection
+    parsed: type[ParsedConnection] = ParsedConnection
+
+
+PLAIN: Final = Kinds()
+OBSERVED: Final = Kinds(
+    ObservedSocket,
+    ObservedConnection,
+    ObservedRevision4Connection,
+    ObservedParsedConnection,
+)
+
+
+def become(kinds: Kinds, thing: Any) -> None:
+    """Make a socket or a connection that there is already one of these kinds."""
+    for kind, plain in zip(kinds, PLAIN, strict=True):
+        if type(thing) in (plain, OBSERVED[PLAIN.index(plain)]):
+            thing.__class__ = kind
