@@ -100,9 +100,9 @@ class Cluster(Asking):
         keep: KeeperHost | None = None,
     ) -> None:
         self.namespace = namespace
-        self.id = make_id()
-        self.dropped = 0
-        self.missed = 0
+        self.id: str = make_id()
+        self.dropped: int = 0
+        self.missed: int = 0
         self._options = options
         self._local = local
         members = Members(options.max_members)

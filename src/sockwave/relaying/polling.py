@@ -80,7 +80,7 @@ class RemotePoll(RemoteExchange):
 
     def __init__(self, request: Request, node: RelayNode, sid: str, peer: str) -> None:
         super().__init__(request, node, sid, peer)
-        self.number = 0
+        self.number: int = 0
         node.opened(peer, self)
 
     @property

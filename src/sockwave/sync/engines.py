@@ -79,7 +79,7 @@ class PortalEngine(Generic[E]):
     """
 
     def __init__(self, engine: Engine[E], make: Callable[[], Engine[E]], name: str) -> None:
-        self.encode = engine.encode
+        self.encode: Callable[[Message], E] = engine.encode
         self._make = make
         self._name = name
         self._lock = threading.Lock()

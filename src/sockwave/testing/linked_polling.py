@@ -23,7 +23,7 @@ __all__ = ["PollingLink"]
 class PollingLink(Link):
     """One GET that waits, and at most one POST."""
 
-    name = "polling"
+    name: TransportName = "polling"
     _is_paused = False
     _poll: _LinkedExchange | None = None
     _post: _LinkedExchange | None = None

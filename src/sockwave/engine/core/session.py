@@ -99,8 +99,8 @@ class Session(SessionHeartbeat):
 
     def __init__(self, id: SessionId, transport: Transport, driver: SessionDriver) -> None:
         super().__init__(transport, driver)
-        self.id = id
-        self.upgraded = False
+        self.id: SessionId = id
+        self.upgraded: bool = False
         self._probe: UpgradeProbe | ReturnWatch | None = None
 
     # --- receiving: called by the transport that carries the session -----------------------------

@@ -75,7 +75,7 @@ class SessionHeartbeat(SessionQueue):
 
     def __init__(self, transport: Transport, driver: HeartbeatDriver) -> None:
         super().__init__(transport, driver)
-        self.wheel_slot = 0
+        self.wheel_slot: int = 0
         self._awaits_pong = False
         self._taking: TakingWatch | None = None
         self._timeout_restarted = False

@@ -30,7 +30,7 @@ class AsgiExchange(HttpExchange):
         super().__init__(request)
         loop = asyncio.get_running_loop()
         self.receiving: asyncio.Timeout | None = None
-        self.is_last = False
+        self.is_last: bool = False
         self.answer: asyncio.Future[tuple[int, ResponseHeaders, bytes]] = loop.create_future()
 
     def respond(self, status: int, headers: ResponseHeaders, body: bytes = b"") -> None:

@@ -93,7 +93,7 @@ class ServerSession(Session, LocalEvents):
         self, id: SessionId, transport: Transport, driver: ServerSessionDriver, request: Request
     ) -> None:
         super().__init__(id, transport, driver)
-        self.request = request
+        self.request: Request = request
         self.sink = self
         self._handlers = NO_HANDLERS
 
