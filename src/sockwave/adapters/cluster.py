@@ -116,8 +116,8 @@ class Cluster(Asking):
             self.keeper = RecoveryKeeper(self.id, keep, self._members, self._router.send, make_id)
             self._router.sent = self.keeper.sent
         if way_out.echoes:
-            changed, returned = self._hearing_changed, self._hears_again
-            self.hearing = Hearing(self._ask_for_echo, local, changed, returned, options)
+            told = (self._hearing_changed, self._hears_again)
+            self.hearing: Hearing | None = Hearing(self._ask_for_echo, local, *told, options)
         self._sweep_interval = min(SWEEP, options.heartbeat_timeout / 4)
         self._next_beat = float("inf")
         self._next_sweep = float("inf")

@@ -16,6 +16,7 @@ from sockwave.testing.link import Link
 
 if TYPE_CHECKING:
     from sockwave.engine.core.request import Request
+    from sockwave.types import TransportName
 
 __all__ = ["PollingLink"]
 

@@ -36,7 +36,7 @@ from sockwave.engine.core.upgrade import ReturnWatch, UpgradeProbe
 from sockwave.types import DisconnectReason, SessionId
 
 if TYPE_CHECKING:
-    from sockwave.engine.core.transport import Transport
+    from sockwave.engine.core.transport import Outgoing, Transport
 
 __all__ = ["Session", "SessionDriver", "SessionSink"]
 
@@ -94,6 +94,10 @@ class Session(SessionHeartbeat):
 
     protocol: ClassVar[int] = 4
 
+    state: State
+    transport: Transport
+    pending: list[Outgoing]
+    backlog: int
     sink: SessionSink
     _driver: SessionDriver
 

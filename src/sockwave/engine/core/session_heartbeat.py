@@ -69,6 +69,7 @@ class SessionHeartbeat(SessionQueue):
         "wheel_slot",
     )
 
+    backlog: int
     _driver: HeartbeatDriver
     _close_reason: DisconnectReason
     """Of an orderly close; there is one when `_close_deadline` is set."""

@@ -54,6 +54,8 @@ class Socket(OutgoingEvents["Namespace"]):
 
     __slots__ = ("_auth", "_data", "_handshake", "_issued", "recovered")
 
+    pid: str | None
+
     def __init__(
         self,
         namespace: Namespace,

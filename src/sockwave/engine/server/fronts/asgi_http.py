@@ -16,6 +16,7 @@ from sockwave.engine.server.invalid_request import InvalidRequest, body_too_late
 if TYPE_CHECKING:
     from sockwave.engine.core.request import Request
     from sockwave.engine.server.engine import EngineServer
+    from sockwave.engine.server.exchange import ExchangeOwner
     from sockwave.engine.server.fronts.asgi_scope import Receive, Scope, Send
 
 __all__ = ["send_answer", "serve_http"]
@@ -25,6 +26,8 @@ class AsgiExchange(HttpExchange):
     """A request in an ASGI server; its task waits for the answer."""
 
     __slots__ = ("answer", "is_last", "receiving")
+
+    owner: ExchangeOwner | None
 
     def __init__(self, request: Request) -> None:
         super().__init__(request)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from sockwave.engine.core.in_turn import InTurn
     from sockwave.engine.core.request import Request
+    from sockwave.engine.core.session import SessionSink
     from sockwave.engine.core.transport import Outgoing, Transport
     from sockwave.types import SessionId
 
@@ -94,7 +95,7 @@ class ServerSession(Session, LocalEvents):
     ) -> None:
         super().__init__(id, transport, driver)
         self.request: Request = request
-        self.sink = self
+        self.sink: SessionSink = self
         self._handlers = NO_HANDLERS
 
     @property
