@@ -39,7 +39,7 @@ class Engine(AnswerEngine, Protocol[E]):
     def name(self) -> str:
         """What it is and where, for people: without a password."""
 
-    def encode(self, message: Message) -> E:
+    def encode(self, message: Message, /) -> E:
         """What `send` takes; from any thread.
 
         Raises:

@@ -34,7 +34,7 @@ T = TypeVar("T")
 class BlockingEngine(Protocol[E]):
     """Brings messages of an emitter to the servers, and answers back; from any thread."""
 
-    def encode(self, message: Message) -> E:
+    def encode(self, message: Message, /) -> E:
         """What `send` takes.
 
         Raises:
