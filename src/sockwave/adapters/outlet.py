@@ -52,11 +52,11 @@ class Outlet:
         self._channel = channel
         self._tasks: set[asyncio.Task[None]] = set()
         can = driver.capabilities
-        self.is_selective = can.is_selective
-        self.has_strangers = can.has_strangers
-        self.echoes = can.echoes
-        self.is_ordered = can.is_ordered
-        self.mode = can.mode
+        self.is_selective: bool = can.is_selective
+        self.has_strangers: bool = can.has_strangers
+        self.echoes: bool = can.echoes
+        self.is_ordered: bool = can.is_ordered
+        self.mode: str = can.mode
         self._uncounted = 0
         self._publish = _publisher(driver, channel)
 

@@ -160,17 +160,17 @@ class Injection:
     ) -> None:
         self.placed = placed
         self.has_socket_first = has_socket_first
-        self.steps = tuple(steps)
-        self.sources = tuple(sources)
-        self.names = frozenset(name for name, _ in sources)
+        self.steps: tuple[_Step, ...] = tuple(steps)
+        self.sources: tuple[tuple[str, Source], ...] = tuple(sources)
+        self.names: frozenset[str] = frozenset(name for name, _ in sources)
         every = [source for _, source in sources]
         every += [source for step in steps for source in step.getters]
-        self.wants_ack = _ack in every
-        self.wants_event = _event in every
-        self.is_async = any(
+        self.wants_ack: bool = _ack in every
+        self.wants_event: bool = _event in every
+        self.is_async: bool = any(
             step.kind in ("async", "async context") or step.scope == "connection" for step in steps
         )
-        self.has_contexts = any("context" in step.kind for step in steps)
+        self.has_contexts: bool = any("context" in step.kind for step in steps)
         self._handler = handler
         self._roots = roots
         # Of each positional parameter what gives it; None for an argument of the event.

@@ -136,8 +136,8 @@ class EngineServer(Emitter):
     @names_options(EngineOptionsDict, EngineOptions)
     def __init__(self, **options: Unpack[EngineOptionsDict]) -> None:
         check_names(type(self).__name__, options, OPTION_NAMES)
-        self.options = EngineOptions(**options)  # type: ignore[arg-type] # it converts the forms
-        self.driver = Driver(
+        self.options: EngineOptions = EngineOptions(**options)  # type: ignore[arg-type] # it converts the forms
+        self.driver: Driver = Driver(
             self.options,
             ended=self._session_ended,
             upgraded=self._session_upgraded,
@@ -148,15 +148,17 @@ class EngineServer(Emitter):
         self.session_handler: Callable[[ServerSession], None] = self._connection
         self.session_closer: Callable[[ServerSession], None] = ServerSession.close
         self.goes_on_elsewhere: Callable[[], bool] = bool  # nowhere
-        self.peer_log = PeerLog(_logger)
-        self.trusted_proxies = TrustedProxies(self.options.trusted_proxies) or None
-        self.rate_limit_counts = RateLimitCounts(observers=self.driver.observers)
+        self.peer_log: PeerLog = PeerLog(_logger)
+        proxies = TrustedProxies(self.options.trusted_proxies)
+        self.trusted_proxies: TrustedProxies | None = proxies or None
+        counts = RateLimitCounts(observers=self.driver.observers)
+        self.rate_limit_counts: RateLimitCounts = counts
         self.rates: RateLimiter | None = None
         self._session_kinds: tuple[type[ServerSession], type[ServerSessionV3]]
         self._session_kinds = (ServerSession, ServerSessionV3)
         if self.options.rate_limits is not None:
             self._limit_rates(self.options.rate_limits)
-        self.open_packet = OpenPackets(self.options)
+        self.open_packet: OpenPackets = OpenPackets(self.options)
         self._sessions: dict[str, ServerSession] = {}
         self.sessions: Mapping[str, ServerSession] = MappingProxyType(self._sessions)
         self._watchdog: Watchdog | None = None
@@ -166,7 +168,7 @@ class EngineServer(Emitter):
         self.relay: Relay | None = None
         self.elsewhere: Elsewhere | None = None
         self.polling_kind: type[PollingTransport] = PollingTransport
-        self.id_prefix = ""
+        self.id_prefix: str = ""
         self._handlers = NO_HANDLERS
         self._middlewares: tuple[Handler, ...] = ()
         self._shutdown: Shutdown | None = None
@@ -176,7 +178,7 @@ class EngineServer(Emitter):
         hosts = self.options.allowed_hosts
         self._allowed_hosts = None if hosts is None else AllowedHosts(hosts)
         self._stray_hint = StrayHint()
-        self.edits_headers = self.options.cors is not None or self.options.cookie is not None
+        self.edits_headers: bool = self.options.cors is not None or self.options.cookie is not None
 
     # --- for users --------------------------------------------------------------------------------
 

@@ -121,7 +121,7 @@ class HandlerChecks:
     __slots__ = ("_made", "_make", "_validate", "development")
 
     def __init__(self, validate: Validate, *, development: bool) -> None:
-        self.development = development
+        self.development: bool = development
         self._validate = validate
         self._make: Callable[..., Wrap | None] | None = None
         self._made: dict[int, _Made] = {}

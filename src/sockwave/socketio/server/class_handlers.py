@@ -239,7 +239,8 @@ class PerSocketHandler(WrappedHandler):
     def __init__(self, function: Callable[..., Any], objects: _Objects) -> None:
         super().__init__(function)
         whole = inspect.signature(function)
-        self.__signature__ = whole.replace(parameters=list(whole.parameters.values())[1:])
+        rest = list(whole.parameters.values())[1:]
+        self.__signature__: inspect.Signature = whole.replace(parameters=rest)
         self._objects = objects
 
     def __call__(self, *args: Any, **params: Any) -> Any:

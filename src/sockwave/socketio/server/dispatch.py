@@ -131,8 +131,8 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], ErrorsAsValues, Emitter):
     )
 
     def __init__(self, namespace: N, connection: MemberConnection) -> None:
-        self.namespace = namespace
-        self.state = State.CONNECTING
+        self.namespace: N = namespace
+        self.state: State = State.CONNECTING
         self._connection = connection
         self._session = connection.session
         self._driver = connection.driver

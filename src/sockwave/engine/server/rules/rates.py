@@ -89,7 +89,7 @@ class RateLimiter:
         trusted: TrustedProxies | None,
     ) -> None:
         self.counts = counts
-        self.wheel_slot = 0
+        self.wheel_slot: int = 0
         self._limits = limits
         self._driver = driver
         self._trusted = trusted
