@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from scripts.node import INTEROP, NODE_MODULES
+from interop.compiler import problems
+from scripts.node import INTEROP
 from sockwave.contract import describe
 from sockwave.contract.description import Argument, Contract, EventContract, NamespaceContract
 from sockwave.contract.typescript import to_typescript
 from tests.contract import shop
-from tests.support import peers
 from tests.support.contracts import EVERYTHING, of_model
 
 if TYPE_CHECKING:
@@ -24,33 +23,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.interop
 
 EXAMPLE: Final = INTEROP.parent / "examples" / "contract"
-
-OPTIONS: Final = {
-    "strict": True,
-    "noEmit": True,
-    "target": "es2022",
-    "module": "nodenext",
-    "moduleResolution": "nodenext",
-    "skipLibCheck": True,  # the client's own declarations
-    "types": [],
-}
-
-
-def problems(folder: Path, *files: str, **options: Any) -> str:
-    """What the compiler says of files in a folder."""
-    node = peers.node()
-    (folder / "node_modules").mkdir()
-    (folder / "node_modules" / "socket.io-client").symlink_to(NODE_MODULES / "sio4")
-    config = {"compilerOptions": {**OPTIONS, **options}, "files": files}
-    (folder / "tsconfig.json").write_text(json.dumps(config))
-    run = subprocess.run(
-        [node.executable, NODE_MODULES / "typescript" / "bin" / "tsc", "-p", folder],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return run.stdout + run.stderr
 
 
 @pytest.mark.parametrize("is_exact", [False, True])
