@@ -62,7 +62,7 @@ def test_page_is_refused_when_its_server_changes(copy: Path) -> None:
         ("  author: string;", "  by: string;", "messages.js", "name.textContent = message.author"),
         ("activity: (room: string)", "activity: (room: Person)", "app.js", 'on("activity"'),
         ("  join: (name", "  enter: (name", "app.js", 'request("join"'),
-        ("(answer: string | Ev", "(answer: Entered | Ev", "app.js", "enterOrComplain(room)"),
+        ("(answer: string | Ev", "(answer: Entered | Ev", "app.js", "await enterOrComplain(room);"),
         ("  picture: number", "  image: number", "messages.js", "message.picture === null"),
     ]
     for now, then, _, _ in changes:
