@@ -49,6 +49,26 @@ def test_client_of_the_example_compiles(tmp_path: Path) -> None:
     assert not problems(tmp_path, "client.ts")
 
 
+@pytest.mark.parametrize("has_slips", [False, True])
+def test_page_of_the_example_compiles_unless_it_has_slips(tmp_path: Path, has_slips: bool) -> None:
+    slips = {
+        'on("brewed"': 'on("boiled"',
+        "wish);": "wish.tea);",
+        "placed.minutes": "placed.hours",
+    }
+    text = (EXAMPLE / "page.js").read_text()
+    for now, then in slips.items() if has_slips else ():
+        assert now in text
+        text = text.replace(now, then)
+    (tmp_path / "page.js").write_text(text)
+    (tmp_path / "events.ts").write_text((EXAMPLE / "events.ts").read_text())
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    said = problems(tmp_path, "page.js", checkJs=True)
+    lines = [text[: text.index(slip)].count("\n") + 1 for slip in slips.values() if slip in text]
+    assert bool(said) is has_slips
+    assert [line for line in lines if f"page.js({line}," not in said] == []
+
+
 def test_types_of_a_server_with_all_sorts_of_annotations_compile(tmp_path: Path) -> None:
     contract = describe(shop.make_server(), title="Shop", version="1.2.0")
     assert len(contract.namespaces) > 2
