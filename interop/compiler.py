@@ -12,7 +12,7 @@ from tests.support import peers
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["CLIENT", "compiled", "problems"]
+__all__ = ["CLIENT", "add_client", "compiled", "problems"]
 
 CLIENT: Final = NODE_MODULES / "sio4"
 """The stock client, with its types."""
@@ -29,13 +29,18 @@ OPTIONS: Final = {
 
 
 def problems(folder: Path, *files: str, **options: Any) -> str:
-    """What the compiler says of files in a folder, which has the stock client then."""
+    """What the compiler says of files in a folder, strictly, unless options say something else."""
+    config = {"compilerOptions": {**OPTIONS, **options}, "files": files}
+    (folder / "tsconfig.json").write_text(json.dumps(config))
+    add_client(folder)
+    return compiled(folder)
+
+
+def add_client(folder: Path) -> None:
+    """Install the stock client in a folder."""
     peers.node()
     (folder / "node_modules").mkdir()
     (folder / "node_modules" / "socket.io-client").symlink_to(CLIENT)
-    config = {"compilerOptions": {**OPTIONS, **options}, "files": files}
-    (folder / "tsconfig.json").write_text(json.dumps(config))
-    return compiled(folder)
 
 
 def compiled(folder: Path) -> str:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from interop.compiler import problems
+from interop.compiler import add_client, compiled, problems
 from scripts.node import INTEROP
 from sockwave.contract import describe
 from sockwave.contract.description import Argument, Contract, EventContract, NamespaceContract
 from sockwave.contract.typescript import to_typescript
 from tests.contract import shop
 from tests.support.contracts import EVERYTHING, of_model
+from tests.support.documents import blocks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,8 +63,10 @@ def test_page_of_the_example_compiles_unless_it_has_slips(tmp_path: Path, has_sl
         text = text.replace(now, then)
     (tmp_path / "page.js").write_text(text)
     (tmp_path / "events.ts").write_text((EXAMPLE / "events.ts").read_text())
-    (tmp_path / "package.json").write_text('{"type": "module"}')
-    said = problems(tmp_path, "page.js", checkJs=True)
+    (config,) = blocks("contract-clients.md", "json")
+    (tmp_path / "tsconfig.json").write_text(config)
+    add_client(tmp_path)
+    said = compiled(tmp_path)
     lines = [text[: text.index(slip)].count("\n") + 1 for slip in slips.values() if slip in text]
     assert bool(said) is has_slips
     assert [line for line in lines if f"page.js({line}," not in said] == []
