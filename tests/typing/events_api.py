@@ -65,6 +65,10 @@ def untyped(io: Server, socket: Socket, names: list[str], table: dict[str, int])
     socket.emit("any", Message("hello"))  # type: ignore[call-overload]
 
 
+def names(event: str) -> bool:
+    return event == ServerEvents.message or event in {ServerEvents.moved, ServerEvents.closed}
+
+
 async def answers(socket: Socket, client: ClientSocket, linked: LinkedClient) -> None:
     assert_type(await socket.emit_with_ack(ServerEvents.ask, Message("why?")), Receipt)
     assert_type(await client.emit_with_ack(ClientEvents.place, Message("tea"), 2), Receipt)

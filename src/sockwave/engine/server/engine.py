@@ -35,6 +35,7 @@ from sockwave.engine.core.option_names import check_names
 from sockwave.engine.core.option_signature import names_options
 from sockwave.engine.core.options import EngineOptions
 from sockwave.engine.core.request import SAFE_IN_PATH, decoded
+from sockwave.engine.server import telling
 from sockwave.engine.server.calling import call_handler, call_waiting, edit_headers
 from sockwave.engine.server.driver import Driver
 from sockwave.engine.server.open_packets import OpenPackets
@@ -61,12 +62,6 @@ from sockwave.engine.server.rules.verification import (
 from sockwave.engine.server.sessions.limited import LimitedSession, LimitedSessionV3
 from sockwave.engine.server.sessions.session import ServerSession, ServerSessionV3
 from sockwave.engine.server.shutdown import Shutdown, check_times
-from sockwave.engine.server.telling import (
-    tell_closed,
-    tell_opened,
-    tell_refused,
-    tell_upgraded,
-)
 from sockwave.engine.server.transports.polling import PollingTransport
 from sockwave.engine.server.watchdog import Watchdog
 from sockwave.types import DisconnectReason, SessionId
@@ -151,8 +146,7 @@ class EngineServer(Emitter):
         self.peer_log: PeerLog = PeerLog(_logger)
         proxies = TrustedProxies(self.options.trusted_proxies)
         self.trusted_proxies: TrustedProxies | None = proxies or None
-        counts = RateLimitCounts(observers=self.driver.observers)
-        self.rate_limit_counts: RateLimitCounts = counts
+        self.rate_limit_counts: RateLimitCounts = RateLimitCounts(observers=self.driver.observers)
         self.rates: RateLimiter | None = None
         self._session_kinds: tuple[type[ServerSession], type[ServerSessionV3]]
         self._session_kinds = (ServerSession, ServerSessionV3)
@@ -419,7 +413,7 @@ class EngineServer(Emitter):
             lambda: reason_of(refused, request, self.options),
         )
         if self.driver.observers.request_refused:
-            tell_refused(self.driver.observers, request, code)
+            telling.tell_refused(self.driver.observers, request, code)
         if code is ErrorCode.UNKNOWN_SID and self.router is None:
             self._stray_hint.give()
         if handlers := self._handlers.get("connection_error"):
@@ -461,7 +455,7 @@ class EngineServer(Emitter):
         if self.options.initial_packet is not None:
             session.send(self.options.initial_packet)
         if self.driver.observers.session_opened:
-            tell_opened(self.driver.observers, session)
+            telling.tell_opened(self.driver.observers, session)
         if self.driver.debug:
             _session_logger.debug("%s opened by %s", masked(id_), transport.name)
         return session
@@ -476,7 +470,7 @@ class EngineServer(Emitter):
         if self.rates is not None:
             self.rates.closed(session)
         if self.driver.observers.session_closed:
-            tell_closed(self.driver.observers, session, reason, description)
+            telling.tell_closed(self.driver.observers, session, reason, description)
         if self.driver.debug:
             _session_logger.debug("%s closed: %s %s", masked(session.id), reason, description)
         if reason in _FAULTS and isinstance(session, ServerSession):
@@ -491,7 +485,7 @@ class EngineServer(Emitter):
 
     def _session_upgraded(self, session: Session) -> None:
         if self.driver.observers.session_upgraded:
-            tell_upgraded(self.driver.observers, session)
+            telling.tell_upgraded(self.driver.observers, session)
         if self.driver.debug:
             _session_logger.debug("%s moved to %s", masked(session.id), session.transport.name)
         if isinstance(session, ServerSession):

@@ -61,7 +61,11 @@ class EventTypes(Protocol):
 if TYPE_CHECKING:
 
     class _Text:
-        """To type checkers it is no text: see the module."""
+        """To type checkers it is no text: see the module. It may be compared with one."""
+
+        def __eq__(self, other: object, /) -> bool: ...
+
+        def __hash__(self) -> int: ...
 
 else:
     _Text = str
