@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.message_driver import MessageDriver
 from sockwave.adapters.messages import encode_message, kind_of
-from sockwave.observe import NOBODY, ClusterMessageSent, Observers
+from sockwave.observe import ClusterMessageSent
+from sockwave.observe.observers import NOBODY, Observers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

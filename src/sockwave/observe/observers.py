@@ -76,7 +76,7 @@ class Observers:
             TypeError: One is no kind, or the observer is `async` or no function.
         """
         check_observer(kinds, observer)
-        for kind in kinds:
+        for kind in KINDS if Seen in kinds else kinds:
             name = _ATTRIBUTES[kind]
             if observer not in getattr(self, name):
                 setattr(self, name, (*getattr(self, name), observer))
@@ -149,7 +149,7 @@ def check_observer(kinds: tuple[type[Seen], ...], observer: object) -> None:
     if not kinds:
         raise TypeError("observe needs at least one kind, as in io.observe(SocketConnected)")
     for kind in kinds:
-        if kind not in _ATTRIBUTES:
+        if kind is not Seen and kind not in _ATTRIBUTES:
             raise TypeError(
                 f"{kind!r} is none of the kinds of sockwave.observe, such as SocketConnected"
             )

@@ -146,7 +146,8 @@ class EngineServer(Emitter):
         self.peer_log: PeerLog = PeerLog(_logger)
         proxies = TrustedProxies(self.options.trusted_proxies)
         self.trusted_proxies: TrustedProxies | None = proxies or None
-        self.rate_limit_counts: RateLimitCounts = RateLimitCounts(observers=self.driver.observers)
+        self.rate_limit_counts: RateLimitCounts = RateLimitCounts()
+        self.rate_limit_counts.observers = self.driver.observers
         self.rates: RateLimiter | None = None
         self._session_kinds: tuple[type[ServerSession], type[ServerSessionV3]]
         self._session_kinds = (ServerSession, ServerSessionV3)

@@ -49,6 +49,11 @@ class EncodedPacket:
         self.attachments: tuple[SharedPacket, ...] = attachments
         self.size: int = size
 
+    @property
+    def wire_size(self) -> int:
+        """Bytes of its text and attachments, as they are sent."""
+        return self.size - _OVERHEAD * len(self.attachments)
+
     def queue_on(self, session: PacketQueue) -> None:
         """Queue all parts on one session; they stay together."""
         session.send_packet(self.text, self.size)

@@ -227,7 +227,7 @@ class ObservedSocket(Socket):
         is_dropped = self.state in UNHEARD or (flags.volatile and not self._session.is_writable)
         super()._deliver_unless_gone(packet, args, flags)
         if not is_dropped:
-            self._tell_sent(args[0], packet.size, wants_ack=False)
+            self._tell_sent(args[0], packet.wire_size, wants_ack=False)
 
     def _send_expecting(
         self,
@@ -246,7 +246,7 @@ class ObservedSocket(Socket):
         is_heard = self.state not in UNHEARD
         super()._send_expecting(packet, args, id_, flags, told)
         if is_heard:
-            self._tell_sent(name, packet.size, wants_ack=True)
+            self._tell_sent(name, packet.wire_size, wants_ack=True)
 
     def _tell_sent(self, name: str, size: int, *, wants_ack: bool) -> None:
         observers = self._driver.observers

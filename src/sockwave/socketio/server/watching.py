@@ -57,7 +57,7 @@ class Watchable:
         in its event loop.
 
         Args:
-            kinds: Of `sockwave.observe`; `*KINDS` for all.
+            kinds: Of `sockwave.observe`; `Seen` for all.
 
         Raises:
             TypeError: One is no kind, or what is decorated is no plain function.
