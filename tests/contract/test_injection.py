@@ -639,3 +639,122 @@ async def test_first_block_of_the_page_runs(capsys: pytest.CaptureFixture[str]) 
         assert (await client.emit_with_ack("rename", "new"))["error"] == "forbidden"
         exec(override, scope)
         assert await client.emit_with_ack("rename", "new") == "new"
+
+
+async def test_class_is_a_dependency_and_its_init_says_what_it_asks_for() -> None:
+    class Store:
+        def __init__(self, socket: Socket, who: Annotated[User, Depends(user)]) -> None:
+            self.owner = (socket.id, who.name)
+
+    @dataclass
+    class Desk:
+        here: Namespace
+        store: Annotated[Store, Depends(Store)]
+
+    io = Server()
+
+    @io.event
+    def owner(socket: Socket, desk: Annotated[Any, Depends(Desk)]) -> list[str]:
+        return [*desk.store.owner, desk.here.name]
+
+    async with client_of(io) as client:
+        assert await client.emit_with_ack("owner") == [client.sid, "ann", "/"]
+
+
+class Empty:
+    pass
+
+
+async def test_class_that_asks_for_nothing_is_a_dependency() -> None:
+    io = Server()
+
+    @io.event
+    def kind(socket: Socket, it: Annotated[Empty, Depends(Empty)]) -> str:
+        return type(it).__name__
+
+    async with client_of(io) as client:
+        assert await client.emit_with_ack("kind") == "Empty"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "says"),
+    [
+        (Annotated[User, Depends(user)] | None, "does nothing where it stands"),
+        (list[Annotated[User, Depends(user)]], "does nothing where it stands"),
+        (Annotated[User, FromData()] | None, "does nothing where it stands"),
+        (Depends(user), "does nothing where it stands"),
+        (Annotated[User, Depends], "Depends has to be called"),
+        (Annotated[User, FromData], "FromData has to be called"),
+        (Annotated[User, FromData(), Depends(user)], "depends on 2 things at once"),
+        (Ack | None, "write `who: Ack`"),
+        (Socket | None, "write `who: Socket`"),
+    ],
+)
+def test_what_would_come_from_the_client_instead_is_refused(annotation: Any, says: str) -> None:
+    def handler(socket: Socket, who: Any = None) -> None: ...
+
+    def dependency(who: Any = None) -> None: ...
+
+    def further(socket: Socket, *args: Any, **who: Any) -> None: ...
+
+    def needs(socket: Socket, it: Any) -> None: ...
+
+    handler.__annotations__["who"] = annotation
+    dependency.__annotations__["who"] = annotation
+    needs.__annotations__["it"] = Annotated[Any, Depends(dependency)]
+    for each in (handler, needs):
+        with pytest.raises(TypeError, match=says) as refused:
+            Server().event(each)
+        assert "test_injection.py" in str(refused.value)
+    further.__annotations__["who"] = annotation
+    with pytest.raises(TypeError, match="who"):
+        Server().event(further)
+
+
+def test_further_arguments_are_not_what_a_handler_depends_on() -> None:
+    def handler(socket: Socket, *who: Annotated[User, Depends(user)]) -> None: ...
+
+    with pytest.raises(TypeError, match="does nothing where it stands in the type of 'who'"):
+        Server().event(handler)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_exception_that_a_dependency_catches_is_none_the_less_one_of_the_handler(
+    is_async: bool,
+) -> None:
+    def outer() -> Iterator[None]:
+        try:
+            yield
+        except EventError as error:
+            JOURNAL.lines.append(f"rolled back: {error.code}")
+            raise
+
+    def catching(_: Annotated[None, Depends(outer)]) -> Iterator[None]:
+        try:
+            yield
+        except EventError:
+            JOURNAL.lines.append("caught")
+
+    async def catching_too(_: Annotated[None, Depends(outer)]) -> AsyncIterator[None]:
+        try:
+            yield
+        except EventError:
+            JOURNAL.lines.append("caught")
+
+    io = Server()
+
+    def place(socket: Socket, it: Any) -> str:
+        raise EventError("sold_out")
+
+    async def place_later(socket: Socket, it: Any) -> str:
+        raise EventError("sold_out")
+
+    place.__annotations__["it"] = Annotated[None, Depends(catching_too if is_async else catching)]
+    place_later.__annotations__["it"] = place.__annotations__["it"]
+    io.event(place)
+    io.event(place_later)
+    async with client_of(io) as client:
+        for name in ("place", "place_later"):
+            answer = await client.emit_with_ack(name)
+            assert answer["error"] == "sold_out"
+            assert JOURNAL.take() == ["caught", "rolled back: sold_out"]
