@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from sockwave import Server, Socket
+from sockwave import Ack, Handlers, Server, Socket
 from sockwave.contract import Contract, EventContract, describe, to_document
 from tests.contract import shop
 
@@ -207,3 +207,31 @@ def test_class_with_types_in_brackets_has_them_in_its_name() -> None:
         {"$ref": "#/models/Page_list_str"},
         {"$ref": "#/models/Page_Opened"},
     ]
+
+
+def test_first_parameter_that_is_no_socket_is_an_argument() -> None:
+    io = Server()
+
+    @io.event
+    def place(count: int, socket: Socket, note: str = "") -> int:
+        return count
+
+    class Cart(Handlers, namespace="/cart"):
+        def add(self, item: str, ack: Ack) -> None:
+            ack(item)
+
+    io.include(Cart)
+    contract = describe(io)
+
+    assert [each.name for each in event("place", contract=contract).arguments] == ["count", "note"]
+    assert [each.name for each in event("add", "/cart", contract).arguments] == ["item"]
+
+
+def test_nothing_is_said_of_what_a_handler_acknowledges_itself() -> None:
+    io = Server()
+
+    @io.event
+    def render(socket: Socket, film: str, *, ack: Ack) -> None:
+        ack(film)
+
+    assert event("render", contract=describe(io)).answer is None

@@ -17,7 +17,8 @@ from sockwave.contract.description import (
     Schema,
 )
 from sockwave.contract.events import Declaration, declarations
-from sockwave.contract.injection import is_injected
+from sockwave.contract.given import is_injected
+from sockwave.contract.injection import asks_for_ack, takes_socket_first
 from sockwave.contract.results import AWAITED
 from sockwave.contract.schemas import Schemas
 from sockwave.engine.core.handlers import WrappedHandler, place_of
@@ -169,7 +170,10 @@ class _Described:
         ]
 
     def _event(self, name: str, handlers: list[Handler]) -> EventContract:
-        readings = [(handler, _read(handler)) for handler in handlers]
+        readings = [
+            (handler, _read(handler, skipped=int(takes_socket_first(handler))))
+            for handler in handlers
+        ]
         typed = [each for each in readings if _is_typed(each[1])]
         handler, reading = (typed or readings)[0]
         placed = list(zip(reading.names, reading.types, strict=True))
@@ -182,7 +186,7 @@ class _Described:
             name=name,
             arguments=arguments,
             rest=None if reading.rest is None else self._schemas.of(reading.rest),
-            answer=self._answer(reading.result),
+            answer=None if asks_for_ack(handler) else self._answer(reading.result),
             description=_docstring(handler),
             place=place_of(handler),
         )
@@ -224,7 +228,7 @@ def _bare(handler: Handler) -> Handler:
     return handler
 
 
-def _read(handler: Handler, *, skipped: int = 1) -> Reading:
+def _read(handler: Handler, *, skipped: int) -> Reading:
     """What the signature says; only names where annotations cannot be resolved, unchecked ones."""
     try:
         found = read(handler, skipped=skipped)
