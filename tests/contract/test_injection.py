@@ -758,3 +758,48 @@ async def test_exception_that_a_dependency_catches_is_none_the_less_one_of_the_h
             answer = await client.emit_with_ack(name)
             assert answer["error"] == "sold_out"
             assert JOURNAL.take() == ["caught", "rolled back: sold_out"]
+
+
+async def test_method_of_a_sockets_object_may_take_an_argument_first() -> None:
+    class Cart(Handlers, namespace="/cart", per_socket=True):
+        def __init__(self) -> None:
+            self.items: list[str] = []
+
+        async def add(self, order: Order, socket: Socket) -> list[str]:
+            self.items.append(order.item)
+            return [*self.items, socket.id]
+
+        def show(self, count: int, ack: Ack) -> None:
+            ack(self.items[:count])
+
+        async def clear(self, socket: Socket, ack: Ack) -> None:
+            ack(socket.id)
+
+    io = Server()
+    io.include(Cart)
+    async with client_of(io, "/cart") as client:
+        assert await client.emit_with_ack("add", {"item": "tea"}) == ["tea", client.sid]
+        assert await client.emit_with_ack("show", 5) == ["tea"]
+        assert await client.emit_with_ack("clear") == client.sid
+
+
+async def test_only_parameter_of_a_middleware_is_what_its_type_says() -> None:
+    io = Server()
+    came: list[Any] = []
+
+    @io.use
+    def middleware(head: Handshake) -> None:
+        came.append(head)
+
+    @io.on("connection")
+    def connection(server: Server) -> None:
+        came.append(server)
+
+    @io.on("connection")
+    def named(socket: "Socket") -> None:
+        came.append(socket)
+
+    async with client_of(io) as client:
+        (socket,) = io.of("/").sockets.values()
+        assert socket.id == client.sid
+        assert came == [socket.handshake, io, socket]

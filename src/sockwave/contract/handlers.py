@@ -18,6 +18,7 @@ from sockwave.contract.injection import injection_of
 from sockwave.contract.plans import make_plan
 from sockwave.contract.results import results_of, to_plain, to_wire
 from sockwave.engine.core.handlers import WrappedHandler, place_of
+from sockwave.socketio.server.class_handlers import held_by_socket
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -88,6 +89,8 @@ def checking(
                 f"handler {place_of(handler)}: Ack is for handlers of all sockets, as those of "
                 "io.event; a handler of socket.on acknowledges with what it returns"
             )
+        if (held := held_by_socket(handler)) is not None:
+            held.gives_socket = injection.has_socket_first
         given = InjectedHow(plan, injection, host, event, takes_socket)
         wrap: Any = functools.partial(InjectedHandler, given)
         wrap.is_injected, wrap.wants_ack = True, injection.wants_ack
@@ -167,7 +170,7 @@ def _filled_in(handler: Any, function: FunctionType) -> tuple[Any, ...]:
             filled.append("method")
             handler = handler.__func__
         elif hasattr(handler, "__wrapped__"):
-            filled.append("wrapped")
+            filled.append(type(handler))
             handler = handler.__wrapped__
         else:
             filled.append("object")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sockwave.socketio.server.checking import Validate
 
-__all__ = ["ClassOptions", "Handlers", "declared_by", "options_of"]
+__all__ = ["ClassOptions", "Handlers", "declared_by", "held_by_socket", "options_of"]
 
 F = TypeVar("F", bound=Handler)
 
@@ -155,6 +155,14 @@ class Handlers:
         return mark
 
 
+def held_by_socket(handler: Handler) -> PerSocketHandler | None:
+    """The method of a socket's object that a handler is, in whatever wrapping; None for others."""
+    inner: Any = handler
+    while inner is not None and not isinstance(inner, PerSocketHandler):
+        inner = getattr(inner, "__wrapped__", None)
+    return inner
+
+
 def options_of(handlers: Handlers | type[Handlers]) -> ClassOptions:
     """What the head of the class says."""
     return handlers.class_options
@@ -232,16 +240,22 @@ class _Objects:
 
 
 class PerSocketHandler(WrappedHandler):
-    """A method of the object that a socket has."""
+    """A method of the object that a socket has.
 
-    __slots__ = ("__signature__", "_objects")
+    Attributes:
+        gives_socket: Whether the method takes the socket first; it is called with it in any case.
+    """
+
+    __slots__ = ("__signature__", "_objects", "gives_socket")
 
     def __init__(self, function: Callable[..., Any], objects: _Objects) -> None:
         super().__init__(function)
         whole = inspect.signature(function)
         self.__signature__ = whole.replace(parameters=list(whole.parameters.values())[1:])
         self._objects = objects
+        self.gives_socket = True
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         """Call it with the socket and the arguments of the event."""
-        return self.__wrapped__(self._objects.of(args[0]), *args, **params)
+        given = args if self.gives_socket else args[1:]
+        return self.__wrapped__(self._objects.of(args[0]), *given, **params)
