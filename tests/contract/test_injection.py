@@ -783,6 +783,27 @@ async def test_method_of_a_sockets_object_may_take_an_argument_first() -> None:
         assert await client.emit_with_ack("clear") == client.sid
 
 
+@pytest.mark.parametrize("per_socket", [False, True])
+async def test_parts_of_the_name_come_wherever_the_socket_stands(per_socket: bool) -> None:
+    class Board(Handlers, namespace="/org/{org_id}", per_socket=per_socket):
+        async def draw(self, order: Order, socket: Socket, *, org_id: int) -> list[Any]:
+            return [order.item, socket.id, org_id]
+
+        async def wipe(self, count: int, ack: Ack, *, org_id: int) -> None:
+            ack([count, org_id])
+
+        @Handlers.event(thread=True)
+        def block(self, count: int, socket: Socket, *, org_id: int) -> list[Any]:
+            return [count, socket.id, org_id]
+
+    io = Server()
+    io.include(Board)
+    async with client_of(io, "/org/5") as client:
+        assert await client.emit_with_ack("draw", {"item": "tea"}) == ["tea", client.sid, 5]
+        assert await client.emit_with_ack("wipe", 1) == [1, 5]
+        assert await client.emit_with_ack("block", 2) == [2, client.sid, 5]
+
+
 async def test_only_parameter_of_a_middleware_is_what_its_type_says() -> None:
     io = Server()
     came: list[Any] = []

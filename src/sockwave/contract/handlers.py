@@ -18,7 +18,6 @@ from sockwave.contract.injection import injection_of
 from sockwave.contract.plans import make_plan
 from sockwave.contract.results import results_of, to_plain, to_wire
 from sockwave.engine.core.handlers import WrappedHandler, place_of
-from sockwave.socketio.server.class_handlers import held_by_socket
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -89,8 +88,6 @@ def checking(
                 f"handler {place_of(handler)}: Ack is for handlers of all sockets, as those of "
                 "io.event; a handler of socket.on acknowledges with what it returns"
             )
-        if (held := held_by_socket(handler)) is not None:
-            held.gives_socket = injection.has_socket_first
         given = InjectedHow(plan, injection, host, event, takes_socket)
         wrap: Any = functools.partial(InjectedHandler, given)
         wrap.is_injected, wrap.wants_ack = True, injection.wants_ack

@@ -20,7 +20,6 @@ from sockwave.contract.ends import AsyncContexts, Contexts
 from sockwave.contract.given import ACK, EVENT, SOCKET, is_injected, misplaced, source_kind
 from sockwave.contract.per_connection import values_of
 from sockwave.engine.core.handlers import place_of
-from sockwave.socketio.server.class_handlers import held_by_socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,7 +109,6 @@ class Injection:
         names: Of these parameters.
         placed: Names of all positional parameters behind the socket, in order.
         has_socket_first: Whether the first one is the socket, by its place.
-        passes_socket: Whether the call begins with the socket: also for a method of its object.
         wants_ack: Whether it answers by itself.
         wants_event: Whether the name of the event matters.
         is_async: Whether a step has to be waited for.
@@ -128,7 +126,6 @@ class Injection:
     ) -> None:
         self.placed = placed
         self.has_socket_first = has_socket_first
-        self.passes_socket = has_socket_first or held_by_socket(handler) is not None
         self.steps = tuple(steps)
         self.sources = tuple(sources)
         self.names = frozenset(name for name, _ in sources)
@@ -179,7 +176,7 @@ class Injection:
         Args:
             values: The arguments of the event.
         """
-        placed = [frame[0]] if self.passes_socket else []
+        placed = [frame[0]] if self.has_socket_first else []
         if len(values) == self._count:
             waiting = iter(values)
             placed += [next(waiting) if source is None else source(frame) for source in self._fills]

@@ -13,17 +13,18 @@ import inspect
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
 
-from sockwave.engine.core.handlers import Handler, WrappedHandler, check_event, most_arguments
+from sockwave.engine.core.handlers import Handler, check_event, most_arguments
 from sockwave.socketio.core.order import Order, check_order
 from sockwave.socketio.server.checking import check_validate
 from sockwave.socketio.server.declared import LIFE_CYCLE, Declared, check_declared
+from sockwave.socketio.server.params import SocketFirstHandler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sockwave.socketio.server.checking import Validate
 
-__all__ = ["ClassOptions", "Handlers", "declared_by", "held_by_socket", "options_of"]
+__all__ = ["ClassOptions", "Handlers", "declared_by", "options_of"]
 
 F = TypeVar("F", bound=Handler)
 
@@ -155,14 +156,6 @@ class Handlers:
         return mark
 
 
-def held_by_socket(handler: Handler) -> PerSocketHandler | None:
-    """The method of a socket's object that a handler is, in whatever wrapping; None for others."""
-    inner: Any = handler
-    while inner is not None and not isinstance(inner, PerSocketHandler):
-        inner = getattr(inner, "__wrapped__", None)
-    return inner
-
-
 def options_of(handlers: Handlers | type[Handlers]) -> ClassOptions:
     """What the head of the class says."""
     return handlers.class_options
@@ -239,21 +232,16 @@ class _Objects:
         self._objects.pop(socket, None)
 
 
-class PerSocketHandler(WrappedHandler):
-    """A method of the object that a socket has.
+class PerSocketHandler(SocketFirstHandler):
+    """A method of the object that a socket has."""
 
-    Attributes:
-        gives_socket: Whether the method takes the socket first; it is called with it in any case.
-    """
-
-    __slots__ = ("__signature__", "_objects", "gives_socket")
+    __slots__ = ("__signature__", "_objects")
 
     def __init__(self, function: Callable[..., Any], objects: _Objects) -> None:
         super().__init__(function)
         whole = inspect.signature(function)
         self.__signature__ = whole.replace(parameters=list(whole.parameters.values())[1:])
         self._objects = objects
-        self.gives_socket = True
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         """Call it with the socket and the arguments of the event."""
