@@ -6,7 +6,7 @@ import inspect
 import re
 import typing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from sockwave.contract.annotations import UNKNOWN, Reading, function_of, read
 from sockwave.contract.description import (
@@ -52,6 +52,15 @@ class Auth:
     type: Any
 
 
+class RefusedEvent(TypedDict):
+    """An event of the client that was not admitted, and asked for no acknowledgement."""
+
+    error: Literal["validation"]
+    event: str
+    path: str
+    reason: str
+
+
 def describe(
     server: Server,
     *,
@@ -64,7 +73,8 @@ def describe(
     Incoming events are those of handlers that are registered with `event` of the server, of its
     namespaces and of routers, and of classes with handlers; those that a `connection` handler
     registers for each socket are not known before there is one. Outgoing events are those that are
-    declared. The same server gives the same contract, in the same order.
+    declared, and the `validation_event` of the server where there is something to refuse. The same
+    server gives the same contract, in the same order.
 
     An argument has the type of its annotation, whether it is checked or not; `{}` stands for one
     that has none. Of several handlers of one event the first one with annotations is described.
@@ -90,6 +100,9 @@ def describe(
             if name not in by_name:
                 by_name[name] = _Described(schemas, name, {}, None)
             by_name[name].declare(each)
+    if (told := server.options.validation_event) is not None:
+        for described_one in by_name.values():
+            described_one.declare_refused(told)
     described = tuple(by_name[name].contract() for name in sorted(by_name))
     return Contract(
         title=title,
@@ -149,15 +162,37 @@ class _Described:
             description=declared.description,
         )
 
+    def declare_refused(self, name: str) -> None:
+        """The event by which a client hears that one of its own was not admitted, if any may be."""
+        if self._namespace is None or name in self._outgoing:
+            return
+        table = self._namespace.registered.event_handlers
+        if any(_is_checked(handler) for handlers in table.values() for handler in handlers):
+            self._outgoing[name] = EventContract(
+                name=name,
+                arguments=(Argument("refused", self._schemas.of(RefusedEvent)),),
+                description="An event was not admitted, and asked for no acknowledgement.",
+            )
+
     def contract(self) -> NamespaceContract:
         """All that is known of it."""
         return NamespaceContract(
             name=self.name,
-            parameters=self._parameters,
+            parameters=self._typed_parameters(),
             incoming=tuple(self._incoming()),
             outgoing=tuple(self._outgoing[name] for name in sorted(self._outgoing)),
             auth=self._auth(),
         )
+
+    def _typed_parameters(self) -> dict[str, Schema]:
+        """Its parts, as the first handler wants them that says more than that they are text."""
+        found = dict(self._parameters)
+        if self._namespace is not None:
+            for params in reversed(self._namespace.registered.params):
+                for name, annotation in params.annotations.items():
+                    if name in found and annotation is not str:
+                        found[name] = self._schemas.of(annotation)
+        return found
 
     def _incoming(self) -> list[EventContract]:
         if self._namespace is None:
@@ -219,6 +254,17 @@ class _Described:
                 if isinstance(each, Auth):
                     return self._schemas.of(each.type)
         return None
+
+
+def _is_checked(handler: Handler) -> bool:
+    """Whether arguments of a client may be refused."""
+    inner: Any = handler
+    while isinstance(inner, WrappedHandler):
+        plan: Any = getattr(inner, "argument_types", None)
+        if plan is not None:
+            return bool(plan.checks_arguments)
+        inner = inner.__wrapped__
+    return False
 
 
 def _bare(handler: Handler) -> Handler:
