@@ -152,7 +152,7 @@ class _Described:
         of = self._schemas.of
         names = tuple(declared.argument_names)
         answer = self._answer(declared.answer) if declared.has_answer else None
-        self._outgoing[declared.name] = EventContract(
+        event = EventContract(
             name=declared.name,
             arguments=tuple(
                 Argument(names[at] if at < len(names) else f"arg{at}", of(each))
@@ -161,6 +161,12 @@ class _Described:
             answer=answer,
             description=declared.description,
         )
+        other = self._outgoing.setdefault(declared.name, event)
+        if _types_of(other) != _types_of(event):
+            raise TypeError(
+                f"event {declared.name!r} of {self.name} is declared twice with different types: "
+                "declare it once, or call one of them something else"
+            )
 
     def declare_refused(self, name: str) -> None:
         """The event by which a client hears that one of its own was not admitted, if any may be."""
@@ -254,6 +260,10 @@ class _Described:
                 if isinstance(each, Auth):
                     return self._schemas.of(each.type)
         return None
+
+
+def _types_of(event: EventContract) -> Any:
+    return [each.schema for each in event.arguments], event.answer
 
 
 def _is_checked(handler: Handler) -> bool:
