@@ -824,3 +824,20 @@ async def test_only_parameter_of_a_middleware_is_what_its_type_says() -> None:
         (socket,) = io.of("/").sockets.values()
         assert socket.id == client.sid
         assert came == [socket.handshake, io, socket]
+
+
+@pytest.mark.parametrize("other", [wants_argument, 5])
+async def test_override_that_cannot_be_one_is_an_error_of_the_server(other: Any) -> None:
+    io = Server()
+    errors: list[BaseException] = []
+    io.on_error(lambda error, failure: errors.append(error))
+    io.dependency_overrides[user] = other
+
+    @io.event
+    def who(socket: Socket, name: Annotated[User, Depends(user)]) -> None: ...
+
+    async with client_of(io) as client:
+        with pytest.raises(AckTimeout):
+            await client.emit_with_ack("who", timeout=0.05)
+    assert isinstance(errors[0], RuntimeError)
+    assert str(errors[0]).startswith("dependency_overrides: handler ")

@@ -146,10 +146,18 @@ class Injection:
         self._count = self._fills.count(None)
 
     def overridden(self, overrides: dict[Any, Any]) -> Injection:
-        """The same with other functions: for tests, so that nothing of it is kept."""
+        """The same with other functions: for tests, so that nothing of it is kept.
+
+        Raises:
+            RuntimeError: One of them cannot stand there. As a `TypeError` it would pass for
+                arguments of a client that do not fit.
+        """
         if not any(step.function in overrides for step in self.steps):
             return self
-        found = _Graph(self._handler, overrides).injection(self._roots)
+        try:
+            found = _Graph(self._handler, overrides).injection(self._roots)
+        except TypeError as error:
+            raise RuntimeError(f"dependency_overrides: {error}") from error
         return found or self
 
     def run(self, frame: Frame, stack: ExitStack | None) -> None:
