@@ -841,3 +841,17 @@ async def test_override_that_cannot_be_one_is_an_error_of_the_server(other: Any)
             await client.emit_with_ack("who", timeout=0.05)
     assert isinstance(errors[0], RuntimeError)
     assert str(errors[0]).startswith("dependency_overrides: handler ")
+
+
+async def test_overrides_leave_handlers_of_one_socket_as_they_are() -> None:
+    io = Server()
+    io.dependency_overrides[user] = lambda: User("somebody")
+
+    @io.on("connection")
+    def connection(socket: Socket) -> None:
+        @socket.on("say")
+        def say(text, who: Annotated[User, Depends(user)]):  # type: ignore[no-untyped-def]
+            return [text, who.name]
+
+    async with client_of(io) as client:
+        assert await client.emit_with_ack("say", "hello", timeout=1.0) == ["hello", "somebody"]

@@ -104,6 +104,7 @@ class Injection:
     Args:
         steps: Run before it, in this order.
         sources: Give its injected parameters, by name.
+        again: Finds the same out with other functions.
 
     Attributes:
         names: Of these parameters.
@@ -117,10 +118,9 @@ class Injection:
 
     def __init__(
         self,
-        handler: Any,
         steps: Sequence[_Step],
         sources: Sequence[tuple[str, Source]],
-        roots: tuple[Depends, ...],
+        again: Callable[[dict[Any, Any]], Injection | None],
         placed: tuple[str, ...],
         has_socket_first: bool,
     ) -> None:
@@ -137,8 +137,7 @@ class Injection:
             step.kind in ("async", "async context") or step.scope == "connection" for step in steps
         )
         self.has_contexts = any("context" in step.kind for step in steps)
-        self._handler = handler
-        self._roots = roots
+        self._again = again
         # Of each positional parameter what gives it; None for an argument of the event.
         by_name = dict(sources)
         self._fills = tuple(by_name.pop(name, None) for name in placed)
@@ -155,7 +154,7 @@ class Injection:
         if not any(step.function in overrides for step in self.steps):
             return self
         try:
-            found = _Graph(self._handler, overrides).injection(self._roots)
+            found = self._again(overrides)
         except TypeError as error:
             raise RuntimeError(f"dependency_overrides: {error}") from error
         return found or self
@@ -264,8 +263,8 @@ class _Graph:
         handler: Any,
         overrides: dict[Any, Any],
         *,
-        takes_socket: bool = True,
-        is_checked: bool = True,
+        takes_socket: bool,
+        is_checked: bool,
     ) -> None:
         self._is_checked = is_checked
         self._handler = handler
@@ -307,7 +306,17 @@ class _Graph:
         if not sources and not self._steps:
             return None
         names = tuple(each.name for each in placed)
-        return Injection(self._handler, self._steps, sources, roots, names, is_first)
+
+        def again(overrides: dict[Any, Any]) -> Injection | None:
+            graph = _Graph(
+                self._handler,
+                overrides,
+                takes_socket=self._takes_socket,
+                is_checked=self._is_checked,
+            )
+            return graph.injection(roots)
+
+        return Injection(self._steps, sources, again, names, is_first)
 
     def _source(self, kind: Any, parameter: inspect.Parameter) -> Source:
         if isinstance(kind, Depends):
