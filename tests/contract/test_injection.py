@@ -5,7 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 import pytest
@@ -28,6 +28,8 @@ from sockwave import (
 from sockwave.contract import describe
 from sockwave.testing import LinkedClient
 from tests.support.documents import blocks
+
+T = TypeVar("T")
 
 
 class Order(msgspec.Struct):
@@ -659,6 +661,22 @@ async def test_class_is_a_dependency_and_its_init_says_what_it_asks_for() -> Non
 
     async with client_of(io) as client:
         assert await client.emit_with_ack("owner") == [client.sid, "ann", "/"]
+
+
+class Box(Generic[T]):
+    def __init__(self, socket: Socket) -> None:
+        self.owner = socket.id
+
+
+async def test_class_with_types_in_brackets_is_a_dependency() -> None:
+    io = Server()
+
+    @io.event
+    def owner(socket: Socket, box: Annotated[Box[int], Depends(Box[int])]) -> str:
+        return box.owner
+
+    async with client_of(io) as client:
+        assert await client.emit_with_ack("owner") == client.sid
 
 
 class Empty:

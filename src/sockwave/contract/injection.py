@@ -9,6 +9,7 @@ every step is a plain function nothing is waited for, so that a plain handler st
 from __future__ import annotations
 
 import inspect
+import typing
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from operator import itemgetter
@@ -346,7 +347,7 @@ class _Graph:
         sources = tuple(self._parameters(function, depends))
         self._walking.pop()
         kind, call = _how(function)
-        signature = signature_of(function)
+        signature = signature_of(_class_or(function))
         placed = () if signature is None else tuple(signature.parameters.values())
         self._steps.append(
             _Step(
@@ -363,10 +364,11 @@ class _Graph:
         return self._numbers[key]
 
     def _parameters(self, function: Any, depends: Depends) -> Any:
-        signature = signature_of(function)
+        made = _class_or(function)
+        signature = signature_of(made)
         if signature is None:
             raise self._unknown(function, "nobody can tell what it takes: wrap it in a function")
-        inner = _maker_of(function) if isinstance(function, type) else function_of(function)
+        inner = _maker_of(made) if isinstance(made, type) else function_of(made)
         for parameter in signature.parameters.values():
             is_variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
             annotation = annotation_of(parameter, inner, function, is_needed=not is_variadic)
@@ -398,6 +400,11 @@ class _Graph:
         )
 
 
+def _class_or(function: Any) -> Any:
+    """The class of `Store[int]`, which is called as the class is; else what was given."""
+    return typing.get_origin(function) or function
+
+
 def _maker_of(kind: type) -> Any:
     """The function of a class that takes what its objects are made of; None for a built-in one."""
     for name in ("__init__", "__new__"):
@@ -408,7 +415,7 @@ def _maker_of(kind: type) -> Any:
 
 def _how(function: Any) -> tuple[str, Callable[..., Any]]:
     """How a dependency is called, and what is called."""
-    if isinstance(function, type):
+    if isinstance(_class_or(function), type):
         return "plain", function
     inner = function_of(function) or function
     if inspect.isasyncgenfunction(inner):
