@@ -9,6 +9,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 import pytest
+from typing_extensions import TypeAliasType
 
 from sockwave import (
     Ack,
@@ -873,3 +874,24 @@ async def test_overrides_leave_handlers_of_one_socket_as_they_are() -> None:
 
     async with client_of(io) as client:
         assert await client.emit_with_ack("say", "hello", timeout=1.0) == ["hello", "somebody"]
+
+
+Named = TypeAliasType("Named", Annotated[User, Depends(user)])
+Count = TypeAliasType("Count", int)
+
+
+async def test_types_that_have_a_name_of_their_own_are_seen_through() -> None:
+    io = Server()
+
+    @io.event
+    def place(socket: Socket, count: Count, who: Named) -> list[Any]:
+        return [count, who.name]
+
+    def optional(socket: Socket, who: Named | None = None) -> None: ...
+
+    async with client_of(io) as client:
+        assert await client.emit_with_ack("place", 2) == [2, "ann"]
+        assert (await client.emit_with_ack("place", "2"))["error"] == "validation"
+    assert [each.name for each in describe(io).namespaces[0].incoming[0].arguments] == ["count"]
+    with pytest.raises(TypeError, match="does nothing where it stands"):
+        io.event(optional)

@@ -11,6 +11,7 @@ import typing
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from sockwave.contract.annotations import named
 from sockwave.contract.dependencies import Depends, EventName, FromData
 from sockwave.socketio.core.answers import Ack
 from sockwave.socketio.core.handshake import Handshake
@@ -66,7 +67,7 @@ def is_injected(annotation: Any) -> bool:
 
 def source_kind(annotation: Any) -> Any:
     """`Depends`, `FromData`, or what gives the value; None for an argument of the event."""
-    annotation = _plain(annotation)
+    annotation = named(annotation)
     for each in getattr(annotation, "__metadata__", ()):
         if isinstance(each, _MARKERS):
             return each
@@ -82,7 +83,7 @@ def misplaced(parameter: Parameter, annotation: Any) -> str | None:
     if isinstance(parameter.default, _MARKERS):
         return f"what {name!r} depends on belongs into its type: {advice}"
     is_variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    annotation = _plain(annotation)
+    annotation = named(annotation)
     own = [each for each in getattr(annotation, "__metadata__", ()) if isinstance(each, _MARKERS)]
     if len(own) > 1:
         return f"{name!r} depends on {len(own)} things at once: leave one in its type"
@@ -101,13 +102,6 @@ def misplaced(parameter: Parameter, annotation: Any) -> str | None:
     return None
 
 
-def _plain(annotation: Any) -> Any:
-    """An annotation itself, where a `type` statement has given it a name."""
-    while type(annotation).__name__ == "TypeAliasType":
-        annotation = annotation.__value__
-    return annotation
-
-
 def _given_by_type(kind: Any) -> Source | None:
     if kind is EventName:
         return EVENT
@@ -123,7 +117,7 @@ def _parts(annotation: Any) -> Iterator[Any]:
     """An annotation, and all that stands in it."""
     waiting, seen = [annotation], 0
     while waiting and seen < _MAX_PARTS:
-        part = _plain(waiting.pop())
+        part = named(waiting.pop())
         seen += 1
         yield part
         waiting.extend(getattr(part, "__metadata__", ()))
