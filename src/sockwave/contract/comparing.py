@@ -78,6 +78,13 @@ class _Comparison:
                 yield from self._namespace(old[name], new[name])
 
     def _namespace(self, old: NamespaceContract, new: NamespaceContract) -> Iterator[Change]:
+        for part in sorted({*old.parameters, *new.parameters}):
+            place = f"{old.name} {{{part}}}"
+            was, wanted = old.parameters.get(part, {}), new.parameters.get(part, {})
+            if wanted != {"type": "string"}:  # which each part is
+                yield from self._fitting(place, was, wanted, self._sent)
+            elif was != wanted:
+                yield Change(False, place, "more is admitted")
         if old.auth != new.auth or old.auth is not None:
             yield from self._fitting(f"{old.name} auth", old.auth or {}, new.auth or {}, self._sent)
         yield from self._events(old.name, old.incoming, new.incoming, is_sent=True)
@@ -165,6 +172,9 @@ class _Comparison:
             return
         admitting = self._got if is_sent else self._sent
         if len(old.answer) != len(new.answer):
+            if is_sent and not old.answer:
+                yield Change(False, place, "there is a value now")  # nobody has looked for one
+                return
             text = f"it had {_counted(len(old.answer))} and has {_counted(len(new.answer))}"
             yield Change(True, place, text)
             return
@@ -352,7 +362,23 @@ def _resolved(schema: Schema, models: Mapping[str, Schema]) -> Schema:
         found["enum"] = [found.pop("const")]
     if found.get("additionalProperties") is True:
         del found["additionalProperties"]
+    if found.get("type") == "integer":  # of whole numbers "above 0" is "at least 1"
+        for word, other, step in _WHOLE:
+            if isinstance(bound := found.get(word), int):
+                del found[word]
+                found[other] = _tighter(found.get(other), bound + step, step)
+    elif found == {"type": "boolean"}:
+        found = {"enum": [False, True]}
     return found
+
+
+def _tighter(bound: float | None, other: int, step: int) -> float:
+    if bound is None:
+        return other
+    return max(bound, other) if step > 0 else min(bound, other)
+
+
+_WHOLE: Final = (("exclusiveMinimum", "minimum", 1), ("exclusiveMaximum", "maximum", -1))
 
 
 def _kind(schema: Schema) -> str | None:
