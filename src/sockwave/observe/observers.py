@@ -66,7 +66,7 @@ class Observers:
 
     def __init__(self, escaped: Callable[[BaseException], None] | None = None) -> None:
         self._on_change: list[Callable[[], None]] = []
-        self.size = 0
+        self.size: int = 0
         self._escaped = escaped
 
     def add(self, kinds: tuple[type[Seen], ...], observer: Callable[[Any], object]) -> None:

@@ -55,6 +55,14 @@ export interface Picture<Bytes = SentBytes> {
   data: Bytes;
 }
 
+/** An event of the client that was not admitted, and asked for no acknowledgement. */
+export interface RefusedEvent {
+  error: "validation";
+  event: string;
+  path: string;
+  reason: string;
+}
+
 /** A room, as the list of all rooms shows it. */
 export interface RoomSummary {
   name: string;
@@ -91,6 +99,8 @@ export type Auth = Login;
 export interface ServerToClientEvents {
   /** Something was said in another room. */
   activity: (room: string) => void;
+  /** An event was not admitted, and asked for no acknowledgement. */
+  error: (refused: RefusedEvent) => void;
   /** Somebody has said or shown something. */
   message: (message: Message, picture: Picture<ReceivedBytes> | null) => void;
   /** Who is in a room. */

@@ -67,7 +67,7 @@ class SocketFirstHandler(WrappedHandler):
 
     def __init__(self, handler: Handler) -> None:
         super().__init__(handler)
-        self.gives_socket = True
+        self.gives_socket: bool = True
 
 
 def innermost_with_socket(handler: Handler) -> SocketFirstHandler | None:
