@@ -11,7 +11,17 @@ from typing import Any, ClassVar, Final
 import msgspec
 import pytest
 
-from sockwave import AckEvent, EncodeError, Event, EventError, Events, Server, Socket, connect
+from sockwave import (
+    AckEvent,
+    AckTimeout,
+    EncodeError,
+    Event,
+    EventError,
+    Events,
+    Server,
+    Socket,
+    connect,
+)
 from sockwave.contract.describing import describe
 from sockwave.contract.events import declarations
 from sockwave.testing import LinkedClient
@@ -134,6 +144,29 @@ async def test_answer_has_its_type_and_a_failure_is_raised() -> None:
             await socket.emit_with_ack(ServerEvents.ask, Question("why"))
         with pytest.raises(EventError, match=r"the answer to 'ask': Expected `str`.* at \$.text"):
             await socket.timeout(5).emit_with_ack(ServerEvents.ask, Question("why"))
+
+
+async def test_answers_to_a_broadcast_have_their_type_and_failures_stand_among_them() -> None:
+    io = Server()
+    async with LinkedClient(io) as one, LinkedClient(io) as other, LinkedClient(io) as silent:
+        one.on("ask", lambda question: {"text": "so", "picture": b"\x02"})
+        other.on("ask", lambda question: {"error": "asleep", "message": "not now"})
+        io.to(str(one.sid)).sockets_join("asked")
+        io.to(str(other.sid)).sockets_join("asked")
+        answers = await io.to("asked").emit_with_ack(ServerEvents.ask, Question("why"))
+        good = answers.by_socket[io.sockets[str(one.sid)].id]
+        assert good == Question("so", b"\x02") and good in answers
+        bad = answers.by_socket[io.sockets[str(other.sid)].id]
+        assert isinstance(bad, EventError) and (bad.code, len(answers)) == ("asleep", 2)
+        with pytest.raises(AckTimeout) as caught:
+            await io.emit_with_ack(ServerEvents.ask, Question("why"), timeout=0.05)
+        assert sorted(type(each).__name__ for each in caught.value.responses) == [
+            "EventError",
+            "Question",
+        ]
+        assert caught.value.missing == (silent.sid,)
+        plain = await io.to("asked").emit_with_ack("ask", {"text": "why", "picture": b""})
+        assert sorted(type(each).__name__ for each in plain) == ["dict", "dict"]
 
 
 async def test_linked_client_is_typed_by_the_same_classes() -> None:
