@@ -411,3 +411,110 @@ def test_the_page_lists_all_kinds_with_their_fields() -> None:
         (kind.__name__, list(kind.__struct_fields__), (kind.__doc__ or "").split(".\n")[0].strip())
         for kind in KINDS
     ]
+
+
+# --- counting by the shorter way ------------------------------------------------------------------
+
+
+class Cell:
+    def __init__(self) -> None:
+        self.received = self.received_bytes = self.sent = self.sent_bytes = 0
+        self.seconds = 0.0
+        self.buckets = [0, 0]
+        self.failed = 0
+
+
+class Meter:
+    """Counts by cells where it can, and by what it is told elsewhere."""
+
+    bounds: tuple[float, ...] = (60.0,)
+
+    def __init__(self, io: Server) -> None:
+        self.come: dict[str, dict[str, Any]] = {}
+        self.gone: dict[str, dict[str, Any]] = {}
+        self.told: list[str] = []
+        observe: Any = io.observe
+        self.functions: frozenset[Any] = frozenset(
+            observe(kind)(function)
+            for kind, function in (
+                (EventReceived, self.on_received),
+                (EventSent, self.on_sent),
+                (HandlerFailed, self.on_failed),
+            )
+        )
+        io.observers.count_by(self)
+
+    def coming(self, namespace: str, event: str, socket: str) -> Cell:
+        cells: dict[str, Cell] = self.come.setdefault(namespace, {})
+        return cells.setdefault(event, Cell())
+
+    def going(self, namespace: str, event: str) -> Cell:
+        cells: dict[str, Cell] = self.gone.setdefault(namespace, {})
+        return cells.setdefault(event, Cell())
+
+    def on_received(self, seen: EventReceived) -> None:
+        self.told.append(seen.event)
+        cell = self.coming(seen.namespace, seen.event, seen.socket)
+        cell.received += 1
+        cell.received_bytes += seen.size
+
+    def on_sent(self, seen: EventSent) -> None:
+        cell = self.going(seen.namespace, seen.event)
+        cell.sent += 1
+        cell.sent_bytes += seen.size
+
+    def on_failed(self, seen: HandlerFailed) -> None:
+        self.coming(seen.namespace, seen.event, seen.socket).failed += 1
+
+    def numbers(self) -> dict[str, tuple[int, int, int]]:
+        """Events received, their bytes, and failures, by name."""
+        return {
+            name: (cell.received + sum(cell.buckets), cell.received_bytes, cell.failed)
+            for name, cell in self.come["/"].items()
+        }
+
+
+@pytest.mark.parametrize("is_observed", [False, True])
+async def test_a_meter_counts_the_same_whether_it_is_told_or_not(is_observed: bool) -> None:
+    io = server()
+
+    @io.on("connection")
+    def connection(socket: Socket) -> None:
+        socket.on("own", lambda *args: args or None)
+        socket.on("own later", asyncio.sleep)
+        socket.on("own fails", lambda: 1 / 0)
+
+    meter = Meter(io)
+    if is_observed:
+        Observer(io, EventReceived, HandlerEnded, EventSent)
+    async with LinkedClient(io) as client:
+        assert await client.emit_with_ack("own", 1) == 1
+        client.emit("own", b"x")
+        client.emit("own fails")
+        await client.emit_with_ack("own later", 0)
+        client.emit("nobody's")
+        client.emit("echo", "x")
+        assert await client.emit_with_ack("add", 1, 2) == 3
+        socket = io.sockets[str(client.sid)]
+        socket.emit("text", "é")
+        socket.emit("binary", b"x")
+        socket.emit("wants", "x", ack=print)
+    assert meter.numbers() == {
+        "own": (2, len('420["own",1]') + len('451-["own",{"_placeholder":true,"num":0}]') + 1, 0),
+        "own fails": (1, len('42["own fails"]'), 1),
+        "own later": (1, len('421["own later",0]'), 0),
+        "nobody's": (1, len('42["nobody\'s"]'), 0),
+        "echo": (1, len('42["echo","x"]'), 0),
+        "add": (1, len('422["add",1,2]'), 0),
+    }
+    assert {name: cell.sent for name, cell in meter.gone["/"].items()} == {
+        "echo": 1,
+        "text": 1,
+        "binary": 1,
+        "wants": 1,
+    }
+    assert meter.gone["/"]["text"].sent_bytes == len('42["text","é"]'.encode())
+    # By the shorter way it is told of what has no handler of the socket's own, and of attachments.
+    assert ("own" in meter.told) is is_observed
+    with pytest.raises(RuntimeError, match="counted already"):
+        io.observers.count_by(meter)

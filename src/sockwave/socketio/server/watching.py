@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from sockwave.socketio.server.observed import OBSERVED, PLAIN, Kinds, become
+from sockwave.socketio.server.observed import COUNTED, OBSERVED, PLAIN, Kinds, become
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +75,10 @@ class Watchable:
 
     def _observers_changed(self) -> None:
         """What there is already becomes what tells, or what does not."""
-        kinds = OBSERVED if self.observers.of_events else PLAIN
+        observers = self.observers
+        kinds = PLAIN
+        if observers.of_events:
+            kinds = COUNTED if observers.are_counted else OBSERVED
         if kinds is self.kinds:
             return
         self.kinds = kinds
