@@ -406,7 +406,7 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
     # --- sockets come and go ----------------------------------------------------------------------
 
     def all_sockets(self) -> list[Socket]:
-        """Those that are in, and those that middlewares are asked about; a snapshot."""
+        """List sockets that are in, and those that middlewares are asked about; a snapshot."""
         return [*self._sockets.values(), *self._connecting.values()]
 
     def next_ack_id(self) -> int:
