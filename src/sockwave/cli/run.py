@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeAlias, cast
 
 import click
 
-from sockwave.cli.console import Failure, Number, log_level_option, say, serving, show_logs
+from sockwave.cli.console import (
+    Failure,
+    Number,
+    log_format_option,
+    log_level_option,
+    say,
+    serving,
+    show_logs,
+)
 from sockwave.cli.place import Place, place_options
 from sockwave.cli.reload import pid_file
 from sockwave.cli.reloading import is_reloaded, run_and_reload
@@ -88,6 +96,7 @@ MAX_SECONDS: Final = 86_400
     "--pid-file", "pid_path", metavar="FILE", help="Keep the process id there, for sockwave reload."
 )
 @log_level_option("info")
+@log_format_option
 def run(
     target: str,
     app: str | None,
@@ -101,6 +110,7 @@ def run(
     unresponsive_timeout: float | None,
     pid_path: str | None,
     log_level: str,
+    log_format: str,
     **place_given: Any,
 ) -> None:
     """Serve MODULE:NAME, a sockwave.Server or an ASGI application.
@@ -129,7 +139,7 @@ def run(
         read_environment(env_file)
     # As `python -m` does: the user's own module is next to where they stand.
     sys.path.insert(0, os.getcwd())
-    show_logs(log_level, worker_name())
+    show_logs(log_level, worker_name(), log_format)
     served = load(target)
     web = None if app is None else as_asgi(app, load(app))
     if isinstance(served, Server):
