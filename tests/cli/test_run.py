@@ -239,6 +239,31 @@ def test_log_is_lines_of_json_where_programs_read_it(
     )
 
 
+@pytest.mark.parametrize("rest", [(), ("--app", "sw_example:web"), ("--workers", "1")])
+def test_server_says_at_a_path_that_it_is_well(project: Path, rest: tuple[str, ...]) -> None:
+    port = free_port()
+    command = ["run", "sw_example:io", "--port", str(port), "--health", "/health", *rest]
+    with SockwaveProcess(*command, directory=project, port=port) as process:
+        status, body = get(f"http://127.0.0.1:{port}/health/ready")
+        assert (status, body) == (200, '{"ready": true, "reasons": []}')
+        assert process.interrupt() == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "line"),
+    [
+        ("sw_example:io", "/socket.io", "--health: '/socket.io' is the path of the server"),
+        ("sw_example:io", "health", "--health: path must be like /health"),
+        ("sw_example:web", "/health", "is not a sockwave.Server, as --health needs"),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_path_for_health_that_cannot_be_is_one_line(target: str, path: str, line: str) -> None:
+    result = run(target, "--health", path)
+    assert result.exit_code == 1
+    assert line in result.output and result.output.count("\n") == 1
+
+
 def test_interpreter_runs_the_package_as_the_command() -> None:
     run = subprocess.run(
         [sys.executable, "-m", "sockwave", "--help"], capture_output=True, text=True, check=True

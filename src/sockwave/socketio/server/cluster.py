@@ -99,12 +99,20 @@ class Cluster:
         was reached, and if it is one that brings a process its own messages back, it hears them.
         A process that is gone does no harm to the health of the others.
         """
-        if self._hearing is not None and self._hearing.is_deaf:
+        if self.is_deaf:
             return False
         failed_at = self._failed_at
         if failed_at is not None and self._clock() - failed_at < TROUBLED:
             return False
         return self._others is None or all(node.lateness <= LATE for node in self._others.members)
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether nothing is heard of the others: the carrier is away, or brings nothing back.
+
+        Of an adapter that cannot tell it is False.
+        """
+        return self._hearing is not None and self._hearing.is_deaf
 
     @property
     def errors(self) -> tuple[str, ...]:

@@ -128,6 +128,8 @@ class Server(
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         self._routed: dict[str, ParentNamespace] = {}
         Broadcasting.__init__(self, self._main)
+        if self.options.health is not None:
+            self.serve_health(self.options.health)
         self._engine.driver.on_bind(self._start_adapters)
 
     def _who_is_there(self) -> str:
@@ -200,6 +202,7 @@ class Server(
     def _start_adapters(self) -> None:
         """There is an event loop, another one than before, or the same after the end."""
         claim(self.options.adapter, self)
+        self.is_closing = False
         for namespace in list(self._namespaces.values()):
             namespace.start_adapter()
 
@@ -216,6 +219,7 @@ class Server(
         how = {"drain_period": drain_period, "shutdown_timeout": shutdown_timeout}
         if await self._engine.driver.closes_elsewhere(lambda: self.close(**how)):
             return
+        self.is_closing = True
         try:
             await self._engine.close(**how)
         finally:
