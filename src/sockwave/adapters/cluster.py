@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.adapters.answering import Answering
 from sockwave.adapters.asking import Asking
-from sockwave.adapters.floods import is_worth_a_line
+from sockwave.adapters.floods import say_dropped
 from sockwave.adapters.hearing import Hearing
 from sockwave.adapters.interest import PeerInterest
 from sockwave.adapters.keeper import RecoveryKeeper
@@ -349,8 +349,7 @@ class Cluster(Asking):
     def refused(self, why: str) -> None:
         """Something has come that is no message."""
         self.dropped += 1
-        if is_worth_a_line(self.dropped):
-            _logger.warning("message %d of other servers is dropped: %s", self.dropped, why)
+        say_dropped(self.dropped, why, self.namespace)
 
     def _received(self, message: Message, now: float) -> None:
         type_, sender = message.type, message.sender

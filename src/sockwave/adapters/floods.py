@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-__all__ = ["is_worth_a_line"]
+import logging
+from typing import Final
+
+from sockwave.debug import known
+
+__all__ = ["is_worth_a_line", "say_dropped"]
+
+_logger: Final = logging.getLogger("sockwave.adapters")
 
 
 def is_worth_a_line(times: int) -> bool:
     """Whether the log should tell of something that has happened so many times: of the first, the
     second, the fourth, the eighth, and so on."""
     return not times & (times - 1)
+
+
+def say_dropped(times: int, why: str, namespace: str) -> None:
+    """Something has come from another server that is no message: so many of them so far."""
+    if is_worth_a_line(times):
+        fields = known(namespace=namespace, reason=why)
+        _logger.warning("message %d of other servers is dropped: %s", times, why, extra=fields)

@@ -25,7 +25,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, overload
 from urllib.parse import quote
 
-from sockwave.debug import masked
+from sockwave.debug import known, masked
 from sockwave.engine.core.emitter import Emitter
 from sockwave.engine.core.forwarded import TrustedProxies
 from sockwave.engine.core.handlers import NO_HANDLERS, Handler, check_handler
@@ -448,7 +448,8 @@ class EngineServer(Emitter):
         if self.driver.observers.session_opened:
             telling.tell_opened(self.driver.observers, session)
         if self.driver.debug:
-            _session_logger.debug("%s opened by %s", masked(id_), transport.name)
+            fields = known(sid=id_)
+            _session_logger.debug("%s opened by %s", masked(id_), transport.name, extra=fields)
         return session
 
     def _connection(self, session: ServerSession) -> None:
@@ -463,10 +464,11 @@ class EngineServer(Emitter):
         if self.driver.observers.session_closed:
             telling.tell_closed(self.driver.observers, session, reason, description)
         if self.driver.debug:
-            _session_logger.debug("%s closed: %s %s", masked(session.id), reason, description)
+            id_, fields = masked(session.id), known(sid=session.id, reason=reason)
+            _session_logger.debug("%s closed: %s %s", id_, reason, description, extra=fields)
         if reason in _FAULTS and isinstance(session, ServerSession):
             words = words_for_end(description, self.options)
-            self.peer_log.info(session.request.client, f"{reason}: {words}")
+            self.peer_log.info(session.request.client, f"{reason}: {words}", sid=session.id)
 
     def _rebound(self) -> None:
         for session in list(self._sessions.values()):
@@ -478,7 +480,8 @@ class EngineServer(Emitter):
         if self.driver.observers.session_upgraded:
             telling.tell_upgraded(self.driver.observers, session)
         if self.driver.debug:
-            _session_logger.debug("%s moved to %s", masked(session.id), session.transport.name)
+            id_, name = masked(session.id), session.transport.name
+            _session_logger.debug("%s moved to %s", id_, name, extra=known(sid=session.id))
         if isinstance(session, ServerSession):
             session.emit_local("upgrade", session.transport)
 

@@ -9,7 +9,7 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Unpack, overload
 
-from sockwave.debug import counted, shortened
+from sockwave.debug import counted, known, shortened
 from sockwave.engine.core.handlers import Handler
 from sockwave.engine.core.option_names import check_names
 from sockwave.engine.core.option_signature import names_options
@@ -366,7 +366,8 @@ class Server(
             self._unmade += 1
             if not self._unmade & (self._unmade - 1):  # the 1st, the 2nd, the 4th, the 8th, ...
                 text = "namespace %s, which a client wants, is not made (%d such so far): %s"
-                _logger.warning(text, shortened(name), self._unmade, error)
+                fields = known(namespace=name, reason=error)
+                _logger.warning(text, shortened(name), self._unmade, error, extra=fields)
             return None
 
     def _make(self, name: NamespaceName, parent: ParentNamespace | None) -> Namespace:
@@ -383,7 +384,7 @@ class Server(
                 if inspect.iscoroutine(result):
                     self._spawn(result, event)
             except Exception:
-                _logger.exception("a handler of %r failed", event)
+                _logger.exception("a handler of %r failed", event, extra=known(event=event))
 
     def _spawn(self, running: Any, event: str) -> None:
         driver = self._engine.driver
@@ -395,7 +396,8 @@ class Server(
                 driver.spawn(reporting)
         else:
             running.close()
-            _logger.error("an async handler of %r cannot run before the server does", event)
+            text = "an async handler of %r cannot run before the server does"
+            _logger.error(text, event, extra=known(event=event))
 
     def forget_namespace(self, namespace: Namespace) -> None:
         """A child namespace goes."""
