@@ -101,8 +101,10 @@ class _Reader:
                 f"{self._file}:{call.lineno}: tell {__name__} of {function.name}"
             )
             return None
+        if function is not None and (self._file, function.name) in _PASSING_ON:
+            return None
         extra = next((each.value for each in call.keywords if each.arg == "extra"), None)
-        texts = tuple(dict.fromkeys(_texts(text, _named(function))))
+        texts = tuple(dict.fromkeys(_texts(text, _named(function, call.lineno))))
         return LogCall(self._file, call.lineno, level, texts, extra)
 
     def _text_of(self, call: ast.Call) -> tuple[str, ast.expr | None] | None:
@@ -128,21 +130,24 @@ def _is_parameter(name: str, function: Any) -> bool:
     return function is not None and name in {each.arg for each in function.args.args}
 
 
-def _named(function: Any) -> dict[str, list[str]]:
-    """Texts by the name that a function gives them."""
+def _named(function: Any, line: int) -> dict[str, list[str]]:
+    """Texts by the name that a function gives them last before a line."""
     found: dict[str, list[str]] = {}
-    for node in ast.walk(function) if function is not None else ():
-        if isinstance(node, ast.Assign):
+    named = (node for node in ast.walk(function or ast.Pass()) if isinstance(node, ast.Assign))
+    for node in sorted(named, key=lambda node: node.lineno):
+        if node.lineno < line:
             for target in node.targets:
-                pairs = (
-                    zip(target.elts, node.value.elts, strict=True)
-                    if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple)
-                    else [(target, node.value)]
-                )
-                for each, value in pairs:
-                    if isinstance(each, ast.Name):
-                        found.setdefault(each.id, []).extend(_texts(value, {}))
+                for name, value in _pairs(target, node.value):
+                    found[name] = list(_texts(value, {}))
     return found
+
+
+def _pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    if isinstance(target, ast.Name):
+        yield target.id, value
+    elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        for one, other in zip(target.elts, value.elts, strict=True):
+            yield from _pairs(one, other)
 
 
 def _texts(node: ast.expr | None, names: dict[str, list[str]]) -> Iterator[str]:

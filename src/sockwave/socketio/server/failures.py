@@ -91,11 +91,10 @@ class FailureReports:
             )
         else:
             what = f"a {event}" if event is MIDDLEWARE else f"a handler of {event[:128]!r}"
-            if did_not_fit(error):
+            fits = not did_not_fit(error)
+            if not fits:
                 what = f"{what} of the application cannot be called: {error}"
-                text = "%s (socket %s, namespace %s)"
-            else:
-                text = "%s failed (socket %s, namespace %s)"
+            text = "%s failed (socket %s, namespace %s)" if fits else "%s (socket %s, namespace %s)"
             fields = known(**_about(socket, event), reason=type(error).__name__)
             id_, name = socket.id_in_logs, socket.namespace.name
             _logger.error(text, what, id_, name, exc_info=error, extra=fields)
