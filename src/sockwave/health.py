@@ -77,6 +77,7 @@ class HealthWatch:
         self._lags: deque[float] = deque(maxlen=LOOKS)
         self._loop: object = None
         self._turned = clock()
+        self._nodes = 1
         self._descriptors: tuple[float, bool] | None = None
         server.observe(LoopLag)(self._loop_looked)
 
@@ -92,7 +93,7 @@ class HealthWatch:
 
     def look(self) -> Health:
         """Say how it is now; may be called from any thread, and never waits."""
-        engine, cluster = self._server.engine, self._server.cluster
+        engine = self._server.engine
         driver = engine.driver
         stuck = self._stuck()
         reasons = [*stuck, *self._life(), *self._cluster(), *self._load()]
@@ -104,9 +105,16 @@ class HealthWatch:
             connections=driver.open_connections,
             max_connections=driver.max_connections,
             backlog=driver.backlog,
-            nodes=len(cluster.nodes),
+            nodes=self._count_nodes(),
             loop_lag=self._lags[-1] if self._lags else None,
         )
+
+    def _count_nodes(self) -> int:
+        try:
+            self._nodes = len(self._server.cluster.nodes)
+        except RuntimeError:  # they change in the loop's thread, and this is another one
+            pass
+        return self._nodes
 
     def _stuck(self) -> list[HealthReason]:
         driver = self._server.engine.driver
