@@ -35,7 +35,7 @@ from sockwave.platform import reason_of, supervising_signals
 from sockwave.workers.control import ASK, HERE, READY, connect_control, drain_line
 from sockwave.workers.directories import OwnDirectory
 from sockwave.workers.identity import MAX_NUMBER, Identity
-from sockwave.workers.notify import notify
+from sockwave.workers.notify import keep_watchdog, notify
 from sockwave.workers.orders import OrderTaker
 from sockwave.workers.ports import end_port
 from sockwave.workers.pulse import until_silent
@@ -163,6 +163,7 @@ class Supervisor:
                 for index in range(len(self._sockets)):
                     self._keep(self._occupy(index))
                 self._keep(self._announce())
+                self._keep(keep_watchdog())
                 await self._stopping.wait()
                 await self._end_all()
         finally:
