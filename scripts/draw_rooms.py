@@ -96,6 +96,7 @@ SOCKETIO_SERVER: Final = (
                 "exceptions",
                 "extensions",
                 "health_values",
+                "member_log",
                 "options",
                 "owned",
                 "params",
