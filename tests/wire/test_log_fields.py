@@ -73,7 +73,7 @@ async def every_fault(wire: Wire) -> set[str]:
         await peer.connect(auth={"token": f"{SECRET}-auth"})
         await peer.send(f"4x{SECRET}-packet")
         await peer.ended()
-    requests = (
+    requests: tuple[tuple[str, str, dict[str, str]], ...] = (
         ("GET", wire.target("polling", eio="3", **query), {}),
         ("GET", wire.target("polling", sid=f"guess-{SECRET}", **query), {}),
         ("GET", wire.target("nothing", **query), {}),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import resource
 import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sockwave import Health, HealthOptions, Limits, Server
-from sockwave.adapters import ClusterAdapter, MemoryBroker
+from sockwave.adapters import Capabilities, ClusterAdapter, MemoryBroker
 from sockwave.health import HealthWatch, has_spare_descriptors
 from sockwave.observe import LoopLag
 from tests.socketio.core.fakes import FakeClock
@@ -110,8 +109,10 @@ async def test_connections_near_their_bound_make_it_unready() -> None:
 @pytest.fixture
 def few_descriptors() -> Any:
     """This process may open 40 more files than it has."""
+    import resource  # which Windows lacks
+
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+    highest = max(int(name) for name in os.listdir("/dev/fd"))
     resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 40, before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
@@ -170,6 +171,22 @@ async def test_server_that_does_not_hear_the_others_is_not_ready(
         monkeypatch.setattr(ClusterAdapter, "is_deaf", True)
         assert names(io.health()) == ["cluster"]
         assert io.health().live, "another process would not hear them either"
+
+
+@pytest.mark.patient
+async def test_server_is_ready_again_when_it_hears_again() -> None:
+    driver = MemoryBroker(capabilities=Capabilities(is_selective=True, echoes=True)).driver()
+    io = Server(adapter=lambda host: ClusterAdapter(host, driver))
+    io.engine.driver.bind(asyncio.get_running_loop())
+    await asyncio.sleep(10)
+    assert names(io.health()) == []
+    driver.pause()
+    await asyncio.sleep(10)
+    assert names(io.health()) == ["cluster"]
+    driver.resume()
+    await asyncio.sleep(10)
+    assert names(io.health()) == []
+    await io.close()
 
 
 async def test_server_that_may_be_alone_is_ready_all_the_same(
