@@ -7,7 +7,7 @@ from typing import Final
 
 from sockwave.debug import known
 
-__all__ = ["is_worth_a_line", "say_dropped"]
+__all__ = ["is_worth_a_line", "say_dropped", "say_failed"]
 
 _logger: Final = logging.getLogger("sockwave.adapters")
 
@@ -23,3 +23,9 @@ def say_dropped(times: int, why: str, namespace: str) -> None:
     if is_worth_a_line(times):
         fields = known(namespace=namespace, reason=why)
         _logger.warning("message %d of other servers is dropped: %s", times, why, extra=fields)
+
+
+def say_failed(namespace: str, sender: str) -> None:
+    """A message of another server has met an error of ours; the exception is handled just now."""
+    fields = known(namespace=namespace, node=sender)
+    _logger.exception("internal error at a message of another server", extra=fields)
