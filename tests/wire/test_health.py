@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sockwave import HealthOptions, Server
+from sockwave import HealthOptions, RateLimits, Server
 from sockwave.observe import LoopLag
 
 if TYPE_CHECKING:
@@ -82,6 +82,16 @@ async def test_middlewares_and_cors_have_nothing_to_do_with_it(front: Front) -> 
     async with front.serve(io) as wire:
         reply = await wire.get("/health/ready", origin="https://evil.example.com")
         assert (reply.status, reply.header("access-control-allow-origin")) == (200, None)
+
+
+async def test_rate_limits_raise_no_false_alarm(front: Front) -> None:
+    limits = RateLimits(address_handshakes=0.01, session_packets=0.01, address_packets=0.01)
+    async with front.serve(Server(health="/health", rate_limits=limits)) as wire:
+        await wire.open_polling()
+        assert (await wire.get(wire.target())).status == 429, "no second session so soon"
+        http = await wire.http()
+        for _ in range(100):
+            assert (await http.get("/health/ready")).status == 200
 
 
 async def test_path_is_nothing_without_the_option(native: Front) -> None:
