@@ -95,6 +95,8 @@ SOCKETIO_SERVER: Final = (
                 "declared",
                 "exceptions",
                 "extensions",
+                "health_values",
+                "member_log",
                 "options",
                 "owned",
                 "params",
@@ -160,6 +162,7 @@ ROOMS: Final = (
     ),
     Room("contract/", "typed handlers", ("contract", "contract.page"), 450, 100, 96),
     Room("emitters/", "events of others", ("emitters",), 558, 100, 110),
+    Room("health.py", "is a server well?", ("health",), 680, 100, 160),
     Room(
         "adapters/",
         "several processes",
@@ -193,9 +196,9 @@ ROOMS: Final = (
     Room("engine/core/", "sessions without I/O", ("engine.core",), 20, 964, 820),
     Room("codec/", "bytes to values and back", ("codec",), 20, 1040, 820),
     Room(
-        "errors.py, types.py, debug.py, platform.py, observe",
+        "errors.py, types.py, debug.py, logs.py, platform.py, observe",
         "what everybody may use",
-        ("errors", "types", "debug", "platform", "observe"),
+        ("errors", "types", "debug", "logs", "platform", "observe"),
         *(20, 1116, 820, 30),
     ),
 )

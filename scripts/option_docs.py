@@ -38,6 +38,7 @@ from sockwave.socketio.client import keywords as client
 from sockwave.socketio.client.options import ManagerOptions, SocketOptions
 from sockwave.socketio.core.recovery import Recovery
 from sockwave.socketio.server import keywords as server
+from sockwave.socketio.server.health_values import HealthOptions
 from sockwave.socketio.server.options import ServerOptions
 from sockwave.socketio.server.server import Server
 
@@ -66,6 +67,7 @@ VALUES: Final = (
     Limits,
     RateLimits,
     Recovery,
+    HealthOptions,
     ClusterOptions,
     adapters.JetStream,
 )

@@ -148,7 +148,7 @@ def test_envoy_finds_the_server_of_a_session() -> None:
     }
 
 
-def test_kubernetes_runs_the_program() -> None:
+def test_kubernetes_runs_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     deployment, service, ingress = loaded(BALANCERS / "kubernetes.yaml")
     assert [each["kind"] for each in (deployment, service, ingress)] == [
         "Deployment",
@@ -162,8 +162,19 @@ def test_kubernetes_runs_the_program() -> None:
     assert (told["target"], told["port"]) == ("server:io", port["containerPort"])
     asleep = int(container["lifecycle"]["preStop"]["exec"]["command"][-1])
     assert pod["spec"]["terminationGracePeriodSeconds"] > asleep + told["drain_period"] + 5
-    for probe in ("readinessProbe", "livenessProbe"):
-        assert container[probe]["httpGet"] == {"path": CHECK, "port": port["name"]}
+    for probe, path in (
+        ("startupProbe", "/health/live"),
+        ("readinessProbe", "/health/ready"),
+        ("livenessProbe", "/health/live"),
+    ):
+        assert container[probe]["httpGet"] == {"path": path, "port": port["name"]}
+        assert path in program({}, monkeypatch)["io"].engine.beside
+    patience = container["livenessProbe"]["periodSeconds"]
+    assert patience * container["livenessProbe"]["failureThreshold"] >= 60
+    shown = (BALANCERS.parents[1] / "docs" / "health.md").read_text()
+    for key in ("startupProbe", "readinessProbe", "livenessProbe"):
+        (block,) = re.findall(rf"^ +{key}:\n(?: {{12}}.*\n)+", shown, re.MULTILINE)
+        assert yaml.safe_load(block)[key] == container[key]
     assert service["spec"]["selector"] == pod["metadata"]["labels"]
     assert service["spec"]["ports"][0]["targetPort"] == port["name"]
     (path,) = ingress["spec"]["rules"][0]["http"]["paths"]

@@ -14,6 +14,7 @@ import sockwave
 import sockwave.adapters
 import sockwave.emitters
 import sockwave.engine
+import sockwave.logs
 import sockwave.observe
 import sockwave.testing
 from sockwave.adapters import ClusterOptions
@@ -27,6 +28,7 @@ PACKAGES = [
     sockwave.adapters,
     sockwave.emitters,
     sockwave.engine,
+    sockwave.logs,
     sockwave.observe,
     sockwave.testing,
 ]

@@ -19,6 +19,7 @@ PAGES: Final = (
     "routers.md",
     "emit-cheatsheet.md",
     "delivery.md",
+    "health.md",
     "migrating-from-flask-socketio.md",
     "migrating-from-node.md",
     "migrating-from-python-socketio.md",

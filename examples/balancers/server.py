@@ -12,7 +12,7 @@ import os
 import secrets
 from typing import Any
 
-from sockwave import Request, Server, Socket
+from sockwave import HealthOptions, Request, Server, Socket
 from sockwave.adapters import (
     NatsAdapter,
     PostgresAdapter,
@@ -47,6 +47,7 @@ io = Server(
     generate_id=session_id,
     cookie=True,  # `io`, with the session's id: one of the things that balancers can go by
     trusted_proxies=PROXIES.split(","),
+    health=HealthOptions(needs_cluster=False),  # without their carrier all would be unready at once
 )
 
 

@@ -101,6 +101,12 @@ SUBJECTS: Final = (
         " [More than one process](../scaling.md).",
         names=("Cluster", "ClusterMember", "Adapter", "InMemoryAdapter"),
     ),
+    Subject(
+        "health",
+        "Health",
+        "Whether a server is well. How to ask: [Health](../health.md).",
+        names=("Health", "HealthReason", "HealthOptions"),
+    ),
     Subject("names", "Names, reasons, and others", "Types of ids, and texts with a meaning."),
     Subject(
         "adapters",
@@ -126,6 +132,12 @@ SUBJECTS: Final = (
         "Engine.IO",
         "The layer below Socket.IO, for protocols of your own.",
         "sockwave.engine",
+    ),
+    Subject(
+        "logs",
+        "Logs",
+        "The log as JSON. What it says: [Messages of the log](../log-messages.md).",
+        "sockwave.logs",
     ),
     Subject(
         "observe",

@@ -61,6 +61,7 @@ from sockwave.socketio.server.cluster import Cluster
 from sockwave.socketio.server.extensions import Extension as _Extension
 from sockwave.socketio.server.extensions import register as _register
 from sockwave.socketio.server.failures import HandlerFailure
+from sockwave.socketio.server.health_values import Health, HealthOptions, HealthReason
 from sockwave.socketio.server.namespace import Namespace
 from sockwave.socketio.server.options import ServerOptions
 from sockwave.socketio.server.parent import ParentNamespace
@@ -109,6 +110,9 @@ __all__ = [
     "Handlers",
     "Handshake",
     "HandshakeFailure",
+    "Health",
+    "HealthOptions",
+    "HealthReason",
     "HttpCompression",
     "InMemoryAdapter",
     "InvalidEvent",
@@ -171,6 +175,8 @@ def __getattr__(name: str) -> Any:
 _register("check_handlers", _Extension("sockwave.contract.handlers", "checking"))
 _register("contract_page", _Extension("sockwave.contract.page.serving", "contract_page"))
 _register("convert_results", _Extension("sockwave.contract.handlers", "converted"))
+_register("health", _Extension("sockwave.health", "watch"))
+_register("health_app", _Extension("sockwave.health", "HealthApp"))
 _register("join_neighbours", _Extension("sockwave.workers.neighbours", "join_neighbours"))
 _register("join_relay", _Extension("sockwave.relaying.joining", "join_relay"))
 _register("join_workers", _Extension("sockwave.workers.cluster", "join_workers"))

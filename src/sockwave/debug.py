@@ -24,6 +24,7 @@ __all__ = [
     "counted",
     "enable",
     "is_debugging",
+    "known",
     "masked",
     "shortened",
 ]
@@ -126,6 +127,42 @@ def is_debugging() -> bool:
 def masked(credential: str) -> str:
     """Enough of a session id to follow it in the log, and too little to use it."""
     return f"{credential[:4]}..."
+
+
+def known(
+    *,
+    sid: str | None = None,
+    socket: str | None = None,
+    namespace: str | None = None,
+    event: str | None = None,
+    address: str | None = None,
+    reason: object = None,
+    node: str | None = None,
+    worker: int | None = None,
+) -> dict[str, object]:
+    """Fields of a record, for `extra=`: what is known of whom it is about; see `sockwave.logs`.
+
+    Args:
+        sid: A session id as it is: it is masked here.
+        socket: Id of a socket, as logs may have it.
+        reason: Why; an exception stands for what it says.
+    """
+    given = {
+        "socket": socket,
+        "namespace": namespace,
+        "event": event,
+        "address": address,
+        "reason": reason,
+        "node": node,
+    }
+    fields: dict[str, object] = {
+        name: shortened(value) for name, value in given.items() if value is not None
+    }
+    if sid is not None:
+        fields["sid"] = shortened(masked(sid))
+    if worker is not None:
+        fields["worker"] = worker
+    return fields
 
 
 def shortened(text: object, most: int = _MAX_SHOWN) -> str:

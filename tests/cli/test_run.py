@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -218,6 +219,49 @@ def test_application_with_a_server_is_served_without_a_word_and_logs_no_session_
     assert "Note:" not in process.output
     assert process.output.count("GET /socket.io/?... ") == 2
     assert sid not in process.output
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", "1")])
+def test_log_is_lines_of_json_where_programs_read_it(
+    project: Path, workers: tuple[str, ...]
+) -> None:
+    port = free_port()
+    command = ["run", "sw_example:io", "--port", str(port), "--log-format", "json", *workers]
+    with SockwaveProcess(*command, directory=project, port=port) as process:
+        process.wait_until_it_listens()
+        process.wait_for("listening on")
+        assert process.interrupt() == 0
+    lines = [json.loads(line) for line in process.output.splitlines() if line.startswith("{")]
+    assert any(line["message"].startswith("listening on") for line in lines)
+    assert {line["level"] for line in lines} == {"info"}
+    assert any(line.get("process", "").startswith("worker 0, pid ") for line in lines) == bool(
+        workers
+    )
+
+
+@pytest.mark.parametrize("rest", [(), ("--app", "sw_example:web"), ("--workers", "1")])
+def test_server_says_at_a_path_that_it_is_well(project: Path, rest: tuple[str, ...]) -> None:
+    port = free_port()
+    command = ["run", "sw_example:io", "--port", str(port), "--health", "/health", *rest]
+    with SockwaveProcess(*command, directory=project, port=port) as process:
+        status, body = get(f"http://127.0.0.1:{port}/health/ready")
+        assert (status, body) == (200, '{"ready": true, "reasons": []}')
+        assert process.interrupt() == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "line"),
+    [
+        ("sw_example:io", "/socket.io", "--health: '/socket.io' is the path of the server"),
+        ("sw_example:io", "health", "--health: path must be like /health"),
+        ("sw_example:web", "/health", "is not a sockwave.Server, as --health needs"),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_path_for_health_that_cannot_be_is_one_line(target: str, path: str, line: str) -> None:
+    result = run(target, "--health", path)
+    assert result.exit_code == 1
+    assert line in result.output and result.output.count("\n") == 1
 
 
 def test_interpreter_runs_the_package_as_the_command() -> None:

@@ -22,7 +22,7 @@ from sockwave.adapters.messages import (
     rooms_of,
     text_of,
 )
-from sockwave.debug import shortened
+from sockwave.debug import known, shortened
 from sockwave.errors import EncodeError, SockwaveError
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ class Answering:
                     "%d questions of other servers are open here: one of %s gets no answer",
                     self._most,
                     shortened(message.sender),
+                    extra=known(node=message.sender),
                 )
             return
         wants_ids = message.data.get("ids") is True

@@ -16,13 +16,12 @@ that has any effect but a line in the log.
 
 from __future__ import annotations
 
-import logging
 from os import urandom
 from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.adapters.answering import Answering
 from sockwave.adapters.asking import Asking
-from sockwave.adapters.floods import is_worth_a_line
+from sockwave.adapters.floods import say_dropped, say_failed
 from sockwave.adapters.hearing import Hearing
 from sockwave.adapters.interest import PeerInterest
 from sockwave.adapters.keeper import RecoveryKeeper
@@ -61,8 +60,6 @@ time-out is short."""
 
 ASK_AGAIN: Final = 1.0
 """Seconds between two questions for the rooms of one member."""
-
-_logger: Final = logging.getLogger("sockwave.adapters")
 
 
 def random_id() -> str:
@@ -344,13 +341,12 @@ class Cluster(Asking):
         except SockwaveError as error:  # it has values that no client can be sent
             self.refused(str(error))
         except Exception:
-            _logger.exception("internal error at a message of another server")
+            say_failed(self.namespace, message.sender)
 
     def refused(self, why: str) -> None:
         """Something has come that is no message."""
         self.dropped += 1
-        if is_worth_a_line(self.dropped):
-            _logger.warning("message %d of other servers is dropped: %s", self.dropped, why)
+        say_dropped(self.dropped, why, self.namespace)
 
     def _received(self, message: Message, now: float) -> None:
         type_, sender = message.type, message.sender

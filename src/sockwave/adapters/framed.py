@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
+from sockwave.debug import known
+
 __all__ = ["Framed", "encode_frame"]
 
 _logger: Final = logging.getLogger("sockwave.adapters")
@@ -72,7 +74,7 @@ class Framed(asyncio.Protocol):
 
     def broken(self, why: str) -> None:
         """Cut it, since what comes makes no sense."""
-        _logger.error("what another process says cannot be read: %s", why)
+        _logger.error("what another process says cannot be read: %s", why, extra=known(reason=why))
         self.abort()
 
     def abort(self) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sockwave.adapters.floods import is_worth_a_line
+from sockwave.debug import known
 from sockwave.socketio.core.cluster_contract import ClusterMember
 from sockwave.socketio.core.encoded_event import EncodedEvent
 
@@ -162,6 +163,7 @@ class LocalSockets:
                     "%d handlers run for events of other servers: %d events were dropped",
                     self._max_tasks,
                     self._refused,
+                    extra=known(namespace=self._host.name),
                 )
             return
         task = asyncio.get_running_loop().create_task(self._server_event(args, reply))
@@ -176,7 +178,8 @@ class LocalSockets:
             if reply is not None:
                 reply(answer)
         except Exception:
-            _logger.exception("internal error at an event of another server")
+            fields = known(namespace=self._host.name)
+            _logger.exception("internal error at an event of another server", extra=fields)
 
     def close(self) -> None:
         """Nobody waits for these handlers any more."""

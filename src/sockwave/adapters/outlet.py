@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.message_driver import MessageDriver
 from sockwave.adapters.messages import encode_message, kind_of
+from sockwave.debug import known
 from sockwave.observe import ClusterMessageSent
 from sockwave.observe.observers import NOBODY, Observers
 
@@ -94,7 +95,11 @@ class Outlet:
         except Exception as error:
             self._uncounted += 1
             if is_worth_a_line(self._uncounted):
-                _logger.warning("the carrier does not say how many servers there are: %r", error)
+                _logger.warning(
+                    "the carrier does not say how many servers there are: %r",
+                    error,
+                    extra=known(reason=error),
+                )
             counted(0)
             return
         if count is not None:

@@ -21,6 +21,7 @@ from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.holding import Identified, Place
 from sockwave.adapters.local import LocalSockets
 from sockwave.adapters.wanted import WantedRooms
+from sockwave.debug import known
 from sockwave.socketio.core.encoded_event import EncodedEvent
 from sockwave.socketio.core.membership import Membership
 from sockwave.socketio.core.recovery import RecoveryAdapter
@@ -385,6 +386,7 @@ class RecoveringClusterAdapter(ClusterAdapter, RecoveryAdapter):
                     "`data` of a socket cannot be sent, so its client can come back"
                     " to this process only: %s",
                     error,
+                    extra=known(reason=error),
                 )
             return None
 

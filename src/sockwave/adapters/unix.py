@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.adapters.driver import Capabilities
 from sockwave.adapters.framed import Framed, encode_frame
+from sockwave.debug import known
 from sockwave.engine.core.option_checks import check_integer
 from sockwave.platform import check_unix_sockets, is_same_user
 
@@ -173,7 +174,11 @@ class UnixDriver:
             try:
                 await self._look()
             except OSError as error:
-                _logger.error("the directory of the other processes cannot be read: %s", error)
+                _logger.error(
+                    "the directory of the other processes cannot be read: %s",
+                    error,
+                    extra=known(reason=error),
+                )
 
     async def _look(self) -> None:
         """Connect to those that are new in the directory."""

@@ -29,6 +29,7 @@ __all__ = [
     "ensure_port_is_free",
     "find_port",
     "host_option",
+    "log_format_option",
     "log_level_option",
     "printable",
     "say",
@@ -82,17 +83,36 @@ def log_level_option(default: str) -> Callable[[Command], Command]:
     )
 
 
-def show_logs(level: str, process: str = "") -> None:
+def log_format_option(command: Command) -> Command:
+    """Add `--log-format`."""
+    return click.option(
+        "--log-format",
+        type=click.Choice(("text", "json"), case_sensitive=False),
+        default="text",
+        show_default=True,
+        help="Print log records for people, or as a line of JSON each.",
+    )(command)
+
+
+def show_logs(level: str, process: str = "", log_format: str = "text") -> None:
     """Print log records of this level and above to stderr: coloured for people, plain for files.
 
     Args:
         process: What to call this one in each line, where others print beside it.
+        log_format: `json` for a line of JSON each, for whoever reads.
     """
     who = f"[{process}] " if process else ""
+    if log_format == "json":
+        from sockwave.logs import JsonFormatter
+
+        handler: logging.Handler = logging.StreamHandler()
+        handler.setFormatter(JsonFormatter({"process": process} if process else None))
+        logging.basicConfig(level=level.upper(), handlers=[handler])
+        return
     if has_terminal():
         from rich.logging import RichHandler
 
-        handler: logging.Handler = RichHandler(
+        handler = RichHandler(
             console=_console(stderr=True),
             show_path=False,
             rich_tracebacks=False,  # they go past the formatter, with text of peers as it is

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeAlias, cast
 
 import click
 
-from sockwave.cli.console import Failure, Number, log_level_option, say, serving, show_logs
+from sockwave.cli.console import (
+    Failure,
+    Number,
+    log_format_option,
+    log_level_option,
+    say,
+    serving,
+    show_logs,
+)
 from sockwave.cli.place import Place, place_options
 from sockwave.cli.reload import pid_file
 from sockwave.cli.reloading import is_reloaded, run_and_reload
@@ -21,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
 
-    from sockwave import Listener
+    from sockwave import Listener, Server
 
     AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -85,9 +93,15 @@ MAX_SECONDS: Final = 86_400
     help="Replace a worker that does not answer for so long. 0: never.  [default: 60]",
 )
 @click.option(
+    "--health",
+    metavar="PATH",
+    help="Say there whether it is well: /health has /health/live and /health/ready.",
+)
+@click.option(
     "--pid-file", "pid_path", metavar="FILE", help="Keep the process id there, for sockwave reload."
 )
 @log_level_option("info")
+@log_format_option
 def run(
     target: str,
     app: str | None,
@@ -99,8 +113,10 @@ def run(
     drain_period: float | None,
     shutdown_timeout: float | None,
     unresponsive_timeout: float | None,
+    health: str | None,
     pid_path: str | None,
     log_level: str,
+    log_format: str,
     **place_given: Any,
 ) -> None:
     """Serve MODULE:NAME, a sockwave.Server or an ASGI application.
@@ -129,7 +145,7 @@ def run(
         read_environment(env_file)
     # As `python -m` does: the user's own module is next to where they stand.
     sys.path.insert(0, os.getcwd())
-    show_logs(log_level, worker_name())
+    show_logs(log_level, worker_name(), log_format)
     served = load(target)
     web = None if app is None else as_asgi(app, load(app))
     if isinstance(served, Server):
@@ -141,6 +157,8 @@ def run(
             check_workers(workers)
         elif unresponsive_timeout is not None:
             raise click.UsageError("--unresponsive-timeout goes with --workers")
+        if health is not None:
+            serve_health(served, health)
         run_it = functools.partial(
             served.run,
             workers=workers,
@@ -157,6 +175,7 @@ def run(
             "--drain-period": drain_period,
             "--shutdown-timeout": shutdown_timeout,
             "--unresponsive-timeout": unresponsive_timeout,
+            "--health": health,
         }
         for option in (name for name, value in wanted.items() if value is not None):
             raise Failure(f"{target} is not a sockwave.Server, as {option} needs")
@@ -213,6 +232,18 @@ def check_workers(workers: int | Literal["auto"]) -> None:
         checked(workers)
     except ValueError as error:
         raise Failure(str(error)) from error
+
+
+def serve_health(server: Server, path: str) -> None:
+    """Let a server answer about its health.
+
+    Raises:
+        Failure: Not at this path.
+    """
+    try:
+        server.serve_health(path)
+    except ValueError as error:
+        raise Failure(f"--health: {str(error).removeprefix('health: ')}") from error
 
 
 def given(**options: Any) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from sockwave.adapters.messages import (
 )
 from sockwave.adapters.requests import ClientQuestion, MemberQuestion, Question, Requests
 from sockwave.adapters.responses import Responses
+from sockwave.debug import known
 from sockwave.errors import AckTimeout, ClusterTimeout, LimitExceeded, PacketError, SockwaveError
 from sockwave.socketio.core.adapter import BroadcastOptions
 from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
@@ -191,7 +192,12 @@ class Inquiry(Generic[T]):
     def _refused(self, why: str) -> None:
         self._dropped += 1
         if is_worth_a_line(self._dropped):
-            _logger.warning("answer %d to an emitter is dropped: %s", self._dropped, why)
+            _logger.warning(
+                "answer %d to an emitter is dropped: %s",
+                self._dropped,
+                why,
+                extra=known(reason=why),
+            )
 
     def fail(self, error: SockwaveError) -> None:
         """It cannot be answered any more."""

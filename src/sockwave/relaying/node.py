@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sockwave.adapters.backoff import Backoff
 from sockwave.adapters.floods import is_worth_a_line
+from sockwave.debug import known
 from sockwave.errors import EncodeError, PacketError
 from sockwave.relaying.wire import (
     RelayMessage,
@@ -213,7 +214,11 @@ class RelayNode:
             except Exception as error:
                 what, told = told, repr(error)
                 if told != what:  # once, however long it takes
-                    _logger.warning("requests cannot be relayed, the carrier is away: %s", told)
+                    _logger.warning(
+                        "requests cannot be relayed, the carrier is away: %s",
+                        told,
+                        extra=known(reason=told),
+                    )
             await asyncio.sleep(backoff.pause())
         self._joined.set()
 
@@ -432,7 +437,12 @@ class RelayNode:
             self.dropped += 1
             if is_worth_a_line(self.dropped):
                 what = error.detail or str(error)
-                _logger.warning("message %d about requests is dropped: %s", self.dropped, what)
+                _logger.warning(
+                    "message %d about requests is dropped: %s",
+                    self.dropped,
+                    what,
+                    extra=known(reason=what),
+                )
         except Exception:
             _logger.exception("internal error at a message about a request")
 

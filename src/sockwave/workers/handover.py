@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
+from sockwave.debug import known
 from sockwave.engine.server.routing import HandOver
 from sockwave.platform import is_same_user, unix_socket
 
@@ -174,7 +175,9 @@ class HandOvers:
                 return HandOver.BUSY
             copy = os.dup(descriptor)
         except OSError as error:  # descriptors are short
-            _logger.debug("a connection cannot be handed over: %s", error)
+            _logger.debug(
+                "a connection cannot be handed over: %s", error, extra=known(reason=error)
+            )
             return HandOver.BUSY
         header = msgspec.msgpack.encode(_Header(len(data), client, is_secure))
         first = b"%b%b%b" % (_HEAD.pack(len(header)), header, data[:PIECE])
@@ -215,7 +218,7 @@ class HandOvers:
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
-            _logger.warning("a worker could not connect: %s", error)
+            _logger.warning("a worker could not connect: %s", error, extra=known(reason=error))
             self._pause()
             self._retry = self._loop.call_later(ACCEPT_PAUSE, self._take)
             return
@@ -386,7 +389,9 @@ class _Incoming:
         )
 
     def _broken(self, why: str) -> None:
-        _logger.error("a hand-over from another worker cannot be read: %s", why)
+        _logger.error(
+            "a hand-over from another worker cannot be read: %s", why, extra=known(reason=why)
+        )
         self.close()
 
     def close(self) -> None:

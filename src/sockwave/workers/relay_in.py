@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from sockwave.codec.close_code import CloseCode
+from sockwave.debug import known
 from sockwave.engine.server.fronts.asgi_http import serve_http
 from sockwave.engine.server.fronts.asgi_websocket import serve_websocket
 from sockwave.platform import is_same_user
@@ -84,7 +85,9 @@ class RelayedRequests:
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
-            _logger.warning("another process could not connect: %s", error)
+            _logger.warning(
+                "another process could not connect: %s", error, extra=known(reason=error)
+            )
             self._stop_accepting()
             self._retry = self._loop.call_later(ACCEPT_PAUSE, self._begin)
             return
@@ -108,7 +111,9 @@ class RelayedRequests:
                 await self._answer(link, scope)
                 await link.finish(REST)
         except (ConnectionError, TimeoutError) as error:
-            _logger.debug("a request of another process has ended: %r", error)
+            _logger.debug(
+                "a request of another process has ended: %r", error, extra=known(reason=error)
+            )
         except Exception:
             _logger.exception("internal error in a request of another process")
         finally:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.codec.close_code import CloseCode
+from sockwave.debug import known
 from sockwave.engine.server.routing import HandOver
 from sockwave.platform import is_same_user, unix_socket
 from sockwave.workers.link import Link
@@ -81,7 +82,7 @@ async def connect(path: str) -> Link | HandOver:
     except (ConnectionError, FileNotFoundError):
         pass
     except OSError as error:  # its backlog is full, or there are no descriptors left
-        _logger.debug("another process cannot be reached: %s", error)
+        _logger.debug("another process cannot be reached: %s", error, extra=known(reason=error))
         if sock is not None:
             sock.close()
         return HandOver.BUSY
@@ -208,4 +209,6 @@ async def _end(*tasks: asyncio.Task[Any]) -> None:
         task.cancel()
     for result in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(result, Exception):
-            _logger.debug("a request for another process has ended: %r", result)
+            _logger.debug(
+                "a request for another process has ended: %r", result, extra=known(reason=result)
+            )

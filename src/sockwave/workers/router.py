@@ -7,6 +7,7 @@ import logging
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
+from sockwave.debug import known
 from sockwave.engine.server.fronts.adopting import adopt
 from sockwave.engine.server.routing import HandOver
 from sockwave.workers.handover import Arrival, HandOvers
@@ -122,7 +123,9 @@ class WorkerRouter:
         try:
             ours, theirs = socket.socketpair()
         except OSError as error:  # descriptors are short
-            _logger.debug("a connection cannot be handed over: %s", error)
+            _logger.debug(
+                "a connection cannot be handed over: %s", error, extra=known(reason=error)
+            )
             return HandOver.BUSY
         outcome = self._hand_overs.send(number, theirs.fileno(), data, client, is_secure=True)
         theirs.close()
@@ -178,4 +181,6 @@ async def _until_done(work: Coroutine[None, None, None]) -> None:
     try:
         await work
     except OSError as error:  # the peer has gone meanwhile
-        _logger.debug("a connection between workers has ended: %s", error)
+        _logger.debug(
+            "a connection between workers has ended: %s", error, extra=known(reason=error)
+        )

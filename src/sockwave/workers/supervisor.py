@@ -29,12 +29,13 @@ import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from sockwave.debug import known
 from sockwave.engine.server.routing import STARTED_IN
 from sockwave.platform import reason_of, supervising_signals
 from sockwave.workers.control import ASK, HERE, READY, connect_control, drain_line
 from sockwave.workers.directories import OwnDirectory
 from sockwave.workers.identity import MAX_NUMBER, Identity
-from sockwave.workers.notify import notify
+from sockwave.workers.notify import keep_watchdog, notify
 from sockwave.workers.orders import OrderTaker
 from sockwave.workers.ports import end_port
 from sockwave.workers.pulse import until_silent
@@ -162,6 +163,7 @@ class Supervisor:
                 for index in range(len(self._sockets)):
                     self._keep(self._occupy(index))
                 self._keep(self._announce())
+                self._keep(keep_watchdog())
                 await self._stopping.wait()
                 await self._end_all()
         finally:
@@ -182,7 +184,8 @@ class Supervisor:
             await orders.start()
         except OSError as error:
             what = "workers: no place for their sockets in %s: %s (TMPDIR names another one)"
-            _logger.error(what, tempfile.gettempdir(), reason_of(error))
+            why = reason_of(error)
+            _logger.error(what, tempfile.gettempdir(), why, extra=known(reason=why))
             self._close()
             return None
         return orders
@@ -259,14 +262,15 @@ class Supervisor:
                 return
             if not self._has_served:
                 what = "worker %d has ended before it served (%s): the program cannot start"
-                _logger.error(what, index, how)
+                _logger.error(what, index, how, extra=known(worker=index, reason=how))
                 self._status = 1
                 self._stopping.set()
                 return
             is_young = loop.time() - worker.since < YOUNG
             delay = min(delay * 2, LAST_DELAY) if is_young else FIRST_DELAY
             what = "worker %d (pid %d) has died: %s; the next one starts in %g s"
-            _logger.error(what, index, worker.process.pid, how, delay)
+            fields = known(worker=index, reason=how)
+            _logger.error(what, index, worker.process.pid, how, delay, extra=fields)
             await self._pause(delay)
 
     async def _pause(self, seconds: float) -> None:
@@ -298,7 +302,9 @@ class Supervisor:
             )
         except OSError as error:
             ours.close()
-            _logger.error("worker %d cannot be started: %s", index, reason_of(error))
+            why = reason_of(error)
+            fields = known(worker=index, reason=why)
+            _logger.error("worker %d cannot be started: %s", index, why, extra=fields)
             return None
         finally:
             theirs.close()
@@ -306,7 +312,7 @@ class Supervisor:
         self._all.add(worker)
         worker.line = await connect_control(ours, worker)
         self._keep(self._watch(worker))
-        _logger.debug("worker %d begins (pid %d)", index, process.pid)
+        _logger.debug("worker %d begins (pid %d)", index, process.pid, extra=known(worker=index))
         return worker
 
     def _new_number(self) -> int:
@@ -347,7 +353,8 @@ class Supervisor:
                 self._keep(self._watch_pulse(worker))
             return True
         if not worker.ended.is_set():
-            _logger.error("worker %d does not serve after %g s", worker.index, START_TIMEOUT)
+            text, fields = "worker %d does not serve after %g s", known(worker=worker.index)
+            _logger.error(text, worker.index, START_TIMEOUT, extra=fields)
             worker.signal(signal.SIGKILL)
             await worker.ended.wait()
         return False
@@ -358,7 +365,8 @@ class Supervisor:
         if worker.ended.is_set() or self._stopping.is_set():
             return
         what = "worker %d (pid %d) has not answered for %g s, and is killed"
-        _logger.error(what, worker.index, worker.process.pid, self._unresponsive_timeout)
+        pid, fields = worker.process.pid, known(worker=worker.index)
+        _logger.error(what, worker.index, pid, self._unresponsive_timeout, extra=fields)
         worker.signal(signal.SIGABRT)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(worker.ended.wait(), DEATH_THROES)
@@ -389,7 +397,8 @@ class Supervisor:
         for index in range(len(self._sockets)):
             failure = await self._replace(index)
             if failure:
-                _logger.error("reload: %s: the others stay as they are", failure)
+                text, fields = "reload: %s: the others stay as they are", known(reason=failure)
+                _logger.error(text, failure, extra=fields)
                 break
         else:
             _logger.info("reload: all workers are new")
@@ -421,7 +430,8 @@ class Supervisor:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(worker.ended.wait(), seconds + GRACE)
         if not worker.ended.is_set():
-            _logger.error("worker %d (pid %d) is killed", worker.index, worker.process.pid)
+            text, fields = "worker %d (pid %d) is killed", known(worker=worker.index)
+            _logger.error(text, worker.index, worker.process.pid, extra=fields)
             worker.signal(signal.SIGKILL)
             await worker.ended.wait()
 

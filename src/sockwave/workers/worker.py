@@ -15,6 +15,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
+from sockwave.debug import known
 from sockwave.engine.server.fronts.hosting import hosted_server
 from sockwave.engine.server.fronts.listener import HttpConnection
 from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG, Listener
@@ -99,7 +100,8 @@ class Worker:
         drain = drain_of(line)
         if drain is not None:
             self._drain_period, self._successor = drain
-            _logger.info("%s is replaced, and ends with its sessions", self._name)
+            text = "%s is replaced, and ends with its sessions"
+            _logger.info(text, self._name, extra=self._about)
             if self._router is not None:
                 self._router.successor = self._successor
             self._stop.set()
@@ -120,7 +122,7 @@ class Worker:
         """There is no supervisor any more: a worker without one would be in nobody's hands."""
         if self._is_over:
             return
-        _logger.error("the supervisor has ended: %s stops", self._name)
+        _logger.error("the supervisor has ended: %s stops", self._name, extra=self._about)
         self._drain_period = 0.0
         if not self._stop.is_set():
             self._stop.set()
@@ -131,6 +133,11 @@ class Worker:
     def _name(self) -> str:
         """In the log: while a worker is replaced there are two with its number."""
         return f"worker {self._identity.index} (pid {os.getpid()})"
+
+    @property
+    def _about(self) -> dict[str, object]:
+        """Fields of a record."""
+        return known(worker=self._identity.index)
 
     # --- serving ----------------------------------------------------------------------------------
 
@@ -145,11 +152,13 @@ class Worker:
         if engine.elsewhere is not None:
             await engine.elsewhere.wait_joined()
         if not await joined(self._served, JOIN_TIMEOUT):
-            _logger.warning("%s serves, but not all others answer", self._name)
+            text = "%s serves, but not all others answer"
+            _logger.warning(text, self._name, extra=self._about)
 
     def _is_serving(self) -> None:
         identity, pid = self._identity, os.getpid()
-        _logger.info("worker %d of %d serves (pid %d)", identity.index, identity.count, pid)
+        text = "worker %d of %d serves (pid %d)"
+        _logger.info(text, identity.index, identity.count, pid, extra=self._about)
         if self._control is not None:
             self._control.say(READY)
 

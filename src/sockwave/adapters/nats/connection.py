@@ -18,6 +18,8 @@ from nats.aio.client import Client
 from nats.aio.transport import TcpTransport
 from nats.errors import Error as NatsError
 
+from sockwave.debug import known
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Coroutine, Mapping
@@ -313,6 +315,8 @@ async def _quietly(closing: Coroutine[Any, Any, None]) -> None:
         async with asyncio.timeout(CLOSE_PATIENCE):
             await closing
     except (NatsError, OSError, TimeoutError) as error:
-        _logger.debug("a connection to NATS did not close in order: %r", error)
+        _logger.debug(
+            "a connection to NATS did not close in order: %r", error, extra=known(reason=error)
+        )
     except AssertionError:  # of nats-py: it has not even begun to connect
         pass

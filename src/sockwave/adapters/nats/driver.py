@@ -36,6 +36,7 @@ from sockwave.adapters.nats.contract import CAPABILITIES, DEFAULT_BACKLOG
 from sockwave.adapters.nats.frames import SENDER_SIZE, FrameReader, FrameWriter, sender_of
 from sockwave.adapters.nats.refusals import Refusals
 from sockwave.adapters.nats.serving import Serving, run_all
+from sockwave.debug import known
 from sockwave.errors import PacketError
 
 if TYPE_CHECKING:
@@ -356,9 +357,8 @@ class NatsDriver:
         except PacketError as error:
             self._refused += 1
             if is_worth_a_line(self._refused):
-                _logger.warning(
-                    "message %d on subjects of this cluster is dropped: %s", self._refused, error
-                )
+                text = "message %d on subjects of this cluster is dropped: %s"
+                _logger.warning(text, self._refused, error, extra=known(reason=error))
         except Exception:
             _logger.exception("internal error at a message of another server")
 

@@ -10,6 +10,7 @@ from nats.errors import Error as NatsError
 
 from sockwave.adapters.backoff import Backoff
 from sockwave.adapters.floods import is_worth_a_line
+from sockwave.debug import known
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -113,7 +114,7 @@ class Serving:
             return await self._source.connect(self._refused)
         except OSError as error:
             self.was_away = True
-            _logger.debug("NATS cannot be reached: %s", error)
+            _logger.debug("NATS cannot be reached: %s", error, extra=known(reason=error))
         except Exception:  # a client of the user's own may do anything
             self.was_away = True
             self._faults += 1

@@ -22,6 +22,7 @@ from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.postgres.losses import Losses
 from sockwave.adapters.postgres.source import FAILURES, STATEMENT_TIMEOUT, reopened
 from sockwave.adapters.postgres.wire import MAX_MESSAGE, header_of
+from sockwave.debug import known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -298,7 +299,11 @@ class Listener:
                 if isinstance(error, asyncpg.PostgresError) and not connection.is_closed():
                     self._unread += 1
                     if is_worth_a_line(self._unread):
-                        _logger.warning("large messages cannot be read from the table: %s", error)
+                        _logger.warning(
+                            "large messages cannot be read from the table: %s",
+                            error,
+                            extra=known(reason=error),
+                        )
                     return {}
                 self._breaks(connection)
                 return None

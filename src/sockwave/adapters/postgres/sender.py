@@ -24,6 +24,7 @@ import asyncpg
 from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.postgres.source import ERRORS, FAILURES, LAST_RETRY, reopened
 from sockwave.adapters.postgres.wire import MAX_MESSAGE, prepare
+from sockwave.debug import known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -304,6 +305,7 @@ class Sender:
                 "PostgreSQL refuses messages (%d times so far), and they are tried again: %s",
                 self._refused,
                 error,
+                extra=known(reason=error),
             )
         await self._disconnect()
         await asyncio.sleep(min(0.1 * times, LAST_RETRY))
@@ -346,7 +348,11 @@ class Sender:
         except FAILURES as error:
             self._uncleaned += 1
             if is_worth_a_line(self._uncleaned):
-                _logger.warning("old messages cannot be taken out of the table: %s", error)
+                _logger.warning(
+                    "old messages cannot be taken out of the table: %s",
+                    error,
+                    extra=known(reason=error),
+                )
             if not isinstance(error, asyncpg.PostgresError):
                 await self._disconnect()
             return True

@@ -13,6 +13,7 @@ import asyncpg
 from sockwave.adapters.addresses import check_address
 from sockwave.adapters.backoff import Backoff
 from sockwave.adapters.floods import is_worth_a_line
+from sockwave.debug import known
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -290,6 +291,7 @@ async def reopened(
                     source.name,
                     times,
                     error,
+                    extra=known(reason=error),
                 )
         else:
             return connection, times

@@ -11,6 +11,7 @@ from sockwave.adapters.addresses import check_address
 from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.python_socketio.messages import CallbackMessage, decode_bus_message
 from sockwave.adapters.python_socketio.node import PythonSocketIONode
+from sockwave.debug import known
 from sockwave.engine.core.option_checks import check_integer, check_text
 from sockwave.errors import PacketError, SockwaveError
 
@@ -169,7 +170,12 @@ class PythonSocketIOAdapter:
     def _refuse(self, why: str) -> None:
         self._refused += 1
         if is_worth_a_line(self._refused):
-            _logger.warning("message %d of other servers is dropped: %s", self._refused, why)
+            _logger.warning(
+                "message %d of other servers is dropped: %s",
+                self._refused,
+                why,
+                extra=known(reason=why),
+            )
 
     def bus_failed(self, what: str) -> None:
         """Tell all namespaces."""

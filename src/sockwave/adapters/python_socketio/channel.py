@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from sockwave.adapters.backoff import Backoff
 from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.messages import MAX_MESSAGE
+from sockwave.debug import known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -141,7 +142,11 @@ class RedisChannel:
                 ((_, count),) = await self._client.pubsub_numsub(self._name)
             return max(int(count), 1)
         except (*_FAILURES, ValueError, TypeError) as error:
-            _logger.warning("Redis does not say how many servers there are: %r", error)
+            _logger.warning(
+                "Redis does not say how many servers there are: %r",
+                error,
+                extra=known(reason=error),
+            )
             return 1
 
     async def aclose(self) -> None:

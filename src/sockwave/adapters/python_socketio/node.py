@@ -28,6 +28,7 @@ from sockwave.adapters.python_socketio.messages import (
     encode_emit,
     encode_room_change,
 )
+from sockwave.debug import known
 from sockwave.errors import EncodeError, LimitExceeded, SockwaveError
 from sockwave.socketio.core.acks import ack_value
 from sockwave.socketio.core.adapter import BroadcastOptions, InMemoryAdapter
@@ -373,7 +374,12 @@ class PythonSocketIONode(InMemoryAdapter):
     def _refuse(self, why: str) -> None:
         self._refused += 1
         if is_worth_a_line(self._refused):
-            _logger.warning("answer %d for another server is dropped: %s", self._refused, why)
+            _logger.warning(
+                "answer %d for another server is dropped: %s",
+                self._refused,
+                why,
+                extra=known(reason=why),
+            )
 
 
 class _Asked:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from sockwave.adapters.redis.carrier import DEAF, Carrier
 from sockwave.adapters.redis.echoes import EchoWatch
 from sockwave.adapters.redis.subscriber import SHARD
+from sockwave.debug import known
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +105,9 @@ class ShardCarriers:
                 await self._place.look()
                 self._arrange()
             except OSError as error:
-                _logger.info("the nodes of the cluster are not known: %s", error)
+                _logger.info(
+                    "the nodes of the cluster are not known: %s", error, extra=known(reason=error)
+                )
                 self._wanted.set()
             except Exception:
                 _logger.exception("internal error at the nodes of a Redis Cluster")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.redis.link import Link, LinkOwner, encode_command
+from sockwave.debug import known
 
 if TYPE_CHECKING:
     from sockwave.adapters.redis.places import Place
@@ -213,7 +214,9 @@ class Subscriber(LinkOwner):
         self._is_refused = True
         self._refusals += 1
         if is_worth_a_line(self._refusals):
-            _logger.error("Redis refuses to let this process listen: %s", reply)
+            _logger.error(
+                "Redis refuses to let this process listen: %s", reply, extra=known(reason=reply)
+            )
 
     async def begin(self) -> None:
         """Say all that is wanted.
@@ -231,7 +234,11 @@ class Subscriber(LinkOwner):
                 raise
             self._refusals += 1
             if is_worth_a_line(self._refusals):
-                _logger.error("%s: this process does not hear all that it wants", error)
+                _logger.error(
+                    "%s: this process does not hear all that it wants",
+                    error,
+                    extra=known(reason=error),
+                )
 
     def ready(self) -> None:
         """All that is wanted is heard."""

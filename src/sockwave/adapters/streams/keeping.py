@@ -30,6 +30,7 @@ from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.messages import encode_value
 from sockwave.adapters.streams.contract import KeepsConnected, StreamRefused
 from sockwave.adapters.streams.sessions import encode_session
+from sockwave.debug import known
 from sockwave.errors import EncodeError
 from sockwave.socketio.core.saved_session import SavedSession
 
@@ -353,7 +354,7 @@ class KeptHere:
         self._unkept += 1
         if is_worth_a_line(self._unkept):
             what = "connected clients of this process could not come back if it died, %d times: %s"
-            _logger.warning(what, self._unkept, why)
+            _logger.warning(what, self._unkept, why, extra=known(reason=why))
 
     # --- in a while -------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.streams.sessions import encode_session
+from sockwave.debug import known
 from sockwave.errors import EncodeError
 
 if TYPE_CHECKING:
@@ -90,7 +91,9 @@ class LostHere:
     def _not_saved(self, why: str) -> None:
         self._unsaved += 1
         if is_worth_a_line(self._unsaved):
-            _logger.warning("lost client %d cannot come back: %s", self._unsaved, why)
+            _logger.warning(
+                "lost client %d cannot come back: %s", self._unsaved, why, extra=known(reason=why)
+            )
 
     def pop(self, id_: SocketId) -> str | None:
         """One is back, or must not come back.

@@ -36,6 +36,7 @@ from sockwave.adapters.streams.keeping import KeptHere, Whereabouts
 from sockwave.adapters.streams.lost_here import LostHere
 from sockwave.adapters.streams.positions import position_of
 from sockwave.adapters.streams.replay import is_meant
+from sockwave.debug import known
 from sockwave.errors import PacketError
 from sockwave.socketio.core.adapter import BroadcastOptions
 from sockwave.socketio.core.membership import Membership
@@ -313,7 +314,9 @@ class StreamRecoveryAdapter(StreamDelivery):
     def _not_found(self, why: str) -> None:
         self._unfound += 1
         if is_worth_a_line(self._unfound):
-            _logger.warning("session %d was not found: %s", self._unfound, why)
+            _logger.warning(
+                "session %d was not found: %s", self._unfound, why, extra=known(reason=why)
+            )
 
     async def _call(self, life: Life, pid: str) -> bool:
         """Ask the others for a client that has come here before they have noticed its loss."""

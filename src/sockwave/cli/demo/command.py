@@ -13,6 +13,7 @@ from sockwave.cli.console import (
     ensure_port_is_free,
     find_port,
     host_option,
+    log_format_option,
     log_level_option,
     say,
     serving,
@@ -51,6 +52,7 @@ DEFAULT_PORT = 3000
     help="Show it in the browser, when started in a terminal.",
 )
 @log_level_option("warning")
+@log_format_option
 @click.pass_context
 def demo(
     context: click.Context,
@@ -59,6 +61,7 @@ def demo(
     allow_host: tuple[str, ...],
     opens: bool,
     log_level: str,
+    log_format: str,
 ) -> None:
     """Serve a small chat to try Sockwave with."""
     from sockwave.cli.demo.hosts import allow
@@ -70,7 +73,7 @@ def demo(
     from sockwave.cli.demo.app import io, report_traffic
     from sockwave.cli.demo.site import Site
 
-    show_logs(log_level)
+    show_logs(log_level, log_format=log_format)
     if context.get_parameter_source("port") is ParameterSource.DEFAULT:
         port = _default_port(host)
     else:

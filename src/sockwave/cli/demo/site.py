@@ -8,6 +8,8 @@ import logging
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
+from sockwave.debug import known
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 
@@ -111,5 +113,7 @@ def _load() -> dict[str, tuple[str, bytes]]:
                 pages[f"/{file.name}"] = (CONTENT_TYPES[suffix], file.read_bytes())
         pages["/"] = pages["/index.html"]
     except (OSError, KeyError) as error:
-        _logger.error("the files of the demo's page are not all there: %s", error)
+        _logger.error(
+            "the files of the demo's page are not all there: %s", error, extra=known(reason=error)
+        )
     return pages

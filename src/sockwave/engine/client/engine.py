@@ -9,7 +9,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from sockwave.debug import shortened
+from sockwave.debug import known, shortened
 from sockwave.engine.client.polling import PollingTransport
 from sockwave.engine.client.websocket import WebSocketTransport
 from sockwave.engine.core.client_session import ClientSession, ClientSessionSink
@@ -196,7 +196,8 @@ class ClientEngine:
             async with asyncio.timeout(self._options.timeout):
                 connection = await self._http.upgrade(session.id)
         except (SockwaveError, TimeoutError) as error:
-            _logger.debug("no upgrade to a WebSocket: %s", shortened(error))
+            text = "no upgrade to a WebSocket: %s"
+            _logger.debug(text, shortened(error), extra=known(reason=error))
             return
         transport = self._keep(WebSocketTransport(connection, NOBODY, self._runtime, self._options))
         session.begin_upgrade(transport, self._options.timeout)

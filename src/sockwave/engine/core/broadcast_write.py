@@ -16,6 +16,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from sockwave.debug import known
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -87,7 +89,8 @@ class BroadcastWrite:
             try:
                 connection.write(frame)
             except Exception:
-                _logger.exception("internal error while sending")
+                fields = known(sid=getattr(session, "id", None))
+                _logger.exception("internal error while sending", extra=fields)
             if transport.direct is None:
                 full.append(session)
         for session in full:

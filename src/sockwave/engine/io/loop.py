@@ -153,6 +153,11 @@ class LoopDriver(ABC):
         return self._loop is not None
 
     @property
+    def has_begun(self) -> bool:
+        """Whether all that belongs to it has begun in its loop, and is not over."""
+        return self._loop is not None and not self._is_bind_due and not self.has_ended
+
+    @property
     def has_ended(self) -> bool:
         """Whether there was a loop, and it is closed."""
         return self._loop is not None and self._loop.is_closed()

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from sockwave.debug import known
 from sockwave.engine.core.handlers import is_closed
 from sockwave.engine.core.option_checks import check_header_value, check_token
 from sockwave.engine.io.loop import is_cancelled
@@ -77,7 +78,8 @@ def edit_headers(
             check_token(f"name of a header set in {event!r}", header[0])
             check_header_value(f"header {header[0]} set in {event!r}", header[1])
         except ValueError:
-            _logger.exception("a header of the application was left out")
+            text = "a header of the application was left out"
+            _logger.exception(text, extra=known(event=event))
             headers.remove(header)
 
 
@@ -91,5 +93,7 @@ async def _guarded(driver: CallingDriver, event: str, awaitable: Awaitable[objec
 
 
 def _failed(driver: CallingDriver, event: str, error: BaseException) -> None:
-    _logger.error("a handler of the engine event %r failed", event, exc_info=error)
+    fields = known(event=event, reason=type(error).__name__)
+    text = "a handler of the engine event %r failed"
+    _logger.error(text, event, exc_info=error, extra=fields)
     driver.application_failed(error)

@@ -30,7 +30,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sockwave import platform
-from sockwave.debug import is_debugging
+from sockwave.debug import is_debugging, known
 from sockwave.engine.core.broadcast_write import BroadcastWrite
 from sockwave.engine.core.in_turn import InTurn
 from sockwave.engine.io.loop import LoopDriver
@@ -261,7 +261,8 @@ class Driver(LoopDriver):
             try:
                 what.flush()
             except Exception:
-                _logger.exception("internal error while sending")
+                fields = known(sid=getattr(what, "id", None))  # a session has one
+                _logger.exception("internal error while sending", extra=fields)
             if turns.must_look or not flushed % FLUSHES_PER_LOOK:
                 turns.must_look = False
                 now = self.turn_clock()

@@ -25,7 +25,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, overload
 from urllib.parse import quote
 
-from sockwave.debug import masked
+from sockwave.debug import known, masked
 from sockwave.engine.core.emitter import Emitter
 from sockwave.engine.core.forwarded import TrustedProxies
 from sockwave.engine.core.handlers import NO_HANDLERS, Handler, check_handler
@@ -34,8 +34,9 @@ from sockwave.engine.core.keywords import EngineOptionsDict
 from sockwave.engine.core.option_names import check_names
 from sockwave.engine.core.option_signature import names_options
 from sockwave.engine.core.options import EngineOptions
-from sockwave.engine.core.request import SAFE_IN_PATH, decoded
+from sockwave.engine.core.request import SAFE_IN_PATH
 from sockwave.engine.server import telling
+from sockwave.engine.server.beside import answer_beside, is_beside
 from sockwave.engine.server.calling import call_handler, call_waiting, edit_headers
 from sockwave.engine.server.driver import Driver
 from sockwave.engine.server.open_packets import OpenPackets
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from sockwave.engine.core.session import Session
     from sockwave.engine.core.transport import Transport
     from sockwave.engine.io.turns import Turns
+    from sockwave.engine.server.beside import FileHandler, Paths
     from sockwave.engine.server.exchange import HttpExchange, ResponseHeaders, UpgradeExchange
     from sockwave.engine.server.routing import Elsewhere, Relay, Router
     from sockwave.engine.server.transports.compression import Compressions
@@ -107,6 +109,7 @@ class EngineServer(Emitter):
         options: Checked and complete.
         sessions: Open ones by id; a read-only view.
         file_handler: Answers requests for files under the path; Socket.IO serves its client so.
+        beside: Answers requests for other paths, whatever name they are for.
         session_handler: Takes each new session; by default it goes to the `connection` handlers.
         session_closer: Closes a session, in an orderly way, because the server stops.
         goes_on_elsewhere: Whether clients may go on at other servers when this one has stopped.
@@ -138,8 +141,8 @@ class EngineServer(Emitter):
             upgraded=self._session_upgraded,
             rebound=self._rebound,
         )
-        self.file_handler: Callable[[Request], tuple[int, ResponseHeaders, bytes] | None] | None
-        self.file_handler = None
+        self.file_handler: FileHandler | None = None
+        self.beside: Paths = {}
         self.session_handler: Callable[[ServerSession], None] = self._connection
         self.session_closer: Callable[[ServerSession], None] = ServerSession.close
         self.goes_on_elsewhere: Callable[[], bool] = bool  # nowhere
@@ -267,7 +270,7 @@ class EngineServer(Emitter):
 
     def is_ours(self, path: str) -> bool:
         """Whether a request for this path, decoded, belongs to the engine."""
-        return path.startswith(self._prefix) or path == self._bare
+        return path.startswith(self._prefix) or path == self._bare or path in self.beside
 
     def handle_request(self, exchange: HttpExchange, *, is_asked: bool = False) -> None:
         """Take a request that is no upgrade, when its head is there.
@@ -278,7 +281,7 @@ class EngineServer(Emitter):
         request = exchange.request
         if self._allowed_hosts is not None and self._is_foreign_host(exchange):
             return
-        if not request.target.startswith(self._endpoint) and self._is_elsewhere(exchange):
+        if not request.target.startswith(self._endpoint) and answer_beside(self, exchange):
             return
         cors = self.options.cors
         if cors is not None and request.method == "OPTIONS":
@@ -318,22 +321,9 @@ class EngineServer(Emitter):
         host = exchange.request.field(b"host")
         if self._allowed_hosts is None or self._allowed_hosts.allows(host):
             return False
+        if is_beside(self, exchange):
+            return False
         self.refuse(exchange, Refused(ErrorCode.FORBIDDEN, {"name": "FOREIGN_HOST"}))
-        return True
-
-    def _is_elsewhere(self, exchange: HttpExchange) -> bool:
-        """Answer a request for a file below the path, or for nothing of ours."""
-        request = exchange.request
-        if not self.is_ours(decoded(request.path)):
-            exchange.respond(404, ())
-            return True
-        if self.file_handler is None or request.method == "OPTIONS":
-            return False
-        found = self.file_handler(request)
-        if found is None:
-            return False
-        status, headers, body = found
-        exchange.respond(status, [*headers, *self.error_headers(request)], body)
         return True
 
     def handle_upgrade(self, upgrade: UpgradeExchange, *, is_asked: bool = False) -> None:
@@ -458,7 +448,8 @@ class EngineServer(Emitter):
         if self.driver.observers.session_opened:
             telling.tell_opened(self.driver.observers, session)
         if self.driver.debug:
-            _session_logger.debug("%s opened by %s", masked(id_), transport.name)
+            fields = known(sid=id_)
+            _session_logger.debug("%s opened by %s", masked(id_), transport.name, extra=fields)
         return session
 
     def _connection(self, session: ServerSession) -> None:
@@ -473,10 +464,11 @@ class EngineServer(Emitter):
         if self.driver.observers.session_closed:
             telling.tell_closed(self.driver.observers, session, reason, description)
         if self.driver.debug:
-            _session_logger.debug("%s closed: %s %s", masked(session.id), reason, description)
+            id_, fields = masked(session.id), known(sid=session.id, reason=reason)
+            _session_logger.debug("%s closed: %s %s", id_, reason, description, extra=fields)
         if reason in _FAULTS and isinstance(session, ServerSession):
             words = words_for_end(description, self.options)
-            self.peer_log.info(session.request.client, f"{reason}: {words}")
+            self.peer_log.info(session.request.client, f"{reason}: {words}", sid=session.id)
 
     def _rebound(self) -> None:
         for session in list(self._sessions.values()):
@@ -488,7 +480,8 @@ class EngineServer(Emitter):
         if self.driver.observers.session_upgraded:
             telling.tell_upgraded(self.driver.observers, session)
         if self.driver.debug:
-            _session_logger.debug("%s moved to %s", masked(session.id), session.transport.name)
+            id_, name = masked(session.id), session.transport.name
+            _session_logger.debug("%s moved to %s", id_, name, extra=known(sid=session.id))
         if isinstance(session, ServerSession):
             session.emit_local("upgrade", session.transport)
 

@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
-from sockwave.debug import shortened
+from sockwave.debug import known, shortened
 from sockwave.engine.core.rate_addresses import address_key
 
 if TYPE_CHECKING:
@@ -46,7 +46,11 @@ class PeerLog:
         self._last: dict[tuple[AddressKey, str], float] = {}
 
     def info(
-        self, client: tuple[str, int] | None, what: str, detail: str | Callable[[], str] = ""
+        self,
+        client: tuple[str, int] | None,
+        what: str,
+        detail: str | Callable[[], str] = "",
+        **about: str,
     ) -> None:
         """Log what a peer did wrong.
 
@@ -54,12 +58,15 @@ class PeerLog:
             what: The kind of fault, by which a flood is recognized.
             detail: What may differ each time, such as text of the peer's; or a function that makes
                 it, which is called for a line that is written only.
+            about: Fields of the record beside `address` and `reason`; see `known`.
         """
-        self._log(logging.INFO, client, what, detail)
+        self._log(logging.INFO, client, what, detail, about)
 
-    def warning(self, client: tuple[str, int] | None, what: str, detail: str = "") -> None:
+    def warning(
+        self, client: tuple[str, int] | None, what: str, detail: str = "", **about: str
+    ) -> None:
         """Log what may be the fault of the peer or of the application; see `info`."""
-        self._log(logging.WARNING, client, what, detail)
+        self._log(logging.WARNING, client, what, detail, about)
 
     def invalid(self, client: tuple[str, int] | None, invalid: InvalidRequest) -> None:
         """Log a request that could not be read."""
@@ -72,6 +79,7 @@ class PeerLog:
         client: tuple[str, int] | None,
         what: str,
         detail: str | Callable[[], str],
+        about: dict[str, str],
     ) -> None:
         if not self._logger.isEnabledFor(level):
             return
@@ -87,4 +95,8 @@ class PeerLog:
         if not isinstance(detail, str):
             detail, most = detail(), _MAX_EXPLAINED
         text = f"{what} {detail}" if detail else what
-        self._logger.log(level, "%s: %s", shortened(host, _MAX_HOST), shortened(text, most))
+        address = shortened(host, _MAX_HOST) if client else None
+        fields = known(address=address, reason=what.rstrip(": "), **about)  # type: ignore[arg-type]
+        self._logger.log(
+            level, "%s: %s", shortened(host, _MAX_HOST), shortened(text, most), extra=fields
+        )

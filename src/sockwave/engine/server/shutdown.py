@@ -15,6 +15,7 @@ import math
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from sockwave.debug import known
 from sockwave.engine.core.drain import DrainPlan
 from sockwave.engine.core.option_checks import MAX_TIMEOUT, check_number
 from sockwave.engine.core.states import State
@@ -210,7 +211,8 @@ class Shutdown:
         try:
             self._host.session_closer(session)
         except Exception:
-            _logger.exception("internal error while closing a session")
+            fields = known(sid=session.id)
+            _logger.exception("internal error while closing a session", extra=fields)
 
     def _close_idle_connections(self) -> None:
         if not self.keeps_idle_connections:

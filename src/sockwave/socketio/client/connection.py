@@ -26,6 +26,7 @@ from sockwave.codec.socketio import (
     decode_short,
     short_size,
 )
+from sockwave.debug import known
 from sockwave.engine.client.engine import ClientEngine
 from sockwave.errors import LimitExceeded, PacketError, TextEncodingError
 from sockwave.socketio.core.outgoing import encode
@@ -311,7 +312,8 @@ class ServerConnection:
 
     def reading_stopped(self, why: str) -> None:
         """Say so, in the log."""
-        _logger.warning("not read from the server until handlers end: %s", why)
+        text = "not read from the server until handlers end: %s"
+        _logger.warning(text, why, extra=known(reason=why))
 
     def emptied(self) -> None:
         """No event waits: an end that has waited for that comes behind the last handler's start."""

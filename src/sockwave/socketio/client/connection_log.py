@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from sockwave.debug import shortened
+from sockwave.debug import known, shortened
 
 if TYPE_CHECKING:
     import logging
@@ -48,7 +48,9 @@ class ConnectionLog:
 
     def refused(self, namespace: str, error: SockwaveError) -> None:
         """The server refuses a socket, and that is told once: there is no further attempt."""
-        self._logger.warning("%r refuses %s: %s", self._server, namespace, shortened(error))
+        fields = known(namespace=namespace, reason=error)
+        why = shortened(error)
+        self._logger.warning("%r refuses %s: %s", self._server, namespace, why, extra=fields)
 
     def accepted(self) -> None:
         """The server lets a socket in."""
@@ -61,7 +63,8 @@ class ConnectionLog:
         is_new = kind != self._last or (self._is_over and now - self._told_at > REPEATED)
         if is_new:
             self._last, self._told_at, self._is_over = kind, now, False
-            self._logger.warning(text, self._server, shortened(why, _MAX_TEXT))
+            fields = known(reason=why)
+            self._logger.warning(text, self._server, shortened(why, _MAX_TEXT), extra=fields)
 
 
 def _kind(error: SockwaveError | None) -> tuple[object, ...]:

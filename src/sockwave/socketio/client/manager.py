@@ -21,6 +21,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack
 
+from sockwave.debug import known
 from sockwave.engine.client.loading import check_aiohttp
 from sockwave.engine.client.options import ClientEngineOptions
 from sockwave.engine.client.runtime import Runtime
@@ -297,7 +298,10 @@ class Manager(LocalEvents):
 
     def handler_failed(self, error: BaseException, socket: ClientSocket, event: str) -> None:
         """Log a handler's exception, and tell the hook."""
-        _logger.error("a handler of %r in %s failed", event, socket.namespace, exc_info=error)
+        name = socket.namespace
+        fields = known(namespace=name, event=event, reason=type(error).__name__)
+        text = "a handler of %r in %s failed"
+        _logger.error(text, event, name, exc_info=error, extra=fields)
         if self._error_hook is not None:
             try:
                 self._error_hook(error, socket, event)
@@ -419,7 +423,8 @@ class Manager(LocalEvents):
         self.runtime.start(running)
 
     def _local_handler_failed(self, event: str, error: BaseException) -> None:
-        _logger.exception("a handler of the manager's event %r failed", event)
+        text = "a handler of the manager's event %r failed"
+        _logger.exception(text, event, extra=known(event=event))
         self.runtime.application_failed(error)
 
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
 
+from sockwave.debug import known
 from sockwave.engine.core.handlers import (
     Handler,
     HandlerTable,
@@ -277,7 +278,8 @@ class InMemoryAdapter:
             try:
                 handler(*args)
             except Exception:
-                _logger.exception("a handler of the adapter event %r failed", event)
+                text = "a handler of the adapter event %r failed"
+                _logger.exception(text, event, extra=known(event=event))
 
     def rooms_of(self, id_: SocketId) -> set[Room]:
         """Its rooms, the one of its own id included."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from sockwave.debug import shortened
+from sockwave.debug import known, shortened
 from sockwave.engine.core.handlers import is_closed
 from sockwave.errors import EventError
 
@@ -111,7 +111,9 @@ class HandlerRunner:
 def note_value(name: str, error: Exception) -> None:
     """Log at DEBUG that a handler has raised what becomes its answer: what, and nothing in it."""
     code = f" {shortened(error.code)}" if isinstance(error, EventError) else ""
-    _logger.debug("%s is answered with %s%s", shortened(name), type(error).__name__, code)
+    fields = known(event=name, reason=type(error).__name__)
+    text = "%s is answered with %s%s"
+    _logger.debug(text, shortened(name), type(error).__name__, code, extra=fields)
 
 
 def waits_in(handler: Any) -> str:

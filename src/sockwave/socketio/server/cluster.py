@@ -8,7 +8,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from sockwave.debug import shortened
+from sockwave.debug import known, shortened
 from sockwave.socketio.core.cluster_contract import (
     ClusterMember,
     SupportsCluster,
@@ -99,12 +99,20 @@ class Cluster:
         was reached, and if it is one that brings a process its own messages back, it hears them.
         A process that is gone does no harm to the health of the others.
         """
-        if self._hearing is not None and self._hearing.is_deaf:
+        if self.is_deaf:
             return False
         failed_at = self._failed_at
         if failed_at is not None and self._clock() - failed_at < TROUBLED:
             return False
         return self._others is None or all(node.lateness <= LATE for node in self._others.members)
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether nothing is heard of the others: the carrier is away, or brings nothing back.
+
+        Of an adapter that cannot tell it is False.
+        """
+        return self._hearing is not None and self._hearing.is_deaf
 
     @property
     def errors(self) -> tuple[str, ...]:
@@ -121,7 +129,8 @@ class Cluster:
 
     def _log(self, what: str, node: ClusterMember) -> None:
         text = "node %s has %s the cluster, which has %d now"
-        _logger.log(self._level, text, shortened(node.id), what, len(self.nodes))
+        fields = known(node=node.id)
+        _logger.log(self._level, text, shortened(node.id), what, len(self.nodes), extra=fields)
 
     def failed(self, what: str, namespace: str) -> bool:
         """Something was lost, or does not work.
@@ -140,7 +149,8 @@ class Cluster:
             self._errors.append(what)
         level = logging.WARNING if is_news else logging.DEBUG
         text = "cluster, namespace %s: %s"
-        _logger.log(level, text, shortened(namespace), shortened(what, MOST_TEXT))
+        fields = known(namespace=namespace, reason=what)
+        _logger.log(level, text, shortened(namespace), shortened(what, MOST_TEXT), extra=fields)
         return is_news
 
     def _is_news(self, what: str, namespace: str, now: float) -> bool:

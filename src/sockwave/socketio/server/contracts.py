@@ -34,6 +34,10 @@ class MemberSocket(RecoverableSocket, Protocol):
     state: State
 
     @property
+    def id_in_logs(self) -> str:
+        """The id, cut short where it is a credential."""
+
+    @property
     def namespace(self) -> MemberNamespace:
         """Where it is, or wants to be."""
 

@@ -19,7 +19,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Extension", "Neighbours", "Relaying", "modules", "reach", "register"]
+    from sockwave.engine.server.beside import Paths
+    from sockwave.socketio.server.health_values import Health, HealthOptions
+
+__all__ = ["Extension", "HealthWatch", "Neighbours", "Relaying", "modules", "reach", "register"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +91,15 @@ class Relaying(Protocol):
 
     async def aclose(self) -> None:
         """The server is closed."""
+
+
+class HealthWatch(Protocol):
+    """What `health` gives: looks after a server."""
+
+    options: HealthOptions
+
+    def look(self) -> Health:
+        """Say how it is now."""
+
+    def paths(self) -> Paths:
+        """What answers at the paths of the options."""

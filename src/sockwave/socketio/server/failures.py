@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from sockwave.debug import known
 from sockwave.engine.core.handlers import Handler, check_handler, did_not_fit, is_closed
 from sockwave.engine.io.loop import is_cancelled
 from sockwave.socketio.server.dispatch import MIDDLEWARE, FunctionKind
@@ -84,27 +85,27 @@ class FailureReports:
         """
         is_own = isinstance(event, FunctionKind) or event in _OWN_ARGUMENTS
         if did_not_fit(error) and not is_own:
-            client = socket.request.client
             what = "arguments of an event do not fit its handler:"
-            self.peer_log.warning(client, what, f"{event!r}: {error}")
+            self.peer_log.warning(
+                socket.request.client, what, f"{event!r}: {error}", **_about(socket, event)
+            )
         else:
             what = f"a {event}" if event is MIDDLEWARE else f"a handler of {event[:128]!r}"
             fits = not did_not_fit(error)
-            _logger.error(
-                "%s %s (socket %s, namespace %s)",
-                what,
-                "failed" if fits else f"of the application cannot be called: {error}",
-                socket.id_in_logs,
-                socket.namespace.name,
-                exc_info=error,
-            )
+            if not fits:
+                what = f"{what} of the application cannot be called: {error}"
+            text = "%s failed (socket %s, namespace %s)" if fits else "%s (socket %s, namespace %s)"
+            fields = known(**_about(socket, event), reason=type(error).__name__)
+            id_, name = socket.id_in_logs, socket.namespace.name
+            _logger.error(text, what, id_, name, exc_info=error, extra=fields)
         self._tell_hooks("on_error", self._error_handlers, error, HandlerFailure(socket, event))
 
     def event_refused(self, socket: Socket, event: str, error: InvalidEvent) -> None:
         """Count an event that was not admitted, and tell the log and the `on_invalid` hook."""
         self._invalid_events += 1
-        client, failure = socket.request.client, HandlerFailure(socket, event)
-        self.peer_log.info(client, "an event was not admitted:", f"{event!r}: {error}")
+        failure, what = HandlerFailure(socket, event), f"{event!r}: {error}"
+        about = _about(socket, event)
+        self.peer_log.info(socket.request.client, "an event was not admitted:", what, **about)
         self._tell_hooks("on_invalid", self._invalid_handlers, error, failure)
 
     def _tell_hooks(
@@ -127,3 +128,8 @@ class FailureReports:
                 raise
             _logger.exception("%s failed", what)
             self._hook_driver.application_failed(error)
+
+
+def _about(socket: Socket, event: str) -> dict[str, Any]:
+    """Fields of a record."""
+    return {"socket": socket.id_in_logs, "namespace": socket.namespace.name, "event": str(event)}

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sockwave.socketio.core.recovery import Recovery
     from sockwave.socketio.core.recovery_contract import RecoveringHost
     from sockwave.socketio.server.checking import Validate
+    from sockwave.socketio.server.health_values import HealthOptions
 
 __all__ = ["ServerOptionsDict"]
 
@@ -115,3 +116,7 @@ class ServerOptionsDict(EngineOptionsDict, total=False):
     """Serve a page under the path (`/socket.io/docs`) that shows namespaces and events with their
     types, and sends and hears them; for everybody who reaches the server. None is as `development`.
     Default: `None`."""
+
+    health: str | HealthOptions | None
+    """Path at which the server says whether it is well, such as `/health`, which has `/health/live`
+    and `/health/ready`; or `HealthOptions`. None answers nowhere. Default: `None`."""

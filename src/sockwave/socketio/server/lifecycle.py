@@ -21,14 +21,12 @@ that a middleware has put it into, no namespace that was made for it. States are
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from sockwave.codec.json import encode_plain
 from sockwave.codec.socketio import Packet, PacketType, connect_prefix
-from sockwave.debug import masked, shortened
 from sockwave.engine.core.handlers import is_closed, name_of
 from sockwave.engine.core.heartbeat import has_passed
 from sockwave.engine.io.loop import is_cancelled
@@ -39,6 +37,14 @@ from sockwave.socketio.core.outgoing import EncodedPacket, encode
 from sockwave.socketio.core.saved_session import SavedSession
 from sockwave.socketio.server.dispatch import CONNECTION, MIDDLEWARE
 from sockwave.socketio.server.joined import JoinedSockets, Pending
+from sockwave.socketio.server.member_log import (
+    say_asks,
+    say_connected,
+    say_leaves,
+    say_not_heeded,
+    say_not_restored,
+    say_unsendable,
+)
 from sockwave.socketio.server.recovery import goes_first, without_secret
 from sockwave.socketio.server.states import ENDABLE, IN, Input, State, next_state
 from sockwave.types import DisconnectReason, NamespaceName, SocketId
@@ -50,9 +56,6 @@ if TYPE_CHECKING:
     from sockwave.socketio.server.contracts import MemberNamespace, MemberSocket
 
 __all__ = ["Lifecycle"]
-
-_logger: Final = logging.getLogger("sockwave.socketio.connection")
-_socket_logger: Final = logging.getLogger("sockwave.socketio.socket")
 
 _CONNECTING: Final = State.CONNECTING
 
@@ -70,7 +73,7 @@ class Lifecycle(JoinedSockets):
         self, name: NamespaceName, auth: dict[str, Any] | None, size: int
     ) -> None:
         if self.driver.debug:
-            _logger.debug("%s asks for %s", masked(self.session.id), shortened(name))
+            say_asks(self.session.id, name)
         connect_by = self._connect_by
         if connect_by is not None and has_passed(connect_by, now := self.driver.clock()):
             self.handle_timeout(now)  # the wheel is late
@@ -133,7 +136,7 @@ class Lifecycle(JoinedSockets):
         self, name: NamespaceName, namespace: MemberNamespace | None, auth: dict[str, Any] | None
     ) -> None:
         if namespace is None:
-            self._log("unknown namespace", name)
+            self._log("unknown namespace", name, namespace=name)
             self._refuse(name, "Invalid namespace")
         else:
             self._found(namespace, auth)
@@ -160,7 +163,7 @@ class Lifecycle(JoinedSockets):
         try:
             restored = await restoring
         except Exception:
-            self.server.logger.exception("a session could not be restored")
+            say_not_restored(namespace.name)
             restored = None
         if self._is_awaited(namespace.name):
             self._ask(namespace, auth, restored)
@@ -244,17 +247,8 @@ class Lifecycle(JoinedSockets):
             self._abandon(socket)
 
     def _not_heeded(self, middleware: Callable[..., object], answer: object) -> None:
-        """Say once that False lets the client in: elsewhere, in python-socketio, it refuses."""
-        if answer is not False:
-            return
-        name = name_of(middleware)
-        if name not in self.server.heedless:
-            self.server.heedless.add(name)
-            self.server.logger.warning(
-                "the middleware %s returned False, which lets the client in: "
-                "to refuse it, raise ConnectError",
-                name,
-            )
+        if answer is False:
+            say_not_heeded(self.server.heedless, name_of(middleware))
 
     # --- in ---------------------------------------------------------------------------------------
 
@@ -271,7 +265,7 @@ class Lifecycle(JoinedSockets):
             return
         socket.state = next_state(socket.state, Input.ADMIT)
         if self.driver.debug:
-            _socket_logger.debug("%s connected to %s", socket.id, shortened(namespace.name))
+            say_connected(socket)
         namespace.admitted(socket.id)
         observers = self.driver.observers
         if functions := observers.socket_connected:
@@ -371,7 +365,7 @@ class Lifecycle(JoinedSockets):
         try:
             packet = encode(Packet(PacketType.CONNECT_ERROR, name, None, data), parser=parser)
         except EncodeError:
-            self.server.logger.exception("the data of a ConnectError cannot be sent")
+            say_unsendable(name)
             data = self._error_data(ConnectError(error.message))
             packet = encode(Packet(PacketType.CONNECT_ERROR, name, None, data), parser=parser)
         packet.queue_on(self.session)
@@ -436,8 +430,7 @@ class Lifecycle(JoinedSockets):
         if socket.state not in ENDABLE:
             return
         if self.driver.debug:
-            name = shortened(socket.namespace.name)
-            _socket_logger.debug("%s leaves %s: %s", socket.id, name, reason)
+            say_leaves(socket, reason)
         observers = self.driver.observers
         if functions := observers.socket_disconnected:
             seen = SocketDisconnected(socket.namespace.name, socket.id, self.session.id, reason)
@@ -495,5 +488,5 @@ class Lifecycle(JoinedSockets):
         """The client has broken the protocol."""
         raise NotImplementedError
 
-    def _log(self, what: str, detail: str = "") -> None:
+    def _log(self, what: str, detail: str = "", **about: str) -> None:
         raise NotImplementedError

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.codec.json import encode_json
 from sockwave.codec.socketio import ack_prefix, event_prefix
-from sockwave.debug import counted, shortened
+from sockwave.debug import counted, known, shortened
 from sockwave.errors import AckTimeout, Disconnected, EventError
 from sockwave.socketio.core.adapter import InMemoryAdapter, SupportsServerEvents
 from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
@@ -237,7 +237,10 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
             self._on_loop(self.adapter.server_side_emit, self._kept(args))
         elif "server_side_emit" not in self._warned:
             self._warned.add("server_side_emit")
-            self.server.logger.warning("this adapter does not support server_side_emit()")
+            fields = known(namespace=self.name)
+            self.server.logger.warning(
+                "this adapter does not support server_side_emit()", extra=fields
+            )
 
     def ask_servers(
         self, args: tuple[Any, ...], timeout: float | None
@@ -278,7 +281,8 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
                 note_value(event, error)
                 result = error.value
             except Exception:
-                self.server.logger.exception("a handler of %r of another server failed", event)
+                text, fields = "a handler of %r of another server failed", self._about(event)
+                self.server.logger.exception(text, event, extra=fields)
                 continue
             answer = result if answer is None else answer
         return answer
@@ -303,7 +307,12 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
                 "a client has sent %r, for which only `on` of the namespace has a handler: that is "
                 "for events of other servers; use `@event` or `socket.on`",
                 event,
+                extra=self._about(event),
             )
+
+    def _about(self, event: str) -> dict[str, object]:
+        """Fields of a record."""
+        return known(namespace=self.name, event=event)
 
     # --- the target of operators ------------------------------------------------------------------
 
@@ -314,7 +323,8 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
         driver = self.server.engine.driver
         if driver.debug:
             whom = "everybody" if options.rooms is None else f"{len(options.rooms)} rooms"
-            _logger.debug("%s: %s to %s", shortened(self.name), shortened(args[0]), whom)
+            name, event_name = shortened(self.name), shortened(args[0])
+            _logger.debug("%s: %s to %s", name, event_name, whom, extra=self._about(args[0]))
         if driver.is_foreign_thread() and driver.is_bound:
             event = EncodedEvent(args, self.name, self.parser).frozen()
             driver.call_from_thread(self.adapter.broadcast, event, options)

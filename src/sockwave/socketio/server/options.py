@@ -19,6 +19,7 @@ from sockwave.socketio.core.order import Order, check_order
 from sockwave.socketio.core.outgoing import check_event_name
 from sockwave.socketio.core.recovery import Recovery
 from sockwave.socketio.server.checking import Validate, check_validate
+from sockwave.socketio.server.health_values import HealthOptions, health_options
 from sockwave.socketio.server.owned import check_made
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ class ServerOptions:
         docs: Serve a page under the path (`/socket.io/docs`) that shows namespaces and events with
             their types, and sends and hears them; for everybody who reaches the server. None is
             as `development`.
+        health: Path at which the server says whether it is well, such as `/health`, which has
+            `/health/live` and `/health/ready`; or `HealthOptions`. None answers nowhere.
     """
 
     connect_timeout: float = 45.0
@@ -105,6 +108,7 @@ class ServerOptions:
     validation_event: str | None = "error"
     development: bool = False
     docs: bool | None = None
+    health: str | HealthOptions | None = None
 
     def __post_init__(self) -> None:
         for name in ("connect_timeout", "ack_timeout"):
@@ -128,6 +132,7 @@ class ServerOptions:
         if self.validation_event is not None:
             check_event_name(self.validation_event)
         check_made(self.adapter)
+        object.__setattr__(self, "health", health_options(self.health))
         for method in ("encode", "decoder"):
             if self.parser is not None and not callable(getattr(self.parser, method, None)):
                 raise TypeError(f"parser has no method {method!r}: {self.parser!r}")

@@ -17,6 +17,7 @@ from sockwave.socketio.core.recovery_contract import (
     SupportsWatch,
 )
 from sockwave.socketio.core.saved_session import SavedSession
+from sockwave.socketio.server.member_log import say_not_restored
 from sockwave.types import DisconnectReason
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class RecoverableSocket(Protocol):
 
 class RecoveryHost(Protocol):
     """The namespace whose sockets they are."""
+
+    name: NamespaceName
 
     @property
     def adapter(self) -> Adapter:
@@ -148,7 +151,7 @@ class NamespaceRecovery:
         try:
             return self._adapter.restore(pid, offset)
         except Exception:
-            self._namespace.server.logger.exception("a session could not be restored")
+            say_not_restored(self._namespace.name)
             return None
 
     def _supersede(self, pid: str) -> None:

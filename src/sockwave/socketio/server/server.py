@@ -9,7 +9,7 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Unpack, overload
 
-from sockwave.debug import counted, shortened
+from sockwave.debug import counted, known, shortened
 from sockwave.engine.core.handlers import Handler
 from sockwave.engine.core.option_names import check_names
 from sockwave.engine.core.option_signature import names_options
@@ -128,6 +128,8 @@ class Server(
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         self._routed: dict[str, ParentNamespace] = {}
         Broadcasting.__init__(self, self._main)
+        if self.options.health is not None:
+            self.serve_health(self.options.health)
         self._engine.driver.on_bind(self._start_adapters)
 
     def _who_is_there(self) -> str:
@@ -200,6 +202,7 @@ class Server(
     def _start_adapters(self) -> None:
         """There is an event loop, another one than before, or the same after the end."""
         claim(self.options.adapter, self)
+        self.is_closing = False
         for namespace in list(self._namespaces.values()):
             namespace.start_adapter()
 
@@ -216,6 +219,7 @@ class Server(
         how = {"drain_period": drain_period, "shutdown_timeout": shutdown_timeout}
         if await self._engine.driver.closes_elsewhere(lambda: self.close(**how)):
             return
+        self.is_closing = True
         try:
             await self._engine.close(**how)
         finally:
@@ -362,7 +366,8 @@ class Server(
             self._unmade += 1
             if not self._unmade & (self._unmade - 1):  # the 1st, the 2nd, the 4th, the 8th, ...
                 text = "namespace %s, which a client wants, is not made (%d such so far): %s"
-                _logger.warning(text, shortened(name), self._unmade, error)
+                fields = known(namespace=name, reason=error)
+                _logger.warning(text, shortened(name), self._unmade, error, extra=fields)
             return None
 
     def _make(self, name: NamespaceName, parent: ParentNamespace | None) -> Namespace:
@@ -379,7 +384,7 @@ class Server(
                 if inspect.iscoroutine(result):
                     self._spawn(result, event)
             except Exception:
-                _logger.exception("a handler of %r failed", event)
+                _logger.exception("a handler of %r failed", event, extra=known(event=event))
 
     def _spawn(self, running: Any, event: str) -> None:
         driver = self._engine.driver
@@ -391,7 +396,8 @@ class Server(
                 driver.spawn(reporting)
         else:
             running.close()
-            _logger.error("an async handler of %r cannot run before the server does", event)
+            text = "an async handler of %r cannot run before the server does"
+            _logger.error(text, event, extra=known(event=event))
 
     def forget_namespace(self, namespace: Namespace) -> None:
         """A child namespace goes."""

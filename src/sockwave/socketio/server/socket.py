@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from sockwave.codec.json import encode_plain
 from sockwave.codec.socketio import RESERVED_EVENTS
-from sockwave.debug import shortened
+from sockwave.debug import known, shortened
 from sockwave.engine.core.handlers import NO_HANDLERS
 from sockwave.socketio.core.adapter import BroadcastFlags, BroadcastOptions
 from sockwave.socketio.core.emit_operator import EmitOperator
@@ -382,7 +382,9 @@ class Socket(OutgoingEvents["Namespace"]):
             self.emit(name, told)
 
     def _say(self, text: str, *args: object) -> None:
-        _logger.debug("%s %s", self.id, text % args)
+        id_ = self.id_in_logs
+        fields = known(socket=id_, namespace=self.namespace.name)
+        _logger.debug("%s %s", id_, text % args, extra=fields)
 
     def _on_loop(self, method: Callable[..., object], *args: Any) -> None:
         if self._driver.is_foreign_thread():

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
+from sockwave.socketio.server.extensions import HealthWatch, reach
+from sockwave.socketio.server.health_values import Health, HealthOptions, health_options
 from sockwave.socketio.server.observed import COUNTED, OBSERVED, PLAIN, Kinds, become
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from sockwave.engine.server.driver import Driver
+    from sockwave.engine.server.engine import EngineServer
     from sockwave.observe import Observers, Seen
     from sockwave.socketio.server.namespace import Namespace
     from sockwave.types import NamespaceName
@@ -25,12 +28,16 @@ class Watchable:
 
     Attributes:
         kinds: What its sockets and connections are made of.
+        is_closing: Whether it stops.
     """
 
     _namespaces: dict[NamespaceName, Namespace]
+    _engine: EngineServer
 
     def __init__(self, driver: Driver) -> None:
         self.kinds: Kinds = PLAIN
+        self.is_closing = False
+        self._health_watch: HealthWatch | None = None
         self._watched_driver = driver
         driver.observers.on_change(self._observers_changed)
 
@@ -72,6 +79,52 @@ class Watchable:
     def stop_observing(self, observer: Callable[[Any], object]) -> None:
         """Call a function of `observe` no more; nothing happens if it is not called."""
         self.observers.remove(observer)
+
+    # --- health -----------------------------------------------------------------------------------
+
+    def health(self) -> Health:
+        """Say whether this process works, and should get new clients, and why not.
+
+        May be called from any thread, and never waits. How late the event loop is it knows from a
+        second and a half after the first call, or from the start with the option `health`.
+        """
+        return self._watch_health().look()
+
+    @property
+    def health_app(self) -> Callable[..., Awaitable[None]]:
+        """An ASGI application that answers the same, for a port of its own; see docs/health.md."""
+        app: Callable[..., Awaitable[None]] = reach("health_app")(self._watch_health())
+        return app
+
+    def serve_health(self, at: str | HealthOptions) -> None:
+        """Answer about its health on its own port, as with the option `health`.
+
+        Args:
+            at: Path, or options with one.
+
+        Raises:
+            ValueError: It has such a path already, or it is the server's own.
+        """
+        options = health_options(at)
+        assert options is not None
+        watch = self._watch_health(options)
+        taken = self._engine.options.path
+        if options.path == taken or self._engine.beside:
+            raise ValueError(
+                f"health: {options.path!r} is the path of the server, or it has one for its health"
+            )
+        self._engine.beside.update(watch.paths())
+
+    def _watch_health(self, options: HealthOptions | None = None) -> HealthWatch:
+        if self._health_watch is None:
+            options = options or HealthOptions(path=None)
+            self._health_watch = watch = cast("HealthWatch", reach("health")(self, options))
+            return watch
+        if options is not None:
+            self._health_watch.options = options
+        return self._health_watch
+
+    # --- observers --------------------------------------------------------------------------------
 
     def _observers_changed(self) -> None:
         """What there is already becomes what tells, or what does not."""

@@ -39,6 +39,7 @@ from sockwave.adapters.nats.serving import Serving, run_all
 from sockwave.adapters.nats.subjects import encode_name, split_subject
 from sockwave.adapters.streams.contract import PAGE, EntryReceiver, StreamRefused
 from sockwave.adapters.streams.doubles import Doubles
+from sockwave.debug import known
 from sockwave.errors import PacketError
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ class JetStreamDriver:
     def _fail(self, why: str) -> None:
         if self._failure != why:
             self._failure = why
-            _logger.warning("the streams of NATS cannot be used: %s", why)
+            _logger.warning("the streams of NATS cannot be used: %s", why, extra=known(reason=why))
         self._is_known.set()
 
     async def _leave(self) -> None:

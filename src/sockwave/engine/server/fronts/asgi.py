@@ -10,6 +10,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
+from sockwave.debug import known
 from sockwave.engine.server.fronts.asgi_http import serve_http
 from sockwave.engine.server.fronts.asgi_relay import carried
 from sockwave.engine.server.fronts.asgi_scope import AsgiApp, Receive, Scope, Send, path_below_root
@@ -82,7 +83,7 @@ async def _begun(engine: EngineServer, receive: Receive, send: Send) -> bool:
     try:
         engine.driver.bind(asyncio.get_running_loop())
     except OSError as error:
-        _logger.error("cannot begin: %s", error)
+        _logger.error("cannot begin: %s", error, extra=known(reason=error))
         await receive()
         await send({"type": "lifespan.startup.failed", "message": str(error)})
         return False

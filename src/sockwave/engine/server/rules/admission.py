@@ -12,6 +12,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from sockwave.debug import known
 from sockwave.engine.core.handlers import is_closed
 from sockwave.engine.io.loop import is_cancelled
 from sockwave.engine.server.rules.verification import (
@@ -95,7 +96,7 @@ async def _admit_later(
     exchange: HttpExchange | UpgradeExchange,
 ) -> None:
     try:
-        allowed = await _answer(host, allowed)
+        allowed = await _answer(host, allowed, request)
         id_: Any = generate_id(host.id_prefix)
         is_refused = allowed is False or isinstance(allowed, ConnectError)
         if host.options.generate_id is not None and not is_refused:
@@ -117,12 +118,12 @@ def _ask_application(host: AdmissionHost, allow: AllowRequest, request: Request)
     except ConnectError as error:
         return error
     except BaseException as error:
-        _logger.exception("allow_request failed")
+        _logger.exception("allow_request failed", extra=_about(request))
         host.driver.application_failed(error)
         return False
 
 
-async def _answer(host: AdmissionHost, allowed: Any) -> Any:
+async def _answer(host: AdmissionHost, allowed: Any, request: Request) -> Any:
     """Wait for what `allow_request` says, if it waits itself."""
     try:
         return await allowed if hasattr(allowed, "__await__") else allowed
@@ -131,7 +132,7 @@ async def _answer(host: AdmissionHost, allowed: Any) -> Any:
     except BaseException as error:
         if is_closed(error) or is_cancelled():
             raise
-        _logger.exception("allow_request failed")
+        _logger.exception("allow_request failed", extra=_about(request))
         host.driver.application_failed(error)
         return False
 
@@ -146,7 +147,7 @@ async def _ask_for_id(
     except BaseException as error:
         if is_closed(error) or is_cancelled():
             raise
-        _logger.exception("generate_id failed")
+        _logger.exception("generate_id failed", extra=_about(request))
         host.driver.application_failed(error)
         raise Refused(ErrorCode.BAD_REQUEST, {"name": "ID_GENERATION_ERROR"}) from None
 
@@ -164,10 +165,16 @@ def _checked(host: AdmissionHost, request: Request, allowed: Any, id_: Any) -> S
     if revision(request.query) != 4 and not host.options.allow_eio3:
         raise Refused(ErrorCode.UNSUPPORTED_PROTOCOL_VERSION, {"protocol": 3})
     if not isinstance(id_, str) or not id_:
-        _logger.error("generate_id must give text, not %r", type(id_).__name__)
+        text = "generate_id must give text, not %r"
+        _logger.error(text, type(id_).__name__, extra=_about(request))
         raise Refused(ErrorCode.BAD_REQUEST, {"name": "ID_GENERATION_ERROR"})
     if host.is_stopping:
         raise refused_by_shutdown()
     if id_ in host.sessions:
         raise Refused(ErrorCode.BAD_REQUEST, {"name": "ID_GENERATION_ERROR"})
     return SessionId(id_)
+
+
+def _about(request: Request) -> dict[str, object]:
+    """Fields of a record."""
+    return known(address=request.client[0] if request.client else None)

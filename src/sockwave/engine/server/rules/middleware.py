@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from sockwave.debug import known
 from sockwave.engine.core.handlers import is_closed
 from sockwave.engine.io.loop import is_cancelled
 from sockwave.engine.server.exchange import HttpExchange, Response
@@ -153,7 +154,9 @@ def _refuse(
     host: MiddlewareHost, exchange: HttpExchange | UpgradeExchange, error: BaseException
 ) -> None:
     if not isinstance(error, ConnectError):
-        _logger.error("a middleware of the engine failed", exc_info=error)
+        client = exchange.request.client
+        fields = known(address=client[0] if client else None, reason=type(error).__name__)
+        _logger.error("a middleware of the engine failed", exc_info=error, extra=fields)
         host.driver.application_failed(error)
     why = error.message if isinstance(error, ConnectError) else type(error).__name__
     context = {"name": "MIDDLEWARE_FAILURE"}

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from sockwave.debug import known
 from sockwave.engine.core.handlers import NO_HANDLERS, Handler
 from sockwave.engine.core.session import Session, SessionDriver
 from sockwave.engine.core.session_v3 import SessionV3
@@ -159,7 +160,8 @@ class ServerSession(Session, LocalEvents):
         self._driver.spawn(running)
 
     def _local_handler_failed(self, event: str, error: BaseException) -> None:
-        _logger.exception("a handler of the session event %r failed", event)
+        fields = known(sid=self.id, event=event, reason=type(error).__name__)
+        _logger.exception("a handler of the session event %r failed", event, extra=fields)
         self._driver.application_failed(error)
 
     # --- what happens to it -----------------------------------------------------------------------

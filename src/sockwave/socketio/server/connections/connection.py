@@ -315,9 +315,8 @@ class Connection(Lifecycle):
 
     def reading_stopped(self, why: str) -> None:
         """Say so, in the log."""
-        self.server.peer_log.warning(
-            self.session.request.client, "not read from until handlers end:", why
-        )
+        client, id_ = self.session.request.client, self.session.id
+        self.server.peer_log.warning(client, "not read from until handlers end:", why, sid=id_)
 
     def end_now(self) -> None:
         """Wait no longer with the end of a session that is over: the client is back on another."""
@@ -355,5 +354,6 @@ class Connection(Lifecycle):
         # Where the transport could not close at once, the sockets end now all the same.
         self._all_leave(reason, "")
 
-    def _log(self, what: str, detail: str = "") -> None:
-        self.server.peer_log.info(self.session.request.client, what, detail)
+    def _log(self, what: str, detail: str = "", **about: str) -> None:
+        session = self.session
+        self.server.peer_log.info(session.request.client, what, detail, sid=session.id, **about)
