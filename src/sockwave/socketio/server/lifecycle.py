@@ -418,6 +418,7 @@ class Lifecycle(JoinedSockets):
                 self._note_taken_out(name, self.server.options.max_namespaces)
                 self.leave(each, DisconnectReason.SERVER_NAMESPACE_DISCONNECT, "")
         if close:
+            self.session.note_cause("application")
             self.session.close()
 
     def _session_over(self, reason: DisconnectReason) -> None:

@@ -154,6 +154,9 @@ class ServerSession(Session, LocalEvents):
             self.__class__ = WatchedSession
             self._driver.broadcast_write.refuse_for(self)
 
+    def note_cause(self, cause: str, detail: str = "") -> None:
+        """Say why it ends, just before it does; only one that is recorded keeps it."""
+
     def _go_on(self, running: Coroutine[Any, Any, None]) -> None:
         self._driver.spawn(running)
 
