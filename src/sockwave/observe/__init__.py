@@ -27,6 +27,7 @@ from sockwave.observe.kinds import (
     ClusterFailed,
     ClusterMessageReceived,
     ClusterMessageSent,
+    ConnectionEnded,
     EventReceived,
     EventRefused,
     EventSent,
@@ -48,6 +49,7 @@ from sockwave.observe.kinds import (
     UpgradeFailed,
 )
 from sockwave.observe.observers import NOBODY, Observers
+from sockwave.observe.records import ConnectionRecord, NamespaceRecord, PacketRecord
 
 __all__ = [
     "KINDS",
@@ -60,6 +62,8 @@ __all__ = [
     "ClusterFailed",
     "ClusterMessageReceived",
     "ClusterMessageSent",
+    "ConnectionEnded",
+    "ConnectionRecord",
     "EventReceived",
     "EventRefused",
     "EventSent",
@@ -67,9 +71,11 @@ __all__ = [
     "HandlerFailed",
     "HandlerStarted",
     "LoopLag",
+    "NamespaceRecord",
     "NodeJoined",
     "NodeLeft",
     "Observers",
+    "PacketRecord",
     "RateLimited",
     "RequestRefused",
     "Seen",

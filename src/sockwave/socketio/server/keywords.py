@@ -12,10 +12,12 @@ from sockwave.engine.core.keywords import EngineOptionsDict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from os import PathLike
 
     from sockwave.socketio.core.adapter import Adapter
     from sockwave.socketio.core.order import Order
     from sockwave.socketio.core.parser import Parser
+    from sockwave.socketio.core.record_options import ConnectionRecords
     from sockwave.socketio.core.recovery import Recovery
     from sockwave.socketio.core.recovery_contract import RecoveringHost
     from sockwave.socketio.server.checking import Validate
@@ -115,3 +117,12 @@ class ServerOptionsDict(EngineOptionsDict, total=False):
     """Serve a page under the path (`/socket.io/docs`) that shows namespaces and events with their
     types, and sends and hears them; for everybody who reaches the server. None is as `development`.
     Default: `None`."""
+
+    connection_records: int | ConnectionRecords
+    """Keep records of so many connections that have ended, for `io.connections` and `sockwave why`;
+    or a `ConnectionRecords` with its options. 0: none. Default: `0`."""
+
+    inspect: str | PathLike[str] | None
+    """Directory in which each process has a Unix socket that answers `sockwave why`. It is made if
+    there is none, and must be closed to other users (mode 0700). None: nobody is answered. Default:
+    `None`."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sockwave.engine.server.sessions.session import ServerSessionDriver
     from sockwave.types import SessionId
 
-__all__ = ["NOTED_PACKETS", "RecordedSession", "note_broadcast", "recorded", "type_of"]
+__all__ = ["NOTED_PACKETS", "Notes", "RecordedSession", "note_broadcast", "recorded", "type_of"]
 
 NOTED_PACKETS: Final = 8
 """In each direction."""
@@ -67,33 +67,40 @@ def code_of(packet: Outgoing) -> int:
     return _ENGINE | (kind & 0x7F)
 
 
-_NOTES: Final = ("cause", "closing", "received", "sent")
-"""Slots, of each class that has no other with slots beside it."""
-
-
-class RecordedSession(ServerSession):
-    """A session that notes what it takes and sends, and why it is closed.
+class Notes:
+    """What a session keeps about itself.
 
     Attributes:
         received: Notes of the last packets that came; see `type_of`.
         sent: Of the last that were queued.
         closing: Why this side has closed it, and when; None as long as it has not.
         cause: Why it was to end, in a word, and more about that; None where nobody has said so.
+        backlog: The most that was held back for it, in bytes.
+    """
+
+    __slots__ = ("backlog", "cause", "closing", "received", "sent")
+
+    def __init__(self) -> None:
+        self.received: deque[int] = deque(maxlen=NOTED_PACKETS)
+        self.sent: deque[int] = deque(maxlen=NOTED_PACKETS)
+        self.closing: tuple[DisconnectReason, float] | None = None
+        self.cause: tuple[str, str] | None = None
+        self.backlog = 0
+
+
+class RecordedSession(ServerSession):
+    """A session that notes what it takes and sends, and why it is closed.
+
+    The slot for its notes stands in each class below: two bases with slots cannot be joined.
     """
 
     __slots__ = ()
-
-    received: deque[int]
-    sent: deque[int]
-    closing: tuple[DisconnectReason, float] | None
-    cause: tuple[str, str] | None
+    notes: Notes
 
     def __init__(
         self, id: SessionId, transport: Transport, driver: ServerSessionDriver, request: Request
     ) -> None:
-        self.received = deque(maxlen=NOTED_PACKETS)
-        self.sent = deque(maxlen=NOTED_PACKETS)
-        self.closing = self.cause = None
+        self.notes = Notes()  # type: ignore[misc] # see above
         super().__init__(id, transport, driver, request)
 
     def text_received(self, packet: bytes) -> None:
@@ -101,25 +108,27 @@ class RecordedSession(ServerSession):
         # `Session.text_received`, whose call would cost as much as the note.
         if packet[:1] == b"4":
             if self.state is _OPEN or self.state is _UPGRADING:
-                self.received.append(len(packet) << 8 | (packet[1] & 0x7F if packet[1:] else 0xB4))
+                self.notes.received.append(
+                    len(packet) << 8 | (packet[1] & 0x7F if packet[1:] else 0xB4)
+                )
                 if self._awaits_pong:
                     self._restart_ping_timeout()
                 self.sink.text_message(packet)
         elif self.is_open:
-            self.received.append(len(packet) << 8 | code_of(packet))
+            self.notes.received.append(len(packet) << 8 | code_of(packet))
             self._control_received(packet)
 
     def binary_received(self, data: bytes) -> None:
         """Note a binary message, then take it."""
         if self.is_open:
-            self.received.append(len(data) << 8)
+            self.notes.received.append(len(data) << 8)
             super().binary_received(data)
 
     def send_packet(self, packet: Outgoing, size: int) -> None:
         """Note a packet, then queue it; see `Session.send_packet`, which this one repeats."""
         if self.state is not _OPEN and self.state is not _UPGRADING:
             return
-        self.sent.append(size << 8 | code_of(packet))
+        self.notes.sent.append(size << 8 | code_of(packet))
         pending = self.pending
         if not pending:
             if dirty := self._driver.dirty:
@@ -132,35 +141,35 @@ class RecordedSession(ServerSession):
             self._look_at_backlog()
 
     def _send_first(self, packet: bytes) -> None:
-        self.sent.append(len(packet) << 8 | code_of(packet))
+        self.notes.sent.append(len(packet) << 8 | code_of(packet))
         super()._send_first(packet)
 
     def close(self, reason: DisconnectReason = DisconnectReason.FORCED_CLOSE) -> None:
         """Note that this side closes it, then do."""
-        if self.closing is None and self.is_open:
-            self.closing = reason, self._driver.clock()
+        if self.notes.closing is None and self.is_open:
+            self.notes.closing = reason, self._driver.clock()
         super().close(reason)
 
     def note_cause(self, cause: str, detail: str = "") -> None:
         """Keep the first one: what follows is its consequence."""
-        if self.cause is None and self.state is not State.CLOSED:
-            self.cause = cause, detail
+        if self.notes.cause is None and self.state is not State.CLOSED:
+            self.notes.cause = cause, detail
 
     def _become_watched(self, kind: type[ServerSession]) -> None:
         if self.state is not State.CLOSED:
-            self.__class__ = kind
+            self.__class__ = kind  # type: ignore[assignment] # each is a part of its own
             self._driver.broadcast_write.refuse_for(self)
 
 
 class _RecordedSession(RecordedSession):
-    __slots__ = _NOTES
+    __slots__ = ("notes",)
 
     def _watch(self) -> None:
         self._become_watched(_WatchedSession)
 
 
 class _RecordedSessionV3(RecordedSession, ServerSessionV3):
-    __slots__ = _NOTES
+    __slots__ = ("notes",)
 
     def _watch(self) -> None:
         self._become_watched(_WatchedSessionV3)
@@ -169,11 +178,11 @@ class _RecordedSessionV3(RecordedSession, ServerSessionV3):
 class _RecordedLimitedSession(RecordedSession, LimitedSession):
     """One under `RateLimits`; the packet that is too much is noted, too."""
 
-    __slots__ = _NOTES
+    __slots__ = ("notes",)
 
     def text_received(self, packet: bytes) -> None:
         if self.is_open:
-            self.received.append(len(packet) << 8 | code_of(packet))
+            self.notes.received.append(len(packet) << 8 | code_of(packet))
         LimitedSession.text_received(self, packet)
 
     def _watch(self) -> None:
@@ -221,4 +230,4 @@ def note_broadcast(packet: SharedPacket, size: int, receivers: Sequence[object])
     note = size << 8 | packet.kind
     for session in receivers:
         if isinstance(session, RecordedSession):
-            session.sent.append(note)
+            session.notes.sent.append(note)

@@ -170,7 +170,7 @@ class ServerSession(Session, LocalEvents):
         """Stay on the first transport, and tell who observes that."""
         observers = self._driver.observers
         if (functions := observers.upgrade_failed) and self.is_tried_by(probe):
-            observers.tell(functions, UpgradeFailed(self.id, probe.transport_name))
+            observers.tell(functions, UpgradeFailed(self.id, probe.transport_name, probe.why))
         super().probe_failed(probe)
 
     def probed(self, transport: Transport) -> None:
