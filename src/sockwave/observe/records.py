@@ -103,7 +103,7 @@ class ConnectionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
         The keys are the names of the attributes.
         """
-        values: dict[str, Any] = msgspec.to_builtins(self)
+        values: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
         if self.session:
             values["session"] = masked(self.session)
         return values

@@ -113,7 +113,7 @@ class Entry:
         known = self._namespaces.get(name)
         if known is not None and known.left is None:
             self._namespaces[name] = NamespaceRecord(
-                known.name, known.socket, known.recovered, known.refused, reason
+                known.name, known.socket, known.recovered, known.refused, str(reason)
             )
 
     def backlog_grew(self, held: int) -> None:
@@ -151,7 +151,7 @@ class Entry:
                 reason = _REASONS[notes.cause[0]]
             elif notes.closing is not None:
                 reason = notes.closing[0]
-        self._end = reason, seen.description
+        self._end = str(reason), seen.description
 
     def record(
         self, now: float, options: EngineOptions, server_options: ServerOptions
