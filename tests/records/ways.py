@@ -254,8 +254,13 @@ async def proxy_drops_the_headers_of_an_upgrade(stage: Stage) -> None:
     await peer.send("1")
 
 
-@way("while it moved from polling to WebSocket", by="network", option="upgrade_timeout", hint="the new connection broke off",
-     upgrade_timeout=2 * UNIT)  # fmt: skip
+@way(
+    "while it moved from polling to WebSocket",
+    by="network",
+    option="upgrade_timeout",
+    hint="the new connection broke off",
+    upgrade_timeout=2 * UNIT,
+)
 async def client_goes_in_the_middle_of_an_upgrade(stage: Stage) -> None:
     peer = await stage.wire.open_polling()
     await peer.connect()

@@ -6,8 +6,6 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from sockwave.debug import masked
-
 __all__ = ["ConnectionRecord", "EndedBy", "NamespaceRecord", "PacketRecord"]
 
 EndedBy: TypeAlias = Literal["", "client", "network", "server", "application", "limit"]
@@ -105,5 +103,5 @@ class ConnectionRecord(msgspec.Struct, frozen=True, kw_only=True):
         """
         values: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
         if self.session:
-            values["session"] = masked(self.session)
+            values["session"] = f"{self.session[:4]}..."
         return values

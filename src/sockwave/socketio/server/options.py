@@ -134,6 +134,8 @@ class ServerOptions:
         record_options(self.connection_records)  # checks it
         if not isinstance(self.inspect, str | PathLike | None):
             raise TypeError(f"inspect must be the path of a directory, not {self.inspect!r}")
+        if self.inspect is not None and not self.connection_records:
+            raise ValueError("inspect: there is nothing to tell without connection_records")
         check_validate(self.validate)
         if self.docs is not None:
             check_bool("docs", self.docs)
