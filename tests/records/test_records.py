@@ -61,7 +61,7 @@ async def test_record_tells_how_a_connection_went() -> None:
     assert record.protocol == 4
     assert record.transports == ("polling", "websocket")
     assert record.namespaces == (NamespaceRecord("/", socket, left="transport close"),)
-    assert record.received == (PacketRecord("connect", 16), PacketRecord("event", 13))
+    assert record.received == (PacketRecord("connect", 17), PacketRecord("event", 13))
     assert [packet.type for packet in record.sent] == ["open", "connect", "event"]
     assert record.sent[-1].size == len('42["news",""]') + 100
     assert record.reason == "transport close"
@@ -193,7 +193,7 @@ async def test_what_a_hostile_client_can_fill_is_bounded() -> None:
     async with serve(io) as wire:
         peer = await wire.open_websocket()
         for number in range(3 * MOST_NAMESPACES):
-            await peer.connect(f"/{number}{'x' * 1_000}")
+            await peer.connect(f"/{number}{'x' * 200}")
         await peer.websocket.close(4001)
         (record,) = await ended(io)
     assert len(record.namespaces) == MOST_NAMESPACES
@@ -241,10 +241,10 @@ async def test_sessions_of_all_kinds_are_recorded(
             await peer.connect()
         else:
             assert await peer.receive() == "40"
-        await peer.send('420["a"]', "4")
+        await peer.send('42["a"]')
         await peer.ping()
         (record,) = io.connections.find(peer.sid)
-        assert [each.type for each in record.received][-2:] == ["event", "message"]
+        assert record.received[-1] == PacketRecord("event", 7)
         assert record.sent[-1].type == "connect"
 
 
@@ -252,9 +252,7 @@ async def test_binary_packets_are_noted() -> None:
     io = Server(connection_records=10, parser=MsgpackParser())
     async with serve(io) as wire:
         peer = await wire.open_websocket()
-        packet = MsgpackParser()
-        del packet
-        await peer.send(b"\x83\xa4type\x00\xa3nsp\xa1/\xa4data\xc0")
+        await peer.send(b"\x82\xa4type\x00\xa3nsp\xa1/")
         await peer.receive()
         (record,) = io.connections.find(peer.sid)
         assert record.received[-1].type == record.sent[-1].type == "binary"

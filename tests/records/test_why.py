@@ -1,4 +1,5 @@
 """`sockwave why`: questions to a running server, and to all of its workers."""
+# ruff: noqa: ASYNC240 # of a directory of a few files
 
 from __future__ import annotations
 
@@ -133,7 +134,7 @@ async def test_directory_that_is_open_to_others_is_refused(directory: Path, mode
     directory.mkdir()
     directory.chmod(mode)
     io = Server(connection_records=10, inspect=directory)
-    with pytest.raises(ValueError, match=f"{mode:04o}.*chmod 700"):
+    with pytest.raises(ValueError, match=rf"{mode:04o}.*chmod 700"):
         async with io.listen("127.0.0.1", 0):
             pass
     assert "open to other users" in why("x", "--at", str(directory)).output
@@ -153,7 +154,7 @@ def test_directory_that_is_not_there_is_named(directory: Path) -> None:
 
 
 def test_needs_records() -> None:
-    with pytest.raises(ValueError, match="inspect: .* connection_records"):
+    with pytest.raises(ValueError, match=r"inspect: .* connection_records"):
         Server(inspect="x")
     with pytest.raises(TypeError, match="inspect must be the path"):
         Server(inspect=3, connection_records=1)  # type: ignore[arg-type] # that is the test

@@ -49,6 +49,7 @@ class Entry:
         address: Host of the client.
         user: Whose it is, as far as the application has said so.
         failures: Upgrades that have failed.
+        number: By which those that have ended are in order; clocks do not tell it.
     """
 
     __slots__ = (
@@ -67,6 +68,7 @@ class Entry:
         "address",
         "failures",
         "id",
+        "number",
         "session",
         "user",
     )
@@ -77,6 +79,7 @@ class Entry:
         self.address = session.remote_address
         self.user: str | None = None
         self.failures: tuple[str, ...] = ()
+        self.number = 0
         self._notes: Notes = session.notes
         self._agent = agent
         self._opened = wall

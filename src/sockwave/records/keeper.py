@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from itertools import islice
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from sockwave.engine.server.rules.reasons import reason_of
@@ -96,30 +96,34 @@ class KeptConnections:
         self._options = options
         self._open: dict[str, Entry] = {}
         self._ended: deque[Entry] = deque(maxlen=options.keep)
-        self._refused: deque[ConnectionRecord] = deque(maxlen=min(options.keep, MOST_REFUSED))
+        self._refused: deque[tuple[int, ConnectionRecord]]
+        self._refused = deque(maxlen=min(options.keep, MOST_REFUSED))
+        self._numbers = count(1)
         self._lags: deque[float] = deque(maxlen=LAG_LOOKS)
 
     # --- for users --------------------------------------------------------------------------------
 
     def find(self, who: str, *, limit: int = 20) -> list[ConnectionRecord]:
         """Look for connections by the id of a socket or of a session, an address or a user."""
-        found: list[ConnectionRecord] = []
-        for entry in self._latest():
-            if len(found) == limit:
-                return found
-            if self._is_meant(entry, who):
-                found.append(self._record(entry))
-        refused = (each for each in reversed(self._refused) if each.address == who)
-        ended = [*found, *islice(refused, limit)]
-        ended.sort(key=_when, reverse=True)
-        return ended[:limit]
+        is_open = (entry for entry in reversed(self._open.values()) if self._is_meant(entry, who))
+        found = [self._record(entry) for entry in islice(is_open, limit)]
+        ended = (entry for entry in reversed(self._ended) if self._is_meant(entry, who))
+        refused = (each for each in reversed(self._refused) if each[1].address == who != "")
+        return found + self._joined(ended, refused, limit - len(found))
 
     def recent(self, limit: int = 100) -> list[ConnectionRecord]:
         """Give those that ended last, and handshakes that were refused; the latest ones first."""
-        ended = [self._record(entry) for entry in islice(reversed(self._ended), limit)]
-        ended += islice(reversed(self._refused), limit)
-        ended.sort(key=_when, reverse=True)
-        return ended[:limit]
+        return self._joined(reversed(self._ended), reversed(self._refused), limit)
+
+    def _joined(
+        self, ended: Iterator[Entry], refused: Iterator[tuple[int, ConnectionRecord]], limit: int
+    ) -> list[ConnectionRecord]:
+        """Put both into one order, the latest first."""
+        both: list[tuple[int, Entry | ConnectionRecord]]
+        both = [(entry.number, entry) for entry in islice(ended, limit)]
+        both += islice(refused, limit)
+        both.sort(key=lambda each: each[0], reverse=True)
+        return [self._record(each) if isinstance(each, Entry) else each for _, each in both[:limit]]
 
     def describe(self, socket: str) -> dict[str, Any] | None:
         """Give the record of a socket as values of JSON, by its id; None where there is none."""
@@ -227,6 +231,7 @@ class KeptConnections:
         self._user_of(entry)
         del self._open[seen.session]
         entry.ended(seen, self._driver.clock(), max(self._lags, default=0.0))
+        entry.number = next(self._numbers)
         self._ended.append(entry)
         functions = self._server.observers.connection_ended
         if functions or self._options.log:
@@ -252,29 +257,23 @@ class KeptConnections:
             return  # its session has ended, and has a record of its own; or it never was one
         why = reason_of(Refused(failure.code, context), request, self._server.engine.options)
         now = time.time()
-        self._refused.append(
-            ConnectionRecord(
-                session="",
-                address=request.client[0] if request.client else "",
-                user_agent=agent_of(request.field(b"user-agent")),
-                protocol=4 if request.query.get("EIO") == "4" else 3,
-                opened=now,
-                ended=now,
-                seconds=0.0,
-                ended_by="limit" if failure.code is ErrorCode.RATE_LIMIT_EXCEEDED else "server",
-                reason=failure.message,
-                description=why,
-                sentence=f"The client was refused, and never connected: {why or failure.message}.",
-            )
+        record = ConnectionRecord(
+            session="",
+            address=request.client[0] if request.client else "",
+            user_agent=agent_of(request.field(b"user-agent")),
+            protocol=4 if request.query.get("EIO") == "4" else 3,
+            opened=now,
+            ended=now,
+            seconds=0.0,
+            ended_by="limit" if failure.code is ErrorCode.RATE_LIMIT_EXCEEDED else "server",
+            reason=failure.message,
+            description=why,
+            sentence=f"The client was refused, and never connected: {why or failure.message}.",
         )
+        self._refused.append((next(self._numbers), record))
 
 
 def _who(record: ConnectionRecord) -> str:
     """In a line of the log."""
     who = record.as_dict()["session"]
     return f"{who} ({record.address})" if record.address else cast("str", who)
-
-
-def _when(record: ConnectionRecord) -> float:
-    """By which the latest come first; those that are open before all others."""
-    return record.opened + 1e12 if record.ended is None else record.ended
