@@ -185,12 +185,14 @@ def test_says_plainly_that_it_needs_unix_sockets(monkeypatch: pytest.MonkeyPatch
 
 
 def test_all_workers_are_asked_and_a_stopped_one_is_named(tmp_path: Path, directory: Path) -> None:
-    options = f", connection_records=10, inspect={str(directory)!r}"
+    options = f"connection_records=10, inspect={str(directory)!r}"
     with Program(tmp_path, "3", options=options) as program:
         visitors: list[Visitor] = []
-        while len({visitor.ask("pid") for visitor in visitors}) < 3:
+        served: set[int] = set()
+        while len(served) < 3:
             visitors.append(visitor := Visitor(program.port))
             visitor.open()
+            served.add(visitor.ask("pid"))
         result = why("127.0.0.1", "--json", "--limit", "1000", "--at", str(directory))
         known = [json.loads(line) for line in result.output.splitlines()]
         assert {each["pid"] for each in known} == set(program.workers())
