@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -30,6 +32,8 @@ MOST_FAILURES: Final = 5
 
 LONGEST_TEXT: Final = 120
 """Characters of what a client says: names of namespaces, its program."""
+
+_NOTHING: Final[deque[int]] = deque(maxlen=0)
 
 _REASONS: Final = {
     "packet": DisconnectReason.FORCED_CLOSE,
@@ -86,7 +90,7 @@ class Entry:
         self._begun = now
         self._protocol = session.protocol
         self._transports: tuple[str, ...] = (session.transport.name,)
-        self._namespaces: dict[str, NamespaceRecord] = {}
+        self._namespaces: tuple[NamespaceRecord, ...] = ()
         self._end: tuple[str, str] | None = None
         self._seconds = self._lag = 0.0
         self._received: Sequence[int] = session.notes.received
@@ -104,38 +108,32 @@ class Entry:
             self.failures = (*self.failures, why)
 
     def joined(self, record: NamespaceRecord) -> None:
-        """The client is in a namespace, or was refused there."""
-        name = record.name[:LONGEST_TEXT]
-        if name in self._namespaces or len(self._namespaces) < MOST_NAMESPACES:
-            self._namespaces.pop(name, None)  # the latest stands last
-            self._namespaces[name] = record
+        """The client is in a namespace, or was refused there; the latest stands last."""
+        known = self._namespaces
+        if known:
+            known = tuple(each for each in known if each.name != record.name)
+        if len(known) < MOST_NAMESPACES:
+            self._namespaces = (*known, record)
 
     def left(self, name: str, reason: str) -> None:
         """It has left one."""
-        name = name[:LONGEST_TEXT]
-        known = self._namespaces.get(name)
-        if known is not None and known.left is None:
-            self._namespaces[name] = NamespaceRecord(
-                known.name, known.socket, known.recovered, known.refused, str(reason)
-            )
+        self._namespaces = tuple(
+            with_end(each, reason) if each.name == name and each.left is None else each
+            for each in self._namespaces
+        )
 
     def backlog_grew(self, held: int) -> None:
         """So much is held back for it."""
         if held > self._notes.backlog:
             self._notes.backlog = held
 
-    @property
-    def namespaces(self) -> Sequence[NamespaceRecord]:
-        """Those that it has asked for, in this order."""
-        return list(self._namespaces.values())
-
     def sockets(self) -> list[tuple[str, str]]:
         """Name of the namespace and id of each socket that it has, or had."""
-        return [(each.name, each.socket) for each in self._namespaces.values() if each.socket]
+        return [(each.name, each.socket) for each in self._namespaces if each.socket]
 
     def has_socket(self, id_: str) -> bool:
         """Whether one of its sockets has, or had, this id."""
-        return any(each.socket == id_ for each in self._namespaces.values())
+        return any(each.socket == id_ for each in self._namespaces)
 
     # --- the end ----------------------------------------------------------------------------------
 
@@ -144,10 +142,9 @@ class Entry:
         self.session = None
         self._seconds = now - self._begun
         self._lag = lag
-        self._received, self._sent = tuple(self._received), tuple(self._sent)
         notes = self._notes
-        notes.received.clear()
-        notes.sent.clear()
+        self._received, self._sent = array("Q", notes.received), array("Q", notes.sent)
+        notes.received = notes.sent = _NOTHING  # a ring takes more memory than all the rest
         reason = seen.reason
         if reason == DisconnectReason.FORCED_CLOSE:
             if notes.cause is not None:
@@ -169,8 +166,8 @@ class Entry:
         namespaces = tuple(
             each
             if is_open or each.left is not None or each.refused is not None
-            else NamespaceRecord(each.name, each.socket, each.recovered, None, reason)
-            for each in self._namespaces.values()
+            else with_end(each, reason)
+            for each in self._namespaces
         )
         seconds = now - self._begun if is_open else self._seconds
         common = ConnectionRecord(
@@ -204,7 +201,7 @@ class Entry:
             detail=detail,
             protocol=self._protocol,
             transport=self._transports[-1],
-            namespaces=tuple(self._namespaces.values()),
+            namespaces=self._namespaces,
             options=options,
             server_options=server_options,
         )
@@ -216,6 +213,11 @@ class Entry:
             option=explanation.option,
             hints=hints_of(end, self.failures, self._notes.backlog, self._lag),
         )
+
+
+def with_end(record: NamespaceRecord, reason: str) -> NamespaceRecord:
+    """The same of one that was left."""
+    return msgspec.structs.replace(record, left=str(reason))
 
 
 def _packets(notes: Sequence[int]) -> tuple[PacketRecord, ...]:

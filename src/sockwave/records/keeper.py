@@ -93,6 +93,7 @@ class KeptConnections:
     def __init__(self, server: Server, options: ConnectionRecords) -> None:
         self._server = server
         self._driver = server.engine.driver
+        self._sessions = server.engine.sessions
         self._options = options
         self._open: dict[str, Entry] = {}
         self._ended: deque[Entry] = deque(maxlen=options.keep)
@@ -186,7 +187,7 @@ class KeptConnections:
         )
 
     def _opened(self, seen: SessionOpened) -> None:
-        session = self._server.engine.sessions.get(seen.session)
+        session = self._sessions.get(seen.session)
         if isinstance(session, RecordedSession):
             agent = session.request.field(b"user-agent")
             now = self._driver.clock()
@@ -204,7 +205,8 @@ class KeptConnections:
 
     def _connected(self, seen: SocketConnected) -> None:
         if (entry := self._open.get(seen.session)) is not None:
-            entry.joined(NamespaceRecord(seen.namespace, seen.socket, seen.recovered))
+            name = seen.namespace[:LONGEST_TEXT]
+            entry.joined(NamespaceRecord(name, seen.socket, seen.recovered))
 
     def _turned_away(self, seen: SocketRefused) -> None:
         if (entry := self._open.get(seen.session)) is not None:
@@ -215,7 +217,7 @@ class KeptConnections:
         entry = self._open.get(seen.session)
         if entry is not None:
             self._user_of(entry)
-            entry.left(seen.namespace, seen.reason)
+            entry.left(seen.namespace[:LONGEST_TEXT], seen.reason)
 
     def _backlog_grew(self, seen: BacklogGrew) -> None:
         if (entry := self._open.get(seen.session)) is not None:

@@ -34,6 +34,9 @@ _UPGRADING: Final = State.UPGRADING
 _ENGINE: Final = 0x80
 """Marks a type of Engine.IO; those of Socket.IO stand as they are."""
 
+_HANDSHAKE: Final = 0x7B
+"""The second character of the only other packet of Engine.IO with text in it that is sent."""
+
 _ENGINE_TYPES: Final = ("open", "close", "ping", "pong", "message", "upgrade", "noop")
 _SOCKET_TYPES: Final = (
     "connect",
@@ -50,6 +53,8 @@ def type_of(code: int) -> str:
     """Say what a packet was, by the eight bits of its note: `event`, `ping`, `binary`, ..."""
     if not code:
         return "binary"
+    if code == _HANDSHAKE:
+        return "open"
     names = _ENGINE_TYPES if code & _ENGINE else _SOCKET_TYPES
     at = (code & 0x7F) - 0x30
     if 0 <= at < len(names):
@@ -128,7 +133,10 @@ class RecordedSession(ServerSession):
         """Note a packet, then queue it; see `Session.send_packet`, which this one repeats."""
         if self.state is not _OPEN and self.state is not _UPGRADING:
             return
-        self.notes.sent.append(size << 8 | code_of(packet))
+        if packet.__class__ is bytes and size > 1:  # mostly; a call would cost more than the note
+            self.notes.sent.append(size * 256 + packet[1])
+        else:
+            self.notes.sent.append(size << 8 | code_of(packet))
         pending = self.pending
         if not pending:
             if dirty := self._driver.dirty:
