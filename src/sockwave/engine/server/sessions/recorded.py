@@ -1,7 +1,7 @@
 """Sessions that keep a few notes about themselves, for whoever asks why they have ended.
 
 All others pay nothing for that, as with `limited.py`. A note of a packet is one number in a short
-ring: its size, and behind that eight bits that tell what it was (`code_of`). Nothing of what a
+ring: its size, times 256, and eight bits that tell what it was (`code_of`). Nothing of what a
 packet holds is kept.
 """
 
@@ -34,6 +34,10 @@ _UPGRADING: Final = State.UPGRADING
 _ENGINE: Final = 0x80
 """Marks a type of Engine.IO; those of Socket.IO stand as they are."""
 
+_MESSAGE: Final = 0x34
+_EMPTY: Final = _ENGINE | _MESSAGE
+"""A message with nothing in it."""
+
 _HANDSHAKE: Final = 0x7B
 """The second character of the only other packet of Engine.IO with text in it that is sent."""
 
@@ -59,17 +63,16 @@ def type_of(code: int) -> str:
     at = (code & 0x7F) - 0x30
     if 0 <= at < len(names):
         return names[at]
-    return "unknown" if code & _ENGINE else "message"
+    return "unknown" if _ENGINE <= code < 0xC0 else "message"
 
 
 def code_of(packet: Outgoing) -> int:
     """Eight bits that tell what a packet is."""
     if not isinstance(packet, bytes):
         return packet.kind
-    kind = packet[0] if packet else 0
-    if kind == 0x34 and len(packet) > 1:
-        return packet[1] & 0x7F
-    return _ENGINE | (kind & 0x7F)
+    if packet[:1] == b"4" and len(packet) > 1:
+        return packet[1]
+    return _ENGINE | (packet[0] & 0x7F if packet else 0)
 
 
 class Notes:
@@ -111,22 +114,21 @@ class RecordedSession(ServerSession):
     def text_received(self, packet: bytes) -> None:
         """Note a packet, then take it."""
         # `Session.text_received`, whose call would cost as much as the note.
-        if packet[:1] == b"4":
+        if packet and packet[0] == _MESSAGE:
             if self.state is _OPEN or self.state is _UPGRADING:
-                self.notes.received.append(
-                    len(packet) << 8 | (packet[1] & 0x7F if packet[1:] else 0xB4)
-                )
+                size = len(packet)
+                self.notes.received.append(size * 256 + (packet[1] if size > 1 else _EMPTY))
                 if self._awaits_pong:
                     self._restart_ping_timeout()
                 self.sink.text_message(packet)
         elif self.is_open:
-            self.notes.received.append(len(packet) << 8 | code_of(packet))
+            self.notes.received.append(len(packet) * 256 + code_of(packet))
             self._control_received(packet)
 
     def binary_received(self, data: bytes) -> None:
         """Note a binary message, then take it."""
         if self.is_open:
-            self.notes.received.append(len(data) << 8)
+            self.notes.received.append(len(data) * 256)
             super().binary_received(data)
 
     def send_packet(self, packet: Outgoing, size: int) -> None:
@@ -136,7 +138,7 @@ class RecordedSession(ServerSession):
         if packet.__class__ is bytes and size > 1:  # mostly; a call would cost more than the note
             self.notes.sent.append(size * 256 + packet[1])
         else:
-            self.notes.sent.append(size << 8 | code_of(packet))
+            self.notes.sent.append(size * 256 + code_of(packet))
         pending = self.pending
         if not pending:
             if dirty := self._driver.dirty:
@@ -149,7 +151,7 @@ class RecordedSession(ServerSession):
             self._look_at_backlog()
 
     def _send_first(self, packet: bytes) -> None:
-        self.notes.sent.append(len(packet) << 8 | code_of(packet))
+        self.notes.sent.append(len(packet) * 256 + code_of(packet))
         super()._send_first(packet)
 
     def close(self, reason: DisconnectReason = DisconnectReason.FORCED_CLOSE) -> None:
@@ -190,7 +192,7 @@ class _RecordedLimitedSession(RecordedSession, LimitedSession):
 
     def text_received(self, packet: bytes) -> None:
         if self.is_open:
-            self.notes.received.append(len(packet) << 8 | code_of(packet))
+            self.notes.received.append(len(packet) * 256 + code_of(packet))
         LimitedSession.text_received(self, packet)
 
     def _watch(self) -> None:
@@ -235,7 +237,7 @@ def recorded(kind: type[ServerSession]) -> type[ServerSession]:
 
 def note_broadcast(packet: SharedPacket, size: int, receivers: Sequence[object]) -> None:
     """Note a packet that goes to connections past the queues of their sessions."""
-    note = size << 8 | packet.kind
+    note = size * 256 + packet.kind
     for session in receivers:
         if isinstance(session, RecordedSession):
             session.notes.sent.append(note)
