@@ -14,14 +14,16 @@ def test_there_are_thirty_ways_and_more() -> None:
     assert len(WAYS) >= 30
 
 
+@pytest.mark.parametrize("front", ["native", "wrapped"])
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
-async def test_end_has_its_sentence(way: Way) -> None:
+async def test_end_has_its_sentence(way: Way, front: str) -> None:
     io = Server(**{"connection_records": 10, **way.options})
-    async with FRONTS["native"].serve(io) as wire:
+    async with FRONTS[front].serve(io) as wire:
         await way.run(Stage(io, wire))
         await until(io.connections.recent)
         record = io.connections.recent()[-1]
-    assert way.says in record.sentence
+    says = (front == "wrapped" and way.hosted) or way.says
+    assert says in record.sentence
     assert record.sentence.endswith((".", "?"))
     assert record.ended_by == way.by
     assert record.option.startswith(way.option) and bool(record.option) is bool(way.option)

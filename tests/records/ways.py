@@ -54,6 +54,7 @@ class Way:
         by: Who has ended it.
         option: Name of the option in the record.
         hint: Part of a further sentence.
+        hosted: Part of the sentence where an ASGI server reads the WebSocket, which tells less.
         options: Of the server.
     """
 
@@ -63,6 +64,7 @@ class Way:
     by: str
     option: str = ""
     hint: str = ""
+    hosted: str = ""
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -70,12 +72,12 @@ WAYS: Final[list[Way]] = []
 
 
 def way(
-    says: str, *, by: str, option: str = "", hint: str = "", **options: Any
+    says: str, *, by: str, option: str = "", hint: str = "", hosted: str = "", **options: Any
 ) -> Callable[[Callable[[Stage], Awaitable[None]]], Callable[[Stage], Awaitable[None]]]:
     """Add one."""
 
     def decorated(run: Callable[[Stage], Awaitable[None]]) -> Callable[[Stage], Awaitable[None]]:
-        WAYS.append(Way(run.__name__, run, says, by, option, hint, options))
+        WAYS.append(Way(run.__name__, run, says, by, option, hint, hosted, options))
         return run
 
     return decorated
@@ -130,7 +132,7 @@ async def polling_page_is_left(stage: Stage) -> None:
 # --- the network ----------------------------------------------------------------------------------
 
 
-@way("broke off without a goodbye", by="network")
+@way("broke off without a goodbye", by="network", hosted="or the client closed it")
 async def connection_is_cut(stage: Stage) -> None:
     async with stage.behind() as (proxy, wire):
         await (await wire.open_websocket()).connect()
@@ -138,7 +140,7 @@ async def connection_is_cut(stage: Stage) -> None:
         await stage.gone()
 
 
-@way("broke off without a goodbye", by="network")
+@way("broke off without a goodbye", by="network", hosted="or the client closed it")
 async def connection_is_reset(stage: Stage) -> None:
     async with stage.behind() as (proxy, wire):
         await (await wire.open_websocket()).connect()
@@ -299,14 +301,22 @@ async def binary_data_that_nobody_announced(stage: Stage) -> None:
     await peer.send(b"abc")
 
 
-@way("broke the rules of WebSocket (invalid UTF-8)", by="client")
+@way(
+    "broke the rules of WebSocket (invalid UTF-8)",
+    by="client",
+    hosted="broke the rules of WebSocket, and the ASGI",
+)
 async def text_that_is_not_utf8(stage: Stage) -> None:
     peer = await stage.wire.open_websocket()
     await peer.connect()
     peer.websocket.frame(Opcode.TEXT, b'42["\xff"]')
 
 
-@way("broke the rules of WebSocket (unmasked frame)", by="client")
+@way(
+    "broke the rules of WebSocket (unmasked frame)",
+    by="client",
+    hosted="broke the rules of WebSocket, and the ASGI",
+)
 async def frame_that_is_not_masked(stage: Stage) -> None:
     peer = await stage.wire.open_websocket()
     await peer.connect()

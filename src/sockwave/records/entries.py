@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from sockwave.debug import shortened
+from sockwave.engine.server.fronts.asgi_websocket import AsgiWebSocket
 from sockwave.engine.server.sessions.recorded import type_of
 from sockwave.observe.records import ConnectionRecord, NamespaceRecord, PacketRecord
 from sockwave.records.sentences import End, explain, hints_of
@@ -60,6 +61,7 @@ class Entry:
         "_agent",
         "_begun",
         "_end",
+        "_is_hosted",
         "_lag",
         "_namespaces",
         "_notes",
@@ -93,6 +95,7 @@ class Entry:
         self._namespaces: tuple[NamespaceRecord, ...] = ()
         self._end: tuple[str, str] | None = None
         self._seconds = self._lag = 0.0
+        self._is_hosted = False
         self._received: Sequence[int] = session.notes.received
         self._sent: Sequence[int] = session.notes.sent
 
@@ -139,6 +142,8 @@ class Entry:
 
     def ended(self, seen: SessionClosed, now: float, lag: float) -> None:
         """It is over: keep no more than is needed."""
+        if self.session is not None:
+            self._is_hosted = isinstance(self.session.transport, AsgiWebSocket)
         self.session = None
         self._seconds = now - self._begun
         self._lag = lag
@@ -199,6 +204,8 @@ class Entry:
             description=description,
             cause=cause,
             detail=detail,
+            is_hosted=self._is_hosted,
+            seconds=self._seconds,
             protocol=self._protocol,
             transport=self._transports[-1],
             namespaces=self._namespaces,
@@ -211,7 +218,7 @@ class Entry:
             ended_by=explanation.by,
             sentence=explanation.sentence,
             option=explanation.option,
-            hints=hints_of(end, self.failures, self._notes.backlog, self._lag),
+            hints=hints_of(end, explanation.by, self.failures, self._notes.backlog, self._lag),
         )
 
 

@@ -34,7 +34,8 @@ class End:
         description: More about it.
         cause: Noted before: `packet`, `violation`, `no namespace` or `application`; or empty.
         detail: More about the cause.
-        is_ours: Whether this side has begun to close it.
+        is_hosted: Whether an ASGI server has read its WebSocket, which tells less of the end.
+        seconds: How long it has lasted.
         protocol: Revision of Engine.IO.
         transport: On which it has ended.
         namespaces: Those that the client has asked for.
@@ -46,7 +47,8 @@ class End:
     description: str
     cause: str = ""
     detail: str = ""
-    is_ours: bool = False
+    is_hosted: bool = False
+    seconds: float = 0.0
     protocol: int = 4
     transport: str
     namespaces: Sequence[NamespaceRecord] = ()
@@ -186,6 +188,8 @@ def _transport_close(end: End) -> Explanation:
         return Explanation("network", _BROKEN_OFF)
     if left := _left_before(end.namespaces):
         return left
+    if code and end.is_hosted and (told := _HOSTED.get(code)) is not None:
+        return told
     if code == "1006":
         return Explanation("network", _GOODBYES[code])
     if code in _GOODBYES:
@@ -199,6 +203,19 @@ def _transport_close(end: End) -> Explanation:
         "The client said goodbye and closed the connection: its program called disconnect(), or its"
         " page was left.",
     )
+
+
+_UNTOLD: Final = Explanation(
+    "network",
+    "The connection broke off, or the client closed it without a word: the ASGI server that hosts"
+    " this one does not tell which.",
+)
+_RULES: Final = Explanation(
+    "client",
+    "The client, or something in between, broke the rules of WebSocket, and the ASGI server that"
+    " hosts this one closed the connection; its log may say more.",
+)
+_HOSTED: Final = {"1005": _UNTOLD, "1006": _UNTOLD, "1002": _RULES, "1007": _RULES}
 
 
 def _has_left(namespaces: Sequence[NamespaceRecord]) -> bool:
@@ -398,10 +415,26 @@ _REASONS: Final[dict[str, Callable[[End], Explanation]]] = {
 WORTH_TELLING: Final = 1.0
 """Seconds that the event loop was late."""
 
+USUAL: Final = (30, 60, 100, 120, 180, 300, 600, 900, 1_800, 3_600)
+"""Seconds after which proxies and balancers cut connections, as they are set by default."""
 
-def hints_of(end: End, failed_upgrades: Sequence[str], backlog: int, lag: float) -> tuple[str, ...]:
+_NEARLY: Final = 0.5
+
+
+_CUTS: Final = (Reason.TRANSPORT_CLOSE, Reason.TRANSPORT_ERROR)
+
+
+def hints_of(
+    end: End, by: EndedBy, failed_upgrades: Sequence[str], backlog: int, lag: float
+) -> tuple[str, ...]:
     """Say what else has gone wrong on the way, or may be behind the end."""
-    hints = []
+    is_cut = by == "network" and end.reason in _CUTS
+    hints = [
+        f"It had lasted {usual} s, a usual time-out of proxies and balancers: do others end after"
+        " the same time?"
+        for usual in USUAL
+        if is_cut and abs(end.seconds - usual) <= _NEARLY
+    ]
     if lag >= WORTH_TELLING:
         hints.append(
             f"The server's event loop was {lag:.1f} s late shortly before: a handler kept it busy,"
