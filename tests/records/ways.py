@@ -447,6 +447,18 @@ async def page_of_another_origin(stage: Stage) -> None:
     assert reply.status == 403
 
 
+@way("never connected: transport=websocket without an upgrade to WebSocket", by="server")
+async def proxy_drops_the_headers_of_a_websocket(stage: Stage) -> None:
+    reply = await stage.wire.get(stage.wire.target("websocket"))
+    assert reply.status == 400
+
+
+@way("never connected: EIO='3' is not 4", by="server")
+async def client_of_an_old_version(stage: Stage) -> None:
+    reply = await stage.wire.get(stage.wire.target(eio="3"))
+    assert reply.status == 400
+
+
 # --- the application, and the server --------------------------------------------------------------
 
 

@@ -258,6 +258,8 @@ class KeptConnections:
         if failure.code is ErrorCode.UNKNOWN_SID:
             return  # its session has ended, and has a record of its own; or it never was one
         why = reason_of(Refused(failure.code, context), request, self._server.engine.options)
+        told = why or failure.message
+        told += "" if told.endswith("?") else "."
         now = time.time()
         record = ConnectionRecord(
             session="",
@@ -270,7 +272,7 @@ class KeptConnections:
             ended_by="limit" if failure.code is ErrorCode.RATE_LIMIT_EXCEEDED else "server",
             reason=failure.message,
             description=why,
-            sentence=f"The client was refused, and never connected: {why or failure.message}.",
+            sentence=f"The client was refused, and never connected: {told}",
         )
         self._refused.append((next(self._numbers), record))
 
