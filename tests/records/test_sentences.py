@@ -69,7 +69,9 @@ def test_every_end_has_a_sentence(reason: str, description: str, transport: str)
     assert explanation.sentence.endswith((".", "?"))
 
 
-@pytest.mark.parametrize("cause", ["packet", "violation", "no namespace", "application"])
+@pytest.mark.parametrize(
+    "cause", ["packet", "violation", "no namespace", "application", "recovery"]
+)
 def test_cause_that_was_noted_comes_before_the_reason(cause: str) -> None:
     end = an_end("server shutting down", cause=cause, detail="something: '/x'")
     assert explain(end) != explain(an_end("server shutting down"))

@@ -534,3 +534,26 @@ async def client_is_back_on_another_connection(stage: Stage) -> None:
     other = await stage.wire.open_websocket()
     await other.connect(auth={"pid": reply["pid"], "offset": offset})
     await until(lambda: len(stage.io.engine.sessions) == 1)
+
+
+@way(
+    "some of what it had missed was forgotten meanwhile",
+    by="server",
+    option="connection_state_recovery",
+    connection_state_recovery=Recovery(max_packets=2),
+    connection_records=1,  # the other one ends first
+)
+async def what_was_missed_is_forgotten_while_a_middleware_decides(stage: Stage) -> None:
+    peer = await stage.wire.open_websocket()
+    reply = json.loads((await peer.connect())[2:])
+    stage.io.emit("a", 1)
+    offset = json.loads(str(await peer.receive())[2:])[-1]
+
+    @stage.io.use
+    def forget(socket: Socket) -> None:
+        for number in range(5):
+            stage.io.emit("b", number)
+
+    other = await stage.wire.open_websocket()
+    await other.send(f"40{json.dumps({'pid': reply['pid'], 'offset': offset})}")
+    await stage.gone()

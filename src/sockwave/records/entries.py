@@ -41,6 +41,7 @@ _REASONS: Final = {
     "violation": DisconnectReason.FORCED_SERVER_CLOSE,
     "no namespace": DisconnectReason.FORCED_SERVER_CLOSE,
     "application": DisconnectReason.SERVER_NAMESPACE_DISCONNECT,
+    "recovery": DisconnectReason.FORCED_CLOSE,
 }
 """What `disconnect` handlers get, where the session has ended with an orderly close."""
 

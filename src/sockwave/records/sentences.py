@@ -32,7 +32,8 @@ class End:
     Attributes:
         reason: Of the session; that of its orderly close, where this side had begun one.
         description: More about it.
-        cause: Noted before: `packet`, `violation`, `no namespace` or `application`; or empty.
+        cause: Noted before: `packet`, `violation`, `no namespace`, `application` or `recovery`; or
+            empty.
         detail: More about the cause.
         is_hosted: Whether an ASGI server has read its WebSocket, which tells less of the end.
         seconds: How long it has lasted.
@@ -123,11 +124,22 @@ def _application(end: End) -> Explanation:
     )
 
 
+def _not_recovered(end: End) -> Explanation:
+    return Explanation(
+        "server",
+        "The client came back to go on where it was, and some of what it had missed was forgotten"
+        " meanwhile (connection_state_recovery): the server closed the connection, so that it comes"
+        " as a new one.",
+        "connection_state_recovery",
+    )
+
+
 _CAUSES: Final[dict[str, Callable[[End], Explanation]]] = {
     "packet": _bad_packet,
     "violation": _violation,
     "no namespace": _no_namespace,
     "application": _application,
+    "recovery": _not_recovered,
 }
 
 # --- by the reason --------------------------------------------------------------------------------

@@ -267,6 +267,7 @@ class Lifecycle(JoinedSockets):
             missed = namespace.recovery.let_in(socket)
         if missed is None:  # then let the client try again, as a new one
             self._abandon(socket)
+            session.note_cause("recovery")
             session.close()
             return
         socket.state = next_state(socket.state, Input.ADMIT)
@@ -275,8 +276,7 @@ class Lifecycle(JoinedSockets):
         namespace.admitted(socket.id)
         observers = self.driver.observers
         if functions := observers.socket_connected:
-            name = namespace.name
-            seen = SocketConnected(name, socket.id, session.id, socket.recovered)
+            seen = SocketConnected(namespace.name, socket.id, session.id, socket.recovered)
             observers.tell(functions, seen)
         self._add(socket)
         reply = self._connect_reply(socket)
