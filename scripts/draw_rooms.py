@@ -162,7 +162,8 @@ ROOMS: Final = (
     ),
     Room("contract/", "typed handlers", ("contract", "contract.page"), 450, 100, 96),
     Room("emitters/", "events of others", ("emitters",), 558, 100, 110),
-    Room("health.py", "is a server well?", ("health",), 680, 100, 160),
+    Room("health.py", "is it well?", ("health",), 680, 100, 74),
+    Room("records/", "why it ended", ("records",), 764, 100, 78),
     Room(
         "adapters/",
         "several processes",

@@ -36,6 +36,7 @@ from sockwave.engine.core.option_signature import default_of
 from sockwave.engine.core.options import EngineOptions, HttpCompression
 from sockwave.socketio.client import keywords as client
 from sockwave.socketio.client.options import ManagerOptions, SocketOptions
+from sockwave.socketio.core.record_options import ConnectionRecords
 from sockwave.socketio.core.recovery import Recovery
 from sockwave.socketio.server import keywords as server
 from sockwave.socketio.server.health_values import HealthOptions
@@ -68,6 +69,7 @@ VALUES: Final = (
     RateLimits,
     Recovery,
     HealthOptions,
+    ConnectionRecords,
     ClusterOptions,
     adapters.JetStream,
 )

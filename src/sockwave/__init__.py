@@ -54,6 +54,7 @@ from sockwave.socketio.core.events import AckEvent, Event
 from sockwave.socketio.core.handshake import Handshake
 from sockwave.socketio.core.operators import BroadcastOperator
 from sockwave.socketio.core.parser import MsgpackParser, Parser
+from sockwave.socketio.core.record_options import ConnectionRecords
 from sockwave.socketio.core.recovery import Recovery
 from sockwave.socketio.core.remote_socket import RemoteSocket
 from sockwave.socketio.server.class_handlers import Handlers
@@ -91,6 +92,7 @@ __all__ = [
     "ClusterTimeout",
     "ConnectError",
     "ConnectTimeout",
+    "ConnectionRecords",
     "Cookie",
     "Cors",
     "Deflate",
@@ -178,8 +180,10 @@ _register("convert_results", _Extension("sockwave.contract.handlers", "converted
 _register("health", _Extension("sockwave.health", "watch"))
 _register("health_app", _Extension("sockwave.health", "HealthApp"))
 _register("join_neighbours", _Extension("sockwave.workers.neighbours", "join_neighbours"))
+_register("inspect", _Extension("sockwave.records.inspecting", "inspect"))
 _register("join_relay", _Extension("sockwave.relaying.joining", "join_relay"))
 _register("join_workers", _Extension("sockwave.workers.cluster", "join_workers"))
+_register("keep_records", _Extension("sockwave.records.keeper", "keep_records"))
 _register("name_params", _Extension("sockwave.contract.params", "name_params"))
 _register("to_wire", _Extension("sockwave.contract.results", "to_wire"))
 _register("workers", _Extension("sockwave.workers.running", "run_workers"))

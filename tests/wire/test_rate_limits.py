@@ -425,7 +425,7 @@ async def test_counts_stay_when_nothing_is_limited(front: Front, transport: str)
 def test_sessions_without_limits_are_of_the_plain_kind() -> None:
     for some in (None, RateLimits(), RateLimits(address_sessions=1, address_handshakes=1)):
         engine, _ = echo_engine(rate_limits=some)
-        assert [kind.__name__ for kind in engine._session_kinds] == [
+        assert [kind.__name__ for kind in engine.session_kinds] == [
             "ServerSession",
             "ServerSessionV3",
         ]

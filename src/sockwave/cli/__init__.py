@@ -19,6 +19,7 @@ from sockwave.cli.doctor.command import doctor
 from sockwave.cli.emit import emit
 from sockwave.cli.reload import reload
 from sockwave.cli.run import run
+from sockwave.cli.why import why
 
 __all__ = ["main"]
 
@@ -35,6 +36,7 @@ main.add_command(demo)
 main.add_command(connect)
 main.add_command(emit)
 main.add_command(doctor)
+main.add_command(why)
 main.add_command(bench)
 main.add_command(contract)
 main.add_command(completion)

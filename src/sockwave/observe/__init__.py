@@ -27,6 +27,7 @@ from sockwave.observe.kinds import (
     ClusterFailed,
     ClusterMessageReceived,
     ClusterMessageSent,
+    ConnectionEnded,
     EventReceived,
     EventRefused,
     EventSent,
@@ -48,6 +49,7 @@ from sockwave.observe.kinds import (
     UpgradeFailed,
 )
 from sockwave.observe.observers import Observers
+from sockwave.observe.records import ConnectionRecord, NamespaceRecord, PacketRecord
 
 __all__ = [
     "AckReceived",
@@ -58,6 +60,8 @@ __all__ = [
     "ClusterFailed",
     "ClusterMessageReceived",
     "ClusterMessageSent",
+    "ConnectionEnded",
+    "ConnectionRecord",
     "EventReceived",
     "EventRefused",
     "EventSent",
@@ -65,9 +69,11 @@ __all__ = [
     "HandlerFailed",
     "HandlerStarted",
     "LoopLag",
+    "NamespaceRecord",
     "NodeJoined",
     "NodeLeft",
     "Observers",
+    "PacketRecord",
     "RateLimited",
     "RequestRefused",
     "Seen",

@@ -6,6 +6,8 @@ from typing import Final
 
 import msgspec
 
+from sockwave.observe.records import ConnectionRecord  # noqa: TC001 # msgspec reads it
+
 __all__ = [
     "KINDS",
     "AckReceived",
@@ -16,6 +18,7 @@ __all__ = [
     "ClusterFailed",
     "ClusterMessageReceived",
     "ClusterMessageSent",
+    "ConnectionEnded",
     "EventReceived",
     "EventRefused",
     "EventSent",
@@ -79,10 +82,13 @@ class UpgradeFailed(Seen, frozen=True, gc=False):
     Attributes:
         session: Its id; a credential.
         transport: Which was tried.
+        reason: `timeout` where it took too long, `closed` where it broke off, `protocol` where the
+            client sent something else than it had to.
     """
 
     session: str
     transport: str
+    reason: str = ""
 
 
 class SessionClosed(Seen, frozen=True, gc=False):
@@ -99,6 +105,18 @@ class SessionClosed(Seen, frozen=True, gc=False):
     transport: str
     reason: str
     description: str
+
+
+class ConnectionEnded(Seen, frozen=True):
+    """A session is over, and this is the record of it; behind `SessionClosed`.
+
+    Told where the server keeps records of connections: see its option `connection_records`.
+
+    Attributes:
+        record: All that is known; its `sentence` says why it has ended.
+    """
+
+    record: ConnectionRecord
 
 
 class RequestRefused(Seen, frozen=True, gc=False):

@@ -48,6 +48,7 @@ class Observers:
     cluster_failed: Functions = ()
     cluster_message_received: Functions = ()
     cluster_message_sent: Functions = ()
+    connection_ended: Functions = ()
     event_received: Functions = ()
     event_refused: Functions = ()
     event_sent: Functions = ()

@@ -55,6 +55,7 @@ class BroadcastWrite:
 
     Attributes:
         receivers: Sessions to whose connections it still has to go.
+        taken: Called with each, where somebody notes what sessions send.
     """
 
     def __init__(self, flush_later: Callable[[Any], None]) -> None:
@@ -63,6 +64,7 @@ class BroadcastWrite:
         self._size = 0
         self._flush_later = flush_later
         self._refusing: set[object] = set()
+        self.taken: Callable[[SharedPacket, int, Sequence[Receiver]], None] | None = None
 
     def may_take(self, count: int, size: int) -> bool:
         """Whether a broadcast of so many bytes to so many may be handed over now."""
@@ -71,6 +73,8 @@ class BroadcastWrite:
     def take(self, packet: SharedPacket, size: int, receivers: Sequence[Receiver]) -> None:
         """Send it to sessions of which each has nothing pending, and a `direct` transport."""
         self._packet, self._size, self.receivers = packet, size, receivers
+        if self.taken is not None:
+            self.taken(packet, size, receivers)
         self._flush_later(self)
 
     def flush(self) -> None:

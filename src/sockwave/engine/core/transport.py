@@ -69,6 +69,13 @@ class SharedPacket:
         return self.frame[self._head :]
 
     @property
+    def kind(self) -> int:
+        """The second character of a text packet, which is the type of what Socket.IO sends; 0 of
+        a binary message, or where there is none."""
+        at = self._head + 1
+        return 0 if self.is_binary or at >= len(self.frame) else self.frame[at]
+
+    @property
     def size(self) -> int:
         """Bytes of the data."""
         return len(self.frame) - self._head

@@ -71,12 +71,17 @@ class Upgrading(TransportReceiver, Protocol):
 
 
 class UpgradeProbe:
-    """A second transport on trial (docs/protocol/upgrade.md); if it fails nothing has changed."""
+    """A second transport on trial (docs/protocol/upgrade.md); if it fails nothing has changed.
 
-    __slots__ = ("_deadline", "_driver", "_probes", "_session", "_transport", "wheel_slot")
+    Attributes:
+        why: It has failed: `timeout`, `closed` or `protocol`.
+    """
+
+    __slots__ = ("_deadline", "_driver", "_probes", "_session", "_transport", "wheel_slot", "why")
 
     def __init__(self, session: Upgrading, transport: Transport, driver: UpgradeDriver) -> None:
         self.wheel_slot: int = 0
+        self.why: str = ""
         self._probes = 0
         self._session = session
         self._transport = transport
@@ -97,7 +102,7 @@ class UpgradeProbe:
     def look_at_deadline(self, now: float) -> None:
         """Give up if the time is over, although the wheel has not said so."""
         if has_passed(self._deadline, now):
-            self._fail()
+            self._fail("timeout")
 
     def text_received(self, packet: bytes) -> None:
         """`2probe`, then `5`; anything else ends the trial."""
@@ -114,11 +119,11 @@ class UpgradeProbe:
             self._driver.cancel(self)
             self._session.take_over(self._transport)
         else:
-            self._fail()
+            self._fail("protocol")
 
     def binary_received(self, data: bytes) -> None:
         """Not before the upgrade."""
-        self._fail()
+        self._fail("protocol")
 
     def transport_writable(self, transport: Transport) -> None:
         """Nothing waits here."""
@@ -127,13 +132,14 @@ class UpgradeProbe:
         self, transport: Transport, reason: DisconnectReason, description: str
     ) -> None:
         """The trial is over; the session goes on."""
+        self.why = "closed"
         self._driver.cancel(self)
         self._session.probe_failed(self)
 
     def handle_timeout(self, now: float) -> None:
         """Free the client's poll once more, or give up."""
         if now >= self._deadline:
-            self._fail()
+            self._fail("timeout")
         elif self.is_probed:
             self._free_poll()
 
@@ -144,7 +150,8 @@ class UpgradeProbe:
             first.write([_NOOP])
         self._driver.schedule(self, min(self._deadline, self._driver.clock() + NOOP_INTERVAL))
 
-    def _fail(self) -> None:
+    def _fail(self, why: str) -> None:
+        self.why = why
         self._session.probe_failed(self)
         self.drop()
 

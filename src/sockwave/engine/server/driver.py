@@ -170,7 +170,8 @@ class Driver(LoopDriver):
             self.call_soon(callback)
         self._lag.loop_changed()
         self.dirty = []
-        self.broadcast_write = BroadcastWrite(self.flush_later)
+        taken, self.broadcast_write = self.broadcast_write.taken, BroadcastWrite(self.flush_later)
+        self.broadcast_write.taken = taken
         self.departures = Departures(self.turn_clock, self.call_soon)
         self.compressions = Compressions(self.turns, self.turn_clock)
 

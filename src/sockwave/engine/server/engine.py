@@ -121,6 +121,7 @@ class EngineServer(Emitter):
         relay: The same where a host has the port.
         elsewhere: Takes requests for sessions that other machines may have.
         polling_kind: Makes the transports of sessions that poll.
+        session_kinds: What makes sessions, of Engine.IO 4 and of 3.
         id_prefix: What ids of sessions begin with.
 
     Events: `connection` (session); `connection_error` (HandshakeFailure); `initial_headers`
@@ -152,8 +153,7 @@ class EngineServer(Emitter):
         self.rate_limit_counts: RateLimitCounts = RateLimitCounts()
         self.rate_limit_counts.observers = self.driver.observers
         self.rates: RateLimiter | None = None
-        self._session_kinds: tuple[type[ServerSession], type[ServerSessionV3]]
-        self._session_kinds = (ServerSession, ServerSessionV3)
+        self.session_kinds: tuple[type[ServerSession], ...] = (ServerSession, ServerSessionV3)
         if self.options.rate_limits is not None:
             self._limit_rates(self.options.rate_limits)
         self.open_packet: OpenPackets = OpenPackets(self.options)
@@ -387,7 +387,7 @@ class EngineServer(Emitter):
             limits, self.rate_limit_counts, self.driver, self.trusted_proxies
         )
         if self.rates.counts_packets:
-            self._session_kinds = (LimitedSession, LimitedSessionV3)
+            self.session_kinds = (LimitedSession, LimitedSessionV3)
 
     def _refuse_here(self, exchange: HttpExchange | UpgradeExchange, refused: Refused) -> None:
         """Refuse what this process cannot serve, unless another machine has its session."""
@@ -434,7 +434,7 @@ class EngineServer(Emitter):
         handshake: bytes | None,
     ) -> ServerSession:
         """Make a session of the revision that its client speaks; queue its handshake, if any."""
-        kind = self._session_kinds[revision(request.query) != 4]
+        kind = self.session_kinds[revision(request.query) != 4]
         session = kind(id_, transport, self.driver, request)
         self._sessions[id_] = session
         if self._watchdog is not None:

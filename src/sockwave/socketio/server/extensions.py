@@ -20,9 +20,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sockwave.engine.server.beside import Paths
+    from sockwave.observe import ConnectionRecord
     from sockwave.socketio.server.health_values import Health, HealthOptions
 
-__all__ = ["Extension", "HealthWatch", "Neighbours", "Relaying", "modules", "reach", "register"]
+__all__ = [
+    "Closable",
+    "Connections",
+    "Extension",
+    "HealthWatch",
+    "Neighbours",
+    "Relaying",
+    "modules",
+    "reach",
+    "register",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +114,33 @@ class HealthWatch(Protocol):
 
     def paths(self) -> Paths:
         """What answers at the paths of the options."""
+
+
+class Closable(Protocol):
+    """What `inspect` gives: where others may ask."""
+
+    def close(self) -> None:
+        """The server is closed."""
+
+
+class Connections(Protocol):
+    """What `keep_records` gives: records of connections, open ones and those that have ended."""
+
+    def find(self, who: str, *, limit: int = 20) -> list[ConnectionRecord]:
+        """Look for connections by the id of a socket or of a session, an address or a user.
+
+        Args:
+            who: One of these, whole; of a session also the beginning that logs show, `abcd...`.
+            limit: Most that are returned.
+
+        Returns:
+            The latest ones first, open ones before all others. Those that are open have no end yet.
+
+        To be called in the event loop of the server.
+        """
+
+    def recent(self, limit: int = 100) -> list[ConnectionRecord]:
+        """Give those that ended last, and handshakes that were refused; the latest ones first."""
+
+    def describe(self, socket: str) -> dict[str, Any] | None:
+        """Give the record of a socket as values of JSON, by its id; None where there is none."""

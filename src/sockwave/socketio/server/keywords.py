@@ -12,10 +12,12 @@ from sockwave.engine.core.keywords import EngineOptionsDict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from os import PathLike
 
     from sockwave.socketio.core.adapter import Adapter
     from sockwave.socketio.core.order import Order
     from sockwave.socketio.core.parser import Parser
+    from sockwave.socketio.core.record_options import ConnectionRecords
     from sockwave.socketio.core.recovery import Recovery
     from sockwave.socketio.core.recovery_contract import RecoveringHost
     from sockwave.socketio.server.checking import Validate
@@ -120,3 +122,12 @@ class ServerOptionsDict(EngineOptionsDict, total=False):
     health: str | HealthOptions | None
     """Path at which the server says whether it is well, such as `/health`, which has `/health/live`
     and `/health/ready`; or `HealthOptions`. None answers nowhere. Default: `None`."""
+
+    connection_records: int | ConnectionRecords
+    """Keep records of so many connections that have ended, for `io.connections` and `sockwave why`;
+    or a `ConnectionRecords` with its options. 0: none. Default: `0`."""
+
+    inspect: str | PathLike[str] | None
+    """Directory in which each process has a Unix socket that answers `sockwave why`. It is made if
+    there is none, and must be closed to other users (mode 0700). None: nobody is answered. Default:
+    `None`."""

@@ -261,6 +261,7 @@ class Lifecycle(JoinedSockets):
             missed = namespace.recovery.let_in(socket)
         if missed is None:  # then let the client try again, as a new one
             self._abandon(socket)
+            session.note_cause("recovery")
             session.close()
             return
         socket.state = next_state(socket.state, Input.ADMIT)
@@ -269,8 +270,7 @@ class Lifecycle(JoinedSockets):
         namespace.admitted(socket.id)
         observers = self.driver.observers
         if functions := observers.socket_connected:
-            name = namespace.name
-            seen = SocketConnected(name, socket.id, session.id, socket.recovered)
+            seen = SocketConnected(namespace.name, socket.id, session.id, socket.recovered)
             observers.tell(functions, seen)
         self._add(socket)
         reply = self._connect_reply(socket)
@@ -412,6 +412,7 @@ class Lifecycle(JoinedSockets):
                 self._note_taken_out(name, self.server.options.max_namespaces)
                 self.leave(each, DisconnectReason.SERVER_NAMESPACE_DISCONNECT, "")
         if close:
+            self.session.note_cause("application")
             self.session.close()
 
     def _session_over(self, reason: DisconnectReason) -> None:

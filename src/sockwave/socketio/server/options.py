@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from os import PathLike
 from typing import TYPE_CHECKING
 
 from sockwave.codec.json import MAX_DEPTH
@@ -17,6 +18,7 @@ from sockwave.engine.core.option_checks import (
 from sockwave.engine.core.option_names import strict_options
 from sockwave.socketio.core.order import Order, check_order
 from sockwave.socketio.core.outgoing import check_event_name
+from sockwave.socketio.core.record_options import ConnectionRecords, record_options
 from sockwave.socketio.core.recovery import Recovery
 from sockwave.socketio.server.checking import Validate, check_validate
 from sockwave.socketio.server.health_values import HealthOptions, health_options
@@ -83,6 +85,11 @@ class ServerOptions:
             as `development`.
         health: Path at which the server says whether it is well, such as `/health`, which has
             `/health/live` and `/health/ready`; or `HealthOptions`. None answers nowhere.
+        connection_records: Keep records of so many connections that have ended, for
+            `io.connections` and `sockwave why`; or a `ConnectionRecords` with its options. 0: none.
+        inspect: Directory in which each process has a Unix socket that answers `sockwave why`. It
+            is made if there is none, and must be closed to other users (mode 0700). None: nobody is
+            answered.
     """
 
     connect_timeout: float = 45.0
@@ -109,6 +116,8 @@ class ServerOptions:
     development: bool = False
     docs: bool | None = None
     health: str | HealthOptions | None = None
+    connection_records: int | ConnectionRecords = 0
+    inspect: str | PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         for name in ("connect_timeout", "ack_timeout"):
@@ -126,6 +135,11 @@ class ServerOptions:
         check_integer("max_depth", self.max_depth, 1, 250)
         check_integer("handler_threads", self.handler_threads, 1, 10_000)
         check_order(self.order)
+        record_options(self.connection_records)  # checks it
+        if not isinstance(self.inspect, str | PathLike | None):
+            raise TypeError(f"inspect must be the path of a directory, not {self.inspect!r}")
+        if self.inspect is not None and not self.connection_records:
+            raise ValueError("inspect: there is nothing to tell without connection_records")
         check_validate(self.validate)
         if self.docs is not None:
             check_bool("docs", self.docs)
@@ -136,6 +150,11 @@ class ServerOptions:
         for method in ("encode", "decoder"):
             if self.parser is not None and not callable(getattr(self.parser, method, None)):
                 raise TypeError(f"parser has no method {method!r}: {self.parser!r}")
+
+    @property
+    def records(self) -> ConnectionRecords | None:
+        """Options of the records of connections; None while there are none."""
+        return record_options(self.connection_records)
 
     @property
     def recovery(self) -> Recovery | None:

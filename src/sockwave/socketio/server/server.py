@@ -131,6 +131,7 @@ class Server(
         if self.options.health is not None:
             self.serve_health(self.options.health)
         self._engine.driver.on_bind(self._start_adapters)
+        self._begin_watching(self.options)
 
     def _who_is_there(self) -> str:
         """How many clients it has, and in which namespaces their sockets are."""
@@ -233,6 +234,7 @@ class Server(
             elif isinstance(maker, SupportsClosing) and not isinstance(maker, type):
                 await maker.aclose()
             release(self.options.adapter, self)
+            self._end_watching()
             self._engine.driver.begin_again()  # with the adapters, when it is used again
 
     def _run_workers(

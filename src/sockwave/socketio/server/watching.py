@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from sockwave.engine.server.driver import Driver
     from sockwave.engine.server.engine import EngineServer
     from sockwave.observe import Observers, Seen
+    from sockwave.socketio.server.extensions import Closable, Connections
     from sockwave.socketio.server.namespace import Namespace
+    from sockwave.socketio.server.options import ServerOptions
     from sockwave.types import NamespaceName
 
 __all__ = ["Watchable"]
@@ -39,7 +41,33 @@ class Watchable:
         self.is_closing = False
         self._health_watch: HealthWatch | None = None
         self._watched_driver = driver
+        self._connections: Connections | None = None
+        self._inspected: Closable | None = None
         driver.observers.on_change(self._observers_changed)
+
+    def _begin_watching(self, options: ServerOptions) -> None:
+        """Keep records of connections, and answer questions about them, where that is wanted."""
+        if options.records is not None:
+            self._connections = reach("keep_records")(self, options.records)
+        if options.inspect is not None:
+            self._inspected = reach("inspect")(self, options.inspect)
+
+    def _end_watching(self) -> None:
+        if self._inspected is not None:
+            self._inspected.close()
+
+    @property
+    def connections(self) -> Connections:
+        """Records of connections: how each went, and why it has ended; see docs/why.md.
+
+        Raises:
+            RuntimeError: The server keeps none: it needs the option `connection_records`.
+        """
+        if self._connections is None:
+            raise RuntimeError(
+                "the server keeps no records of connections: give it connection_records=1000"
+            )
+        return self._connections
 
     @property
     def observers(self) -> Observers:

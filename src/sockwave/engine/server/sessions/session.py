@@ -156,6 +156,9 @@ class ServerSession(Session, LocalEvents):
             self.__class__ = WatchedSession
             self._driver.broadcast_write.refuse_for(self)
 
+    def note_cause(self, cause: str, detail: str = "") -> None:
+        """Say why it ends, just before it does; only one that is recorded keeps it."""
+
     def _go_on(self, running: Coroutine[Any, Any, None]) -> None:
         self._driver.spawn(running)
 
@@ -170,7 +173,7 @@ class ServerSession(Session, LocalEvents):
         """Stay on the first transport, and tell who observes that."""
         observers = self._driver.observers
         if (functions := observers.upgrade_failed) and self.is_tried_by(probe):
-            observers.tell(functions, UpgradeFailed(self.id, probe.transport_name))
+            observers.tell(functions, UpgradeFailed(self.id, probe.transport_name, probe.why))
         super().probe_failed(probe)
 
     def probed(self, transport: Transport) -> None:

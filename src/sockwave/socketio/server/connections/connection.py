@@ -219,6 +219,7 @@ class Connection(Lifecycle):
         elif self._connect_by is not None:
             seconds = f"connect_timeout={self.server.options.connect_timeout:g}"
             self._log("no namespace joined in time:", seconds)
+            self.session.note_cause("no namespace", seconds)
             self.session.close(DisconnectReason.FORCED_SERVER_CLOSE)
 
     # --- packets ----------------------------------------------------------------------------------
@@ -337,13 +338,16 @@ class Connection(Lifecycle):
 
     def _invalid(self, error: PacketError) -> None:
         """A packet that cannot be decoded: `error` handlers hear of it, then all sockets end."""
-        self._log(f"{error}:" if error.detail else str(error), error.detail)
+        what = f"{error}:" if error.detail else str(error)
+        self._log(what, error.detail)
+        self.session.note_cause("packet", what)
         for socket in self.sockets():
             socket.emit_local("error", error)
         self._close(DisconnectReason.FORCED_CLOSE)
 
     def _violated(self, what: str, detail: str = "") -> None:
         self._log(what, detail)
+        self.session.note_cause("violation", f"{what} {detail}")
         self._close(DisconnectReason.FORCED_SERVER_CLOSE)
 
     def _close(self, reason: DisconnectReason) -> None:
