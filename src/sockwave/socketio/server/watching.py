@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+import logging
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from sockwave.socketio.server.observed import OBSERVED, PLAIN, Kinds, become
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from sockwave.engine.server.driver import Driver
     from sockwave.observe import Observers, Seen
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from sockwave.types import NamespaceName
 
 __all__ = ["Watchable"]
+
+_logger: Final = logging.getLogger("sockwave.observe")
 
 S = TypeVar("S", bound="Seen")
 O = TypeVar("O", bound="Callable[[Any], object]")  # noqa: E741 # an observer
@@ -32,6 +35,7 @@ class Watchable:
     def __init__(self, driver: Driver) -> None:
         self.kinds: Kinds = PLAIN
         self._watched_driver = driver
+        self._when_closed: list[Callable[[], Awaitable[None]]] = []
         driver.observers.on_change(self._observers_changed)
 
     @property
@@ -72,6 +76,17 @@ class Watchable:
     def stop_observing(self, observer: Callable[[Any], object]) -> None:
         """Call a function of `observe` no more; nothing happens if it is not called."""
         self.observers.remove(observer)
+
+    def when_closed(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Await a function of who watches whenever `close` has ended all sockets and sessions."""
+        self._when_closed.append(callback)
+
+    async def _tell_closed(self) -> None:
+        for callback in self._when_closed:
+            try:
+                await callback()
+            except Exception:
+                _logger.exception("a server is closed, but not what watches it")
 
     def _observers_changed(self) -> None:
         """What there is already becomes what tells, or what does not."""
