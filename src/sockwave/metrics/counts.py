@@ -50,6 +50,7 @@ from sockwave.observe import (
     SocketRefused,
     UpgradeFailed,
 )
+from sockwave.observe.tallies import HANDLER_BOUNDS, Counter, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -61,7 +62,6 @@ __all__ = ["Counts", "Distribution", "Numbers"]
 MOST_FOUND: Final = 2_000
 """Names in the table; it is emptied when it is full, and what is asked for comes again."""
 
-HANDLER_BOUNDS: Final = BY_NAME["sockwave_handler_seconds"].bounds
 LAG_BOUNDS: Final = BY_NAME["sockwave_loop_lag_seconds"].bounds
 LIMITS: Final = frozenset(RateLimits.__dataclass_fields__)
 MESSAGES: Final = frozenset(kind.name.lower() for kind in MessageType)
@@ -97,7 +97,7 @@ class _Times:
         return Distribution(tuple(self.buckets), self.sum)
 
 
-class _Cell:
+class _Cell(Tally):
     """All that is counted of one event in one namespace."""
 
     __slots__ = (
@@ -105,23 +105,17 @@ class _Cell:
         "broadcast_bytes",
         "broadcasts",
         "failed",
-        "handled",
         "left",
-        "received",
-        "received_bytes",
         "receivers",
         "refused",
-        "sent",
-        "sent_bytes",
         "timed_out",
     )
 
     def __init__(self) -> None:
-        self.received = self.received_bytes = self.refused = 0
-        self.sent = self.sent_bytes = 0
+        super().__init__()
+        self.refused = 0
         self.broadcasts = self.receivers = self.broadcast_bytes = 0
         self.timed_out = self.left = self.failed = 0
-        self.handled = _Times(HANDLER_BOUNDS)
         self.acks = _Times(ACK_BOUNDS)
 
 
@@ -141,7 +135,7 @@ _OF_CELLS: Final = {
 """Counters of events, by what they are in a cell."""
 
 
-class Counts:
+class Counts(Counter):
     """Counts what happens in one server, from now on.
 
     Args:
@@ -157,14 +151,19 @@ class Counts:
         self._rare: dict[str, dict[tuple[str, ...], int]] = defaultdict(lambda: defaultdict(int))
         self._come: _Cells = {}
         self._gone: _Cells = {}
+        self.come, self.gone = self._come, self._gone  # type: ignore[assignment] # of cells, as here
         self._observing: list[Callable[[Any], object]] = []
         self._observe_events()
         self._observe_sessions()
         self._observe_sockets()
         self._observe_rest()
+        self.functions = frozenset(self._observing)
+        server.observers.count_by(self)
 
     def stop(self) -> None:
         """Count no more."""
+        if self._server.observers.counter is self:
+            self._server.observers.count_by(None)
         for observer in self._observing:
             self._server.stop_observing(observer)
         self._observing.clear()
@@ -191,10 +190,13 @@ class Counts:
         return cell
 
     def _going(self, seen: Any) -> _Cell:
-        """The cell of what is sent; also one that others share is kept, until somebody asks."""
-        key = seen.namespace, seen.event
-        cell = self._cell(self._labels.event(*key, None))
-        self._keep(self._gone, key, cell)
+        """The same of what is sent; also a cell that others share is kept, until somebody asks."""
+        return self.going(seen.namespace, seen.event)
+
+    def going(self, namespace: str, event: str) -> _Cell:
+        """The cell of what is sent."""
+        cell = self._cell(self._labels.event(namespace, event, None))
+        self._keep(self._gone, (namespace, event), cell)
         return cell
 
     @staticmethod
@@ -224,16 +226,15 @@ class Counts:
             cell.broadcast_bytes += seen.receivers * seen.size
 
         def ended(seen: HandlerEnded) -> None:
-            times = (come.get((seen.namespace, seen.event)) or coming(seen)).handled
-            seconds = seen.seconds
-            times.buckets[bisect_left(HANDLER_BOUNDS, seconds)] += 1
-            times.sum += seconds
+            cell = come.get((seen.namespace, seen.event)) or coming(seen)
+            cell.handled[bisect_left(HANDLER_BOUNDS, seen.seconds)] += 1
+            cell.seconds += seen.seconds
 
         def failed(seen: HandlerFailed) -> None:
             cell = come.get((seen.namespace, seen.event)) or coming(seen)
             cell.failed += 1
-            cell.handled.buckets[bisect_left(HANDLER_BOUNDS, seen.seconds)] += 1
-            cell.handled.sum += seen.seconds
+            cell.handled[bisect_left(HANDLER_BOUNDS, seen.seconds)] += 1
+            cell.seconds += seen.seconds
 
         def refused(seen: EventRefused) -> None:
             (come.get((seen.namespace, seen.event)) or coming(seen)).refused += 1
@@ -363,12 +364,11 @@ class Counts:
             for why, count in (("timeout", cell.timed_out), ("left", cell.left)):
                 if count:
                     found["sockwave_acks_missed"][*labels, why] = count
-            for name, times in (
-                ("sockwave_handler_seconds", cell.handled),
-                ("sockwave_ack_seconds", cell.acks),
-            ):
-                if any(times.buckets):
-                    found[name][labels] = times.read()
+            if any(cell.handled):
+                handled = Distribution(tuple(cell.handled), cell.seconds)
+                found["sockwave_handler_seconds"][labels] = handled
+            if any(cell.acks.buckets):
+                found["sockwave_ack_seconds"][labels] = cell.acks.read()
 
     def _read_gauges(self, found: Numbers) -> None:
         server = self._server

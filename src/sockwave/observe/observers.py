@@ -11,6 +11,8 @@ from sockwave.observe.kinds import KINDS, Seen
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sockwave.observe.tallies import Counter
+
 __all__ = ["NOBODY", "Functions", "Observers"]
 
 _logger: Final = logging.getLogger("sockwave.observe")
@@ -35,6 +37,7 @@ class Observers:
 
     Attributes:
         size: Bytes of the packet that is being taken, as far as somebody observes events.
+        counter: Who only counts events; one at most.
     """
 
     ack_received: Functions = ()
@@ -67,6 +70,7 @@ class Observers:
     def __init__(self, escaped: Callable[[BaseException], None] | None = None) -> None:
         self._on_change: list[Callable[[], None]] = []
         self.size = 0
+        self.counter: Counter | None = None
         self._escaped = escaped
 
     def add(self, kinds: tuple[type[Seen], ...], observer: Callable[[Any], object]) -> None:
@@ -89,6 +93,27 @@ class Observers:
             if observer in functions:
                 setattr(self, name, tuple(each for each in functions if each != observer))
         self._has_changed()
+
+    def count_by(self, counter: Counter | None) -> None:
+        """Have somebody count events from now on, whose functions are added already; None ends it.
+
+        A second one is told like anybody else, and so is the first, as long as there are others.
+        """
+        self.counter = counter
+        self._has_changed()
+
+    @property
+    def counts_alone(self) -> bool:
+        """Whether what is on the path of each event is to be counted, and told to nobody."""
+        counter = self.counter
+        return (
+            counter is not None
+            and not self.handler_started
+            and all(
+                len(functions) == 1 and functions[0] in counter.functions
+                for functions in (self.event_received, self.event_sent, self.handler_ended)
+            )
+        )
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back whenever somebody was added or taken off."""

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from sockwave.socketio.core.answers import Answers
     from sockwave.socketio.core.outgoing import EncodedPacket
 
-__all__ = ["OBSERVED", "PLAIN", "Kinds", "become"]
+__all__ = ["ALL_KINDS", "OBSERVED", "PLAIN", "Kinds", "become"]
 
 
 class ObservedSocket(Socket):
@@ -333,8 +333,13 @@ OBSERVED: Final = Kinds(
 )
 
 
+ALL_KINDS: Final = [PLAIN, OBSERVED]
+"""With those of counted.py."""
+
+
 def become(kinds: Kinds, thing: Any) -> None:
     """Make a socket or a connection that there is already one of these kinds."""
-    for kind, plain in zip(kinds, PLAIN, strict=True):
-        if type(thing) in (plain, OBSERVED[PLAIN.index(plain)]):
+    for at, kind in enumerate(kinds):
+        if type(thing) in {each[at] for each in ALL_KINDS}:
             thing.__class__ = kind
+            return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
+from sockwave.socketio.server.counted import COUNTED
 from sockwave.socketio.server.observed import OBSERVED, PLAIN, Kinds, become
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ class Watchable:
     def _observers_changed(self) -> None:
         """What there is already becomes what tells, or what does not."""
         kinds = OBSERVED if self.observers.of_events else PLAIN
+        if self.observers.counts_alone:
+            kinds = COUNTED
         if kinds is self.kinds:
             return
         self.kinds = kinds
