@@ -103,7 +103,7 @@ async def test_hostile_names_make_a_fixed_number_of_series() -> None:
         for at in range(50):
             take(b"40/room-%d," % at)
             take(b"40/no-%d," % at)
-        assert client.connected
+        assert server_side.connected
         await asyncio.sleep(0)
         text = (await metrics.text())[0].decode()
     assert len(text.splitlines()) <= before + 8

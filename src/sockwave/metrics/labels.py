@@ -80,6 +80,7 @@ class Labels:
         namespace = self._server.find_namespace(name)
         if namespace is None:
             return OTHER, OTHER
+        event = str(event)  # a handler may be told by a kind of text
         pair = self._bounded_namespace(_label_of(namespace)), event
         if pair in self._events:
             return pair
