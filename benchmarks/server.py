@@ -97,7 +97,7 @@ def _count(io: Server) -> None:
 
 
 def _watch_all(io: Server) -> None:
-    from sockwave.observe import KINDS
+    from sockwave.observe.kinds import KINDS
 
     io.observe(*KINDS)(lambda seen: None)
 

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from sockwave import Server, Socket
 from sockwave.metrics import METRICS, PrometheusMetrics
-from sockwave.observe import KINDS
+from sockwave.observe.kinds import KINDS
 from sockwave.testing import LinkedClient
 from tests.support.process import DEADLINE
 from tests.workers.programs import Program, Visitor
@@ -92,7 +92,7 @@ async def test_events_are_counted_in_and_out_with_their_bytes(is_observed: bool)
 async def test_hostile_names_make_a_fixed_number_of_series() -> None:
     io, metrics = make()
     io.of(re.compile(r"/room-\d+"))
-    async with LinkedClient(io) as client:
+    async with LinkedClient(io):
         (server_side,) = io.sockets.values()
         take = server_side._connection.text_message
         for at in range(10_000):

@@ -24,7 +24,7 @@ from sockwave.metrics.labels import (
     Labels,
     known,
 )
-from sockwave.metrics.names import ACK_BOUNDS, BY_NAME
+from sockwave.metrics.names import ACK_BOUNDS, BY_NAME, HANDLER_BOUNDS
 from sockwave.observe import (
     AckReceived,
     AckTimedOut,
@@ -50,7 +50,6 @@ from sockwave.observe import (
     SocketRefused,
     UpgradeFailed,
 )
-from sockwave.observe.tallies import HANDLER_BOUNDS, Counter, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -60,7 +59,10 @@ if TYPE_CHECKING:
 __all__ = ["Counts", "Distribution", "Numbers"]
 
 MOST_FOUND: Final = 2_000
-"""Names in the table; it is emptied when it is full, and what is asked for comes again."""
+"""Names in a row of a table; it is emptied when it is full, and what is asked for comes again."""
+
+MOST_ROWS: Final = 200
+"""The same of namespaces."""
 
 LAG_BOUNDS: Final = BY_NAME["sockwave_loop_lag_seconds"].bounds
 LIMITS: Final = frozenset(RateLimits.__dataclass_fields__)
@@ -87,42 +89,69 @@ Numbers: TypeAlias = "dict[str, dict[tuple[str, ...], float | Distribution]]"
 class _Times:
     """Values of a histogram as they come."""
 
-    __slots__ = ("buckets", "sum")
+    __slots__ = ("_bounds", "buckets", "sum")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
         self.buckets = [0] * (len(bounds) + 1)
         self.sum = 0.0
+
+    def add(self, value: float) -> None:
+        self.buckets[bisect_left(self._bounds, value)] += 1
+        self.sum += value
 
     def read(self) -> Distribution:
         return Distribution(tuple(self.buckets), self.sum)
 
 
-class _Cell(Tally):
-    """All that is counted of one event in one namespace."""
+class _Cell:
+    """All that is counted of one event in one namespace; see `EventCell` for what sockets add."""
 
     __slots__ = (
         "acks",
         "broadcast_bytes",
         "broadcasts",
+        "buckets",
         "failed",
+        "handled",
         "left",
+        "received",
+        "received_bytes",
         "receivers",
         "refused",
+        "seconds",
+        "sent",
+        "sent_bytes",
         "timed_out",
     )
 
     def __init__(self) -> None:
-        super().__init__()
-        self.refused = 0
+        self.received = self.received_bytes = self.refused = 0
+        self.sent = self.sent_bytes = 0
         self.broadcasts = self.receivers = self.broadcast_bytes = 0
         self.timed_out = self.left = self.failed = 0
+        self.buckets = [0] * (len(HANDLER_BOUNDS) + 1)
+        self.seconds = 0.0
+        self.handled = _Times(HANDLER_BOUNDS)
         self.acks = _Times(ACK_BOUNDS)
 
+    @property
+    def all_received(self) -> int:
+        """With those that sockets have counted by their handlers."""
+        return self.received + sum(self.buckets)
 
-_Cells: TypeAlias = "dict[tuple[str, str], _Cell]"
+    @property
+    def all_handled(self) -> Distribution:
+        """Handlers that sockets have counted, and those that were told."""
+        both = zip(self.buckets, self.handled.buckets, strict=True)
+        return Distribution(tuple(map(sum, both)), self.seconds + self.handled.sum)
+
+
+_Cells: TypeAlias = "dict[str, dict[str, _Cell]]"
+"""By namespace and event, as clients name them."""
 
 _OF_CELLS: Final = {
-    "sockwave_events_received": "received",
+    "sockwave_events_received": "all_received",
     "sockwave_events_received_bytes": "received_bytes",
     "sockwave_events_refused": "refused",
     "sockwave_events_sent": "sent",
@@ -135,7 +164,7 @@ _OF_CELLS: Final = {
 """Counters of events, by what they are in a cell."""
 
 
-class Counts(Counter):
+class Counts:
     """Counts what happens in one server, from now on.
 
     Args:
@@ -146,12 +175,12 @@ class Counts(Counter):
     def __init__(self, server: Server, events: Iterable[str] = ()) -> None:
         self._server = server
         self._labels = Labels(server, events)
-        self._cells: _Cells = {}
+        self._cells: dict[tuple[str, str], _Cell] = {}
         self._lag = _Times(LAG_BOUNDS)
         self._rare: dict[str, dict[tuple[str, ...], int]] = defaultdict(lambda: defaultdict(int))
-        self._come: _Cells = {}
-        self._gone: _Cells = {}
-        self.come, self.gone = self._come, self._gone  # type: ignore[assignment] # of cells, as here
+        self.come: _Cells = {}
+        self.gone: _Cells = {}
+        self.bounds: tuple[float, ...] = HANDLER_BOUNDS
         self._observing: list[Callable[[Any], object]] = []
         self._observe_events()
         self._observe_sessions()
@@ -162,7 +191,7 @@ class Counts(Counter):
 
     def stop(self) -> None:
         """Count no more."""
-        if self._server.observers.counter is self:
+        if self._server.observers.meter is self:
             self._server.observers.count_by(None)
         for observer in self._observing:
             self._server.stop_observing(observer)
@@ -180,72 +209,78 @@ class Counts(Counter):
             cell = self._cells[labels] = _Cell()
         return cell
 
-    def _coming(self, seen: Any) -> _Cell:
+    def coming(self, namespace: str, event: str, socket: str) -> _Cell:
         """The cell of what a client has sent, or of a handler; only one of its own is kept."""
-        space, event = seen.namespace, seen.event
-        labels = self._labels.event(space, event, seen.socket)
+        labels = self._labels.event(namespace, event, socket)
         cell = self._cell(labels)
         if labels[1] == event:
-            self._keep(self._come, (space, event), cell)
+            self._keep(self.come, namespace, event, cell)
         return cell
 
-    def _going(self, seen: Any) -> _Cell:
-        """The same of what is sent; also a cell that others share is kept, until somebody asks."""
-        return self.going(seen.namespace, seen.event)
-
     def going(self, namespace: str, event: str) -> _Cell:
-        """The cell of what is sent."""
+        """The same of what is sent; also a cell that others share is kept, until somebody asks."""
         cell = self._cell(self._labels.event(namespace, event, None))
-        self._keep(self._gone, (namespace, event), cell)
+        self._keep(self.gone, namespace, event, cell)
         return cell
 
     @staticmethod
-    def _keep(table: _Cells, key: tuple[str, str], cell: _Cell) -> None:
-        if len(table) >= MOST_FOUND:
-            table.clear()
-        table[key] = cell
+    def _keep(table: _Cells, namespace: str, event: str, cell: _Cell) -> None:
+        row = table.get(namespace)
+        if row is None:
+            if len(table) >= MOST_ROWS:
+                table.clear()
+            row = table[namespace] = {}
+        elif len(row) >= MOST_FOUND:
+            row.clear()
+        row[event] = cell
+
+    def _come_of(self, seen: Any) -> _Cell:
+        row = self.come.get(seen.namespace)
+        cell = None if row is None else row.get(seen.event)
+        return cell or self.coming(seen.namespace, seen.event, seen.socket)
+
+    def _gone_of(self, seen: Any) -> _Cell:
+        row = self.gone.get(seen.namespace)
+        cell = None if row is None else row.get(seen.event)
+        return cell or self.going(seen.namespace, seen.event)
 
     def _observe_events(self) -> None:
-        """The functions are closures: they are on the path of each message."""
-        come, gone, coming, going = self._come, self._gone, self._coming, self._going
+        """What sockets do not count themselves."""
+        come_of, gone_of = self._come_of, self._gone_of
 
         def received(seen: EventReceived) -> None:
-            cell = come.get((seen.namespace, seen.event)) or coming(seen)
+            cell = come_of(seen)
             cell.received += 1
             cell.received_bytes += seen.size
 
         def sent(seen: EventSent) -> None:
-            cell = gone.get((seen.namespace, seen.event)) or going(seen)
+            cell = gone_of(seen)
             cell.sent += 1
             cell.sent_bytes += seen.size
 
         def broadcast(seen: Broadcast) -> None:
-            cell = gone.get((seen.namespace, seen.event)) or going(seen)
+            cell = gone_of(seen)
             cell.broadcasts += 1
             cell.receivers += seen.receivers
             cell.broadcast_bytes += seen.receivers * seen.size
 
         def ended(seen: HandlerEnded) -> None:
-            cell = come.get((seen.namespace, seen.event)) or coming(seen)
-            cell.handled[bisect_left(HANDLER_BOUNDS, seen.seconds)] += 1
-            cell.seconds += seen.seconds
+            cell = come_of(seen)
+            cell.handled.add(seen.seconds)
 
         def failed(seen: HandlerFailed) -> None:
-            cell = come.get((seen.namespace, seen.event)) or coming(seen)
+            cell = come_of(seen)
             cell.failed += 1
-            cell.handled[bisect_left(HANDLER_BOUNDS, seen.seconds)] += 1
-            cell.seconds += seen.seconds
+            cell.handled.add(seen.seconds)
 
         def refused(seen: EventRefused) -> None:
-            (come.get((seen.namespace, seen.event)) or coming(seen)).refused += 1
+            come_of(seen).refused += 1
 
         def acknowledged(seen: AckReceived) -> None:
-            times = (gone.get((seen.namespace, seen.event)) or going(seen)).acks
-            times.buckets[bisect_left(ACK_BOUNDS, seen.seconds)] += 1
-            times.sum += seen.seconds
+            gone_of(seen).acks.add(seen.seconds)
 
         def missed(seen: AckTimedOut) -> None:
-            cell = gone.get((seen.namespace, seen.event)) or going(seen)
+            cell = gone_of(seen)
             if seen.has_left:
                 cell.left += 1
             else:
@@ -308,8 +343,7 @@ class Counts(Counter):
         rare, lag = self._rare, self._lag
 
         def lagged(seen: LoopLag) -> None:
-            lag.buckets[bisect_left(LAG_BOUNDS, seen.seconds)] += 1
-            lag.sum += seen.seconds
+            lag.add(seen.seconds)
 
         def limited(seen: RateLimited) -> None:
             rare["sockwave_rate_limits"][(known(seen.limit, LIMITS),)] += 1
@@ -344,7 +378,7 @@ class Counts(Counter):
 
         Counters without labels are there from the start, all others when there is something to say.
         """
-        self._gone.clear()  # an event may be declared by now
+        self.gone.clear()  # an event may be declared by now
         found: Numbers = {name: {} for name in BY_NAME}
         for name, metric in BY_NAME.items():
             if metric.kind == "counter" and not metric.labels:
@@ -364,8 +398,8 @@ class Counts(Counter):
             for why, count in (("timeout", cell.timed_out), ("left", cell.left)):
                 if count:
                     found["sockwave_acks_missed"][*labels, why] = count
-            if any(cell.handled):
-                handled = Distribution(tuple(cell.handled), cell.seconds)
+            handled = cell.all_handled
+            if any(handled.buckets):
                 found["sockwave_handler_seconds"][labels] = handled
             if any(cell.acks.buckets):
                 found["sockwave_ack_seconds"][labels] = cell.acks.read()

@@ -12,9 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from sockwave.observe.tallies import HANDLER_BOUNDS
-
 __all__ = ["ACK_BOUNDS", "BY_NAME", "METRICS", "Metric"]
+
+HANDLER_BOUNDS: Final = (
+    *(0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025),
+    *(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
+)
+"""Seconds: most handlers take a few microseconds, and those to be found take many milliseconds."""
 
 ACK_BOUNDS: Final = (0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds: there is a network on the way, and a client."""

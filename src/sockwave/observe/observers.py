@@ -11,7 +11,7 @@ from sockwave.observe.kinds import KINDS, Seen
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sockwave.observe.tallies import Counter
+    from sockwave.observe.meter import Meter
 
 __all__ = ["NOBODY", "Functions", "Observers"]
 
@@ -36,8 +36,8 @@ class Observers:
         escaped: Called with what is no `Exception` and was raised by an observer.
 
     Attributes:
+        meter: Counts events by the shorter way; see meter.py.
         size: Bytes of the packet that is being taken, as far as somebody observes events.
-        counter: Who only counts events; one at most.
     """
 
     ack_received: Functions = ()
@@ -68,9 +68,9 @@ class Observers:
     upgrade_failed: Functions = ()
 
     def __init__(self, escaped: Callable[[BaseException], None] | None = None) -> None:
+        self.meter: Meter | None = None
         self._on_change: list[Callable[[], None]] = []
-        self.size = 0
-        self.counter: Counter | None = None
+        self.size: int = 0
         self._escaped = escaped
 
     def add(self, kinds: tuple[type[Seen], ...], observer: Callable[[Any], object]) -> None:
@@ -80,7 +80,7 @@ class Observers:
             TypeError: One is no kind, or the observer is `async` or no function.
         """
         check_observer(kinds, observer)
-        for kind in kinds:
+        for kind in KINDS if Seen in kinds else kinds:
             name = _ATTRIBUTES[kind]
             if observer not in getattr(self, name):
                 setattr(self, name, (*getattr(self, name), observer))
@@ -94,27 +94,6 @@ class Observers:
                 setattr(self, name, tuple(each for each in functions if each != observer))
         self._has_changed()
 
-    def count_by(self, counter: Counter | None) -> None:
-        """Have somebody count events from now on, whose functions are added already; None ends it.
-
-        A second one is told like anybody else, and so is the first, as long as there are others.
-        """
-        self.counter = counter
-        self._has_changed()
-
-    @property
-    def counts_alone(self) -> bool:
-        """Whether what is on the path of each event is to be counted, and told to nobody."""
-        counter = self.counter
-        return (
-            counter is not None
-            and not self.handler_started
-            and all(
-                len(functions) == 1 and functions[0] in counter.functions
-                for functions in (self.event_received, self.event_sent, self.handler_ended)
-            )
-        )
-
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back whenever somebody was added or taken off."""
         self._on_change.append(callback)
@@ -122,6 +101,25 @@ class Observers:
     def _has_changed(self) -> None:
         for callback in self._on_change:
             callback()
+
+    def count_by(self, meter: Meter | None) -> None:
+        """Let sockets keep the accounts of an observer, whose functions are added already.
+
+        Raises:
+            RuntimeError: There is another one.
+        """
+        if meter is not None and self.meter is not None:
+            raise RuntimeError("the events of this server are counted already")
+        self.meter = meter
+        self._has_changed()
+
+    @property
+    def are_counted(self) -> bool:
+        """Whether nobody observes events but the meter."""
+        if self.meter is None or self.handler_started:
+            return False
+        told = {*self.event_received, *self.event_sent, *self.ack_sent}
+        return told.union(self.handler_ended, self.handler_failed) <= self.meter.functions
 
     @property
     def of_events(self) -> bool:
@@ -133,6 +131,7 @@ class Observers:
             or self.ack_received
             or self.ack_sent
             or self.ack_timed_out
+            or self.broadcast
             or self.of_handlers
         )
 
@@ -174,7 +173,7 @@ def check_observer(kinds: tuple[type[Seen], ...], observer: object) -> None:
     if not kinds:
         raise TypeError("observe needs at least one kind, as in io.observe(SocketConnected)")
     for kind in kinds:
-        if kind not in _ATTRIBUTES:
+        if kind is not Seen and kind not in _ATTRIBUTES:
             raise TypeError(
                 f"{kind!r} is none of the kinds of sockwave.observe, such as SocketConnected"
             )

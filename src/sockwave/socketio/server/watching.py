@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
-from sockwave.socketio.server.counted import COUNTED
-from sockwave.socketio.server.observed import OBSERVED, PLAIN, Kinds, become
+from sockwave.socketio.server.observed import COUNTED, OBSERVED, PLAIN, Kinds, become
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -62,7 +61,7 @@ class Watchable:
         in its event loop.
 
         Args:
-            kinds: Of `sockwave.observe`; `*KINDS` for all.
+            kinds: Of `sockwave.observe`; `Seen` for all.
 
         Raises:
             TypeError: One is no kind, or what is decorated is no plain function.
@@ -91,9 +90,10 @@ class Watchable:
 
     def _observers_changed(self) -> None:
         """What there is already becomes what tells, or what does not."""
-        kinds = OBSERVED if self.observers.of_events else PLAIN
-        if self.observers.counts_alone:
-            kinds = COUNTED
+        observers = self.observers
+        kinds = PLAIN
+        if observers.of_events:
+            kinds = COUNTED if observers.are_counted else OBSERVED
         if kinds is self.kinds:
             return
         self.kinds = kinds
