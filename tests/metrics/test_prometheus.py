@@ -94,7 +94,8 @@ async def test_hostile_names_make_a_fixed_number_of_series() -> None:
     io.of(re.compile(r"/room-\d+"))
     async with LinkedClient(io):
         (server_side,) = io.sockets.values()
-        take = server_side._connection.text_message
+        connection: Any = server_side._connection
+        take = connection.text_message
         for at in range(10_000):
             take(b'42["event %d",1]' % at)
         before = len((await metrics.text())[0].splitlines())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
 
-    from sockwave import Listener
+    from sockwave import Listener, Server
 
     AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -87,6 +87,13 @@ MAX_SECONDS: Final = 86_400
 @click.option(
     "--pid-file", "pid_path", metavar="FILE", help="Keep the process id there, for sockwave reload."
 )
+@click.option(
+    "--metrics",
+    "metrics_port",
+    type=click.IntRange(1, 65_535),
+    metavar="PORT",
+    help="Answer Prometheus there, at /metrics of 127.0.0.1.",
+)
 @log_level_option("info")
 def run(
     target: str,
@@ -100,6 +107,7 @@ def run(
     shutdown_timeout: float | None,
     unresponsive_timeout: float | None,
     pid_path: str | None,
+    metrics_port: int | None,
     log_level: str,
     **place_given: Any,
 ) -> None:
@@ -141,6 +149,8 @@ def run(
             check_workers(workers)
         elif unresponsive_timeout is not None:
             raise click.UsageError("--unresponsive-timeout goes with --workers")
+        if metrics_port is not None:
+            serve_metrics(served, metrics_port)
         run_it = functools.partial(
             served.run,
             workers=workers,
@@ -154,6 +164,7 @@ def run(
     elif web is None:
         wanted = {
             "--workers": workers,
+            "--metrics": metrics_port,
             "--drain-period": drain_period,
             "--shutdown-timeout": shutdown_timeout,
             "--unresponsive-timeout": unresponsive_timeout,
@@ -213,6 +224,20 @@ def check_workers(workers: int | Literal["auto"]) -> None:
         checked(workers)
     except ValueError as error:
         raise Failure(str(error)) from error
+
+
+def serve_metrics(served: Server, port: int) -> None:
+    """Let Prometheus ask on a port of its own.
+
+    Raises:
+        Failure: Its library is not installed, or the program has metrics at its registry already.
+    """
+    try:
+        from sockwave.metrics import PrometheusMetrics
+
+        PrometheusMetrics(served).listen(port)
+    except (ImportError, ValueError) as error:
+        raise Failure(f"--metrics: {error}") from error
 
 
 def given(**options: Any) -> dict[str, Any]:
