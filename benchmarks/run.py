@@ -18,6 +18,10 @@ holds better.
 `--against REV` measures the working tree and another revision of the project in turn instead,
 thirty rounds of each kind of work (`--rounds` for more), and prints the ratio with the interval in
 which its median lies: `lower end` under 0.97 is a loss of speed, and the exit code 1.
+
+`--observed prometheus` has the server of the working tree observed, see `benchmarks/server.py`;
+with `--against` the other one is not. `python -m benchmarks.observed` compares one version with
+itself, observed and not.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.revisions import FLOOR, ROOT, ROUNDS, SLICES, checkout, compare, environment
+from benchmarks.server import WAYS
 from benchmarks.workloads import MODES, UNITS, bare
 from sockwave.platform import new_event_loop
 
@@ -99,24 +104,29 @@ def slices_of(mode: str) -> int:
 
 
 @contextmanager
-def both(mode: str, folders: Sequence[Path]) -> Iterator[Callable[[Path], float]]:
+def both(
+    mode: str, observed: Sequence[str], folders: Sequence[Path]
+) -> Iterator[Callable[[Path], float]]:
     """A fresh server of the project in each of two folders; gives what measures a slice of one.
 
     Both are there all the time, and the one that is not asked does nothing.
+
+    Args:
+        observed: Arguments of the first one.
     """
-    with server(folder=folders[0]) as first, server(folder=folders[1]) as second:
+    with server(*observed, folder=folders[0]) as first, server(folder=folders[1]) as second:
         ports = dict(zip(folders, (first, second), strict=True))
         yield lambda folder: one_slice(mode, ports[folder])
 
 
-def against(revision: str, modes: list[str], rounds: int) -> bool:
+def against(revision: str, modes: list[str], rounds: int, observed: Sequence[str] = ()) -> bool:
     """Print how fast the working tree is beside a revision; whether it is as fast everywhere."""
     slower: list[str] = []
     width = max(map(len, modes))
     with checkout(revision) as before:
         for mode in modes:
             result = compare(
-                partial(both, mode),
+                partial(both, mode, observed),
                 before,
                 rounds=rounds,
                 slices=slices_of(mode),
@@ -135,15 +145,15 @@ def against(revision: str, modes: list[str], rounds: int) -> bool:
     return not slower
 
 
-def beside_bare(modes: list[str], rounds: int, *, save: bool) -> None:
+def beside_bare(modes: list[str], rounds: int, observed: Sequence[str] = (), *, save: bool) -> None:
     """Print the figures of the working tree, compared with those that were kept."""
     kept: dict[str, float] = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
     for mode in modes:
         if mode in UNITS:
-            figure = one_run(mode)
+            figure = one_run(mode, *observed)
             print(f"{mode:8} {figure:12,.2f} {UNITS[mode]}", end="")
         else:
-            pairs = [(one_run(mode), one_run("bare", "bare")) for _ in range(rounds)]
+            pairs = [(one_run(mode, *observed), one_run("bare", "bare")) for _ in range(rounds)]
             figure = statistics.median(ours / yardstick for ours, yardstick in pairs)
             work = statistics.median(ours for ours, _ in pairs)
             print(f"{mode:8} {work:12,.0f} per CPU second   {figure:6.3f} of bare echo", end="")
@@ -166,14 +176,18 @@ def main() -> None:
     )
     parser.add_argument("--save", action="store_true", help="keep the figures as the baseline")
     parser.add_argument("--against", metavar="REV", help="a revision of the project, for git")
+    parser.add_argument(
+        "--observed", choices=WAYS, help="how the server of the working tree is observed"
+    )
     options = parser.parse_args()
+    observed = () if options.observed is None else (f"observed={options.observed}",)
     modes = options.modes or [mode for mode in MODES if mode != "idle"]
     if unknown := set(modes) - set(MODES):
         parser.error(f"no such mode: {min(unknown)}")
     pin(0, LOAD_CORE)
     if options.against is None:
-        beside_bare(modes, options.rounds or 3, save=options.save)
-    elif not against(options.against, modes, max(options.rounds or ROUNDS, ROUNDS)):
+        beside_bare(modes, options.rounds or 3, observed, save=options.save)
+    elif not against(options.against, modes, max(options.rounds or ROUNDS, ROUNDS), observed):
         raise SystemExit(1)
 
 

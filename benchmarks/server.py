@@ -1,9 +1,12 @@
 """The server that is measured, in a process of its own.
 
-    python -m benchmarks.server PORT [bare | limited | typed | untyped | tls FILE]
+    python -m benchmarks.server PORT [bare | limited | typed | untyped | tls FILE] [observed=WHAT]
 
-`typed` and `untyped` are for `benchmarks/typed.py`. `limited` has every rate limit on, far above
-what the load does; `tls` encrypts, with the key and the certificate of a file.
+`observed=prometheus` counts for Prometheus, `observed=all` calls an observer of every kind that
+does nothing, and `observed=nothing` is as without; `observed=records` keeps records of connections
+in a version that has them. `typed` and `untyped` are for `benchmarks/typed.py`. `limited` has
+every rate limit on, far above what the load does; `tls` encrypts, with the key and the certificate
+of a file.
 
 `cpu` and `memory` answer with what the process has used so far, so that nothing but Python is
 needed to measure it.
@@ -16,10 +19,13 @@ import ssl
 import sys
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sockwave import RateLimits, Server, Socket
 from sockwave.platform import new_event_loop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LIMITS: Final = RateLimits(
     session_packets=100_000.0,
@@ -32,9 +38,11 @@ LIMITS: Final = RateLimits(
 )
 
 
-def make_server(rate_limits: RateLimits | None, ping_interval: float = 25.0) -> Server:
+def make_server(
+    rate_limits: RateLimits | None, ping_interval: float = 25.0, **options: Any
+) -> Server:
     """Make a server that answers in the ways that are measured."""
-    io = Server(ping_interval=ping_interval, rate_limits=rate_limits)
+    io = Server(ping_interval=ping_interval, rate_limits=rate_limits, **options)
 
     @io.on("connection")
     def connection(socket: Socket) -> None:
@@ -75,7 +83,33 @@ def _server_of(arguments: list[str]) -> Server:
         from benchmarks.typed_server import make_typed_server  # others measure without it
 
         return make_typed_server(is_typed="typed" in arguments)
-    return make_server(LIMITS if "limited" in arguments else None)
+    observed = [each.removeprefix("observed=") for each in arguments if each[:9] == "observed="]
+    options, watch = WAYS[observed[0] if observed else "nothing"]
+    io = make_server(LIMITS if "limited" in arguments else None, **options)
+    watch(io)
+    return io
+
+
+def _count(io: Server) -> None:
+    from sockwave.metrics import PrometheusMetrics  # other versions may have none
+
+    PrometheusMetrics(io, registry=None)
+
+
+def _watch_all(io: Server) -> None:
+    from sockwave.observe.kinds import KINDS
+
+    io.observe(*KINDS)(lambda seen: None)
+
+
+WAYS: Final[dict[str, tuple[dict[str, Any], Callable[[Server], None]]]] = {
+    "nothing": ({}, lambda io: None),
+    "prometheus": ({}, _count),
+    "all": ({}, _watch_all),
+    "records": ({"connection_records": True}, lambda io: None),
+    "unrecorded": ({"connection_records": False}, lambda io: None),
+}
+"""How a server can be observed: options of it, and what is done with it."""
 
 
 def main() -> None:

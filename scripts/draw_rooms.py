@@ -148,11 +148,12 @@ ENGINE_SERVER: Final = (
 )
 
 ROOMS: Final = (
-    Room("relaying/", "between machines", ("relaying",), 20, 20, 152),
-    Room("workers/", "processes of one port", ("workers",), 184, 20, 152),
-    Room("testing/", "clients without a port", ("testing",), 348, 20, 160),
-    Room("cli/", "the command", ("cli", "cli.bench", "cli.demo", "cli.doctor"), 520, 20, 152),
-    Room("sync/", "the same, blocking", ("sync",), 684, 20, 156),
+    Room("relaying/", "between machines", ("relaying",), 20, 20, 124),
+    Room("workers/", "processes of one port", ("workers",), 152, 20, 140),
+    Room("testing/", "clients without a port", ("testing",), 300, 20, 142),
+    Room("cli/", "the command", ("cli", "cli.bench", "cli.demo", "cli.doctor"), 450, 20, 112),
+    Room("sync/", "the same, blocking", ("sync",), 570, 20, 130),
+    Room("metrics/", "for Prometheus", ("metrics",), 708, 20, 132),
     Room(
         "socketio/server/",
         "the Socket.IO server",

@@ -100,6 +100,13 @@ MAX_SECONDS: Final = 86_400
 @click.option(
     "--pid-file", "pid_path", metavar="FILE", help="Keep the process id there, for sockwave reload."
 )
+@click.option(
+    "--metrics",
+    "metrics_port",
+    type=click.IntRange(1, 65_535),
+    metavar="PORT",
+    help="Answer Prometheus there, at /metrics of 127.0.0.1.",
+)
 @log_level_option("info")
 @log_format_option
 def run(
@@ -115,6 +122,7 @@ def run(
     unresponsive_timeout: float | None,
     health: str | None,
     pid_path: str | None,
+    metrics_port: int | None,
     log_level: str,
     log_format: str,
     **place_given: Any,
@@ -159,6 +167,8 @@ def run(
             raise click.UsageError("--unresponsive-timeout goes with --workers")
         if health is not None:
             serve_health(served, health)
+        if metrics_port is not None:
+            serve_metrics(served, metrics_port)
         run_it = functools.partial(
             served.run,
             workers=workers,
@@ -172,6 +182,7 @@ def run(
     elif web is None:
         wanted = {
             "--workers": workers,
+            "--metrics": metrics_port,
             "--drain-period": drain_period,
             "--shutdown-timeout": shutdown_timeout,
             "--unresponsive-timeout": unresponsive_timeout,
@@ -244,6 +255,20 @@ def serve_health(server: Server, path: str) -> None:
         server.serve_health(path)
     except ValueError as error:
         raise Failure(f"--health: {str(error).removeprefix('health: ')}") from error
+
+
+def serve_metrics(served: Server, port: int) -> None:
+    """Let Prometheus ask on a port of its own.
+
+    Raises:
+        Failure: Its library is not installed, or the program has metrics at its registry already.
+    """
+    try:
+        from sockwave.metrics import PrometheusMetrics
+
+        PrometheusMetrics(served).listen(port)
+    except (ImportError, ValueError) as error:
+        raise Failure(f"--metrics: {error}") from error
 
 
 def given(**options: Any) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+import logging
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 from sockwave.socketio.server.extensions import HealthWatch, reach
 from sockwave.socketio.server.health_values import Health, HealthOptions, health_options
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from sockwave.types import NamespaceName
 
 __all__ = ["Watchable"]
+
+_logger: Final = logging.getLogger("sockwave.observe")
 
 S = TypeVar("S", bound="Seen")
 O = TypeVar("O", bound="Callable[[Any], object]")  # noqa: E741 # an observer
@@ -43,6 +46,7 @@ class Watchable:
         self._watched_driver = driver
         self._connections: Connections | None = None
         self._inspected: Closable | None = None
+        self._when_closed: list[Callable[[], Awaitable[None]]] = []
         driver.observers.on_change(self._observers_changed)
 
     def _begin_watching(self, options: ServerOptions) -> None:
@@ -151,6 +155,19 @@ class Watchable:
         if options is not None:
             self._health_watch.options = options
         return self._health_watch
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def when_closed(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Await a function of who watches whenever `close` has ended all sockets and sessions."""
+        self._when_closed.append(callback)
+
+    async def _tell_closed(self) -> None:
+        for callback in self._when_closed:
+            try:
+                await callback()
+            except Exception:
+                _logger.exception("a server is closed, but not what watches it")
 
     # --- observers --------------------------------------------------------------------------------
 
