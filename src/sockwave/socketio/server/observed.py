@@ -289,9 +289,13 @@ class MeteredSocket(ObservedSocket):
     _acknowledge = Socket.acknowledge_plainly  # type: ignore[misc] # there is nobody to be told
 
     def event_received(self, args: list[Any], id_: int | None) -> None:
-        """Count an event of the client, and run its handler."""
-        observers, namespace, name = self._driver.observers, self.namespace, args[0]
-        meter, handlers, shared = observers.meter, None, None
+        """Count an event, whose size was noted, and run its handler."""
+        self.take_counted(args, id_, self._driver.observers.size)
+
+    def take_counted(self, args: list[Any], id_: int | None, size: int) -> None:
+        """Count an event of the client, which has so many bytes, and run its handler."""
+        namespace, name, meter = self.namespace, args[0], self._driver.observers.meter
+        handlers = shared = None
         if name.__class__ is str:
             handlers = self._handlers.get(name)
             if table := namespace.event_handlers:
@@ -304,13 +308,14 @@ class MeteredSocket(ObservedSocket):
             or self.plain is None
             or meter is None
         ):
+            self._driver.observers.size = size
             super().event_received(args, id_)
             return
         try:
             cell = meter.come[namespace.name][name]
         except KeyError:
             cell = meter.coming(namespace.name, name, self.id)
-        cell.received_bytes += observers.size
+        cell.received_bytes += size
         begin = perf_counter()
         try:
             if shared:
@@ -385,23 +390,8 @@ class ObservedConnection(Connection):
 
     def text_message(self, packet: bytes) -> None:
         """Note the size of a packet, then take it."""
-        self.driver.observers.size = size = len(packet)
-        # As in `Connection.text_message`, for the path of most packets.
-        socket = self._main
-        if (
-            socket is not None
-            and 2 < size <= self._short_size
-            and (self._reassembler is None or not self._reassembler.is_waiting)
-            and (short := decode_short(packet)) is not None
-        ):
-            if packet[1] == EVENT_DIGIT:
-                socket.event_received(short[1], short[0])
-            else:
-                socket.ack_received(short[0], tuple(short[1]))
-            if self._fresh:
-                self._charge(weight_of_text(packet))
-        else:
-            self._any_text(packet)
+        self.driver.observers.size = len(packet)
+        super().text_message(packet)
 
     def _begin_binary(self, packet: Packet) -> None:
         super()._begin_binary(packet)
@@ -425,6 +415,29 @@ class ObservedRevision4Connection(ObservedConnection, Revision4Connection):
         """Note the size of a packet, then take it."""
         self.driver.observers.size = len(packet)
         Revision4Connection.text_message(self, packet)
+
+
+class CountedConnection(ObservedConnection):
+    """A connection whose sockets count: it tells them how large a packet is."""
+
+    __slots__ = ()
+
+    def text_message(self, packet: bytes) -> None:
+        """Hand an event with its size to its socket, as `Connection.text_message` does."""
+        socket, size = self._main, len(packet)
+        if (
+            socket is not None
+            and 2 < size <= self._short_size
+            and (self._reassembler is None or not self._reassembler.is_waiting)
+            and packet[1] == EVENT_DIGIT
+            and (short := decode_short(packet)) is not None
+        ):
+            id_, data = short
+            socket.take_counted(data, id_, size)  # type: ignore[attr-defined] # it is a `MeteredSocket`
+            if self._fresh:
+                self._charge(weight_of_text(packet))
+        else:
+            super().text_message(packet)
 
 
 class ObservedParsedConnection(ParsedConnection):
@@ -453,7 +466,7 @@ OBSERVED: Final = Kinds(
     ObservedRevision4Connection,
     ObservedParsedConnection,
 )
-COUNTED: Final = OBSERVED._replace(socket=MeteredSocket)
+COUNTED: Final = OBSERVED._replace(socket=MeteredSocket, connection=CountedConnection)
 _ALL: Final = (PLAIN, OBSERVED, COUNTED)
 
 
