@@ -333,8 +333,9 @@ OBSERVED: Final = Kinds(
 )
 
 
-def become(kinds: Kinds, thing: Any) -> None:
-    """Make a socket or a connection that there is already one of these kinds."""
-    for kind, plain in zip(kinds, PLAIN, strict=True):
-        if type(thing) in (plain, OBSERVED[PLAIN.index(plain)]):
-            thing.__class__ = kind
+def become(before: Kinds, kinds: Kinds, thing: Any) -> None:
+    """Make a socket or a connection that there is already one of other kinds."""
+    for old, new in zip(before, kinds, strict=True):
+        if type(thing) is old:
+            thing.__class__ = new
+            return

@@ -31,6 +31,8 @@ class Watchable:
 
     def __init__(self, driver: Driver) -> None:
         self.kinds: Kinds = PLAIN
+        self._plain: Kinds = PLAIN
+        self._observed: Kinds = OBSERVED
         self._watched_driver = driver
         driver.observers.on_change(self._observers_changed)
 
@@ -73,13 +75,30 @@ class Watchable:
         """Call a function of `observe` no more; nothing happens if it is not called."""
         self.observers.remove(observer)
 
+    def make_of(self, plain: Kinds, observed: Kinds) -> None:
+        """Make sockets and connections of other classes, for what sees more than observers do.
+
+        Those that there are become of these classes, too.
+
+        Args:
+            plain: What they are while nobody observes events; built on `PLAIN`.
+            observed: What they are while somebody does; built on `OBSERVED`.
+
+        Raises:
+            ValueError: They are of other classes already.
+        """
+        if self._plain is not PLAIN:
+            raise ValueError("this server is traced already")
+        self._plain, self._observed = plain, observed
+        self._observers_changed()
+
     def _observers_changed(self) -> None:
         """What there is already becomes what tells, or what does not."""
-        kinds = OBSERVED if self.observers.of_events else PLAIN
-        if kinds is self.kinds:
+        before, kinds = self.kinds, self._observed if self.observers.of_events else self._plain
+        if kinds is before:
             return
         self.kinds = kinds
         for namespace in self._namespaces.values():
             for socket in namespace.all_sockets():
-                become(kinds, socket)
-                become(kinds, socket.connection)
+                become(before, kinds, socket)
+                become(before, kinds, socket.connection)
