@@ -314,4 +314,4 @@ def network_of(transport: str) -> dict[str, str]:
 
 def event_name(event: Any) -> str:
     """The name of an event, also of a declared one, and of a number as clients may send it."""
-    return str(getattr(event, "name", event))
+    return str.__str__(event) if isinstance(event, str) else str(event)
