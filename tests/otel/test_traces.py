@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 
-from sockwave import AckTimeout, ConnectError, EventError, MsgpackParser, Server
+from sockwave import AckTimeout, ConnectError, EventError, MsgpackParser, Server, connect
 from sockwave.observe import EventReceived, HandlerEnded, HandlerStarted
 from sockwave.otel import OpenTelemetry, instrument_client
 from tests.otel.recording import Recording, traced
@@ -121,7 +121,7 @@ async def test_handshake_connect_and_its_handlers_are_one_trace_of_the_client(
     assert ours.context is not None
     assert is_child(ours, theirs)
     assert seen == [ours.context.span_id] * 2
-    assert [link.context.span_id for link in ours.links] == [handshake.context.span_id]  # type: ignore[union-attr]
+    assert [link.context.span_id for link in ours.links] == [handshake.context.span_id]
 
 
 @pytest.mark.parametrize("is_async", [False, True])
@@ -145,13 +145,13 @@ async def test_refused_connects_and_failed_handlers_are_errors(
 
     else:
 
-        @io.event(name="fail")
+        @io.event("fail")
         def fail_now(socket: Socket) -> None:
             raise LookupError("lost")
 
     @io.event
     def value(socket: Socket) -> None:
-        raise EventError("no", code="no")
+        raise EventError("no")
 
     async with traced(io, recording) as client:
         client.emit("fail")
@@ -191,7 +191,6 @@ async def test_handlers_in_order_run_in_the_span_of_their_own_event(
 
     async with traced(io, recording) as client:
         recording.clear()
-        traces = {}
         waits = [client.emit_with_ack("work", name, timeout=5) for name in "ac"]
         waits.insert(1, client.emit_with_ack("work", "b", timeout=0.2))
         await asyncio.gather(*waits, return_exceptions=True)
@@ -239,7 +238,7 @@ async def test_a_span_ends_with_the_last_handler_of_its_event(recording: Recordi
     async def both(socket: Socket) -> None:
         await go_on.wait()
 
-    @io.event(name="both")
+    @io.event("both")
     def quick(socket: Socket) -> str:
         return "quick"
 
@@ -285,7 +284,7 @@ async def test_time_outs_cancelled_waits_and_callbacks_end_their_spans(
 ) -> None:
     io = Server()
     recording.trace(io)
-    io.event(lambda socket: None, name="answered")
+    io.event("answered")(lambda socket: None)
     async with traced(io, recording) as client:
         with pytest.raises(AckTimeout):
             await client.emit_with_ack("nobody", timeout=0.01)
@@ -317,8 +316,6 @@ async def test_broadcasts_carry_the_context_to_all_who_take_it(recording: Record
         io.emit("shouted", text, data)
 
     async with traced(io, recording) as client, io.listen("127.0.0.1", 0) as listener:
-        from sockwave import connect
-
         url = f"http://127.0.0.1:{listener.port}"
         async with connect(url, transports=["polling"]) as stock:
             client.on("shouted", lambda *args: got.put_nowait(args))
@@ -376,11 +373,9 @@ async def test_events_that_wait_for_the_connection_keep_the_span_they_were_emitt
 ) -> None:
     io = Server()
     recording.trace(io)
-    io.event(lambda socket, *args: None, name="early")
+    io.event("early")(lambda socket, *args: None)
     tracer = recording.provider.get_tracer("test")
     async with io.listen("127.0.0.1", 0) as listener:
-        from sockwave import connect
-
         client = connect(f"http://127.0.0.1:{listener.port}", transports=["websocket"])
         instrument_client(client, tracer_provider=recording.provider, sample=0)
         with tracer.start_as_current_span("work"):
@@ -392,7 +387,7 @@ async def test_events_that_wait_for_the_connection_keep_the_span_they_were_emitt
 async def test_a_parser_of_ones_own_carries_nothing_and_is_traced(recording: Recording) -> None:
     io = Server(parser=MsgpackParser())
     recording.trace(io)
-    io.event(lambda socket, *args: args, name="echo")
+    io.event("echo")(lambda socket, *args: args)
     async with traced(io, recording, parser=MsgpackParser()) as client:
         assert await client.emit_with_ack("echo", 1, timeout=5) == 1
         emitted, processed = (

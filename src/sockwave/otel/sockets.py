@@ -63,10 +63,17 @@ class _TracedJob(Job):
         super().__init__(job.socket, job.handler, job.args, job.name, job.answers)
         self.context: Context = copy_context()
         self.trace = trace
+        self._is_over = False
         trace.hold()
 
     def __del__(self) -> None:
-        self.trace.release()  # however it was done with, or thrown away
+        self.over()  # it may have been thrown away, and never have had its turn
+
+    def over(self) -> None:
+        """It is done with."""
+        if not self._is_over:
+            self._is_over = True
+            self.trace.release()
 
     async def ended(self, running: Awaitable[Any]) -> Any:
         """Wait for the handler in its own context, whoever works the lane off."""
@@ -144,12 +151,20 @@ class TracedSocket(Socket):
         if not isinstance(job, _TracedJob):
             return super()._call(job)
         running = job.context.run(super()._call, job)
-        return None if running is None else job.ended(running)
+        if running is not None:
+            return job.ended(running)
+        job.over()
+        return None
 
     async def end_job(self, job: Job, running: Awaitable[Any]) -> None:
         """Wait for a handler; one that fails is one of its own event."""
-        CURRENT.set(job.trace if isinstance(job, _TracedJob) else None)
-        await super().end_job(job, running)
+        is_traced = isinstance(job, _TracedJob)
+        CURRENT.set(job.trace if is_traced else None)
+        try:
+            await super().end_job(job, running)
+        finally:
+            if is_traced:
+                job.over()
 
     async def _work_off(
         self, lane: Lane[Job], job: Job, running: Awaitable[Any], *, alone: bool
