@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import enum
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
-import msgspec
 import pytest
 
 from sockwave import MsgpackParser, Server, Socket
+from tests.support.payloads import Cat, Color, Dog, Filter, Item, Point, Size, Upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,46 +18,6 @@ if TYPE_CHECKING:
     from interop.stage import Stage
 
 pytestmark = pytest.mark.interop
-
-
-class Item(msgspec.Struct):
-    name: str
-    price: Decimal
-    count: Annotated[int, msgspec.Meta(gt=0)] = 1
-
-
-@dataclass
-class Point:
-    x: float
-    y: float
-
-
-class Size(NamedTuple):
-    width: int
-    height: int
-
-
-class Filter(TypedDict, total=False):
-    color: str
-    limit: int
-
-
-class Color(enum.Enum):
-    RED = "red"
-
-
-class Cat(msgspec.Struct, tag="cat"):
-    lives: int
-
-
-class Dog(msgspec.Struct, tag="dog"):
-    tricks: list[str]
-
-
-class Upload(msgspec.Struct):
-    name: str
-    parts: list[bytes]
-    preview: bytes | None = None
 
 
 TYPES: dict[str, Any] = {

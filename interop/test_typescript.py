@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from scripts.node import INTEROP, NODE_MODULES
+from interop.compiler import add_client, compiled, problems
+from scripts.node import INTEROP
 from sockwave.contract import describe
 from sockwave.contract.description import Argument, Contract, EventContract, NamespaceContract
 from sockwave.contract.typescript import to_typescript
 from tests.contract import shop
-from tests.support import peers
 from tests.support.contracts import EVERYTHING, of_model
+from tests.support.documents import blocks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,33 +24,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.interop
 
 EXAMPLE: Final = INTEROP.parent / "examples" / "contract"
-
-OPTIONS: Final = {
-    "strict": True,
-    "noEmit": True,
-    "target": "es2022",
-    "module": "nodenext",
-    "moduleResolution": "nodenext",
-    "skipLibCheck": True,  # the client's own declarations
-    "types": [],
-}
-
-
-def problems(folder: Path, *files: str, **options: Any) -> str:
-    """What the compiler says of files in a folder."""
-    node = peers.node()
-    (folder / "node_modules").mkdir()
-    (folder / "node_modules" / "socket.io-client").symlink_to(NODE_MODULES / "sio4")
-    config = {"compilerOptions": {**OPTIONS, **options}, "files": files}
-    (folder / "tsconfig.json").write_text(json.dumps(config))
-    run = subprocess.run(
-        [node.executable, NODE_MODULES / "typescript" / "bin" / "tsc", "-p", folder],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return run.stdout + run.stderr
 
 
 @pytest.mark.parametrize("is_exact", [False, True])
@@ -75,6 +48,28 @@ def test_client_of_the_example_compiles(tmp_path: Path) -> None:
         (tmp_path / file).write_text((EXAMPLE / file).read_text())
     (tmp_path / "package.json").write_text('{"type": "module"}')
     assert not problems(tmp_path, "client.ts")
+
+
+@pytest.mark.parametrize("has_slips", [False, True])
+def test_page_of_the_example_compiles_unless_it_has_slips(tmp_path: Path, has_slips: bool) -> None:
+    slips = {
+        'on("brewed"': 'on("boiled"',
+        "wish);": "wish.tea);",
+        "placed.minutes": "placed.hours",
+    }
+    text = (EXAMPLE / "page.js").read_text()
+    for now, then in slips.items() if has_slips else ():
+        assert now in text
+        text = text.replace(now, then)
+    (tmp_path / "page.js").write_text(text)
+    (tmp_path / "events.ts").write_text((EXAMPLE / "events.ts").read_text())
+    (config,) = blocks("contract-clients.md", "json")
+    (tmp_path / "tsconfig.json").write_text(config)
+    add_client(tmp_path)
+    said = compiled(tmp_path)
+    lines = [text[: text.index(slip)].count("\n") + 1 for slip in slips.values() if slip in text]
+    assert bool(said) is has_slips
+    assert [line for line in lines if f"page.js({line}," not in said] == []
 
 
 def test_types_of_a_server_with_all_sorts_of_annotations_compile(tmp_path: Path) -> None:

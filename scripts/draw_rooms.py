@@ -134,6 +134,7 @@ ENGINE_SERVER: Final = (
                 "calling",
                 "exchange",
                 "invalid_request",
+                "lag",
                 "peer_log",
                 "routing",
                 "watchdog",
@@ -192,9 +193,9 @@ ROOMS: Final = (
     Room("engine/core/", "sessions without I/O", ("engine.core",), 20, 964, 820),
     Room("codec/", "bytes to values and back", ("codec",), 20, 1040, 820),
     Room(
-        "errors.py, types.py, debug.py, platform.py",
+        "errors.py, types.py, debug.py, platform.py, observe",
         "what everybody may use",
-        ("errors", "types", "debug", "platform"),
+        ("errors", "types", "debug", "platform", "observe"),
         *(20, 1116, 820, 30),
     ),
 )

@@ -14,6 +14,7 @@ import sockwave
 import sockwave.adapters
 import sockwave.emitters
 import sockwave.engine
+import sockwave.observe
 import sockwave.testing
 from sockwave.adapters import ClusterOptions
 from sockwave.engine.core.keywords import EngineOptionsDict
@@ -26,6 +27,7 @@ PACKAGES = [
     sockwave.adapters,
     sockwave.emitters,
     sockwave.engine,
+    sockwave.observe,
     sockwave.testing,
 ]
 NAMES = [(package, name) for package in PACKAGES for name in package.__all__]

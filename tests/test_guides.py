@@ -22,6 +22,7 @@ PAGES: Final = (
     "migrating-from-flask-socketio.md",
     "migrating-from-node.md",
     "migrating-from-python-socketio.md",
+    "observing.md",
 )
 LESSONS: Final = [each for page in PAGES for each in sections(page) if each.has_code]
 

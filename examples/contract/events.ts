@@ -40,6 +40,14 @@ export interface Placed {
   minutes: number;
 }
 
+/** An event of the client that was not admitted, and asked for no acknowledgement. */
+export interface RefusedEvent {
+  error: "validation";
+  event: string;
+  path: string;
+  reason: string;
+}
+
 /** The acknowledgement of an event that was refused, or that has failed. */
 export interface EventFailure {
   /** A code, such as `validation`. */
@@ -56,6 +64,8 @@ export interface EventFailure {
 export interface ServerToClientEvents {
   /** A pot is ready. */
   brewed: (pot: Brewed<ReceivedBytes>) => void;
+  /** An event was not admitted, and asked for no acknowledgement. */
+  error: (refused: RefusedEvent) => void;
   /**
    * Somebody has said how an order was.
    * @param number Wider than the contract, which says: whole numbers.

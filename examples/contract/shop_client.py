@@ -40,6 +40,15 @@ class Placed(TypedDict):
     minutes: float
 
 
+class RefusedEvent(TypedDict):
+    """An event of the client that was not admitted, and asked for no acknowledgement."""
+
+    error: Literal["validation"]
+    event: str
+    path: str
+    reason: str
+
+
 class Client:
     """Namespace `/`, as a client has it.
 
@@ -115,6 +124,14 @@ class Client:
         /,
     ) -> Callable[[Callable[[Brewed], R]], Callable[[Brewed], R]]: ...
 
+    # An event was not admitted, and asked for no acknowledgement.
+    @overload
+    def on(
+        self,
+        event: Literal["error"],
+        /,
+    ) -> Callable[[Callable[[RefusedEvent], R]], Callable[[RefusedEvent], R]]: ...
+
     # Somebody has said how an order was.
     @overload
     def on(
@@ -135,6 +152,14 @@ class Client:
         /,
     ) -> Callable[[Callable[[Brewed], R]], Callable[[Brewed], R]]: ...
 
+    # An event was not admitted, and asked for no acknowledgement.
+    @overload
+    def once(
+        self,
+        event: Literal["error"],
+        /,
+    ) -> Callable[[Callable[[RefusedEvent], R]], Callable[[RefusedEvent], R]]: ...
+
     # Somebody has said how an order was.
     @overload
     def once(
@@ -150,6 +175,10 @@ class Client:
     # A pot is ready.
     @overload
     def events(self, event: Literal["brewed"], /) -> AsyncIterator[tuple[Brewed]]: ...
+
+    # An event was not admitted, and asked for no acknowledgement.
+    @overload
+    def events(self, event: Literal["error"], /) -> AsyncIterator[tuple[RefusedEvent]]: ...
 
     # Somebody has said how an order was.
     @overload
@@ -175,6 +204,10 @@ class Emits:
     # A pot is ready.
     @overload
     def emit(self, event: Literal["brewed"], pot: Brewed, /) -> None: ...
+
+    # An event was not admitted, and asked for no acknowledgement.
+    @overload
+    def emit(self, event: Literal["error"], refused: RefusedEvent, /) -> None: ...
 
     # Somebody has said how an order was.
     @overload

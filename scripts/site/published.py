@@ -34,6 +34,7 @@ PACKAGES: Final = (
     "sockwave.adapters",
     "sockwave.emitters",
     "sockwave.engine",
+    "sockwave.observe",
     "sockwave.sync",
     "sockwave.testing",
 )

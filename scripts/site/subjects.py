@@ -128,6 +128,13 @@ SUBJECTS: Final = (
         "sockwave.engine",
     ),
     Subject(
+        "observe",
+        "Observing",
+        "What happens in a server, told to functions of yours. How to use it:"
+        " [Observing](../observing.md).",
+        "sockwave.observe",
+    ),
+    Subject(
         "testing",
         "Testing",
         "Clients without a port, faults, and suites for adapters of your own. How to use it:"

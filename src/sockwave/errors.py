@@ -272,7 +272,7 @@ class Disconnected(SockwaveError):
         text = f"socket disconnected: {reason}"
         super().__init__(text if error is None else f"{text}: {error}")
         self.reason = reason
-        self.__cause__ = error
+        self.__cause__: BaseException | None = error
 
 
 class AckTimeout(SockwaveError, TimeoutError):

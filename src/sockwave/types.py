@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal, NewType, TypeAlias
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from typing import Literal, NewType, TypeAlias
 
 __all__ = [
     "DisconnectReason",
@@ -33,8 +31,16 @@ NamespaceName: TypeAlias = str
 TransportName: TypeAlias = Literal["polling", "websocket", "webtransport"]
 
 Json: TypeAlias = (
-    "bool | int | float | str | bytes | bytearray | memoryview | Sequence[Json] | "
-    "Mapping[str, object] | None"
+    bool
+    | int
+    | float
+    | str
+    | bytes
+    | bytearray
+    | memoryview
+    | Sequence["Json"]
+    | Mapping[str, object]
+    | None
 )
 """What can be sent with an event of any name: JSON values, with binary data anywhere inside.
 

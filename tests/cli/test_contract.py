@@ -79,7 +79,7 @@ def test_asyncapi_is_written(folder: Path) -> None:
     assert (result.exit_code, result.stdout) == (0, "")
     document = json.loads((folder / "asyncapi.json").read_text(encoding="utf-8"))
     assert document["asyncapi"] == "3.0.0"
-    assert list(document["operations"]) == ["main.receive_rename"]
+    assert list(document["operations"]) == ["main.receive_rename", "main.send_error"]
 
 
 @pytest.mark.parametrize("name", FORMATS)

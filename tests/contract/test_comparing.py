@@ -84,7 +84,8 @@ NARROWER_AND_WIDER = [
     ({"enum": ["a"]}, {"enum": ["a", "b"]}),
     ({"enum": ["a", None]}, {"anyOf": [TEXT, NULL]}),
     ({"enum": ["ab"]}, {"type": "string", "maxLength": 2}),
-    ({"type": "integer", "minimum": 1}, {"type": "integer", "exclusiveMinimum": 0}),
+    ({"type": "number", "minimum": 1}, {"type": "number", "exclusiveMinimum": 0}),
+    ({"type": "integer", "minimum": 2}, {"type": "integer", "exclusiveMinimum": 0}),
     ({"type": "string", "maxLength": 2}, {"type": "string", "maxLength": 3}),
     ({"type": "string", "pattern": "^a$"}, TEXT),
     (BYTES, {"anyOf": [TEXT, BYTES]}),
@@ -130,6 +131,43 @@ def test_another_type_breaks_in_each_direction(first: Any, second: Any) -> None:
     for way, _ in WAYS:
         changes = compare(contract(**{way: event(first)}), contract(**{way: event(second)}))
         assert [each.is_breaking for each in changes] == [True]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"type": "integer", "minimum": 1}, {"type": "integer", "exclusiveMinimum": 0}),
+        ({"type": "integer", "maximum": 1}, {"type": "integer", "exclusiveMaximum": 2}),
+        ({"type": "boolean"}, {"enum": [True, False]}),
+    ],
+)
+def test_same_values_written_in_another_way_change_nothing(first: Any, second: Any) -> None:
+    for way, _ in WAYS:
+        assert told(contract(**{way: event(first)}), contract(**{way: event(second)})) == []
+        assert told(contract(**{way: event(second)}), contract(**{way: event(first)})) == []
+
+
+def test_parts_of_a_name_count_as_sent() -> None:
+    def of(schema: Any) -> Contract:
+        namespace = NamespaceContract("/org/{id}", parameters={"id": schema})
+        return Contract("", "", namespaces=(namespace,))
+
+    assert told(of(TEXT), of(NUMBER)) == [
+        "breaking: /org/{id} {id}: what clients send: string where integer is wanted"
+    ]
+    assert told(of(NUMBER), of(TEXT)) == ["compatible: /org/{id} {id}: more is admitted"]
+    assert told(of(NUMBER), of(NUMBER)) == []
+
+
+def test_answer_that_was_empty_may_get_a_value() -> None:
+    def of(answer: tuple[Any, ...], way: str) -> Contract:
+        return contract(**{way: event(answer=answer)})
+
+    assert told(of((), "incoming"), of((TEXT,), "incoming")) == [
+        "compatible: / it answer: there is a value now"
+    ]
+    assert told(of((TEXT,), "incoming"), of((), "incoming"))[0].startswith("breaking")
+    assert told(of((), "outgoing"), of((TEXT,), "outgoing"))[0].startswith("breaking")
 
 
 def test_argument_becomes_required_or_may_be_left_out() -> None:

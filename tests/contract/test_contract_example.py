@@ -44,10 +44,10 @@ async def test_client_of_the_example_orders_tea(
 
 def test_page_shows_the_code_of_the_example() -> None:
     page = "contract-clients.md"
-    files = ("server.py", "client.py", "client.ts", "events.ts", "shop_client.py")
+    files = ("server.py", "client.py", "client.ts", "events.ts", "page.js", "shop_client.py")
     texts = [(FOLDER / file).read_text() for file in files]
-    shown = [block for mark in ("python", "ts") for block in blocks(page, mark)]
-    assert len(shown) == 4
+    shown = [block for mark in ("python", "ts", "js") for block in blocks(page, mark)]
+    assert len(shown) == 5
     for block in shown:
         for part in block.strip().split("\n\n"):
             assert any(part in text for text in texts), part

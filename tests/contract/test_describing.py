@@ -1,11 +1,11 @@
 """What is found out from a server."""
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from sockwave import Server, Socket
+from sockwave import Ack, Event, Events, Handlers, Router, Server, Socket
 from sockwave.contract import Contract, EventContract, describe, to_document
 from tests.contract import shop
 
@@ -157,7 +157,7 @@ def test_two_classes_of_one_name_have_their_modules_in_front() -> None:
     def made(module: str) -> Any:
         return msgspec.defstruct("Item", [("name", str)], module=module)
 
-    io = Server()
+    io = Server(validation_event=None)
 
     def handler(socket, a, b):  # type: ignore[no-untyped-def]
         pass
@@ -207,3 +207,91 @@ def test_class_with_types_in_brackets_has_them_in_its_name() -> None:
         {"$ref": "#/models/Page_list_str"},
         {"$ref": "#/models/Page_Opened"},
     ]
+
+
+def test_first_parameter_that_is_no_socket_is_an_argument() -> None:
+    io = Server()
+
+    @io.event
+    def place(count: int, socket: Socket, note: str = "") -> int:
+        return count
+
+    class Cart(Handlers, namespace="/cart"):
+        def add(self, item: str, ack: Ack) -> None:
+            ack(item)
+
+    io.include(Cart)
+    contract = describe(io)
+
+    assert [each.name for each in event("place", contract=contract).arguments] == ["count", "note"]
+    assert [each.name for each in event("add", "/cart", contract).arguments] == ["item"]
+
+
+def test_nothing_is_said_of_what_a_handler_acknowledges_itself() -> None:
+    io = Server()
+
+    @io.event
+    def render(socket: Socket, film: str, *, ack: Ack) -> None:
+        ack(film)
+
+    assert event("render", contract=describe(io)).answer is None
+
+
+def outgoing(server: Server) -> dict[str, list[EventContract]]:
+    """By namespace."""
+    return {each.name: list(each.outgoing) for each in describe(server).namespaces}
+
+
+def test_event_of_what_is_refused_is_sent_where_something_is_checked() -> None:
+    def made(**options: Any) -> Server:
+        io = Server(**options)
+
+        @io.event
+        def place(socket: Socket, count: int) -> None: ...
+
+        @io.of("/untyped").event
+        def anything(socket, count):  # type: ignore[no-untyped-def]
+            pass
+
+        return io
+
+    io = made(validation_event="invalid")
+    (refused,) = outgoing(io)["/"]
+    assert refused.name == "invalid"
+    assert refused.arguments[0].schema == {"$ref": "#/models/RefusedEvent"}
+    properties = describe(io).models["RefusedEvent"]["properties"]
+    assert list(properties) == ["error", "event", "path", "reason"]
+    assert outgoing(io)["/untyped"] == []
+    assert [each.name for each in outgoing(made())["/"]] == ["error"]
+    assert outgoing(made(validation_event=None))["/"] == []
+    assert outgoing(made(validate=False))["/"] == []
+
+
+def test_declaration_of_the_application_counts_before_that_of_refused_events() -> None:
+    class Sent(Events):
+        error: Event[str]
+
+    io = Server()
+    io.declare(Sent)
+
+    @io.event
+    def place(socket: Socket, count: int) -> None: ...
+
+    assert [each.schema for each in outgoing(io)["/"][0].arguments] == [{"type": "string"}]
+
+
+def test_parts_of_a_name_have_the_types_that_handlers_want() -> None:
+    io = Server()
+    board = Router("/org/{org_id}/{day}")
+
+    @board.event
+    def draw(socket: Socket, *, org_id: int) -> None: ...
+
+    @board.event
+    def wipe(socket: Socket, *, org_id: Annotated[int, msgspec.Meta(ge=1)], day: str) -> None: ...
+
+    io.include(board)
+    assert describe(io).namespaces[1].parameters == {
+        "org_id": {"type": "integer"},
+        "day": {"type": "string"},
+    }

@@ -56,6 +56,7 @@ def test_what_was_written_is_read_again() -> None:
         ({"sockwave": 2}, "has form 2"),
         ({"sockwave": 1}, "lacks something"),
         ({**to_document(CONTRACT), "namespaces": []}, "lacks something"),
+        ({**to_document(CONTRACT), "models": {"Item": 5}}, "changed by hand: 5 is no schema"),
     ],
 )
 def test_what_is_none_is_refused(document: object, says: str) -> None:

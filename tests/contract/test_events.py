@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import enum
+import pickle
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Final
 
 import msgspec
 import pytest
 
-from sockwave import AckEvent, EncodeError, Event, EventError, Events, Server, Socket, connect
+from sockwave import (
+    AckEvent,
+    AckTimeout,
+    EncodeError,
+    Event,
+    EventError,
+    Events,
+    Server,
+    Socket,
+    connect,
+)
 from sockwave.contract.describing import describe
 from sockwave.contract.events import declarations
 from sockwave.testing import LinkedClient
@@ -134,6 +146,29 @@ async def test_answer_has_its_type_and_a_failure_is_raised() -> None:
             await socket.timeout(5).emit_with_ack(ServerEvents.ask, Question("why"))
 
 
+async def test_answers_to_a_broadcast_have_their_type_and_failures_stand_among_them() -> None:
+    io = Server()
+    async with LinkedClient(io) as one, LinkedClient(io) as other, LinkedClient(io) as silent:
+        one.on("ask", lambda question: {"text": "so", "picture": b"\x02"})
+        other.on("ask", lambda question: {"error": "asleep", "message": "not now"})
+        io.to(str(one.sid)).sockets_join("asked")
+        io.to(str(other.sid)).sockets_join("asked")
+        answers = await io.to("asked").emit_with_ack(ServerEvents.ask, Question("why"))
+        good = answers.by_socket[io.sockets[str(one.sid)].id]
+        assert good == Question("so", b"\x02") and good in answers
+        bad = answers.by_socket[io.sockets[str(other.sid)].id]
+        assert isinstance(bad, EventError) and (bad.code, len(answers)) == ("asleep", 2)
+        with pytest.raises(AckTimeout) as caught:
+            await io.emit_with_ack(ServerEvents.ask, Question("why"), timeout=0.05)
+        assert sorted(type(each).__name__ for each in caught.value.responses) == [
+            "EventError",
+            "Question",
+        ]
+        assert caught.value.missing == (silent.sid,)
+        plain = await io.to("asked").emit_with_ack("ask", {"text": "why", "picture": b""})
+        assert sorted(type(each).__name__ for each in plain) == ["dict", "dict"]
+
+
 async def test_linked_client_is_typed_by_the_same_classes() -> None:
     io = Server()
 
@@ -232,3 +267,66 @@ async def test_first_block_of_the_page_runs() -> None:
         io.emit(sent.message, scope["ChatMessage"]("ann", "hello"))
         assert await client.received() == ("message", [{"name": "ann", "text": "hello"}])
         assert await socket.emit_with_ack(sent.ask, "ready?") is True
+
+
+def declare(body: str) -> None:
+    """A class of events, whose annotations are text in this module."""
+    names: dict[str, Any] = {"Events": Events, "Event": Event, "AckEvent": AckEvent, "Any": Any}
+    names |= {"ClassVar": ClassVar, "Final": Final, "__name__": __name__}
+    lines = "\n    ".join(body.split("; "))
+    exec(f"class E(Events):\n    {lines}", names)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("a: Event", "E.a: say the types of its arguments"),
+        ("a: AckEvent", "E.a: say the types of its arguments"),
+        ("a = Event('a')", "E.a: say the types of its arguments"),
+        ("a: ClassVar[Event[int]]", "E.a: Event has to stand alone as a type"),
+        ("a: Final[Event[int]]", "E.a: Event has to stand alone as a type"),
+        ("a: Event[int] | None", "E.a: Event has to stand alone as a type"),
+        ("a: 'AckEvent[int] | None'", "E.a: Event has to stand alone as a type"),
+        ("a: int", "E.a: it is no event"),
+        (
+            "a: Event[int] = Event('x'); b: Event[str] = Event('x')",
+            "E.b: a is an event 'x' already",
+        ),
+        ("a: Event[()] = Event('connect_error')", 'E.a: "connect_error" is a reserved event'),
+        ("disconnect: Event[str]", 'E.disconnect: "disconnect" is a reserved event name'),
+        ("a: Event[int, int] = Event(names=('x',))", "E.a: it has 2 arguments, and names of 1"),
+        ("a: Event[int, int] = Event(names='xy')", "names takes one for each argument"),
+    ],
+)
+def test_declaration_that_says_something_else_than_it_seems_is_refused(
+    body: str, says: str
+) -> None:
+    with pytest.raises(TypeError, match=says):
+        declare(body)
+
+
+def test_class_of_events_may_have_something_else_of_its_own() -> None:
+    declare("a: Event[int]; count: ClassVar[int] = 3; _own: int = 5; later: 'ClassVar[str]'")
+
+
+def test_event_goes_to_another_process_and_is_copied_with_its_types() -> None:
+    event = pickle.loads(pickle.dumps(ServerEvents.moved))
+    assert event is ServerEvents.moved
+    assert pickle.loads(pickle.dumps(More.moved)) == "moved"
+    assert copy.deepcopy([ServerEvents.moved])[0] is ServerEvents.moved
+    assert pickle.loads(pickle.dumps(Event("alone"))) == "alone"
+
+
+def test_event_that_is_declared_twice_with_different_types_is_refused() -> None:
+    class Other(Events):
+        moved: Event[str]
+
+    class Same(Events):
+        moved: Event[int, int]
+
+    io = Server()
+    io.declare(ServerEvents, Same)
+    describe(io)
+    io.declare(Other)
+    with pytest.raises(TypeError, match="'moved' of / is declared twice with different types"):
+        describe(io)

@@ -1,13 +1,11 @@
 """What typed handlers get, and what clients are told whose events they do not admit."""
 
 import datetime as dt
-import enum
 import functools
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -19,56 +17,16 @@ from sockwave.contract import handlers as contract_handlers
 from sockwave.contract import plans
 from sockwave.testing import LinkedClient
 from tests.socketio.server.helpers import settle, socket_of
+from tests.support.payloads import Cat, Color, Dog, Filter, Item, Point, Size, Upload
 
 if TYPE_CHECKING:
     from sockwave.socketio.server.checking import Validate
-
-
-class Item(msgspec.Struct):
-    name: str
-    price: Decimal
-    count: Annotated[int, msgspec.Meta(gt=0)] = 1
 
 
 class Order(msgspec.Struct):
     id: UUID
     items: list[Item]
     at: dt.datetime | None = None
-
-
-@dataclass
-class Point:
-    x: float
-    y: float
-    tags: list[str] = field(default_factory=list)
-
-
-class Size(NamedTuple):
-    width: int
-    height: int
-
-
-class Filter(TypedDict, total=False):
-    color: str
-    limit: int
-
-
-class Color(enum.Enum):
-    RED = "red"
-    BLUE = "blue"
-
-
-class Cat(msgspec.Struct, tag="cat"):
-    lives: int
-
-
-class Dog(msgspec.Struct, tag="dog"):
-    tricks: list[str]
-
-
-class Upload(msgspec.Struct):
-    name: str
-    parts: list[bytes]
 
 
 class Even(msgspec.Struct):
@@ -348,7 +306,8 @@ async def test_what_a_handler_returns_is_converted(is_awaited: bool) -> None:
         assert await client.emit_with_ack("get", 1) == wire
         assert await client.emit_with_ack("get", 0) == (wire, [1, 2])
         assert await client.emit_with_ack("model") == {"name": "Ada", "ages": [1]}
-        assert await client.emit_with_ack("upload") == {"name": "a", "parts": [b"\x00"]}
+        plain = {"name": "a", "parts": [b"\x00"], "preview": None}
+        assert await client.emit_with_ack("upload") == plain
 
 
 async def test_what_a_handler_returns_is_checked_in_development(

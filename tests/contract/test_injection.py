@@ -5,10 +5,11 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 import pytest
+from typing_extensions import TypeAliasType
 
 from sockwave import (
     Ack,
@@ -28,6 +29,8 @@ from sockwave import (
 from sockwave.contract import describe
 from sockwave.testing import LinkedClient
 from tests.support.documents import blocks
+
+T = TypeVar("T")
 
 
 class Order(msgspec.Struct):
@@ -639,3 +642,256 @@ async def test_first_block_of_the_page_runs(capsys: pytest.CaptureFixture[str]) 
         assert (await client.emit_with_ack("rename", "new"))["error"] == "forbidden"
         exec(override, scope)
         assert await client.emit_with_ack("rename", "new") == "new"
+
+
+async def test_class_is_a_dependency_and_its_init_says_what_it_asks_for() -> None:
+    class Store:
+        def __init__(self, socket: Socket, who: Annotated[User, Depends(user)]) -> None:
+            self.owner = (socket.id, who.name)
+
+    @dataclass
+    class Desk:
+        here: Namespace
+        store: Annotated[Store, Depends(Store)]
+
+    io = Server()
+
+    @io.event
+    def owner(socket: Socket, desk: Annotated[Any, Depends(Desk)]) -> list[str]:
+        return [*desk.store.owner, desk.here.name]
+
+    async with client_of(io) as client:
+        assert await client.emit_with_ack("owner") == [client.sid, "ann", "/"]
+
+
+class Box(Generic[T]):
+    def __init__(self, socket: Socket) -> None:
+        self.owner = socket.id
+
+
+async def test_class_with_types_in_brackets_is_a_dependency() -> None:
+    io = Server()
+
+    @io.event
+    def owner(socket: Socket, box: Annotated[Box[int], Depends(Box[int])]) -> str:
+        return box.owner
+
+    async with client_of(io) as client:
+        assert await client.emit_with_ack("owner") == client.sid
+
+
+class Empty:
+    pass
+
+
+async def test_class_that_asks_for_nothing_is_a_dependency() -> None:
+    io = Server()
+
+    @io.event
+    def kind(socket: Socket, it: Annotated[Empty, Depends(Empty)]) -> str:
+        return type(it).__name__
+
+    async with client_of(io) as client:
+        assert await client.emit_with_ack("kind") == "Empty"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "says"),
+    [
+        (Annotated[User, Depends(user)] | None, "does nothing where it stands"),
+        (list[Annotated[User, Depends(user)]], "does nothing where it stands"),
+        (Annotated[User, FromData()] | None, "does nothing where it stands"),
+        (Depends(user), "does nothing where it stands"),
+        (Annotated[User, Depends], "Depends has to be called"),
+        (Annotated[User, FromData], "FromData has to be called"),
+        (Annotated[User, FromData(), Depends(user)], "depends on 2 things at once"),
+        (Ack | None, "write `who: Ack`"),
+        (Socket | None, "write `who: Socket`"),
+    ],
+)
+def test_what_would_come_from_the_client_instead_is_refused(annotation: Any, says: str) -> None:
+    def handler(socket: Socket, who: Any = None) -> None: ...
+
+    def dependency(who: Any = None) -> None: ...
+
+    def further(socket: Socket, *args: Any, **who: Any) -> None: ...
+
+    def needs(socket: Socket, it: Any) -> None: ...
+
+    handler.__annotations__["who"] = annotation
+    dependency.__annotations__["who"] = annotation
+    needs.__annotations__["it"] = Annotated[Any, Depends(dependency)]
+    for each in (handler, needs):
+        with pytest.raises(TypeError, match=says) as refused:
+            Server().event(each)
+        assert "test_injection.py" in str(refused.value)
+    further.__annotations__["who"] = annotation
+    with pytest.raises(TypeError, match="who"):
+        Server().event(further)
+
+
+def test_further_arguments_are_not_what_a_handler_depends_on() -> None:
+    def handler(socket: Socket, *who: Annotated[User, Depends(user)]) -> None: ...
+
+    with pytest.raises(TypeError, match="does nothing where it stands in the type of 'who'"):
+        Server().event(handler)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_exception_that_a_dependency_catches_is_none_the_less_one_of_the_handler(
+    is_async: bool,
+) -> None:
+    def outer() -> Iterator[None]:
+        try:
+            yield
+        except EventError as error:
+            JOURNAL.lines.append(f"rolled back: {error.code}")
+            raise
+
+    def catching(_: Annotated[None, Depends(outer)]) -> Iterator[None]:
+        try:
+            yield
+        except EventError:
+            JOURNAL.lines.append("caught")
+
+    async def catching_too(_: Annotated[None, Depends(outer)]) -> AsyncIterator[None]:
+        try:
+            yield
+        except EventError:
+            JOURNAL.lines.append("caught")
+
+    io = Server()
+
+    def place(socket: Socket, it: Any) -> str:
+        raise EventError("sold_out")
+
+    async def place_later(socket: Socket, it: Any) -> str:
+        raise EventError("sold_out")
+
+    place.__annotations__["it"] = Annotated[None, Depends(catching_too if is_async else catching)]
+    place_later.__annotations__["it"] = place.__annotations__["it"]
+    io.event(place)
+    io.event(place_later)
+    async with client_of(io) as client:
+        for name in ("place", "place_later"):
+            answer = await client.emit_with_ack(name)
+            assert answer["error"] == "sold_out"
+            assert JOURNAL.take() == ["caught", "rolled back: sold_out"]
+
+
+async def test_method_of_a_sockets_object_may_take_an_argument_first() -> None:
+    class Cart(Handlers, namespace="/cart", per_socket=True):
+        def __init__(self) -> None:
+            self.items: list[str] = []
+
+        async def add(self, order: Order, socket: Socket) -> list[str]:
+            self.items.append(order.item)
+            return [*self.items, socket.id]
+
+        def show(self, count: int, ack: Ack) -> None:
+            ack(self.items[:count])
+
+        async def clear(self, socket: Socket, ack: Ack) -> None:
+            ack(socket.id)
+
+    io = Server()
+    io.include(Cart)
+    async with client_of(io, "/cart") as client:
+        assert await client.emit_with_ack("add", {"item": "tea"}) == ["tea", client.sid]
+        assert await client.emit_with_ack("show", 5) == ["tea"]
+        assert await client.emit_with_ack("clear") == client.sid
+
+
+@pytest.mark.parametrize("per_socket", [False, True])
+async def test_parts_of_the_name_come_wherever_the_socket_stands(per_socket: bool) -> None:
+    class Board(Handlers, namespace="/org/{org_id}", per_socket=per_socket):
+        async def draw(self, order: Order, socket: Socket, *, org_id: int) -> list[Any]:
+            return [order.item, socket.id, org_id]
+
+        async def wipe(self, count: int, ack: Ack, *, org_id: int) -> None:
+            ack([count, org_id])
+
+        @Handlers.event(thread=True)
+        def block(self, count: int, socket: Socket, *, org_id: int) -> list[Any]:
+            return [count, socket.id, org_id]
+
+    io = Server()
+    io.include(Board)
+    async with client_of(io, "/org/5") as client:
+        assert await client.emit_with_ack("draw", {"item": "tea"}) == ["tea", client.sid, 5]
+        assert await client.emit_with_ack("wipe", 1) == [1, 5]
+        assert await client.emit_with_ack("block", 2) == [2, client.sid, 5]
+
+
+async def test_only_parameter_of_a_middleware_is_what_its_type_says() -> None:
+    io = Server()
+    came: list[Any] = []
+
+    @io.use
+    def middleware(head: Handshake) -> None:
+        came.append(head)
+
+    @io.on("connection")
+    def connection(server: Server) -> None:
+        came.append(server)
+
+    @io.on("connection")
+    def named(socket: "Socket") -> None:
+        came.append(socket)
+
+    async with client_of(io) as client:
+        (socket,) = io.of("/").sockets.values()
+        assert socket.id == client.sid
+        assert came == [socket.handshake, io, socket]
+
+
+@pytest.mark.parametrize("other", [wants_argument, 5])
+async def test_override_that_cannot_be_one_is_an_error_of_the_server(other: Any) -> None:
+    io = Server()
+    errors: list[BaseException] = []
+    io.on_error(lambda error, failure: errors.append(error))
+    io.dependency_overrides[user] = other
+
+    @io.event
+    def who(socket: Socket, name: Annotated[User, Depends(user)]) -> None: ...
+
+    async with client_of(io) as client:
+        with pytest.raises(AckTimeout):
+            await client.emit_with_ack("who", timeout=0.05)
+    assert isinstance(errors[0], RuntimeError)
+    assert str(errors[0]).startswith("dependency_overrides: handler ")
+
+
+async def test_overrides_leave_handlers_of_one_socket_as_they_are() -> None:
+    io = Server()
+    io.dependency_overrides[user] = lambda: User("somebody")
+
+    @io.on("connection")
+    def connection(socket: Socket) -> None:
+        @socket.on("say")
+        def say(text, who: Annotated[User, Depends(user)]):  # type: ignore[no-untyped-def]
+            return [text, who.name]
+
+    async with client_of(io) as client:
+        assert await client.emit_with_ack("say", "hello", timeout=1.0) == ["hello", "somebody"]
+
+
+Named = TypeAliasType("Named", Annotated[User, Depends(user)])
+Count = TypeAliasType("Count", int)
+
+
+async def test_types_that_have_a_name_of_their_own_are_seen_through() -> None:
+    io = Server()
+
+    @io.event
+    def place(socket: Socket, count: Count, who: Named) -> list[Any]:
+        return [count, who.name]
+
+    def optional(socket: Socket, who: Named | None = None) -> None: ...
+
+    async with client_of(io) as client:
+        assert await client.emit_with_ack("place", 2) == [2, "ann"]
+        assert (await client.emit_with_ack("place", "2"))["error"] == "validation"
+    assert [each.name for each in describe(io).namespaces[0].incoming[0].arguments] == ["count"]
+    with pytest.raises(TypeError, match="does nothing where it stands"):
+        io.event(optional)

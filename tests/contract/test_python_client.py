@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from sockwave.errors import raise_failure
 from tests.contract import shop
 from tests.support import peers
 from tests.support.contracts import EVERYTHING, of_model
+from tests.support.pyright import pyright, said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,23 +141,39 @@ def test_annotation_of_a_schema(schema: Any, type_: str) -> None:
     assert f"M: TypeAlias = {type_}\n" in to_python(of_model(schema))
 
 
-@pytest.mark.once
-def test_types_hold_under_mypy(tmp_path: Path) -> None:
-    peers.package("mypy")
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    """A folder with modules that were written, and one that uses them."""
     (tmp_path / "client.py").write_text(to_python(EVERYTHING))
     (tmp_path / "use.py").write_text(USE)
     contract = describe(shop.make_server(), title="Shop", version="1.2.0")
     (tmp_path / "shop.py").write_text(to_python(contract))
     (tmp_path / "lonely.py").write_text(to_python(LONELY))
-    files = ("client.py", "use.py", "shop.py", "lonely.py")
+    return tmp_path
+
+
+@pytest.mark.once
+def test_types_hold_under_mypy(written: Path) -> None:
+    peers.package("mypy")
+    files = sorted(written.glob("*.py"))
     run = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--config-file=", *files],
-        cwd=tmp_path,
+        cwd=written,
         capture_output=True,
         text=True,
         check=False,
     )
     assert "no issues found" in run.stdout, run.stdout + run.stderr
+
+
+@pytest.mark.once
+@pytest.mark.interop
+def test_types_hold_under_pyright(written: Path) -> None:
+    rules = {"typeCheckingMode": "strict", "reportUnnecessaryTypeIgnoreComment": "error"}
+    (written / "pyrightconfig.json").write_text(json.dumps(rules))
+    report = pyright("-p", written)
+    assert report["summary"]["filesAnalyzed"] == 4
+    assert said(report) == []
 
 
 @pytest.mark.once

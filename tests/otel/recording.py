@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from sockwave import connect
 from sockwave.otel import OpenTelemetry, instrument_client
+from tests.support.raw import RawHttp, RawWebSocket, WebSocketPeer, check_switched
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,24 +21,25 @@ if TYPE_CHECKING:
 
     from sockwave import ClientSocket, Server
 
-__all__ = ["Recording", "traced"]
+__all__ = ["Recording", "raw_client", "traced"]
 
 
 class Recording:
     """Spans that have ended.
 
     Attributes:
+        exporter: Where they go.
         provider: Whose.
     """
 
     def __init__(self) -> None:
-        self._exporter = InMemorySpanExporter()
+        self.exporter = InMemorySpanExporter()
         self.provider = TracerProvider(shutdown_on_exit=False)
-        self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
 
     def spans(self, name: str = "") -> list[ReadableSpan]:
         """Those of a name, or all, in the order of their ends."""
-        ended = self._exporter.get_finished_spans()
+        ended = self.exporter.get_finished_spans()
         return [span for span in ended if name in ("", span.name)]
 
     def names(self) -> list[str]:
@@ -46,7 +48,7 @@ class Recording:
 
     def clear(self) -> None:
         """Forget them."""
-        self._exporter.clear()
+        self.exporter.clear()
 
     async def one(self, name: str) -> ReadableSpan:
         """The only one of a name, as soon as it has ended."""
@@ -75,3 +77,18 @@ async def traced(
             instrument_client(socket, tracer_provider=recording.provider, sample=sample)
         async with socket:
             yield socket
+
+
+async def raw_client(port: int, query: str = "", **more: str) -> WebSocketPeer:
+    """A client of bytes, with a session on a WebSocket.
+
+    Args:
+        query: Goes behind that of the handshake.
+        more: Headers of it.
+    """
+    http = await RawHttp.connect("127.0.0.1", port)
+    headers = {**RawWebSocket.request_headers(), **more}
+    target = f"/socket.io/?EIO=4&transport=websocket{query}"
+    check_switched(await http.request("GET", target, headers), headers)
+    websocket = RawWebSocket(http)
+    return WebSocketPeer(websocket, await websocket.receive_text())

@@ -1,4 +1,4 @@
-"""Types of the public client API, as users meet them; mypy is the test, nothing here runs.
+"""Types of the public client API, as users meet them; mypy and pyright are the test.
 
 Lines with `type: ignore` must be errors: an ignore that is not needed is one itself.
 """

@@ -1,4 +1,4 @@
-"""Types of what handlers ask for, as users meet them; mypy is the test, nothing here runs.
+"""Types of what handlers ask for, as users meet them; mypy and pyright are the test.
 
 Lines with `type: ignore` must be errors: an ignore that is not needed is one itself.
 """
@@ -14,7 +14,8 @@ class User:
     name: str
 
 
-def user(socket: Socket) -> User: ...  # type: ignore[empty-body]
+def user(socket: Socket) -> User:
+    return User()
 
 
 def handlers(io: Server, router: Router) -> None:

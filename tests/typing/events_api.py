@@ -6,9 +6,18 @@ Lines with `type: ignore` must be errors: an ignore that is not needed is one it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, assert_type
+from typing import TYPE_CHECKING, Any, assert_type
 
-from sockwave import AckEvent, ClientSocket, Event, Events, Server, Socket
+from sockwave import (
+    AckEvent,
+    BroadcastAnswers,
+    ClientSocket,
+    Event,
+    EventError,
+    Events,
+    Server,
+    Socket,
+)
 
 if TYPE_CHECKING:
     from sockwave.testing import LinkedClient
@@ -65,10 +74,19 @@ def untyped(io: Server, socket: Socket, names: list[str], table: dict[str, int])
     socket.emit("any", Message("hello"))  # type: ignore[call-overload]
 
 
-async def answers(socket: Socket, client: ClientSocket, linked: LinkedClient) -> None:
+def names(event: str) -> bool:
+    return event == ServerEvents.message or event in {ServerEvents.moved, ServerEvents.closed}
+
+
+async def answers(io: Server, socket: Socket, client: ClientSocket, linked: LinkedClient) -> None:
     assert_type(await socket.emit_with_ack(ServerEvents.ask, Message("why?")), Receipt)
     assert_type(await client.emit_with_ack(ClientEvents.place, Message("tea"), 2), Receipt)
     assert_type(await linked.emit_with_ack(ClientEvents.place, Message("tea"), 2), Receipt)
+    everybody = await io.to("room").emit_with_ack(ServerEvents.ask, Message("why?"))
+    assert_type(everybody, BroadcastAnswers[Receipt | EventError])
+    assert_type(everybody[0], Receipt | EventError)
+    untyped_answers: BroadcastAnswers = await io.emit_with_ack("any", 1)
+    assert_type(untyped_answers[0], Any)
     await socket.emit_with_ack(ServerEvents.ask, "why?")  # type: ignore[misc]
     await client.emit_with_ack(ClientEvents.place, Message("tea"))  # type: ignore[misc]
     await socket.emit_with_ack(ServerEvents.moved, 1, 2)  # type: ignore[call-overload]

@@ -97,7 +97,7 @@ HOSTILE: Final[dict[str, tuple[Any, Callable[[int], list[Any]], Callable[[int], 
 
 
 def server_of(kind: Any, parser: Any, seen: list[Any]) -> Server:
-    io = Server(parser=parser)
+    io = Server(parser=parser, block_warning=None)  # steps are counted, which makes all of it slow
 
     def take(socket: Socket, value: Any) -> None:
         seen.append(value)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sockwave.adapters.messages import MessageType, kind_of
 from sockwave.adapters.requests import ClientQuestion, MemberQuestion, Question, Requests
 from sockwave.adapters.routing import Router, is_for_nobody
-from sockwave.observe import NOBODY, ClusterMessageReceived, Observers
+from sockwave.observe import ClusterMessageReceived
+from sockwave.observe.observers import NOBODY, Observers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

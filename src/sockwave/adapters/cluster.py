@@ -100,9 +100,9 @@ class Cluster(Asking):
         keep: KeeperHost | None = None,
     ) -> None:
         self.namespace = namespace
-        self.id = make_id()
-        self.dropped = 0
-        self.missed = 0
+        self.id: str = make_id()
+        self.dropped: int = 0
+        self.missed: int = 0
         self._options = options
         self._local = local
         members = Members(options.max_members)
@@ -116,8 +116,8 @@ class Cluster(Asking):
             self.keeper = RecoveryKeeper(self.id, keep, self._members, self._router.send, make_id)
             self._router.sent = self.keeper.sent
         if way_out.echoes:
-            changed, returned = self._hearing_changed, self._hears_again
-            self.hearing = Hearing(self._ask_for_echo, local, changed, returned, options)
+            told = (self._hearing_changed, self._hears_again)
+            self.hearing: Hearing | None = Hearing(self._ask_for_echo, local, *told, options)
         self._sweep_interval = min(SWEEP, options.heartbeat_timeout / 4)
         self._next_beat = float("inf")
         self._next_sweep = float("inf")

@@ -72,8 +72,8 @@ class Hearing:
         self._returned = returned
         self._interval = _interval_of(options)
         self._heard = float("-inf")
-        self.is_deaf = False
-        self.deadline = float("inf")
+        self.is_deaf: bool = False
+        self.deadline: float = float("inf")
         self._next = float("inf")
         self._waits_until = float("inf")
         self._told_until = float("-inf")

@@ -144,7 +144,7 @@ class Holding:
     ) -> None:
         self.heard = heard
         self.late: dict[SocketId, dict[str, int]] = {}
-        self.store = RecoveryStore(place.options, place.max_age, epoch=epoch)
+        self.store: RecoveryStore = RecoveryStore(place.options, place.max_age, epoch=epoch)
         self.store.log.first = first
         self.store.limit = limit
         self.known: dict[SocketId, Identified] = {}

@@ -68,7 +68,7 @@ class OwnInterest:
     __slots__ = ("_built", "_changes", "_filter", "_most", "_stale", "version")
 
     def __init__(self, most: int) -> None:
-        self.version = 0
+        self.version: int = 0
         self._most = most
         self._changes: dict[Room, bool] = {}
         self._filter: RoomFilter | None = None

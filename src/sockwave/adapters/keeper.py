@@ -76,7 +76,7 @@ class RecoveryKeeper:
         send: Sender,
         make_id: Callable[[], str],
     ) -> None:
-        self.losses = 0
+        self.losses: int = 0
         self.inherited: dict[str, Holding] = {}
         self._id = id_
         self._host = host
@@ -84,7 +84,7 @@ class RecoveryKeeper:
         self._send = send
         self._heard: dict[str, int] = {}
         self._acting: Message | None = None
-        self.late = LateMessages(id_, self._heard)
+        self.late: LateMessages = LateMessages(id_, self._heard)
         self._replicas: dict[str, Replica] = {}
         self._mirroring = Mirroring(id_, members, send, self._all_pieces, self._heard)
         self._returns = Returns(id_, host.place, send, host.wanted_rooms, make_id, host.clock)

@@ -31,11 +31,11 @@ class Life:
         self.cluster = cluster
         self.local = local
         self.outlet = outlet
-        self.began = loop.time()
+        self.began: float = loop.time()
         self.joining: asyncio.Task[None] | None = None
         self.is_refused = False  # the carrier could not be reached, so far
         self.timer: asyncio.TimerHandle | None = None
-        self.timer_at = 0.0  # uvloop's handles of what is due at once do not tell
+        self.timer_at: float = 0.0  # uvloop's handles of what is due at once do not tell
         self.is_telling = False
         self.has_met = False
         self.counted = 0  # processes, as the carrier said last; 0 where it never does

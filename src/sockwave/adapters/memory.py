@@ -77,7 +77,7 @@ class MemoryBroker:
         if capabilities is None:
             capabilities = Capabilities(is_selective=True, counts=True, notices_ends=True)
         self.capabilities = capabilities
-        self.faults = Faults()
+        self.faults: Faults = Faults()
         self.carried = 0
         self.max_backlog = max_backlog
         self._later = _in_loop if later is None else later

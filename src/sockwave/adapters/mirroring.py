@@ -98,7 +98,7 @@ class Mirroring:
         whole: Callable[[], Iterator[PieceOf]],
         heard: dict[str, int],
     ) -> None:
-        self.again_at = float("inf")
+        self.again_at: float = float("inf")
         self._id = id_
         self._members = members
         self._send = send

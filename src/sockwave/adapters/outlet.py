@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.message_driver import MessageDriver
 from sockwave.adapters.messages import encode_message, kind_of
-from sockwave.observe import NOBODY, ClusterMessageSent, Observers
+from sockwave.observe import ClusterMessageSent
+from sockwave.observe.observers import NOBODY, Observers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,11 +53,11 @@ class Outlet:
         self._channel = channel
         self._tasks: set[asyncio.Task[None]] = set()
         can = driver.capabilities
-        self.is_selective = can.is_selective
-        self.has_strangers = can.has_strangers
-        self.echoes = can.echoes
-        self.is_ordered = can.is_ordered
-        self.mode = can.mode
+        self.is_selective: bool = can.is_selective
+        self.has_strangers: bool = can.has_strangers
+        self.echoes: bool = can.echoes
+        self.is_ordered: bool = can.is_ordered
+        self.mode: str = can.mode
         self._uncounted = 0
         self._publish = _publisher(driver, channel)
 

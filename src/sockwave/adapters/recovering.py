@@ -84,8 +84,10 @@ class RecoveringClusterAdapter(ClusterAdapter, RecoveryAdapter):
             max_replay=means.max_replay,
             vacated=means.vacated,
         )
-        self.place = Place(host.name, host.parser, means.options, self._max_age, means.max_replay)
-        self.wanted_rooms = WantedRooms(self._room_changed)
+        self.place: Place = Place(
+            host.name, host.parser, means.options, self._max_age, means.max_replay
+        )
+        self.wanted_rooms: WantedRooms = WantedRooms(self._room_changed)
         self._is_wanted: Callable[[str], None] = _nobody
         self._watched: dict[SocketId, MirroredSocket] = {}
         self._told: dict[SocketId, int] = {}

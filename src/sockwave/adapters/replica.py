@@ -39,7 +39,7 @@ class Waiting:
     """
 
     def __init__(self, most: int, most_bytes: int) -> None:
-        self.is_full = False
+        self.is_full: bool = False
         self._most = most
         self._most_bytes = most_bytes
         self._bytes = 0
@@ -102,8 +102,8 @@ class Replica:
         self.stream = stream
         self.holdings: dict[str, Holding] = {}
         self.heard: dict[str, int] = {}
-        self.waiting = Waiting(place.options.max_packets, place.options.max_bytes)
-        self.is_whole = False
+        self.waiting: Waiting = Waiting(place.options.max_packets, place.options.max_bytes)
+        self.is_whole: bool = False
         self._place = place
         self._told = 0
 

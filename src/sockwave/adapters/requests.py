@@ -63,7 +63,7 @@ class Question:
         self._most = self._named + MOST_STRANGERS
         self._gone: list[str] = []
         self._over = over
-        self.is_counted = is_counted
+        self.is_counted: bool = is_counted
         self._strangers = 0
 
     @property

@@ -65,8 +65,8 @@ class Router:
         members: Members,
         most: int,
     ) -> None:
-        self.interest = OwnInterest(most)
-        self.settled_at = float("inf")
+        self.interest: OwnInterest = OwnInterest(most)
+        self.settled_at: float = float("inf")
         self.sent: Callable[[Message], None] | None = None
         self._id = id_
         self._namespace = namespace

@@ -81,7 +81,7 @@ class UnixDriver:
     def __init__(self, directory: str, *, max_backlog: int = DEFAULT_BACKLOG) -> None:
         check_unix_sockets("directory")
         check_integer("max_backlog", max_backlog, 0)
-        self.dropped = 0
+        self.dropped: int = 0
         self._directory = directory
         self._max_backlog = max_backlog
         self._name = secrets.token_hex(8) + _SUFFIX
@@ -361,7 +361,7 @@ class _Peer(Framed):
         super().__init__()
         self.name = name
         self.losing: set[str] = set()
-        self.ended = asyncio.Event()
+        self.ended: asyncio.Event = asyncio.Event()
         self._driver = driver
         self._early = bytearray()  # what was said before the connection stood
 
@@ -415,7 +415,7 @@ class _Incoming(Framed):
 
     def __init__(self, driver: UnixDriver) -> None:
         super().__init__()
-        self.name = ""
+        self.name: str = ""
         self.listeners: dict[str, set[str]] = {}
         self._driver = driver
 

@@ -62,7 +62,7 @@ class WorkersAdapter:
             raise TypeError(f"options must be ClusterOptions, not {type(options).__name__}")
         if not os.fspath(directory):
             raise ValueError("directory: the path is empty")
-        self.directory = os.path.abspath(os.fspath(directory))
+        self.directory: str = os.path.abspath(os.fspath(directory))
         if len(os.fsencode(self.directory)) > LONGEST_DIRECTORY:
             raise ValueError(f"directory: the path has more than {LONGEST_DIRECTORY} bytes")
         self._options = options

@@ -94,8 +94,8 @@ class PerMessageDeflate:
         write_takeover: bool = True,
         read_takeover: bool = True,
     ) -> None:
-        self.threshold = options.threshold
-        self.limit = options.limit
+        self.threshold: int = options.threshold
+        self.limit: int = options.limit
         self._options = options
         self._write_window_bits = write_window_bits
         self._read_window_bits = read_window_bits

@@ -359,7 +359,7 @@ class Reassembler:
     __slots__ = ("_attachments", "_max_bytes", "_packet", "_size", "text_size")
 
     def __init__(self, *, max_bytes: int) -> None:
-        self.text_size = 0
+        self.text_size: int = 0
         self._max_bytes = max_bytes
         self._packet: Packet | None = None
         self._attachments: list[bytes] = []

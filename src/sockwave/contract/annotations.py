@@ -23,6 +23,7 @@ __all__ = [
     "annotation_of",
     "default_of",
     "function_of",
+    "named",
     "passes_on",
     "read",
     "read_keywords",
@@ -258,7 +259,14 @@ def _resolved(annotation: Any, function: FunctionType) -> Any:
     def bearer() -> None: ...
 
     bearer.__annotations__ = {"it": annotation}
-    return get_type_hints(bearer, function.__globals__, include_extras=True)["it"]
+    return named(get_type_hints(bearer, function.__globals__, include_extras=True)["it"])
+
+
+def named(annotation: Any) -> Any:
+    """What a `type` statement has given a name, and anything else as it is."""
+    while type(annotation).__name__ == "TypeAliasType":
+        annotation = annotation.__value__
+    return annotation
 
 
 def unresolved(handler: Any, name: str, annotation: Any, error: BaseException) -> TypeError:

@@ -78,26 +78,40 @@ class _Comparison:
                 yield from self._namespace(old[name], new[name])
 
     def _namespace(self, old: NamespaceContract, new: NamespaceContract) -> Iterator[Change]:
+        for part in sorted({*old.parameters, *new.parameters}):
+            place = f"{old.name} {{{part}}}"
+            was, wanted = old.parameters.get(part, {}), new.parameters.get(part, {})
+            if wanted != {"type": "string"}:  # which each part is
+                yield from self._fitting(place, was, wanted, self._sent)
+            elif was != wanted:
+                yield Change(False, place, "more is admitted")
         if old.auth != new.auth or old.auth is not None:
             yield from self._fitting(f"{old.name} auth", old.auth or {}, new.auth or {}, self._sent)
-        for name, before, now in _pairs(old.incoming, new.incoming):
-            place = f"{old.name} {name}"
-            if now is None:
-                yield Change(True, place, "clients may not send it any more")
-            elif before is None:
-                yield Change(False, place, "clients may send it")
+        yield from self._events(old.name, old.incoming, new.incoming, is_sent=True)
+        yield from self._events(old.name, old.outgoing, new.outgoing, is_sent=False)
+
+    def _events(
+        self,
+        namespace: str,
+        old: tuple[EventContract, ...],
+        new: tuple[EventContract, ...],
+        *,
+        is_sent: bool,
+    ) -> Iterator[Change]:
+        before = {each.name: each for each in old}
+        now = {each.name: each for each in new}
+        gone = "clients may not send" if is_sent else "the server does not send"
+        come = "clients may send it" if is_sent else "the server sends it"
+        for name in sorted({*before, *now}):
+            place = f"{namespace} {name}{'' if is_sent else ' (from the server)'}"
+            if name not in now:
+                yield Change(True, place, f"{gone} it any more")
+            elif name not in before:
+                yield Change(False, place, come)
             else:
-                yield from self._arguments(place, before, now, is_sent=True)
-                yield from self._answer(place, before, now, is_sent=True)
-        for name, before, now in _pairs(old.outgoing, new.outgoing):
-            place = f"{old.name} {name} (from the server)"
-            if now is None:
-                yield Change(True, place, "the server does not send it any more")
-            elif before is None:
-                yield Change(False, place, "the server sends it")
-            else:
-                yield from self._arguments(place, before, now, is_sent=False)
-                yield from self._answer(place, before, now, is_sent=False)
+                pair = before[name], now[name]
+                yield from self._arguments(place, *pair, is_sent=is_sent)
+                yield from self._answer(place, *pair, is_sent=is_sent)
 
     def _arguments(
         self, place: str, old: EventContract, new: EventContract, *, is_sent: bool
@@ -158,6 +172,9 @@ class _Comparison:
             return
         admitting = self._got if is_sent else self._sent
         if len(old.answer) != len(new.answer):
+            if is_sent and not old.answer:
+                yield Change(False, place, "there is a value now")  # nobody has looked for one
+                return
             text = f"it had {_counted(len(old.answer))} and has {_counted(len(new.answer))}"
             yield Change(True, place, text)
             return
@@ -180,14 +197,6 @@ class _Comparison:
         if back.fault(second, first) is not None:
             word = "more is admitted" if admitting is self._sent else "it is more exact"
             yield Change(False, place, word)
-
-
-def _pairs(
-    old: tuple[EventContract, ...], new: tuple[EventContract, ...]
-) -> Iterator[tuple[str, EventContract | None, EventContract | None]]:
-    before, now = {each.name: each for each in old}, {each.name: each for each in new}
-    for name in sorted({*before, *now}):
-        yield name, before.get(name), now.get(name)
 
 
 def _counted(number: int) -> str:
@@ -353,7 +362,23 @@ def _resolved(schema: Schema, models: Mapping[str, Schema]) -> Schema:
         found["enum"] = [found.pop("const")]
     if found.get("additionalProperties") is True:
         del found["additionalProperties"]
+    if found.get("type") == "integer":  # of whole numbers "above 0" is "at least 1"
+        for word, other, step in _WHOLE:
+            if isinstance(bound := found.get(word), int):
+                del found[word]
+                found[other] = _tighter(found.get(other), bound + step, step)
+    elif found == {"type": "boolean"}:
+        found = {"enum": [False, True]}
     return found
+
+
+def _tighter(bound: float | None, other: int, step: int) -> float:
+    if bound is None:
+        return other
+    return max(bound, other) if step > 0 else min(bound, other)
+
+
+_WHOLE: Final = (("exclusiveMinimum", "minimum", 1), ("exclusiveMaximum", "maximum", -1))
 
 
 def _kind(schema: Schema) -> str | None:

@@ -6,7 +6,7 @@ import inspect
 import re
 import typing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from sockwave.contract.annotations import UNKNOWN, Reading, function_of, read
 from sockwave.contract.description import (
@@ -17,7 +17,8 @@ from sockwave.contract.description import (
     Schema,
 )
 from sockwave.contract.events import Declaration, declarations
-from sockwave.contract.injection import is_injected
+from sockwave.contract.given import is_injected
+from sockwave.contract.injection import asks_for_ack, takes_socket_first
 from sockwave.contract.results import AWAITED
 from sockwave.contract.schemas import Schemas
 from sockwave.engine.core.handlers import WrappedHandler, place_of
@@ -51,6 +52,15 @@ class Auth:
     type: Any
 
 
+class RefusedEvent(TypedDict):
+    """An event of the client that was not admitted, and asked for no acknowledgement."""
+
+    error: Literal["validation"]
+    event: str
+    path: str
+    reason: str
+
+
 def describe(
     server: Server,
     *,
@@ -63,7 +73,8 @@ def describe(
     Incoming events are those of handlers that are registered with `event` of the server, of its
     namespaces and of routers, and of classes with handlers; those that a `connection` handler
     registers for each socket are not known before there is one. Outgoing events are those that are
-    declared. The same server gives the same contract, in the same order.
+    declared, and the `validation_event` of the server where there is something to refuse. The same
+    server gives the same contract, in the same order.
 
     An argument has the type of its annotation, whether it is checked or not; `{}` stands for one
     that has none. Of several handlers of one event the first one with annotations is described.
@@ -89,6 +100,9 @@ def describe(
             if name not in by_name:
                 by_name[name] = _Described(schemas, name, {}, None)
             by_name[name].declare(each)
+    if (told := server.options.validation_event) is not None:
+        for described_one in by_name.values():
+            described_one.declare_refused(told)
     described = tuple(by_name[name].contract() for name in sorted(by_name))
     return Contract(
         title=title,
@@ -138,7 +152,7 @@ class _Described:
         of = self._schemas.of
         names = tuple(declared.argument_names)
         answer = self._answer(declared.answer) if declared.has_answer else None
-        self._outgoing[declared.name] = EventContract(
+        event = EventContract(
             name=declared.name,
             arguments=tuple(
                 Argument(names[at] if at < len(names) else f"arg{at}", of(each))
@@ -147,16 +161,44 @@ class _Described:
             answer=answer,
             description=declared.description,
         )
+        other = self._outgoing.setdefault(declared.name, event)
+        if _types_of(other) != _types_of(event):
+            raise TypeError(
+                f"event {declared.name!r} of {self.name} is declared twice with different types: "
+                "declare it once, or call one of them something else"
+            )
+
+    def declare_refused(self, name: str) -> None:
+        """The event by which a client hears that one of its own was not admitted, if any may be."""
+        if self._namespace is None or name in self._outgoing:
+            return
+        table = self._namespace.registered.event_handlers
+        if any(_is_checked(handler) for handlers in table.values() for handler in handlers):
+            self._outgoing[name] = EventContract(
+                name=name,
+                arguments=(Argument("refused", self._schemas.of(RefusedEvent)),),
+                description="An event was not admitted, and asked for no acknowledgement.",
+            )
 
     def contract(self) -> NamespaceContract:
         """All that is known of it."""
         return NamespaceContract(
             name=self.name,
-            parameters=self._parameters,
+            parameters=self._typed_parameters(),
             incoming=tuple(self._incoming()),
             outgoing=tuple(self._outgoing[name] for name in sorted(self._outgoing)),
             auth=self._auth(),
         )
+
+    def _typed_parameters(self) -> dict[str, Schema]:
+        """Its parts, as the first handler wants them that says more than that they are text."""
+        found = dict(self._parameters)
+        if self._namespace is not None:
+            for params in reversed(self._namespace.registered.params):
+                for name, annotation in params.annotations.items():
+                    if name in found and annotation is not str:
+                        found[name] = self._schemas.of(annotation)
+        return found
 
     def _incoming(self) -> list[EventContract]:
         if self._namespace is None:
@@ -169,7 +211,10 @@ class _Described:
         ]
 
     def _event(self, name: str, handlers: list[Handler]) -> EventContract:
-        readings = [(handler, _read(handler)) for handler in handlers]
+        readings = [
+            (handler, _read(handler, skipped=int(takes_socket_first(handler))))
+            for handler in handlers
+        ]
         typed = [each for each in readings if _is_typed(each[1])]
         handler, reading = (typed or readings)[0]
         placed = list(zip(reading.names, reading.types, strict=True))
@@ -182,7 +227,7 @@ class _Described:
             name=name,
             arguments=arguments,
             rest=None if reading.rest is None else self._schemas.of(reading.rest),
-            answer=self._answer(reading.result),
+            answer=None if asks_for_ack(handler) else self._answer(reading.result),
             description=_docstring(handler),
             place=place_of(handler),
         )
@@ -217,6 +262,21 @@ class _Described:
         return None
 
 
+def _types_of(event: EventContract) -> Any:
+    return [each.schema for each in event.arguments], event.answer
+
+
+def _is_checked(handler: Handler) -> bool:
+    """Whether arguments of a client may be refused."""
+    inner: Any = handler
+    while isinstance(inner, WrappedHandler):
+        plan: Any = getattr(inner, "argument_types", None)
+        if plan is not None:
+            return bool(plan.checks_arguments)
+        inner = inner.__wrapped__
+    return False
+
+
 def _bare(handler: Handler) -> Handler:
     """A handler out of our wrappings, except the one that says what a method takes."""
     while isinstance(handler, WrappedHandler) and not isinstance(handler, PerSocketHandler):
@@ -224,7 +284,7 @@ def _bare(handler: Handler) -> Handler:
     return handler
 
 
-def _read(handler: Handler, *, skipped: int = 1) -> Reading:
+def _read(handler: Handler, *, skipped: int) -> Reading:
     """What the signature says; only names where annotations cannot be resolved, unchecked ones."""
     try:
         found = read(handler, skipped=skipped)

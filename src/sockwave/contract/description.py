@@ -181,14 +181,14 @@ def from_document(document: Any) -> Contract:
             version=document["version"],
             path=document["path"],
             description=document["description"],
-            models=dict(document["models"]),
+            models={name: _schema(each) for name, each in document["models"].items()},
             namespaces=tuple(
                 NamespaceContract(
                     name=name,
-                    parameters=dict(each["parameters"]),
+                    parameters={part: _schema(it) for part, it in each["parameters"].items()},
                     incoming=_events(each["incoming"]),
                     outgoing=_events(each["outgoing"]),
-                    auth=each["auth"],
+                    auth=None if each["auth"] is None else _schema(each["auth"]),
                     description=each["description"],
                 )
                 for name, each in document["namespaces"].items()
@@ -200,15 +200,22 @@ def from_document(document: Any) -> Contract:
         ) from None
 
 
+def _schema(value: Any) -> Schema:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r} is no schema")
+    return value
+
+
 def _events(events: dict[str, Any]) -> tuple[EventContract, ...]:
     return tuple(
         EventContract(
             name=name,
             arguments=tuple(
-                Argument(one["name"], one["schema"], one["required"]) for one in each["arguments"]
+                Argument(one["name"], _schema(one["schema"]), one["required"])
+                for one in each["arguments"]
             ),
-            rest=each["rest"],
-            answer=None if each["answer"] is None else tuple(each["answer"]),
+            rest=None if each["rest"] is None else _schema(each["rest"]),
+            answer=None if each["answer"] is None else tuple(map(_schema, each["answer"])),
             description=each["description"],
         )
         for name, each in events.items()

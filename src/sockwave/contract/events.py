@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from sockwave.codec.socketio import RESERVED_EVENTS
 from sockwave.contract.checks import UnsupportedType, make_check
 from sockwave.contract.results import to_wire
 from sockwave.errors import EncodeError, EventError, InvalidEvent, raise_failure
@@ -54,8 +56,15 @@ class Events:
         super().__init_subclass__(**rest)
         if namespace is not None:
             cls.namespace_name = namespace if namespace.startswith("/") else f"/{namespace}"
-        for name, annotation in _annotations(cls).items():
+        annotations = _annotations(cls)
+        for name, value in vars(cls).items():
+            if isinstance(value, Event) and name not in annotations:
+                raise _wrong(
+                    cls, name, "say the types of its arguments: `{name}: Event[str] = ...`"
+                )
+        for name, annotation in annotations.items():
             if (kind := _kind_of(annotation)) is None:
+                _check_other(cls, name, annotation)
                 continue
             given: Any = vars(cls).get(name)
             event: Any = kind(name)
@@ -66,9 +75,14 @@ class Events:
                     f"{cls.__qualname__}.{name} is an event: its name is said by "
                     f'`= Event("...")`, not by {given!r}'
                 )
-            event.types = _Types(cls, name, str(event))
+            if str(event) in RESERVED_EVENTS:
+                raise _wrong(cls, name, f'"{event}" is a reserved event name')
+            event.types = _Types(cls, name, event)
             setattr(cls, name, event)
-        for event in _events_of(cls).values():
+        names: dict[str, str] = {}
+        for name, event in _events_of(cls).items():
+            if (other := names.setdefault(str(event), name)) != name:
+                raise _wrong(cls, name, f"{other} is an event {str(event)!r} already")
             event.types.resolve_if_possible()
 
 
@@ -141,6 +155,26 @@ def _events_of(cls: type[Events]) -> dict[str, Any]:
     }
 
 
+def _wrong(cls: type, name: str, text: str) -> TypeError:
+    return TypeError(f"{cls.__module__}.{cls.__qualname__}.{name}: {text.format(name=name)}")
+
+
+def _check_other(cls: type, name: str, annotation: Any) -> None:
+    """Refuse what seems to declare an event, and does not."""
+    text = annotation if isinstance(annotation, str) else repr(annotation)
+    is_of_class = "ClassVar" in text.partition("[")[0]
+    if _EVENT.search(text):
+        raise _wrong(cls, name, _ALONE)
+    if not name.startswith("_") and not is_of_class:
+        raise _wrong(
+            cls, name, "it is no event: `{name}: Event[str]`; or ClassVar for something else"
+        )
+
+
+_ALONE: Final = "Event has to stand alone as a type: `{name}: Event[str]`"
+_EVENT: Final = re.compile(r"\b(Ack)?Event\b")
+
+
 def _annotations(cls: type) -> dict[str, Any]:
     if sys.version_info >= (3, 14):
         import annotationlib
@@ -162,12 +196,22 @@ class _Types:
     """What is known of one event; see `EventTypes`. Types are resolved when they are needed, at the
     class if all of them are there."""
 
-    __slots__ = ("_answer", "_answer_check", "_arguments", "_checks", "_name", "_owner", "_text")
+    __slots__ = (
+        "_answer",
+        "_answer_check",
+        "_arguments",
+        "_checks",
+        "_name",
+        "_names",
+        "_owner",
+        "_text",
+    )
 
-    def __init__(self, owner: type[Events], name: str, text: str) -> None:
+    def __init__(self, owner: type[Events], name: str, event: Event[*tuple[Any, ...]]) -> None:
         self._owner = owner
         self._name = name
-        self._text = text
+        self._names = event.names
+        self._text = str(event)
         self._arguments: tuple[Any, ...] | None = None
         self._answer: Any = None
         self._checks: tuple[Check | None, ...] = ()
@@ -193,11 +237,23 @@ class _Types:
                 "outside of `if TYPE_CHECKING`, and declare events at the top of a module"
             ) from error
         arguments = typing.get_args(hint)
-        if typing.get_origin(hint) is AckEvent:
+        origin = typing.get_origin(hint)
+        if _kind_of(hint) is None:  # as text it looked like one
+            raise _wrong(self._owner, self._name, _ALONE)
+        if origin is None:
+            raise TypeError(
+                f"{where}: say the types of its arguments: `Event[str]`, or `Event[()]` for none; "
+                "of an AckEvent the last one is that of the answer"
+            )
+        if origin is AckEvent:
             *first, self._answer = arguments
             arguments = tuple(first)
         if arguments == ((),):  # as older Pythons have it
             arguments = ()
+        if self._names and len(self._names) != len(arguments):
+            raise TypeError(
+                f"{where}: it has {len(arguments)} arguments, and names of {len(self._names)}"
+            )
         try:
             self._checks = tuple(make_check(each, strict=True) for each in arguments)
             if self._answer is not None:
@@ -210,13 +266,17 @@ class _Types:
         self._arguments = arguments
         return self._arguments, self._answer
 
+    def found_by(self) -> tuple[Any, ...]:
+        """See `EventTypes`."""
+        return getattr, (self._owner, self._name)
+
     def pack(self, args: Sequence[Any], *, checked: bool) -> tuple[Any, ...]:
         """See `EventTypes`."""
         arguments, _ = self.resolved()
         if len(args) != len(arguments):
             raise TypeError(
                 f"event {self._text!r} of {self._owner.__qualname__} has {len(arguments)} "
-                f"arguments, got {len(args)}"
+                f"argument{'' if len(arguments) == 1 else 's'}, got {len(args)}"
             )
         ready = tuple(each if each.__class__ in _AS_IT_IS else to_wire(each) for each in args)
         if checked:

@@ -167,7 +167,7 @@ def _filled_in(handler: Any, function: FunctionType) -> tuple[Any, ...]:
             filled.append("method")
             handler = handler.__func__
         elif hasattr(handler, "__wrapped__"):
-            filled.append("wrapped")
+            filled.append(type(handler))
             handler = handler.__wrapped__
         else:
             filled.append("object")

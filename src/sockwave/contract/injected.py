@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sockwave.engine.core.handlers import WrappedHandler, place_of
+from sockwave.socketio.server.params import innermost_with_socket
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -46,7 +47,7 @@ class InjectedHandler(WrappedHandler):
         socket: Whose handler it is, where it is that of one socket.
     """
 
-    __slots__ = ("_how", "socket")
+    __slots__ = ("_adds_socket", "_how", "socket")
 
     wants_socket = True
 
@@ -54,6 +55,12 @@ class InjectedHandler(WrappedHandler):
         self.__wrapped__ = handler  # without `super`: this may be once per client
         self._how = how
         self.socket: Socket | None = None
+        # What is around the handler may need the socket where the handler does not take it first.
+        self._adds_socket = False
+        if isinstance(handler, WrappedHandler) and not how.injection.has_socket_first:
+            inner = innermost_with_socket(handler)
+            if inner is not None:
+                inner.gives_socket, self._adds_socket = False, True
 
     @property
     def argument_types(self) -> Plan | None:
@@ -99,6 +106,8 @@ class InjectedHandler(WrappedHandler):
     def _run(self, injection: Injection, frame: list[Any], values: list[Any]) -> Any:
         """Call the handler itself."""
         placed, named = injection.arguments(frame, values)
+        if self._adds_socket:
+            placed.insert(0, frame[0])
         return self.__wrapped__(*placed, **named) if named else self.__wrapped__(*placed)
 
     def _run_in(self, injection: Injection, frame: list[Any], values: list[Any]) -> Any:

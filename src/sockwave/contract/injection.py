@@ -13,57 +13,24 @@ import typing
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.contract.annotations import UNKNOWN, annotation_of, function_of, signature_of
-from sockwave.contract.dependencies import Depends, EventName, FromData
+from sockwave.contract.dependencies import Depends, FromData
+from sockwave.contract.ends import AsyncContexts, Contexts
+from sockwave.contract.given import ACK, EVENT, SOCKET, is_injected, misplaced, source_kind
 from sockwave.contract.per_connection import values_of
 from sockwave.engine.core.handlers import place_of
-from sockwave.socketio.core.answers import Ack
-from sockwave.socketio.core.handshake import Handshake
-from sockwave.socketio.server.namespace import Namespace
-from sockwave.socketio.server.server import Server
-from sockwave.socketio.server.socket import Socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Injection", "injection_of", "is_injected"]
+    from sockwave.contract.given import Frame, Source
 
+__all__ = ["Injection", "asks_for_ack", "injection_of", "takes_socket_first"]
 
-Frame: TypeAlias = list[Any]
-"""One call of a handler: its socket, the name of the event, what acknowledges it (None where the
-handler does not ask for that), then what the steps have given so far."""
-
-Source: TypeAlias = "Callable[[Frame], Any]"
-"""Gives one parameter, from what is there."""
 
 _FIRST_STEP: Final = 3
-
-_socket: Final[Source] = itemgetter(0)
-_event: Final[Source] = itemgetter(1)
-_ack: Final[Source] = itemgetter(2)
-
-
-def _namespace(frame: Frame) -> Any:
-    return frame[0].namespace
-
-
-def _server(frame: Frame) -> Any:
-    return frame[0].namespace.server
-
-
-def _handshake(frame: Frame) -> Any:
-    return frame[0].handshake
-
-
-_GIVEN: Final[tuple[tuple[type, Source], ...]] = (
-    (Socket, _socket),
-    (Namespace, _namespace),
-    (Server, _server),
-    (Handshake, _handshake),
-    (Ack, _ack),
-)
 
 _NOTHING: Final = object()
 
@@ -138,6 +105,7 @@ class Injection:
     Args:
         steps: Run before it, in this order.
         sources: Give its injected parameters, by name.
+        again: Finds the same out with other functions.
 
     Attributes:
         names: Of these parameters.
@@ -151,28 +119,26 @@ class Injection:
 
     def __init__(
         self,
-        handler: Any,
         steps: Sequence[_Step],
         sources: Sequence[tuple[str, Source]],
-        roots: tuple[Depends, ...],
+        again: Callable[[dict[Any, Any]], Injection | None],
         placed: tuple[str, ...],
         has_socket_first: bool,
     ) -> None:
         self.placed = placed
         self.has_socket_first = has_socket_first
-        self.steps = tuple(steps)
-        self.sources = tuple(sources)
-        self.names = frozenset(name for name, _ in sources)
+        self.steps: tuple[_Step, ...] = tuple(steps)
+        self.sources: tuple[tuple[str, Source], ...] = tuple(sources)
+        self.names: frozenset[str] = frozenset(name for name, _ in sources)
         every = [source for _, source in sources]
         every += [source for step in steps for source in step.getters]
-        self.wants_ack = _ack in every
-        self.wants_event = _event in every
-        self.is_async = any(
+        self.wants_ack: bool = ACK in every
+        self.wants_event: bool = EVENT in every
+        self.is_async: bool = any(
             step.kind in ("async", "async context") or step.scope == "connection" for step in steps
         )
-        self.has_contexts = any("context" in step.kind for step in steps)
-        self._handler = handler
-        self._roots = roots
+        self.has_contexts: bool = any("context" in step.kind for step in steps)
+        self._again = again
         # Of each positional parameter what gives it; None for an argument of the event.
         by_name = dict(sources)
         self._fills = tuple(by_name.pop(name, None) for name in placed)
@@ -180,10 +146,18 @@ class Injection:
         self._count = self._fills.count(None)
 
     def overridden(self, overrides: dict[Any, Any]) -> Injection:
-        """The same with other functions: for tests, so that nothing of it is kept."""
+        """The same with other functions: for tests, so that nothing of it is kept.
+
+        Raises:
+            RuntimeError: One of them cannot stand there. As a `TypeError` it would pass for
+                arguments of a client that do not fit.
+        """
         if not any(step.function in overrides for step in self.steps):
             return self
-        found = _Graph(self._handler, overrides).injection(self._roots)
+        try:
+            found = self._again(overrides)
+        except TypeError as error:
+            raise RuntimeError(f"dependency_overrides: {error}") from error
         return found or self
 
     def run(self, frame: Frame, stack: ExitStack | None) -> None:
@@ -255,28 +229,31 @@ def injection_of(
     return graph.injection(roots)
 
 
-def is_injected(annotation: Any) -> bool:
-    """Whether a parameter is none of the event's arguments."""
-    return _source_kind(annotation) is not None
+def takes_socket_first(handler: Any) -> bool:
+    """Whether the first parameter is the socket, as ever: it says nothing else. One that says
+    another type is an argument, if anything in the handler is asked for by its type."""
+    signature, function = signature_of(handler), function_of(handler)
+    parameters = [] if signature is None else list(signature.parameters.values())
+    if not parameters:
+        return True
+    first, *others = (
+        annotation_of(each, function, handler, is_needed=False) for each in parameters
+    )
+    if first is UNKNOWN:
+        return True
+    kind = source_kind(first)
+    if kind is not None:
+        return kind is SOCKET
+    return not any(is_injected(each) for each in others)
 
 
-def _source_kind(annotation: Any) -> Any:
-    """`Depends`, `FromData`, or what gives the value; None for an argument of the event."""
-    for each in getattr(annotation, "__metadata__", ()):
-        if isinstance(each, (Depends, FromData)):
-            return each
-    if annotation is EventName:
-        return _event
-    kind = typing.get_origin(annotation) or annotation
-    if kind is typing.Annotated:
-        return _source_kind(typing.get_args(annotation)[0])
-    if typing.get_origin(annotation) is None and hasattr(annotation, "__metadata__"):
-        kind = annotation.__origin__
-    if isinstance(kind, type):
-        for given, source in _GIVEN:
-            if issubclass(kind, given):
-                return source
-    return None
+def asks_for_ack(handler: Any) -> bool:
+    """Whether it answers by itself, with what its annotations do not say."""
+    signature, function = signature_of(handler), function_of(handler)
+    return signature is not None and any(
+        source_kind(annotation_of(each, function, handler, is_needed=False)) is ACK
+        for each in signature.parameters.values()
+    )
 
 
 class _Graph:
@@ -287,8 +264,8 @@ class _Graph:
         handler: Any,
         overrides: dict[Any, Any],
         *,
-        takes_socket: bool = True,
-        is_checked: bool = True,
+        takes_socket: bool,
+        is_checked: bool,
     ) -> None:
         self._is_checked = is_checked
         self._handler = handler
@@ -306,24 +283,19 @@ class _Graph:
         function = function_of(self._handler)
         parameters = [] if signature is None else list(signature.parameters.values())
         placed = [each for each in parameters if each.kind in _PLACED]
-        is_first = bool(self._takes_socket and placed) and self._is_socket(placed[0], function)
+        is_first = bool(self._takes_socket and placed) and takes_socket_first(self._handler)
         if is_first:
             parameters.remove(placed.pop(0))
         for parameter in parameters:
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                continue
             annotation = annotation_of(
                 parameter,
                 function,
                 self._handler,
-                is_needed=self._is_checked and parameter.kind is not parameter.KEYWORD_ONLY,
+                is_needed=self._is_checked and parameter.kind in _PLACED,
             )
-            if isinstance(parameter.default, Depends):
-                raise TypeError(
-                    f"handler {place_of(self._handler)}: write what {parameter.name!r} depends on "
-                    f"into its type: `{parameter.name}: Annotated[T, Depends(...)]`"
-                )
-            kind = _source_kind(annotation)
+            if (why := misplaced(parameter, annotation)) is not None:
+                raise TypeError(f"handler {place_of(self._handler)}: {why}")
+            kind = source_kind(annotation)
             if kind is None:
                 continue
             if parameter.kind is parameter.POSITIONAL_ONLY:
@@ -335,22 +307,17 @@ class _Graph:
         if not sources and not self._steps:
             return None
         names = tuple(each.name for each in placed)
-        return Injection(self._handler, self._steps, sources, roots, names, is_first)
 
-    def _is_socket(self, first: inspect.Parameter, function: Any) -> bool:
-        """Whether the first parameter is the socket, as ever: it says nothing else. One that says
-        another type is an argument, if anything in the handler is asked for by its type."""
-        annotation = annotation_of(first, function, self._handler, is_needed=False)
-        if annotation is UNKNOWN:
-            return True
-        kind = _source_kind(annotation)
-        if kind is not None:
-            return kind is _socket
-        others = list(signature_of(self._handler).parameters.values())[1:]  # type: ignore[union-attr]
-        return not any(
-            is_injected(annotation_of(each, function, self._handler, is_needed=False))
-            for each in others
-        )
+        def again(overrides: dict[Any, Any]) -> Injection | None:
+            graph = _Graph(
+                self._handler,
+                overrides,
+                takes_socket=self._takes_socket,
+                is_checked=self._is_checked,
+            )
+            return graph.injection(roots)
+
+        return Injection(self._steps, sources, again, names, is_first)
 
     def _source(self, kind: Any, parameter: inspect.Parameter) -> Source:
         if isinstance(kind, Depends):
@@ -380,7 +347,7 @@ class _Graph:
         sources = tuple(self._parameters(function, depends))
         self._walking.pop()
         kind, call = _how(function)
-        signature = signature_of(function)
+        signature = signature_of(_class_or(function))
         placed = () if signature is None else tuple(signature.parameters.values())
         self._steps.append(
             _Step(
@@ -397,15 +364,19 @@ class _Graph:
         return self._numbers[key]
 
     def _parameters(self, function: Any, depends: Depends) -> Any:
-        signature = signature_of(function)
+        made = _class_or(function)
+        signature = signature_of(made)
         if signature is None:
             raise self._unknown(function, "nobody can tell what it takes: wrap it in a function")
-        inner = function_of(function)
+        inner = _maker_of(made) if isinstance(made, type) else function_of(made)
         for parameter in signature.parameters.values():
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            is_variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+            annotation = annotation_of(parameter, inner, function, is_needed=not is_variadic)
+            if (why := misplaced(parameter, annotation)) is not None:
+                raise self._unknown(function, why)
+            if is_variadic:
                 continue
-            annotation = annotation_of(parameter, inner, function, is_needed=True)
-            kind = _source_kind(annotation)
+            kind = source_kind(annotation)
             if kind is None and parameter.default is not parameter.empty:
                 continue
             if kind is None or parameter.kind is parameter.POSITIONAL_ONLY:
@@ -415,7 +386,7 @@ class _Graph:
                     "for Socket, Namespace, Server, Handshake, EventName, FromData and other "
                     "dependencies, and gets no arguments of the event",
                 )
-            if kind is _ack:
+            if kind is ACK:
                 raise self._unknown(function, "only a handler acknowledges an event")
             if isinstance(kind, Depends) and depends.scope == "connection" != kind.scope:
                 raise self._unknown(
@@ -429,11 +400,26 @@ class _Graph:
         )
 
 
+def _class_or(function: Any) -> Any:
+    """The class of `Store[int]`, which is called as the class is; else what was given."""
+    return typing.get_origin(function) or function
+
+
+def _maker_of(kind: type) -> Any:
+    """The function of a class that takes what its objects are made of; None for a built-in one."""
+    for name in ("__init__", "__new__"):
+        if inspect.isfunction(made := getattr(kind, name)):
+            return made
+    return None
+
+
 def _how(function: Any) -> tuple[str, Callable[..., Any]]:
     """How a dependency is called, and what is called."""
+    if isinstance(_class_or(function), type):
+        return "plain", function
     inner = function_of(function) or function
     if inspect.isasyncgenfunction(inner):
-        return "async context", asynccontextmanager(function)
+        return "async context", AsyncContexts(asynccontextmanager(function))
     if inspect.isgeneratorfunction(inner):
-        return "context", contextmanager(function)
+        return "context", Contexts(contextmanager(function))
     return ("async" if inspect.iscoroutinefunction(inner) else "plain"), function

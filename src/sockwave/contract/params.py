@@ -17,7 +17,7 @@ import msgspec
 
 from sockwave.contract.annotations import UNKNOWN, passes_on, read_keywords, unresolved
 from sockwave.contract.checks import UnsupportedType, make_check
-from sockwave.contract.injection import is_injected
+from sockwave.contract.given import is_injected
 from sockwave.engine.core.handlers import place_of
 from sockwave.errors import InvalidEvent
 

@@ -39,7 +39,7 @@ class PerConnection:
         try:
             return await asyncio.shield(task)
         except BaseException:
-            if task.done() and self._values.get(key) is task:
+            if task.done() and self._values.get(key) is task and _has_failed(task):
                 del self._values[key]
             raise
 
@@ -51,6 +51,11 @@ class PerConnection:
             await self._stack.aclose()
         except Exception:
             _logger.exception("a dependency has failed at the end of its connection")
+
+
+def _has_failed(task: asyncio.Task[Any]) -> bool:
+    """Else it is who asked that was cancelled."""
+    return task.cancelled() or task.exception() is not None
 
 
 async def _awaited(value: Awaitable[Any]) -> Any:

@@ -65,10 +65,12 @@ class Plan:
         self._least = least
         self._rest = rest
         self._takes_rest = takes_rest
-        self.results = results
+        self.results: Results | None = results
         self._types = types
         self._rest_type = rest_type
-        self.only = checks[0] if len(checks) == least == 1 and not takes_rest else None
+        self.only: Check | None = (
+            checks[0] if len(checks) == least == 1 and not takes_rest else None
+        )
 
     @property
     def checks_arguments(self) -> bool:

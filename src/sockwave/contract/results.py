@@ -49,7 +49,7 @@ class Results:
         self._place = place
         self._is_plain = _is_plain(annotation)
         is_one = isinstance(annotation, type) and not issubclass(annotation, tuple)
-        self.kind = annotation if is_one and not self._is_plain else None
+        self.kind: type[Any] | None = annotation if is_one and not self._is_plain else None
         self._check: Any = UNKNOWN  # then a check, or None
 
     @property

@@ -39,7 +39,7 @@ class Engine(AnswerEngine, Protocol[E]):
     def name(self) -> str:
         """What it is and where, for people: without a password."""
 
-    def encode(self, message: Message) -> E:
+    def encode(self, message: Message, /) -> E:
         """What `send` takes; from any thread.
 
         Raises:
@@ -75,7 +75,7 @@ class AsyncCarrier(Generic[E]):
         self._engine = engine
         self._asker = Asker(engine)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.taken = 0.0
+        self.taken: float = 0.0
 
     def carry(self, message: Message) -> Awaited:
         """Encode now; it is sent as it is awaited."""

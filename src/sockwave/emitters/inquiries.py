@@ -105,9 +105,9 @@ class Inquiry(Generic[T]):
     def __init__(
         self, type_: MessageType, data: dict[str, Any], namespace: NamespaceName, timeout: float
     ) -> None:
-        self.id = secrets.token_hex(8)
+        self.id: str = secrets.token_hex(8)
         self._key = self.id.encode()
-        self.message = Message(type_, {"requestId": self.id, **data}, EMITTER, namespace)
+        self.message: Message = Message(type_, {"requestId": self.id, **data}, EMITTER, namespace)
         self.timeout = timeout
         self.failure: SockwaveError | None = None
         self._outcome: RemoteOutcome | None = None

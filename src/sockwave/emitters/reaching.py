@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, overload
 from sockwave.emitters.fetched import Fetched
 from sockwave.emitters.inquiries import FetchInquiry
 from sockwave.emitters.operators import Carrier, Operator, Reach, namespace_name
+from sockwave.socketio.core.broadcast_answers import all_answered
 from sockwave.socketio.core.remote_socket import only_answer
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from sockwave.emitters.inquiries import Inquiry
+    from sockwave.errors import EventError
     from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
     from sockwave.socketio.core.cluster_contract import RemoteDetails
     from sockwave.socketio.core.events import AckEvent, Answer, Args
@@ -52,7 +54,7 @@ class EmitterOperator(Operator[Awaited]):
     @overload
     def emit_with_ack(
         self, event: AckEvent[*Args, Answer], *args: *Args, timeout: float | None = None
-    ) -> Coroutine[Any, Any, BroadcastAnswers]: ...
+    ) -> Coroutine[Any, Any, BroadcastAnswers[Answer | EventError]]: ...
     @overload
     def emit_with_ack(
         self, event: str, *args: Json, timeout: float | None = None
@@ -82,7 +84,8 @@ class EmitterOperator(Operator[Awaited]):
             TransportError: The engine cannot be reached, or was lost before all had answered.
             LimitExceeded: Too many questions are open, or the answers are too large.
         """
-        return self._carrier.ask(self._question(event, args, timeout))
+        asking = self._carrier.ask(self._question(event, args, timeout))
+        return asking if event.__class__ is str else all_answered(event, asking)
 
     def fetch_sockets(self) -> Coroutine[Any, Any, list[FetchedSocket]]:
         """The sockets that an event would reach, as they are now.
@@ -163,7 +166,7 @@ class NamespaceEmitter(Reach[Awaited, EmitterOperator]):
     @overload
     def emit_with_ack(
         self, event: AckEvent[*Args, Answer], *args: *Args, timeout: float | None = None
-    ) -> Coroutine[Any, Any, BroadcastAnswers]: ...
+    ) -> Coroutine[Any, Any, BroadcastAnswers[Answer | EventError]]: ...
     @overload
     def emit_with_ack(
         self, event: str, *args: Json, timeout: float | None = None

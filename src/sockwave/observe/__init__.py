@@ -12,13 +12,13 @@ made. An observer must be a plain function that is quick: everybody waits for it
 logged, and taken off.
 
 Sizes are those of the packets, in bytes as they stand on the connection before compression and
-framing, attachments included. Seconds are real ones. Names of events and of namespaces are what
+framing, attachments included; where lost sockets may come back, without the offset that follows
+what each is sent. Seconds are real ones. Names of events and of namespaces are what
 clients send, of any number and length: whoever keeps them has to bound that. A session id is a
 credential of its client: it belongs in no log.
 """
 
 from sockwave.observe.kinds import (
-    KINDS,
     AckReceived,
     AckSent,
     AckTimedOut,
@@ -47,11 +47,9 @@ from sockwave.observe.kinds import (
     SocketRefused,
     UpgradeFailed,
 )
-from sockwave.observe.observers import NOBODY, Observers
+from sockwave.observe.observers import Observers
 
 __all__ = [
-    "KINDS",
-    "NOBODY",
     "AckReceived",
     "AckSent",
     "AckTimedOut",

@@ -11,6 +11,8 @@ from sockwave.observe.kinds import KINDS, Seen
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sockwave.observe.meter import Meter
+
 __all__ = ["NOBODY", "Functions", "Observers"]
 
 _logger: Final = logging.getLogger("sockwave.observe")
@@ -34,6 +36,7 @@ class Observers:
         escaped: Called with what is no `Exception` and was raised by an observer.
 
     Attributes:
+        meter: Counts events by the shorter way; see meter.py.
         size: Bytes of the packet that is being taken, as far as somebody observes events.
     """
 
@@ -65,8 +68,9 @@ class Observers:
     upgrade_failed: Functions = ()
 
     def __init__(self, escaped: Callable[[BaseException], None] | None = None) -> None:
+        self.meter: Meter | None = None
         self._on_change: list[Callable[[], None]] = []
-        self.size = 0
+        self.size: int = 0
         self._escaped = escaped
 
     def add(self, kinds: tuple[type[Seen], ...], observer: Callable[[Any], object]) -> None:
@@ -76,7 +80,7 @@ class Observers:
             TypeError: One is no kind, or the observer is `async` or no function.
         """
         check_observer(kinds, observer)
-        for kind in kinds:
+        for kind in KINDS if Seen in kinds else kinds:
             name = _ATTRIBUTES[kind]
             if observer not in getattr(self, name):
                 setattr(self, name, (*getattr(self, name), observer))
@@ -98,6 +102,25 @@ class Observers:
         for callback in self._on_change:
             callback()
 
+    def count_by(self, meter: Meter | None) -> None:
+        """Let sockets keep the accounts of an observer, whose functions are added already.
+
+        Raises:
+            RuntimeError: There is another one.
+        """
+        if meter is not None and self.meter is not None:
+            raise RuntimeError("the events of this server are counted already")
+        self.meter = meter
+        self._has_changed()
+
+    @property
+    def are_counted(self) -> bool:
+        """Whether nobody observes events but the meter."""
+        if self.meter is None or self.handler_started:
+            return False
+        told = {*self.event_received, *self.event_sent, *self.ack_sent}
+        return told.union(self.handler_ended, self.handler_failed) <= self.meter.functions
+
     @property
     def of_events(self) -> bool:
         """Whether somebody observes what sockets do; they are of another class then."""
@@ -108,6 +131,7 @@ class Observers:
             or self.ack_received
             or self.ack_sent
             or self.ack_timed_out
+            or self.broadcast
             or self.of_handlers
         )
 
@@ -149,7 +173,7 @@ def check_observer(kinds: tuple[type[Seen], ...], observer: object) -> None:
     if not kinds:
         raise TypeError("observe needs at least one kind, as in io.observe(SocketConnected)")
     for kind in kinds:
-        if kind not in _ATTRIBUTES:
+        if kind is not Seen and kind not in _ATTRIBUTES:
             raise TypeError(
                 f"{kind!r} is none of the kinds of sockwave.observe, such as SocketConnected"
             )

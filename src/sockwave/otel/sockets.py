@@ -1,9 +1,9 @@
 """Sockets and connections of a server that is traced.
 
-Theory: they are classes that add methods, as those of observed.py, on top of these or not. An event
-of a client that is not traced costs one random number and one more call. One that is traced runs in
-a context of its own, the whole way through, so that everything that its handlers start belongs to
-it; it ends when the last of its handlers has.
+Theory: they are classes that add methods, on top of those of observed.py and counted.py, too. An
+event of a client that is not traced costs one random number and one more call. One that is traced
+runs in a context of its own, the whole way through, so that everything that its handlers start
+belongs to it; it ends when the last of its handlers has.
 
 With `Order` a handler may begin in the task of another event. So that job keeps the context of its
 own event, and has a task in that; and the task that works the lane off is in nobody's.
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import Context, copy_context
+from functools import cache
 from random import random
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -28,15 +29,7 @@ from sockwave.socketio.core.handshake import TRACE
 from sockwave.socketio.core.order import OrderedHandler
 from sockwave.socketio.core.outgoing import EncodedPacket
 from sockwave.socketio.server.connections.connection import Connection
-from sockwave.socketio.server.connections.parsed import ParsedConnection
-from sockwave.socketio.server.connections.revision4 import Revision4Connection
-from sockwave.socketio.server.observed import (
-    Kinds,
-    ObservedConnection,
-    ObservedParsedConnection,
-    ObservedRevision4Connection,
-    ObservedSocket,
-)
+from sockwave.socketio.server.observed import Kinds
 from sockwave.socketio.server.ordered import Job
 from sockwave.socketio.server.socket import Socket
 
@@ -44,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from sockwave.errors import ConnectError
-    from sockwave.otel.server import ServerTracing
+    from sockwave.otel.tracing import ServerTracing
     from sockwave.socketio.core.acks import AckResult
     from sockwave.socketio.core.adapter import BroadcastFlags
     from sockwave.socketio.core.order import Lane
@@ -158,13 +151,13 @@ class TracedSocket(Socket):
 
     async def end_job(self, job: Job, running: Awaitable[Any]) -> None:
         """Wait for a handler; one that fails is one of its own event."""
-        is_traced = isinstance(job, _TracedJob)
-        CURRENT.set(job.trace if is_traced else None)
+        traced = job if isinstance(job, _TracedJob) else None
+        CURRENT.set(None if traced is None else traced.trace)
         try:
             await super().end_job(job, running)
         finally:
-            if is_traced:
-                job.over()
+            if traced is not None:
+                traced.over()
 
     async def _work_off(
         self, lane: Lane[Job], job: Job, running: Awaitable[Any], *, alone: bool
@@ -221,12 +214,6 @@ class TracedSocket(Socket):
         super().forget_handlers()
 
 
-class TracedObservedSocket(TracedSocket, ObservedSocket):
-    """The same where somebody observes events."""
-
-    __slots__ = ()
-
-
 class TracedConnection(Connection):
     """A connection whose connects are traced."""
 
@@ -268,52 +255,15 @@ class TracedConnection(Connection):
         return EncodedPacket(text, len(text))
 
 
-class TracedRevision4Connection(TracedConnection, Revision4Connection):
-    """The same of an old client."""
+def traced_kinds(tracing: ServerTracing) -> Callable[[Kinds], Kinds]:
+    """Gives the classes of one server, on top of any."""
 
-    __slots__ = ()
+    @cache
+    def built(kinds: Kinds) -> Kinds:
+        own = {"__slots__": (), "tracing": tracing}
+        return Kinds(
+            type("TracedSocket", (TracedSocket, kinds.socket), dict(own)),
+            *(type("TracedConnection", (TracedConnection, each), dict(own)) for each in kinds[1:]),
+        )
 
-
-class TracedParsedConnection(TracedConnection, ParsedConnection):
-    """The same with a parser of one's own."""
-
-    __slots__ = ()
-
-
-class TracedObservedConnection(TracedConnection, ObservedConnection):
-    """The same where somebody observes events."""
-
-    __slots__ = ()
-
-
-class TracedObservedRevision4Connection(TracedConnection, ObservedRevision4Connection):
-    """The same of an old client."""
-
-    __slots__ = ()
-
-
-class TracedObservedParsedConnection(TracedConnection, ObservedParsedConnection):
-    """The same with a parser of one's own."""
-
-    __slots__ = ()
-
-
-def traced_kinds(tracing: ServerTracing) -> tuple[Kinds, Kinds]:
-    """The classes of one server, while nobody observes events, and while somebody does."""
-
-    def own(kind: type[Any]) -> Any:
-        return type(kind.__name__, (kind,), {"__slots__": (), "tracing": tracing})
-
-    plain = Kinds(
-        own(TracedSocket),
-        own(TracedConnection),
-        own(TracedRevision4Connection),
-        own(TracedParsedConnection),
-    )
-    observed = Kinds(
-        own(TracedObservedSocket),
-        own(TracedObservedConnection),
-        own(TracedObservedRevision4Connection),
-        own(TracedObservedParsedConnection),
-    )
-    return plain, observed
+    return built

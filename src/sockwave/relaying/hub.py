@@ -47,7 +47,7 @@ class RelayHub:
     def __init__(self, engine: EngineServer, node: RelayNode) -> None:
         self.engine = engine
         self.node = node
-        self.relayed = 0
+        self.relayed: int = 0
         self._owned = OwnedSessions(engine, node)
         self._polls: dict[str, RelayedPoll] = {}
         self._websockets: dict[str, RelayedWebSocket] = {}

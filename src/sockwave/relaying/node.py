@@ -134,11 +134,11 @@ class _Question:
         answered: Callable[[RelayMessage], None],
         failed: Callable[[], None],
     ) -> None:
-        self.wheel_slot = 0
-        self.number = number
-        self.asked = asked
-        self.answered = answered
-        self.failed = failed
+        self.wheel_slot: int = 0
+        self.number: int = number
+        self.asked: str | None = asked
+        self.answered: Callable[[RelayMessage], None] = answered
+        self.failed: Callable[[], None] = failed
         self._node = node
         self._is_late = False
 
@@ -178,10 +178,10 @@ class RelayNode:
     """
 
     def __init__(self, carrier: Driver, driver: EngineDriver, id_: str | None = None) -> None:
-        self.id = make_id() if id_ is None else id_
+        self.id: str = make_id() if id_ is None else id_
         self.listener: Listener | None = None
-        self.asked = 0
-        self.dropped = 0
+        self.asked: int = 0
+        self.dropped: int = 0
         self.wheel_slot = 0
         self._carrier = carrier
         self._driver = driver

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sockwave.codec.engineio import ReceivedPacket
     from sockwave.engine.core.request import Request
     from sockwave.engine.core.transport import Outgoing
-    from sockwave.engine.server.exchange import ResponseHeaders
+    from sockwave.engine.server.exchange import ExchangeOwner, ResponseHeaders
     from sockwave.engine.server.transports.payloads import Payloads
     from sockwave.engine.server.transports.polling import PollingHost
     from sockwave.relaying.node import RelayNode
@@ -53,6 +53,8 @@ class RemoteExchange(HttpExchange):
 
     __slots__ = ("_node", "_peer", "_sid")
 
+    owner: ExchangeOwner | None
+
     def __init__(self, request: Request, node: RelayNode, sid: str, peer: str) -> None:
         super().__init__(request)
         self._node = node
@@ -78,9 +80,11 @@ class RemotePoll(RemoteExchange):
 
     __slots__ = ("number",)
 
+    owner: ExchangeOwner | None
+
     def __init__(self, request: Request, node: RelayNode, sid: str, peer: str) -> None:
         super().__init__(request, node, sid, peer)
-        self.number = 0
+        self.number: int = 0
         node.opened(peer, self)
 
     @property

@@ -98,7 +98,7 @@ class RelayedPoll:
 
     def __init__(self, relays: Relays, exchange: HttpExchange, sid: str) -> None:
         self.sid = sid
-        self.owner = ""
+        self.owner: str = ""
         self.wheel_slot = 0
         self._relays = relays
         self._engine = relays.engine

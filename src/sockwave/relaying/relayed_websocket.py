@@ -69,7 +69,7 @@ class RelayedWebSocket:
 
     def __init__(self, relays: WebSocketRelays, upgrade: UpgradeExchange, sid: str) -> None:
         self.sid = sid
-        self.owner = ""
+        self.owner: str = ""
         self.wheel_slot = 0
         self.accounted = 0
         self._relays = relays

@@ -73,12 +73,12 @@ class RemoteWebSocket:
         ended: Callable[[RemoteWebSocket], None],
     ) -> None:
         self.receiver: TransportReceiver = NOBODY
-        self.is_writable = True
-        self.has_moved = False
-        self.peer = peer
+        self.is_writable: bool = True
+        self.has_moved: bool = False
+        self.peer: str = peer
         self._node = node
         self._driver = driver
-        self.sid = sid
+        self.sid: str = sid
         self._ended = ended
         self._outflow = Outflow(peer)
         self._inflow = Inflow(node, sid, peer)

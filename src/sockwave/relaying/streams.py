@@ -41,8 +41,8 @@ class Outflow:
     __slots__ = ("_is_ours", "_number", "sent", "taken")
 
     def __init__(self, peer: str) -> None:
-        self.sent = 0
-        self.taken = 0
+        self.sent: int = 0
+        self.taken: int = 0
         self._is_ours = is_ours(peer)
         self._number = 0
 

@@ -34,7 +34,7 @@ T = TypeVar("T")
 class BlockingEngine(Protocol[E]):
     """Brings messages of an emitter to the servers, and answers back; from any thread."""
 
-    def encode(self, message: Message) -> E:
+    def encode(self, message: Message, /) -> E:
         """What `send` takes.
 
         Raises:
@@ -79,7 +79,7 @@ class PortalEngine(Generic[E]):
     """
 
     def __init__(self, engine: Engine[E], make: Callable[[], Engine[E]], name: str) -> None:
-        self.encode = engine.encode
+        self.encode: Callable[[Message], E] = engine.encode
         self._make = make
         self._name = name
         self._lock = threading.Lock()

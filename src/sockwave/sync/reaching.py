@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 from sockwave.emitters.fetched import Fetched
 from sockwave.emitters.inquiries import FetchInquiry
 from sockwave.emitters.operators import Carrier, Operator, Reach, namespace_name
+from sockwave.errors import AckTimeout
+from sockwave.socketio.core.broadcast_answers import all_typed
 from sockwave.socketio.core.remote_socket import only_answer
 
 if TYPE_CHECKING:
     from sockwave.emitters.inquiries import Inquiry
+    from sockwave.errors import EventError
     from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
     from sockwave.socketio.core.cluster_contract import RemoteDetails
     from sockwave.socketio.core.events import AckEvent, Answer, Args
@@ -48,7 +51,7 @@ class EmitterOperator(Operator[None]):
     @overload
     def emit_with_ack(
         self, event: AckEvent[*Args, Answer], *args: *Args, timeout: float | None = None
-    ) -> BroadcastAnswers: ...
+    ) -> BroadcastAnswers[Answer | EventError]: ...
     @overload
     def emit_with_ack(
         self, event: str, *args: Json, timeout: float | None = None
@@ -77,7 +80,15 @@ class EmitterOperator(Operator[None]):
             TransportError: The engine cannot be reached, or was lost before all had answered.
             LimitExceeded: Too many questions are open, or the answers are too large.
         """
-        return self._carrier.ask(self._question(event, args, timeout))
+        asking = self._question(event, args, timeout)
+        if event.__class__ is str:
+            return self._carrier.ask(asking)
+        try:
+            answers: BroadcastAnswers = self._carrier.ask(asking)
+        except AckTimeout as error:
+            error.responses = all_typed(event, error.responses)
+            raise
+        return all_typed(event, answers)
 
     def fetch_sockets(self) -> list[FetchedSocket]:
         """The sockets that an event would reach, as they are now.
@@ -158,7 +169,7 @@ class NamespaceEmitter(Reach[None, EmitterOperator]):
     @overload
     def emit_with_ack(
         self, event: AckEvent[*Args, Answer], *args: *Args, timeout: float | None = None
-    ) -> BroadcastAnswers: ...
+    ) -> BroadcastAnswers[Answer | EventError]: ...
     @overload
     def emit_with_ack(
         self, event: str, *args: Json, timeout: float | None = None

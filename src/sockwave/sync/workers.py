@@ -39,8 +39,8 @@ class Job:
         done: Callable[[Any, BaseException | None], object],
         asked_by: Job | None,
     ) -> None:
-        self.is_running = True
-        self.asked_by = asked_by
+        self.is_running: bool = True
+        self.asked_by: Job | None = asked_by
         self.level: int = 0 if asked_by is None else min(asked_by.level + 1, MAX_LEVEL)
         self._call = call
         self._done = done

@@ -60,7 +60,7 @@ class ClusterStage:
         patience: float,
         short: float,
     ) -> None:
-        self.name = f"/{uuid4().hex}"
+        self.name: str = f"/{uuid4().hex}"
         self.servers: list[Server] = []
         self._make_adapter = make_adapter
         self._patience = patience

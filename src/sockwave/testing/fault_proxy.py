@@ -47,17 +47,17 @@ class Direction:
     """
 
     def __init__(self) -> None:
-        self.delay = 0.0
-        self.jitter = 0.0
+        self.delay: float = 0.0
+        self.jitter: float = 0.0
         self.rate: float | None = None
         self.slice: int | None = None
-        self.slice_delay = 0.0
-        self.slice_until = float("inf")
+        self.slice_delay: float = 0.0
+        self.slice_until: float = float("inf")
         self.merge: int | None = None
-        self.merge_wait = 0.005
+        self.merge_wait: float = 0.005
         self.limit: int | None = None
         self.reset_after: int | None = None
-        self.close_delay = 0.0
+        self.close_delay: float = 0.0
         self.passed = 0
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -89,9 +89,9 @@ class FaultProxy:
     """
 
     def __init__(self, host: str, port: int, *, seed: int = 0) -> None:
-        self.to_server = Direction()
-        self.to_client = Direction()
-        self.accepted = 0
+        self.to_server: Direction = Direction()
+        self.to_client: Direction = Direction()
+        self.accepted: int = 0
         self._target = (host, port)
         self._port = 0
         self._random = random.Random(seed)

@@ -43,7 +43,7 @@ class HttpFaultProxy(FaultProxy):
 
     def __init__(self, host: str, port: int, *, seed: int = 0) -> None:
         super().__init__(host, port, seed=seed)
-        self.answer_delay = 0.0
+        self.answer_delay: float = 0.0
         self.repeats: str | None = None
         self.repeats_at_once = False
         self.websockets: WebSocketFault = "pass"

@@ -64,7 +64,7 @@ class Link(ABC):
     ) -> None:
         self.engine = engine
         self.receivers: dict[NamespaceName, Receiver] = {}
-        self.has_ended = False
+        self.has_ended: bool = False
         self.sid: str | None = None
         self._owner = owner
         self._query = dict(query)

@@ -16,6 +16,7 @@ from sockwave.testing.link import Link
 
 if TYPE_CHECKING:
     from sockwave.engine.core.request import Request
+    from sockwave.types import TransportName
 
 __all__ = ["PollingLink"]
 
@@ -23,7 +24,7 @@ __all__ = ["PollingLink"]
 class PollingLink(Link):
     """One GET that waits, and at most one POST."""
 
-    name = "polling"
+    name: TransportName = "polling"
     _is_paused = False
     _poll: _LinkedExchange | None = None
     _post: _LinkedExchange | None = None

@@ -29,8 +29,8 @@ class LinkedTransport:
     direct = None
 
     def __init__(self, receiver: TransportReceiver, link: WebSocketLink) -> None:
-        self.receiver = receiver
-        self.is_writable = True
+        self.receiver: TransportReceiver = receiver
+        self.is_writable: bool = True
         self._link = link
         self._inbox: deque[ReceivedPacket] = deque()
         self._is_reading = True
@@ -122,7 +122,7 @@ class LinkedTransport:
 class WebSocketLink(Link):
     """A connection by WebSocket from the start."""
 
-    name = "websocket"
+    name: TransportName = "websocket"
     transport: LinkedTransport | None = None
 
     def _begin(self) -> None:

@@ -51,7 +51,7 @@ class OwnDirectory:
         with suppress(OSError):  # there are file systems without locks
             self._lock = claim_file(os.path.join(early, _LOCK))
         top, name = os.path.split(early)
-        self.path = os.path.join(top, name.removeprefix(_EARLY))
+        self.path: str = os.path.join(top, name.removeprefix(_EARLY))
         os.rename(early, self.path)
 
     def remove(self) -> None:

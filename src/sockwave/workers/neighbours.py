@@ -117,7 +117,7 @@ class NeighbourRouter(WorkerRouter):
         self, engine: EngineServer, claim: Claim, heard: float | None, served: Servable
     ) -> None:
         super().__init__(engine, claim.directory, claim.number)
-        self.relayed = 0
+        self.relayed: int = 0
         self._claim = claim
         self._served = served
         options = engine.options

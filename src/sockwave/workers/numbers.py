@@ -50,6 +50,7 @@ class Claim:
     def __init__(self, directory: str) -> None:
         prepare_directory(directory)
         self.directory = directory
+        self.number: int
         self.number, self._lock = _lock_lowest(directory)
         self.listening: socket.socket = unix_socket("stream")
         try:

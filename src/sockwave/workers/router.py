@@ -45,11 +45,11 @@ class WorkerRouter:
     def __init__(
         self, engine: EngineServer, directory: str, number: int, host: Host | None = None
     ) -> None:
-        self.prefix = prefix_of(number)
+        self.prefix: str = prefix_of(number)
         self.host: Any = host
         self.successor: int | None = None
-        self.handed_over = 0
-        self.adopted = 0
+        self.handed_over: int = 0
+        self.adopted: int = 0
         self._engine = engine
         self._number = number
         self._own = self.prefix.encode()

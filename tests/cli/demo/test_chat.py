@@ -15,6 +15,7 @@ from sockwave.cli.demo.chat import (
     MAX_PICTURES_KEPT,
     MAX_ROOMS,
     Chat,
+    Person,
     Refused,
     clean_name,
     clean_page,
@@ -38,8 +39,8 @@ def test_bad_name_is_refused(given: Any) -> None:
         clean_name(given)
 
 
-@pytest.mark.parametrize("given", ["", " \n", "x" * 2001, None, 1, b"text"])
-def test_bad_text_is_refused(given: Any) -> None:
+@pytest.mark.parametrize("given", ["", " \n", "x" * 2001])
+def test_bad_text_is_refused(given: str) -> None:
     with pytest.raises(Refused, match="1 to 2,000 characters"):
         clean_text(given)
 
@@ -62,10 +63,9 @@ def test_same_room_twice_is_refused_with_its_name() -> None:
         Chat().create_room("LOBBY")
 
 
-@pytest.mark.parametrize("name", ["Nowhere", None, 3, {}])
-def test_unknown_room_is_refused(name: Any) -> None:
+def test_unknown_room_is_refused() -> None:
     with pytest.raises(Refused, match="does not exist"):
-        Chat().room(name)
+        Chat().room("Nowhere")
 
 
 def full_house() -> Chat:
@@ -84,7 +84,7 @@ def test_empty_room_gives_way_and_permanent_ones_stay() -> None:
     chat = full_house()
     chat.room("Room 3").people.clear()
     chat.create_room("One more")
-    names = [room["name"] for room in chat.summary()]
+    names = [room.name for room in chat.summary()]
     assert len(names) == MAX_ROOMS
     assert "Room 3" not in names
     assert names[: len(DEFAULT_ROOMS)] == list(DEFAULT_ROOMS)
@@ -112,11 +112,9 @@ def test_picture_type_comes_from_its_content(data: bytes, type_: str) -> None:
         (PNG + bytes(MAX_PICTURE), "has 801 kB; the limit is 800 kB"),
         (b"<svg onload=alert(1)>", "Only PNG"),
         (b"", "Only PNG"),
-        ("text", "binary"),
-        (None, "binary"),
     ],
 )
-def test_bad_picture_is_refused_with_the_reason(data: Any, reason: str) -> None:
+def test_bad_picture_is_refused_with_the_reason(data: bytes, reason: str) -> None:
     chat = Chat()
     with pytest.raises(Refused, match=reason):
         chat.show(chat.room("Lobby"), "Ada", data)
@@ -135,20 +133,17 @@ def test_old_pictures_are_forgotten() -> None:
 def test_people_are_listed_by_name() -> None:
     room = Chat().room("Lobby")
     room.people.update(one="grace", two="Ada")
-    assert room.roll_call() == [{"id": "two", "name": "Ada"}, {"id": "one", "name": "grace"}]
+    assert room.roll_call() == [Person("two", "Ada", False), Person("one", "grace", False)]
 
 
 def test_who_was_lost_is_listed_until_the_time_is_over() -> None:
     room = Chat().room("Lobby")
     room.people.update(one="Grace", two="Ada")
     room.lose("one", "page", now=100.0)
-    assert room.roll_call() == [
-        {"id": "two", "name": "Ada"},
-        {"id": "one", "name": "Grace", "lost": True},
-    ]
+    assert room.roll_call() == [Person("two", "Ada", False), Person("one", "Grace", True)]
     assert not room.forget(100.0 + AWAY - 0.1)
     assert room.forget(100.0 + AWAY)
-    assert room.roll_call() == [{"id": "two", "name": "Ada"}]
+    assert room.roll_call() == [Person("two", "Ada", False)]
 
 
 def test_those_who_may_come_back_are_bounded() -> None:

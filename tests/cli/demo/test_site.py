@@ -54,7 +54,10 @@ def test_head_has_the_headers_of_get_without_the_body() -> None:
     assert body
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/../app.py", "/static/app.js", "//app.js", ""])
+@pytest.mark.parametrize(
+    "path",
+    ["/nothing", "/../app.py", "/static/app.js", "//app.js", "", "/events.ts", "/tsconfig.json"],
+)
 def test_other_paths_are_not_found(path: str) -> None:
     assert fetch(path)[0] == 404
 
@@ -75,7 +78,7 @@ def test_every_answer_is_guarded(path: str) -> None:
 
 
 def test_page_needs_nothing_from_elsewhere() -> None:
-    for path in ("/", "/app.css", "/app.js", "/messages.js"):
+    for path in ("/", "/app.css", "/app.js", "/elements.js", "/messages.js"):
         text = fetch(path)[2].decode().replace("http://www.w3.org/2000/svg", "")
         assert "http://" not in text and "https://" not in text
         assert "innerHTML" not in text and "insertAdjacentHTML" not in text

@@ -132,7 +132,7 @@ class NatsDriver:
         back: str = BACK,
         is_told: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.dropped = 0
+        self.dropped: int = 0
         self._back = back
         self._is_told = is_told
         self._refusals = Refusals()

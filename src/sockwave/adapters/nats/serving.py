@@ -67,7 +67,7 @@ class Serving:
         self._task: asyncio.Task[None] | None = None
         self._is_closed = False
         self._faults = 0
-        self.was_away = False
+        self.was_away: bool = False
 
     async def start(self) -> None:
         """Connect, and from then on again for ever; a second call changes nothing.

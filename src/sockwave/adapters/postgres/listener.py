@@ -71,8 +71,8 @@ class Listener:
     """
 
     def __init__(self, source: Source, statements: Statements, max_backlog: int) -> None:
-        self.heard = 0
-        self.losses = Losses(self._tell)
+        self.heard: int = 0
+        self.losses: Losses = Losses(self._tell)
         self._source = source
         self._statements = statements
         self._max_backlog = max_backlog

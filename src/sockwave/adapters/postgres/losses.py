@@ -25,7 +25,7 @@ class Losses:
     """
 
     def __init__(self, tell: Callable[[str, str], None]) -> None:
-        self.count = 0
+        self.count: int = 0
         self._tell = tell
         self._untold: dict[str, tuple[int, str]] = {}
         self._timer: asyncio.Handle | None = None

@@ -115,7 +115,7 @@ class DsnSource:
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
-        self.name = _place_of(dsn)
+        self.name: str = _place_of(dsn)
         self._settings = None if _APPLICATION in dsn else {_APPLICATION: "sockwave"}
 
     async def open(self) -> Connection:

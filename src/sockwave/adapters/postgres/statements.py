@@ -44,7 +44,7 @@ class Statements:
 
     def __init__(self, table: str) -> None:
         self._table = table
-        self.create = (
+        self.create: str = (
             f"CREATE TABLE IF NOT EXISTS {table} (id bigserial UNIQUE,"
             " created_at timestamptz DEFAULT NOW(), payload bytea)"
         )

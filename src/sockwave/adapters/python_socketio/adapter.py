@@ -82,7 +82,7 @@ class PythonSocketIOAdapter:
         if not channel:
             raise ValueError("channel must be text, and not empty")
         check_integer("max_backlog", max_backlog, 0)
-        self.host = uuid4().hex
+        self.host: str = uuid4().hex
         self._make, self._owns = _client_maker(url_or_client)
         self._channel_name = channel
         self._max_backlog = max_backlog

@@ -90,8 +90,8 @@ class RedisChannel:
         owns: bool,
         max_backlog: int,
     ) -> None:
-        self.is_deaf = True
-        self.dropped = 0
+        self.is_deaf: bool = True
+        self.dropped: int = 0
         self._refusals = 0
         self._client = make()
         self._owns = owns

@@ -59,8 +59,8 @@ class Carrier:
         *,
         moved: Callable[[str | None], None] | None = None,
     ) -> None:
-        self.subscriber = Subscriber(place, self)
-        self.publisher = Publisher(place, self, command, max_backlog, self._until_heard)
+        self.subscriber: Subscriber = Subscriber(place, self)
+        self.publisher: Publisher = Publisher(place, self, command, max_backlog, self._until_heard)
         self._place = place
         self._lost = lost
         self._moved = moved

@@ -135,7 +135,7 @@ class LineUser(LinkOwner):
         changed: Callable[[str | None], None],
         refused: Callable[[object, str], None],
     ) -> None:
-        self.link = Link(place, self)
+        self.link: Link = Link(place, self)
         self._changed = changed
         self._refused = refused
         self._line: Line | None = None

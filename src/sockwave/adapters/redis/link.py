@@ -74,9 +74,9 @@ class Connection(asyncio.Protocol):
     def __init__(self, replied: Callable[[Any], None]) -> None:
         import hiredis
 
-        self.gone = asyncio.Event()
-        self.why = ""
-        self.has_heard = True
+        self.gone: asyncio.Event = asyncio.Event()
+        self.why: str = ""
+        self.has_heard: bool = True
         self.opened: Opened | None = None
         self.replied = replied
         self._reader = hiredis.Reader(notEnoughData=_MORE)
@@ -163,10 +163,10 @@ class Link:
 
     def __init__(self, place: Place, owner: LinkOwner) -> None:
         self.connection: Connection | None = None
-        self.is_ready = False
+        self.is_ready: bool = False
         self.failure: Exception | None = None
-        self.was_away = False
-        self.has_been_ready = False
+        self.was_away: bool = False
+        self.has_been_ready: bool = False
         self._place = place
         self._owner = owner
         self._changed = asyncio.Event()

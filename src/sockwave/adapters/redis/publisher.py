@@ -86,9 +86,9 @@ class Publisher(LinkOwner):
         max_backlog: int,
         hears: Callable[[], Any],
     ) -> None:
-        self.sent = 0
-        self.answered = 0
-        self.link = Link(place, self)
+        self.sent: int = 0
+        self.answered: int = 0
+        self.link: Link = Link(place, self)
         self._host = host
         self._head = b"*3\r\n$%d\r\n%b\r\n$" % (len(command), command.encode())
         self._max_backlog = max_backlog

@@ -94,7 +94,7 @@ class StreamsDriver:
     def __init__(self, place: Place, settings: StreamSettings) -> None:
         self._place = place
         self._settings = settings
-        self.is_away = True
+        self.is_away: bool = True
         self._kind = SHARD if settings.use_sharded_pub_sub else CHANNEL
         self._subscriber = Subscriber(place, self)
         self._keys = ClusterKeys(place) if isinstance(place, ClusterPlace) else None

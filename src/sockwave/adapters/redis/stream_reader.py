@@ -62,7 +62,7 @@ class StreamReader(LineUser):
     ) -> None:
         super().__init__(place, changed, refused)
         self.stream = stream
-        self.position = 0
+        self.position: int = 0
         self._read_count = read_count
         self._taken = taken
         self._has_gap = has_gap

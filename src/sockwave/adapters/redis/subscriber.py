@@ -34,8 +34,8 @@ class Kind:
     """The three kinds of channels, with the commands for them."""
 
     def __init__(self, listen: str, leave: str) -> None:
-        self.listen = listen.encode()
-        self.leave = leave.encode()
+        self.listen: bytes = listen.encode()
+        self.leave: bytes = leave.encode()
 
 
 CHANNEL: Final = Kind("SUBSCRIBE", "UNSUBSCRIBE")
@@ -76,8 +76,8 @@ class Subscriber(LinkOwner):
     """
 
     def __init__(self, place: Place, host: SubscriberHost) -> None:
-        self.heard = 0
-        self.link = Link(place, self)
+        self.heard: int = 0
+        self.link: Link = Link(place, self)
         self._host = host
         self._ears: dict[tuple[Kind, bytes], Ear] = {}
         self._channels: dict[bytes, Ear] = {}

@@ -26,11 +26,11 @@ class NotingOutlet:
 
     def __init__(self, outlet: Outlet) -> None:
         self.number: int | None = None
-        self.is_selective = outlet.is_selective
-        self.has_strangers = outlet.has_strangers
-        self.echoes = outlet.echoes
-        self.is_ordered = outlet.is_ordered
-        self.mode = outlet.mode
+        self.is_selective: bool = outlet.is_selective
+        self.has_strangers: bool = outlet.has_strangers
+        self.echoes: bool = outlet.echoes
+        self.is_ordered: bool = outlet.is_ordered
+        self.mode: str = outlet.mode
         self._outlet = outlet
 
     def forget(self) -> None:

@@ -69,14 +69,16 @@ class Replay:
         self._has_places = session.member is not None
         self._owner = session.owner
         self._suspects = {session.owner, session.suspect} - {""}
-        self.member = session.member or Membership(session.id, (session.id, *session.rooms), 1)
+        self.member: Membership = session.member or Membership(
+            session.id, (session.id, *session.rooms), 1
+        )
         if self.member.lost is None:
             self.member.lost = begin, lost_at
         self.member.start = begin
         self.missed: list[tuple[int, EncodedPacket]] = []
-        self.size = 0
-        self.upto = begin - 1
-        self.is_over = False
+        self.size: int = 0
+        self.upto: int = begin - 1
+        self.is_over: bool = False
         self.numbers: dict[bytes, int] = {}
         self._id = session.id
         self._namespace = namespace

@@ -46,9 +46,9 @@ class Clients:
     """
 
     def __init__(self, plan: Plan, number: int) -> None:
-        self.figures = Figures()
+        self.figures: Figures = Figures()
         self.transports: Counter[str] = Counter()
-        self.here = 0
+        self.here: int = 0
         self._plan = plan
         self._numbers = range(number, plan.connections, plan.processes)
         self._offset = number / plan.rate

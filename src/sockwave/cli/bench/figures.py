@@ -32,7 +32,7 @@ class Histogram:
 
     def __init__(self) -> None:
         self.classes: Counter[int] = Counter()
-        self.longest = 0.0
+        self.longest: float = 0.0
 
     @property
     def count(self) -> int:

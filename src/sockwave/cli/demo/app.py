@@ -1,29 +1,27 @@
 """The server side of the demo chat, on Sockwave's public API.
 
-Try it with a site of your own: `sockwave run sockwave.cli.demo.app:io`.
+Handlers get what their annotations say, and answer with what they return; events of the server are
+declared in `events.py`. Try it with a site of your own: `sockwave run sockwave.cli.demo.app:io`.
 """
 
-from __future__ import annotations
-
 import asyncio
-import functools
 import time
-from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec
+from typing import Annotated, Any, Final
 
-from sockwave import ConnectError, DisconnectReason, Server, Socket
-from sockwave.cli.demo.chat import AWAY, Chat, Refused, Room, clean_name, clean_page
+from sockwave import ConnectError, Depends, DisconnectReason, Server, Socket
+from sockwave.cli.demo.chat import AWAY, Chat, Picture, Refused, Room, clean_name, clean_page
+from sockwave.cli.demo.events import Entered, Login, ServerEvents, Stats
 from sockwave.cli.demo.hosts import allowed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from sockwave.contract import Auth
 
 __all__ = ["chat", "io", "report_traffic"]
 
 # A picture at its limit, in the base64 that polling needs, is larger than the usual megabyte.
 # The demo runs on people's own machines: no page may reach it by a name bound to their address.
 # Short heartbeats, so that a window whose network is gone is seen to be so while one still looks.
-io = Server(max_payload=1_200_000, allowed_hosts=allowed, ping_interval=5, ping_timeout=5)
-chat = Chat()
+io: Server = Server(max_payload=1_200_000, allowed_hosts=allowed, ping_interval=5, ping_timeout=5)
+io.declare(ServerEvents)
+chat: Chat = Chat()
 
 GOODBYES: Final = {
     DisconnectReason.CLIENT_NAMESPACE_DISCONNECT,
@@ -37,9 +35,6 @@ pages: dict[str, Socket] = {}
 sweeps: set[str] = set()
 """Rooms that are going to be looked through for those who did not come back."""
 
-P = ParamSpec("P")
-Answer = dict[str, Any]
-
 
 class Traffic:
     """Events in and out since the last look, and connections now."""
@@ -49,26 +44,29 @@ class Traffic:
     connections = 0
 
 
-traffic = Traffic()
+traffic: Traffic = Traffic()
 
 
-def answering(
-    handler: Callable[Concatenate[Socket, P], Answer],
-) -> Callable[Concatenate[Socket, P], Answer]:
-    """Acknowledge every event with `ok`, and a refusal with its reason."""
+@io.exception_handler(Refused)
+def explain(refused: Refused) -> dict[str, str]:
+    """Answer with the reason: what a person asked for in vain is no failure of the server."""
+    return {"error": "refused", "message": str(refused)}
 
-    @functools.wraps(handler)
-    def answer(socket: Socket, /, *args: P.args, **kwargs: P.kwargs) -> Answer:
-        try:
-            return {"ok": True, **handler(socket, *args, **kwargs)}
-        except Refused as refused:
-            return {"ok": False, "error": str(refused)}
 
-    return answer
+def current_room(socket: Socket) -> Room:
+    """Return where somebody is."""
+    room: Room | None = socket.data.get("room")
+    if room is None:
+        raise Refused("Enter a room first.")
+    return room
+
+
+Here = Annotated[Room, Depends(current_room)]
+"""A parameter of this type is the room that the sender is in; nobody sends it."""
 
 
 @io.use
-def introduce(socket: Socket) -> None:
+def introduce(socket: Annotated[Socket, Auth(Login)]) -> None:
     """Let nobody in without a name."""
     try:
         socket.data["name"] = clean_name(socket.handshake.auth.get("name"))
@@ -84,7 +82,7 @@ def arrive(socket: Socket) -> None:
     replace_earlier(socket)
     socket.on_any(count_received)
     socket.on_any_outgoing(count_sent)
-    socket.emit("rooms", chat.summary())
+    socket.emit(ServerEvents.rooms, chat.summary())
 
 
 @io.event
@@ -102,8 +100,7 @@ def disconnecting(socket: Socket, reason: str) -> None:
 
 
 @io.event
-@answering
-def join(socket: Socket, name: str) -> Answer:
+def join(socket: Socket, name: str) -> Entered:
     """Move to another room; the answer is what a newcomer sees there."""
     room = chat.room(name)
     leave(socket)
@@ -112,47 +109,37 @@ def join(socket: Socket, name: str) -> Answer:
     socket.data["room"] = room
     room.people[socket.id] = socket.data["name"]
     announce(room)
-    messages = [message.public() for message in room.history]
-    return {"room": room.name, "messages": messages, "people": room.roll_call()}
+    return Entered(room.name, list(room.history), room.roll_call())
 
 
 @io.event
-@answering
-def create_room(socket: Socket, name: str) -> Answer:
-    """Open a new room for everybody."""
+def create_room(socket: Socket, name: str) -> str:
+    """Open a new room for everybody; the answer is its name."""
     room = chat.create_room(name)
-    io.emit("rooms", chat.summary())
-    return {"room": room.name}
+    io.emit(ServerEvents.rooms, chat.summary())
+    return room.name
 
 
 @io.event
-@answering
-def message(socket: Socket, text: str) -> Answer:
+def message(socket: Socket, text: str, room: Here) -> None:
     """Say something to everybody in the room, oneself included."""
-    room = current_room(socket)
     said = chat.say(room, socket.data["name"], text)
-    io.to(room.channel).emit("message", said.public())
-    io.except_(room.channel).volatile.emit("activity", room.name)
-    return {}
+    io.to(room.channel).emit(ServerEvents.message, said, None)
+    io.except_(room.channel).volatile.emit(ServerEvents.activity, room.name)
 
 
 @io.event
-@answering
-def picture(socket: Socket, data: bytes) -> Answer:
+def picture(socket: Socket, data: bytes, room: Here) -> None:
     """Show a picture: the bytes go out to the room as a binary attachment, without base64."""
-    room = current_room(socket)
     shown, kept = chat.show(room, socket.data["name"], data)
-    io.to(room.channel).emit("message", shown.public(), {"type": kept.type, "data": kept.data})
-    io.except_(room.channel).volatile.emit("activity", room.name)
-    return {}
+    io.to(room.channel).emit(ServerEvents.message, shown, kept)
+    io.except_(room.channel).volatile.emit(ServerEvents.activity, room.name)
 
 
 @io.event
-@answering
-def fetch_picture(socket: Socket, id_: int) -> Answer:
+def fetch_picture(socket: Socket, number: int) -> Picture:
     """Hand out a picture of the history, which carries only ids."""
-    kept = chat.picture(id_)
-    return {"type": kept.type, "data": kept.data}
+    return chat.picture(number)
 
 
 @io.event
@@ -160,30 +147,16 @@ def typing(socket: Socket) -> None:
     """Tell the others that somebody types; nobody misses it if it gets lost."""
     room = socket.data.get("room")
     if room is not None:
-        socket.to(room.channel).volatile.emit("typing", socket.data["name"])
+        socket.to(room.channel).volatile.emit(ServerEvents.typing, socket.data["name"])
 
 
 async def report_traffic() -> None:
     """Tell everybody once a second how busy the server is; runs until cancelled."""
     while True:
         await asyncio.sleep(1)
-        io.volatile.emit(
-            "stats",
-            {
-                "connections": traffic.connections,
-                "received": traffic.received,
-                "sent": traffic.sent,
-            },
-        )
+        stats = Stats(traffic.connections, traffic.received, traffic.sent)
+        io.volatile.emit(ServerEvents.stats, stats)
         traffic.received = traffic.sent = 0
-
-
-def current_room(socket: Socket) -> Room:
-    """Return where somebody is."""
-    room: Room | None = socket.data.get("room")
-    if room is None:
-        raise Refused("Enter a room first.")
-    return room
 
 
 def leave(socket: Socket) -> None:
@@ -244,8 +217,8 @@ def welcome_back(socket: Socket) -> None:
 
 def announce(room: Room) -> None:
     """Tell the room who is in it, and everybody how full the rooms are."""
-    io.to(room.channel).emit("people", room.name, room.roll_call())
-    io.emit("rooms", chat.summary())
+    io.to(room.channel).emit(ServerEvents.people, room.name, room.roll_call())
+    io.emit(ServerEvents.rooms, chat.summary())
 
 
 def count_received(event: str, *args: Any) -> None:
@@ -255,5 +228,5 @@ def count_received(event: str, *args: Any) -> None:
 
 def count_sent(event: str, *args: Any) -> None:
     """Count an event to a client; the statistics themselves would only show their own pulse."""
-    if event != "stats":
+    if event != ServerEvents.stats:
         traffic.sent += 1

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, deque
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Final
+from typing import Final
 
 __all__ = [
     "AWAY",
     "Chat",
     "Lost",
     "Message",
+    "Person",
     "Picture",
     "Refused",
     "Room",
+    "RoomSummary",
     "clean_name",
     "clean_page",
     "clean_text",
@@ -73,12 +75,28 @@ class Message:
     author: str
     at: int
     """Milliseconds since 1970, as browsers count."""
-    text: str = ""
-    picture: int | None = None
+    text: str
+    picture: int | None
 
-    def public(self) -> dict[str, Any]:
-        """Return the message as clients see it."""
-        return asdict(self)
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody in a room."""
+
+    id: str
+    """Of their socket."""
+    name: str
+    lost: bool
+    """Whether their connection broke; they may be back."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSummary:
+    """A room, as the list of all rooms shows it."""
+
+    name: str
+    people: int
+    """How many are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +151,11 @@ class Room:
             del self.lost[page]
         return bool(over)
 
-    def roll_call(self) -> list[dict[str, Any]]:
+    def roll_call(self) -> list[Person]:
         """Return who is here, or may be back (`lost`), by name."""
-        here = [{"id": id_, "name": name} for id_, name in self.people.items()]
-        lost = [{"id": each.id, "name": each.name, "lost": True} for each in self.lost.values()]
-        return sorted((*here, *lost), key=lambda person: str(person["name"]).casefold())
+        here = [Person(id_, name, lost=False) for id_, name in self.people.items()]
+        lost = [Person(each.id, each.name, lost=True) for each in self.lost.values()]
+        return sorted((*here, *lost), key=lambda person: person.name.casefold())
 
 
 class Chat:
@@ -150,14 +168,14 @@ class Chat:
         for name in DEFAULT_ROOMS:
             self._rooms[name.casefold()] = Room(name, permanent=True)
 
-    def room(self, name: object) -> Room:
+    def room(self, name: str) -> Room:
         """Return the room called `name`, whatever its case."""
-        room = self._rooms.get(name.casefold()) if isinstance(name, str) else None
+        room = self._rooms.get(name.casefold())
         if room is None:
             raise Refused("This room does not exist any more.")
         return room
 
-    def create_room(self, name: object) -> Room:
+    def create_room(self, name: str) -> Room:
         """Make a room; an empty one that people made before gives way when there are too many."""
         name = clean_name(name, what="room name")
         if name.casefold() in self._rooms:
@@ -174,22 +192,22 @@ class Chat:
             del room.lost[page]
         return rooms
 
-    def summary(self) -> list[dict[str, Any]]:
+    def summary(self) -> list[RoomSummary]:
         """Return every room's name and number of people, in order of creation."""
-        return [{"name": room.name, "people": len(room.people)} for room in self._rooms.values()]
+        return [RoomSummary(room.name, len(room.people)) for room in self._rooms.values()]
 
-    def say(self, room: Room, author: str, text: object) -> Message:
+    def say(self, room: Room, author: str, text: str) -> Message:
         """Put a text into a room's history."""
         return self._record(room, author, text=clean_text(text))
 
-    def show(self, room: Room, author: str, data: object) -> tuple[Message, Picture]:
+    def show(self, room: Room, author: str, data: bytes) -> tuple[Message, Picture]:
         """Put a picture into a room's history."""
         picture = self._keep(data)
         return self._record(room, author, picture=picture.id), picture
 
-    def picture(self, id_: object) -> Picture:
+    def picture(self, id_: int) -> Picture:
         """Return a picture that is still kept."""
-        picture = self._pictures.get(id_) if isinstance(id_, int) else None
+        picture = self._pictures.get(id_)
         if picture is None:
             raise Refused("This picture is not kept any more.")
         return picture
@@ -202,9 +220,7 @@ class Chat:
         room.history.append(message)
         return message
 
-    def _keep(self, data: object) -> Picture:
-        if not isinstance(data, bytes):
-            raise Refused("A picture travels as binary data.")
+    def _keep(self, data: bytes) -> Picture:
         if len(data) > MAX_PICTURE:
             size = -(-len(data) // 1000)  # rounded up, so that it never equals the limit
             raise Refused(f"This picture has {size:,} kB; the limit is {MAX_PICTURE // 1000} kB.")
@@ -241,9 +257,9 @@ def clean_page(page: object) -> str | None:
     return page if isinstance(page, str) and 1 <= len(page) <= MAX_PAGE else None
 
 
-def clean_text(text: object) -> str:
+def clean_text(text: str) -> str:
     """Return a message of 1 to 2,000 characters."""
-    cleaned = text.strip() if isinstance(text, str) else ""
+    cleaned = text.strip()
     if not 1 <= len(cleaned) <= MAX_TEXT:
         raise Refused(f"A message has 1 to {MAX_TEXT:,} characters.")
     return cleaned

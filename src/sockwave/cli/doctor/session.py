@@ -119,7 +119,7 @@ class PollingSession:
     def __init__(self, target: Target, answer: Answer, handshake: Handshake) -> None:
         self.answer = answer
         self.handshake = handshake
-        self.cookies = _cookies(answer)
+        self.cookies: dict[str, str] = _cookies(answer)
         self._target = target
 
     async def get(self, patience: float = PATIENCE) -> Answer:

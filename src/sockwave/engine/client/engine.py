@@ -18,6 +18,8 @@ from sockwave.errors import FailureCause, SockwaveError, TransportError
 from sockwave.types import DisconnectReason
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sockwave.engine.client.options import ClientEngineOptions
     from sockwave.engine.client.runtime import Runtime
     from sockwave.engine.client.url import ServerUrl
@@ -57,10 +59,10 @@ class ClientEngine:
         self._prober: asyncio.Task[None] | None = None
         self._transports: list[PollingTransport | WebSocketTransport] = []
         # Messages go from the session to the layer above without a call in between.
-        self.text_message = sink.text_message
-        self.binary_message = sink.binary_message
-        self.ping_received = sink.ping_received
-        self.session_drained = sink.session_drained
+        self.text_message: Callable[[bytes], None] = sink.text_message
+        self.binary_message: Callable[[bytes], None] = sink.binary_message
+        self.ping_received: Callable[[], None] = sink.ping_received
+        self.session_drained: Callable[[], None] = sink.session_drained
 
     @property
     def id(self) -> SessionId | None:

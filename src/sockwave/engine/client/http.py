@@ -91,7 +91,7 @@ class HttpClient:
         self._jar = CookieJar() if options.with_credentials else None
         self._session: aiohttp.ClientSession | None = None
         self._is_closed = False
-        self.partial = 0
+        self.partial: int = 0
 
     def __len__(self) -> int:
         """How many TCP connections are open in the pool or in use."""

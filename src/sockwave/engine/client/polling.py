@@ -42,8 +42,8 @@ class PollingTransport:
     slice = SLICE
 
     def __init__(self, http: HttpClient, receiver: TransportReceiver, runtime: Runtime) -> None:
-        self.receiver = receiver
-        self.is_writable = True
+        self.receiver: TransportReceiver = receiver
+        self.is_writable: bool = True
         self.failure: SockwaveError | None = None
         self.sid: SessionId | None = None
         self._http = http

@@ -134,13 +134,13 @@ class ClientSession:
     )
 
     def __init__(self, driver: ClientSessionDriver, sink: ClientSessionSink) -> None:
-        self.id = SessionId("")
-        self.state = State.OPENING
+        self.id: SessionId = SessionId("")
+        self.state: State = State.OPENING
         self.transport: ClientTransport | None = None
         self.handshake: Handshake | None = None
-        self.backlog = 0
-        self.upgraded = False
-        self.wheel_slot = 0
+        self.backlog: int = 0
+        self.upgraded: bool = False
+        self.wheel_slot: int = 0
         self._driver = driver
         self._sink = sink
         self._pending: list[Outgoing] = []

@@ -53,9 +53,9 @@ class UpgradeProbe:
     def __init__(
         self, session: ClientUpgrading, transport: ClientTransport, driver: ClientUpgradeDriver
     ) -> None:
-        self.wheel_slot = 0
-        self.deadline = float("inf")
-        self.transport = transport
+        self.wheel_slot: int = 0
+        self.deadline: float = float("inf")
+        self.transport: ClientTransport = transport
         self._session = session
         self._driver = driver
 

@@ -107,7 +107,7 @@ class WrappedHandler:
     wants_socket: ClassVar[bool] = False
 
     def __init__(self, handler: Handler) -> None:
-        self.__wrapped__ = handler
+        self.__wrapped__: Handler = handler
 
     def __call__(self, *args: Any) -> Any:
         """Call the handler."""

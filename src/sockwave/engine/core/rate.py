@@ -63,11 +63,11 @@ class Rate:
 
     def __init__(self, limit: str, per_second: float, burst: float, sharers: int = 1) -> None:
         most = per_second * burst
-        self.sharers = sharers
-        self.limit = limit
-        self.per_second = per_second
-        self.reserve = min(int(most) // RESERVE, UNCOUNTED)
-        self.capacity = max(most - self.reserve, 1.0)
+        self.sharers: int = sharers
+        self.limit: str = limit
+        self.per_second: float = per_second
+        self.reserve: int = min(int(most) // RESERVE, UNCOUNTED)
+        self.capacity: float = max(most - self.reserve, 1.0)
 
     @property
     def fill_time(self) -> float:
@@ -87,9 +87,9 @@ class Bucket:
     __slots__ = ("_at", "ahead", "level", "rate")
 
     def __init__(self, rate: Rate) -> None:
-        self.rate = rate
-        self.level = rate.capacity
-        self.ahead = 0
+        self.rate: Rate = rate
+        self.level: float = rate.capacity
+        self.ahead: int = 0
         self._at = 0.0  # as full as it can be, whatever the time
 
     def fill(self, now: float) -> None:
@@ -212,8 +212,8 @@ class Budget:
     def __init__(self, packets: Supply, bytes: Supply) -> None:
         self._packet_supply = packets
         self._byte_supply = bytes
-        self.packets = packets.start()
-        self.bytes = bytes.start()
+        self.packets: int = packets.start()
+        self.bytes: int = bytes.start()
 
     def cover(self, now: float) -> None:
         """Get leave for what was counted below zero.
@@ -258,16 +258,16 @@ class Rates:
             per_second = getattr(limits, limit)
             return None if per_second is None else Rate(limit, per_second, limits.burst, sharers)
 
-        self.session_packets = rate("session_packets")
-        self.session_bytes = rate("session_bytes")
-        self.address_packets = rate("address_packets", SHARERS)
-        self.address_bytes = rate("address_bytes", SHARERS)
-        self.address_handshakes = rate("address_handshakes")
+        self.session_packets: Rate | None = rate("session_packets")
+        self.session_bytes: Rate | None = rate("session_bytes")
+        self.address_packets: Rate | None = rate("address_packets", SHARERS)
+        self.address_bytes: Rate | None = rate("address_bytes", SHARERS)
+        self.address_handshakes: Rate | None = rate("address_handshakes")
         of_sessions = [each for each in (self.session_packets, self.session_bytes) if each]
         shared = [each for each in (self.address_packets, self.address_bytes) if each]
-        self.counts_packets = bool(of_sessions or shared)
+        self.counts_packets: bool = bool(of_sessions or shared)
         of_addresses = [*shared, self.address_handshakes] if self.address_handshakes else shared
-        self.memory = max((each.fill_time for each in of_addresses), default=0.0)
-        self.knows_addresses = bool(
+        self.memory: float = max((each.fill_time for each in of_addresses), default=0.0)
+        self.knows_addresses: bool = bool(
             of_addresses or limits.address_sessions or limits.address_connections
         )

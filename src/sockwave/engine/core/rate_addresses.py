@@ -51,12 +51,12 @@ class Address:
     __slots__ = ("bytes", "connections", "handshakes", "key", "packets", "sessions")
 
     def __init__(self, key: AddressKey, rates: Rates) -> None:
-        self.key = key
-        self.packets = _bucket(rates.address_packets)
-        self.bytes = _bucket(rates.address_bytes)
-        self.handshakes = _bucket(rates.address_handshakes)
-        self.sessions = 0
-        self.connections = 0
+        self.key: AddressKey = key
+        self.packets: Bucket | None = _bucket(rates.address_packets)
+        self.bytes: Bucket | None = _bucket(rates.address_bytes)
+        self.handshakes: Bucket | None = _bucket(rates.address_handshakes)
+        self.sessions: int = 0
+        self.connections: int = 0
 
     @property
     def is_in_use(self) -> bool:

@@ -117,12 +117,12 @@ class Request:
         *,
         trusted_proxies: TrustedProxies | None = None,
     ) -> None:
-        self.method = method
-        self.target = target
+        self.method: str = method
+        self.target: str = target
         self._client = client
         self._is_secure = is_secure
         self._trusted_proxies = trusted_proxies
-        self.scope = scope
+        self.scope: Mapping[str, Any] | None = scope
         self._fields: dict[bytes, bytes] | None = fields
         self._headers: Headers | None = None
         self._query: dict[str, str] | None = None

@@ -36,7 +36,7 @@ from sockwave.engine.core.upgrade import ReturnWatch, UpgradeProbe
 from sockwave.types import DisconnectReason, SessionId
 
 if TYPE_CHECKING:
-    from sockwave.engine.core.transport import Transport
+    from sockwave.engine.core.transport import Outgoing, Transport
 
 __all__ = ["Session", "SessionDriver", "SessionSink"]
 
@@ -94,13 +94,17 @@ class Session(SessionHeartbeat):
 
     protocol: ClassVar[int] = 4
 
+    state: State
+    transport: Transport
+    pending: list[Outgoing]
+    backlog: int
     sink: SessionSink
     _driver: SessionDriver
 
     def __init__(self, id: SessionId, transport: Transport, driver: SessionDriver) -> None:
         super().__init__(transport, driver)
-        self.id = id
-        self.upgraded = False
+        self.id: SessionId = id
+        self.upgraded: bool = False
         self._probe: UpgradeProbe | ReturnWatch | None = None
 
     # --- receiving: called by the transport that carries the session -----------------------------

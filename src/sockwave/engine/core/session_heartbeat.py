@@ -69,13 +69,14 @@ class SessionHeartbeat(SessionQueue):
         "wheel_slot",
     )
 
+    backlog: int
     _driver: HeartbeatDriver
     _close_reason: DisconnectReason
     """Of an orderly close; there is one when `_close_deadline` is set."""
 
     def __init__(self, transport: Transport, driver: HeartbeatDriver) -> None:
         super().__init__(transport, driver)
-        self.wheel_slot = 0
+        self.wheel_slot: int = 0
         self._awaits_pong = False
         self._taking: TakingWatch | None = None
         self._timeout_restarted = False

@@ -109,10 +109,10 @@ class SessionQueue:
     )
 
     def __init__(self, transport: Transport, driver: QueueDriver) -> None:
-        self.transport = transport
-        self.state = _OPEN
-        self.backlog = 0
-        self.accounted = 0
+        self.transport: Transport = transport
+        self.state: State = _OPEN
+        self.backlog: int = 0
+        self.accounted: int = 0
         self._driver = driver
         self.pending: list[Outgoing] = []
         self._in_transport = 0

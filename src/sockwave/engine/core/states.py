@@ -10,10 +10,10 @@ the end otherwise. A missing key is an input that cannot happen in that state: `
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["TRANSITIONS", "Input", "State", "next_state"]
 
@@ -26,7 +26,8 @@ class State(Enum):
     CLOSING = auto()
     CLOSED = auto()
 
-    __hash__ = object.__hash__  # that of Enum is a call of Python's, twice in each look-up
+    # That of Enum is a call of Python's, twice in each look-up.
+    __hash__: ClassVar[Callable[[object], int]] = object.__hash__
 
 
 class Input(Enum):
@@ -43,7 +44,7 @@ class Input(Enum):
     LOST = auto()
     """The transport ended, a deadline passed, or the peer broke a rule: over at once."""
 
-    __hash__ = object.__hash__
+    __hash__: ClassVar[Callable[[object], int]] = object.__hash__
 
 
 TRANSITIONS: Final[Mapping[tuple[State, Input], State]] = {

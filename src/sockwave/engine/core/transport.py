@@ -57,9 +57,10 @@ class SharedPacket:
     __slots__ = ("_head", "compress", "frame", "is_binary")
 
     def __init__(self, data: bytes, *, is_binary: bool = False, compress: bool = True) -> None:
-        self.is_binary = is_binary
-        self.compress = compress
-        self.frame = frame = server_frame(data, binary=is_binary)
+        self.is_binary: bool = is_binary
+        self.compress: bool = compress
+        frame = server_frame(data, binary=is_binary)
+        self.frame: bytes = frame
         self._head = len(frame) - len(data)
 
     @property

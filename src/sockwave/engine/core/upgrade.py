@@ -76,7 +76,7 @@ class UpgradeProbe:
     __slots__ = ("_deadline", "_driver", "_probes", "_session", "_transport", "wheel_slot")
 
     def __init__(self, session: Upgrading, transport: Transport, driver: UpgradeDriver) -> None:
-        self.wheel_slot = 0
+        self.wheel_slot: int = 0
         self._probes = 0
         self._session = session
         self._transport = transport
@@ -166,7 +166,7 @@ class ReturnWatch:
     __slots__ = ("_deadline", "_driver", "_session", "_transport", "wheel_slot")
 
     def __init__(self, session: Upgrading, driver: UpgradeDriver) -> None:
-        self.wheel_slot = 0
+        self.wheel_slot: int = 0
         self._session = session
         self._driver = driver
         self._transport = session.transport

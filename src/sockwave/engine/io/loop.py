@@ -48,10 +48,10 @@ class LoopDriver(ABC):
     """Message of the error when there is no loop yet."""
 
     def __init__(self) -> None:
-        self.thread_id = 0
+        self.thread_id: int = 0
         self._is_forked = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.turns = Turns(self.turn_clock, self.call_soon)
+        self.turns: Turns = Turns(self.turn_clock, self.call_soon)
         self._wheel = TimingWheel()
         self._timer: asyncio.TimerHandle | None = None
         self._on_bind: list[Callable[[], None]] = []

@@ -84,9 +84,9 @@ class Turns:
     def __init__(
         self, clock: Callable[[], float], call_soon: Callable[[Callable[[], None]], object]
     ) -> None:
-        self.credit = CREDIT
-        self.refill = CREDIT
-        self.must_look = False
+        self.credit: int = CREDIT
+        self.refill: int = CREDIT
+        self.must_look: bool = False
         self._clock = clock
         self._call_soon = call_soon
         self._ends: float | None = None

@@ -106,9 +106,9 @@ class TcpWebSocket(asyncio.Protocol, ABC):
         deflate: PerMessageDeflate | None,
         max_message: int,
     ) -> None:
-        self.receiver = receiver
-        self.is_writable = True
-        self.wheel_slot = 0
+        self.receiver: TransportReceiver = receiver
+        self.is_writable: bool = True
+        self.wheel_slot: int = 0
         self._tcp = tcp
         self._driver = driver
         self._deflate = deflate

@@ -136,23 +136,23 @@ class Driver(LoopDriver):
         self.session_ended = ended
         self.session_upgraded = upgraded
         self._rebound = rebound
-        self.debug = False
-        self.observers = Observers(self.application_failed)
+        self.debug: bool = False
+        self.observers: Observers = Observers(self.application_failed)
         self._lag = LagMeter(self, self.observers)
         self.connections: set[Connection] = set()
         self._lent: set[object] = set()
         self.rates: RateLimiter | None = None
-        self.max_connections = options.limits.connections or _connections_limit()
-        self.backlog = 0
+        self.max_connections: int = options.limits.connections or _connections_limit()
+        self.backlog: int = 0
         self._max_backlog = options.limits.process_backlog or memory_share()
-        self.ends = InTurn()
-        self.is_short_of_room = False
+        self.ends: InTurn = InTurn()
+        self.is_short_of_room: bool = False
         self._lagging: set[Lagging] = set()
         self.dirty: list[Flushable] = []
         self._starting: list[Callable[[], None]] = []
-        self.departures = Departures(self.turn_clock, self.call_soon)
-        self.compressions = Compressions(self.turns, self.turn_clock)
-        self.broadcast_write = BroadcastWrite(self.flush_later)
+        self.departures: Departures = Departures(self.turn_clock, self.call_soon)
+        self.compressions: Compressions = Compressions(self.turns, self.turn_clock)
+        self.broadcast_write: BroadcastWrite = BroadcastWrite(self.flush_later)
 
     # --- the loop ---------------------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ from sockwave.engine.core.option_names import check_names
 from sockwave.engine.core.option_signature import names_options
 from sockwave.engine.core.options import EngineOptions
 from sockwave.engine.core.request import SAFE_IN_PATH, decoded
+from sockwave.engine.server import telling
 from sockwave.engine.server.calling import call_handler, call_waiting, edit_headers
 from sockwave.engine.server.driver import Driver
 from sockwave.engine.server.open_packets import OpenPackets
@@ -61,12 +62,6 @@ from sockwave.engine.server.rules.verification import (
 from sockwave.engine.server.sessions.limited import LimitedSession, LimitedSessionV3
 from sockwave.engine.server.sessions.session import ServerSession, ServerSessionV3
 from sockwave.engine.server.shutdown import Shutdown, check_times
-from sockwave.engine.server.telling import (
-    tell_closed,
-    tell_opened,
-    tell_refused,
-    tell_upgraded,
-)
 from sockwave.engine.server.transports.polling import PollingTransport
 from sockwave.engine.server.watchdog import Watchdog
 from sockwave.types import DisconnectReason, SessionId
@@ -136,8 +131,8 @@ class EngineServer(Emitter):
     @names_options(EngineOptionsDict, EngineOptions)
     def __init__(self, **options: Unpack[EngineOptionsDict]) -> None:
         check_names(type(self).__name__, options, OPTION_NAMES)
-        self.options = EngineOptions(**options)  # type: ignore[arg-type] # it converts the forms
-        self.driver = Driver(
+        self.options: EngineOptions = EngineOptions(**options)  # type: ignore[arg-type] # it converts the forms
+        self.driver: Driver = Driver(
             self.options,
             ended=self._session_ended,
             upgraded=self._session_upgraded,
@@ -148,15 +143,17 @@ class EngineServer(Emitter):
         self.session_handler: Callable[[ServerSession], None] = self._connection
         self.session_closer: Callable[[ServerSession], None] = ServerSession.close
         self.goes_on_elsewhere: Callable[[], bool] = bool  # nowhere
-        self.peer_log = PeerLog(_logger)
-        self.trusted_proxies = TrustedProxies(self.options.trusted_proxies) or None
-        self.rate_limit_counts = RateLimitCounts(observers=self.driver.observers)
+        self.peer_log: PeerLog = PeerLog(_logger)
+        proxies = TrustedProxies(self.options.trusted_proxies)
+        self.trusted_proxies: TrustedProxies | None = proxies or None
+        self.rate_limit_counts: RateLimitCounts = RateLimitCounts()
+        self.rate_limit_counts.observers = self.driver.observers
         self.rates: RateLimiter | None = None
         self._session_kinds: tuple[type[ServerSession], type[ServerSessionV3]]
         self._session_kinds = (ServerSession, ServerSessionV3)
         if self.options.rate_limits is not None:
             self._limit_rates(self.options.rate_limits)
-        self.open_packet = OpenPackets(self.options)
+        self.open_packet: OpenPackets = OpenPackets(self.options)
         self._sessions: dict[str, ServerSession] = {}
         self.sessions: Mapping[str, ServerSession] = MappingProxyType(self._sessions)
         self._watchdog: Watchdog | None = None
@@ -166,7 +163,7 @@ class EngineServer(Emitter):
         self.relay: Relay | None = None
         self.elsewhere: Elsewhere | None = None
         self.polling_kind: type[PollingTransport] = PollingTransport
-        self.id_prefix = ""
+        self.id_prefix: str = ""
         self._handlers = NO_HANDLERS
         self._middlewares: tuple[Handler, ...] = ()
         self._shutdown: Shutdown | None = None
@@ -176,7 +173,7 @@ class EngineServer(Emitter):
         hosts = self.options.allowed_hosts
         self._allowed_hosts = None if hosts is None else AllowedHosts(hosts)
         self._stray_hint = StrayHint()
-        self.edits_headers = self.options.cors is not None or self.options.cookie is not None
+        self.edits_headers: bool = self.options.cors is not None or self.options.cookie is not None
 
     # --- for users --------------------------------------------------------------------------------
 
@@ -417,7 +414,7 @@ class EngineServer(Emitter):
             lambda: reason_of(refused, request, self.options),
         )
         if self.driver.observers.request_refused:
-            tell_refused(self.driver.observers, request, code)
+            telling.tell_refused(self.driver.observers, request, code)
         if code is ErrorCode.UNKNOWN_SID and self.router is None:
             self._stray_hint.give()
         if handlers := self._handlers.get("connection_error"):
@@ -459,7 +456,7 @@ class EngineServer(Emitter):
         if self.options.initial_packet is not None:
             session.send(self.options.initial_packet)
         if self.driver.observers.session_opened:
-            tell_opened(self.driver.observers, session)
+            telling.tell_opened(self.driver.observers, session)
         if self.driver.debug:
             _session_logger.debug("%s opened by %s", masked(id_), transport.name)
         return session
@@ -474,7 +471,7 @@ class EngineServer(Emitter):
         if self.rates is not None:
             self.rates.closed(session)
         if self.driver.observers.session_closed:
-            tell_closed(self.driver.observers, session, reason, description)
+            telling.tell_closed(self.driver.observers, session, reason, description)
         if self.driver.debug:
             _session_logger.debug("%s closed: %s %s", masked(session.id), reason, description)
         if reason in _FAULTS and isinstance(session, ServerSession):
@@ -489,7 +486,7 @@ class EngineServer(Emitter):
 
     def _session_upgraded(self, session: Session) -> None:
         if self.driver.observers.session_upgraded:
-            tell_upgraded(self.driver.observers, session)
+            telling.tell_upgraded(self.driver.observers, session)
         if self.driver.debug:
             _session_logger.debug("%s moved to %s", masked(session.id), session.transport.name)
         if isinstance(session, ServerSession):

@@ -83,7 +83,7 @@ class HttpExchange(ABC):
     __slots__ = ("owner", "request")
 
     def __init__(self, request: Request) -> None:
-        self.request = request
+        self.request: Request = request
         self.owner: ExchangeOwner | None = None
 
     @abstractmethod
@@ -113,7 +113,7 @@ class UpgradeExchange(ABC):
     __slots__ = ("request",)
 
     def __init__(self, request: Request) -> None:
-        self.request = request
+        self.request: Request = request
 
     @abstractmethod
     def accept(

@@ -87,7 +87,7 @@ class Shutdown:
     """
 
     def __init__(self, host: ShutdownHost, *, drain_period: float, timeout: float) -> None:
-        self.is_over = asyncio.Event()
+        self.is_over: asyncio.Event = asyncio.Event()
         self._host = host
         self._driver = host.driver
         self._drain_period = drain_period

@@ -125,7 +125,7 @@ class ServerConnection:
         self, manager: ConnectionHost, sockets: Mapping[NamespaceName, Life], attempt: int
     ) -> None:
         options = manager.options
-        self.attempt = attempt
+        self.attempt: int = attempt
         self.unwanted: set[NamespaceName] = set()
         self.ended: asyncio.Future[None] = manager.runtime.loop.create_future()
         self._manager = manager
@@ -140,7 +140,9 @@ class ServerConnection:
         # How the session has ended, while events that came before that wait for their handlers.
         self._end: tuple[DisconnectReason, SockwaveError | None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self.engine = ClientEngine(manager.server, manager.engine_options, manager.runtime, self)
+        self.engine: ClientEngine = ClientEngine(
+            manager.server, manager.engine_options, manager.runtime, self
+        )
         self._intake = manager.attach(self)
         # Handlers that have begun with the packet that is being taken, and wait.
         self._fresh = self._intake.fresh

@@ -64,7 +64,7 @@ class IncomingEvents(AnyListeners, HandlerRunner, Emitter):
     )
 
     def __init__(self, namespace: NamespaceName, runtime: Runtime, outbox: Outbox) -> None:
-        self.namespace = namespace
+        self.namespace: NamespaceName = namespace
         self._runtime = runtime
         self._outbox = outbox
         self._handlers = NO_HANDLERS

@@ -117,12 +117,12 @@ class Life:
     def __init__(
         self, socket: LivingSocket, namespace: NamespaceName, host: LifeHost, outbox: Outbox
     ) -> None:
-        self.namespace = namespace
-        self.outbox = outbox
-        self.arrivals = Waiters()
-        self.state = State.INACTIVE
+        self.namespace: NamespaceName = namespace
+        self.outbox: Outbox = outbox
+        self.arrivals: Waiters = Waiters()
+        self.state: State = State.INACTIVE
         self.id: SocketId | None = None
-        self.recovered = False
+        self.recovered: bool = False
         self.last_error: SockwaveError | None = None
         self._socket = socket
         self._dispatch = socket.dispatch

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Hashable
 
     from sockwave.socketio.client.life import Life
+    from sockwave.socketio.core.parser import Parser
     from sockwave.types import SessionId, TransportName
 
 __all__ = ["Manager", "connect"]
@@ -107,17 +108,20 @@ class Manager(LocalEvents):
         if socket:
             raise TypeError(f"{min(socket)} is an option of a socket: Manager.socket(...)")
         self.server: ServerUrl = parse_url(url)
-        self.engine_options = ClientEngineOptions(**{"path": "/socket.io", **engine})
-        self.options = options_ = ManagerOptions(**manager)
-        self.parser = guarded(options_.parser, self.engine_options.max_backlog)
-        self.runtime = Runtime()
+        self.engine_options: ClientEngineOptions = ClientEngineOptions(
+            **{"path": "/socket.io", **engine}
+        )
+        self.options: ManagerOptions = ManagerOptions(**manager)
+        backlog = self.engine_options.max_backlog
+        self.parser: Parser | None = guarded(self.options.parser, backlog)
+        self.runtime: Runtime = Runtime()
         self.runtime.on_move(self._loop_changed)
         self._supervisor = Supervisor(self)
         self._log = ConnectionLog(_logger, self.server)
         self._sockets: dict[NamespaceName, ClientSocket] = {}
         self._subscribed: dict[NamespaceName, Life] = {}
         self._intake: Intake | None = None
-        self.ends = InTurn()
+        self.ends: InTurn = InTurn()
         self._is_held_open = False
         self._open_waiters = Waiters()
         self._made_socket: Callable[[ClientSocket], object] | None = None

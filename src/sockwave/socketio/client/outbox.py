@@ -123,8 +123,8 @@ class Outbox:
         self.session: ClientSession | None = None
         self.direct: ClientSession | None = None
         self.buffer: deque[_Event] = deque()
-        self.acks = AckTable(runtime, options.max_pending_acks)
-        self.next_ack_id = 0
+        self.acks: AckTable = AckTable(runtime, options.max_pending_acks)
+        self.next_ack_id: int = 0
         self._is_watched = False
         self._owner = owner
         self._namespace = namespace

@@ -45,7 +45,7 @@ class RetryQueue(Generic[E]):
         limit: int,
         send: Callable[[E, Callable[[AckResult], None]], None],
     ) -> None:
-        self.is_connected = False
+        self.is_connected: bool = False
         self._retries = retries
         self._limit = limit
         self._send = send

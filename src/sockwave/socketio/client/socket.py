@@ -85,7 +85,7 @@ class ClientSocket(IncomingEvents):
             max_backlog=max_backlog,
         )
         super().__init__(namespace, manager.runtime, outbox)
-        self.manager = manager
+        self.manager: Manager = manager
         self.auth: Auth | None = options.auth
         self._life = Life(self, namespace, manager, outbox)
         self._max_backlog = max_backlog

@@ -55,7 +55,7 @@ class EventStream:
         overflow: Overflow,
         runtime: Runtime | None = None,
     ) -> None:
-        self.dropped = 0
+        self.dropped: int = 0
         self._names = names
         self._maxsize = maxsize
         self._overflow = overflow

@@ -84,7 +84,7 @@ class Supervisor:
     def __init__(self, host: Supervised) -> None:
         options = host.options
         self.connection: ServerConnection | None = None
-        self.is_upgraded = False
+        self.is_upgraded: bool = False
         self._host = host
         self._task: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()

@@ -38,9 +38,9 @@ class Account:
     __slots__ = ("_stopped", "holders", "limit", "total")
 
     def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.total = 0
-        self.holders = 0
+        self.limit: int = limit
+        self.total: int = 0
+        self.holders: int = 0
         self._stopped: dict[Stopped, None] = {}
 
     def is_over_share(self, held: int) -> bool:

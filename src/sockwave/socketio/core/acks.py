@@ -68,7 +68,7 @@ class AckWaiter:
         id_: int,
         done: Callable[[AckResult], None],
     ) -> None:
-        self.wheel_slot = 0
+        self.wheel_slot: int = 0
         self._table: AckTable | None = table
         self._id = id_
         self._done = done

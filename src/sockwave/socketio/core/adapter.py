@@ -32,7 +32,8 @@ from sockwave.engine.core.handlers import (
 )
 from sockwave.engine.core.option_checks import MAX_TIMEOUT, check_number
 from sockwave.engine.core.transport import SharedPacket
-from sockwave.observe import NOBODY, Broadcast, Observers
+from sockwave.observe import Broadcast
+from sockwave.observe.observers import NOBODY, Observers
 from sockwave.socketio.core.encoded_event import EncodedEvent
 from sockwave.socketio.core.outgoing import encode_shared
 from sockwave.socketio.core.rooms import RoomTable
@@ -314,7 +315,7 @@ class InMemoryAdapter:
     ) -> None:
         """Tell who observes broadcasts."""
         name = self._host.name
-        seen = Broadcast(name, str(args[0]), receivers, packet.size, wants_ack)
+        seen = Broadcast(name, str(args[0]), receivers, packet.wire_size, wants_ack)
         self.observers.tell(self.observers.broadcast, seen)
 
     def _write(

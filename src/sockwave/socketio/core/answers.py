@@ -74,7 +74,7 @@ class Ack:
     def __init__(self, answers: Answers, on_loop: Callable[..., object]) -> None:
         self._answers = answers
         self._on_loop = on_loop
-        self.was_called = False
+        self.was_called: bool = False
 
     @property
     def is_wanted(self) -> bool:

@@ -12,6 +12,7 @@ from sockwave.socketio.core.operators import BroadcastOperator, BroadcastTarget
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
 
+    from sockwave.errors import EventError
     from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
     from sockwave.socketio.core.events import AckEvent, Answer, Args, Event
     from sockwave.socketio.core.remote_socket import RemoteSocket
@@ -70,7 +71,7 @@ class Broadcasting(Generic[S]):
     @overload
     def emit_with_ack(
         self, event: AckEvent[*Args, Answer], *args: *Args, timeout: float | None = None
-    ) -> Coroutine[Any, Any, BroadcastAnswers]: ...
+    ) -> Coroutine[Any, Any, BroadcastAnswers[Answer | EventError]]: ...
     @overload
     def emit_with_ack(
         self, event: str, *args: Json, timeout: float | None = None

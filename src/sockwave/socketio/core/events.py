@@ -35,6 +35,9 @@ R = TypeVar("R")
 class EventTypes(Protocol):
     """What is known of the arguments of an event; see `sockwave.contract`."""
 
+    def found_by(self) -> tuple[Any, ...]:
+        """What gives the event in another process: a function, and what it is called with."""
+
     def pack(self, args: Sequence[Any], *, checked: bool) -> tuple[Any, ...]:
         """Arguments for the wire.
 
@@ -61,7 +64,11 @@ class EventTypes(Protocol):
 if TYPE_CHECKING:
 
     class _Text:
-        """To type checkers it is no text: see the module."""
+        """To type checkers it is no text: see the module. It may be compared with one."""
+
+        def __eq__(self, other: object, /) -> bool: ...
+
+        def __hash__(self) -> int: ...
 
 else:
     _Text = str
@@ -96,10 +103,19 @@ class Event(_Text, Generic[*Args]):
 
     def __new__(cls, name: str = "", *, doc: str = "", names: tuple[str, ...] = ()) -> Self:
         """Make one; a class of `Events` gives it its types."""
+        given: Any = names
+        if isinstance(given, str):
+            raise TypeError(f"names takes one for each argument: a tuple, not {names!r}")
         new: Any = super().__new__
         made: Self = new(cls, name)
-        made.types, made.doc, made.names = None, doc, names
+        made.types, made.doc, made.names = None, doc, tuple(names)
         return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled it is the place where it is declared; outside of `Events` its name."""
+        if self.types is None:
+            return str, (str.__str__(self),)
+        return self.types.found_by()
 
 
 class AckEvent(Event[*Args], Generic[*Args, Answer]):

@@ -58,9 +58,9 @@ class Handshake:
     __slots__ = ("_auth", "issued", "request")
 
     def __init__(self, request: Request, auth: bytes | None, issued: float) -> None:
-        self.request = request
+        self.request: Request = request
         self._auth = auth
-        self.issued = round(issued * 1000)
+        self.issued: int = round(issued * 1000)
 
     @property
     def auth(self) -> dict[str, Any]:

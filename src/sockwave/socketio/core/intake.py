@@ -164,9 +164,9 @@ class Intake:
         max_attachments: int,
         account: Account,
     ) -> None:
-        self.host = host
+        self.host: IntakeHost = host
         self.fresh: list[Hashable] = []
-        self.held = 0
+        self.held: int = 0
         self._driver = driver
         self._max_handlers = max_handlers
         self._max_bytes = max_bytes

@@ -62,12 +62,12 @@ class Membership:
     )
 
     def __init__(self, id_: SocketId, rooms: Iterable[Room], start: int) -> None:
-        self.start = start
-        self.sent = start - 1
+        self.start: int = start
+        self.sent: int = start - 1
         self.lost: tuple[int, float] | None = None
         self.missed: list[tuple[int, LogEntry]] = []
-        self.read = start
-        self.is_void = False
+        self.read: int = start
+        self.is_void: bool = False
         self.foreign: str | None = None
         self._id = id_
         self._rooms = dict.fromkeys(rooms, start)

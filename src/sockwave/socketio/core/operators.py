@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast, overload
 
 from sockwave.socketio.core.adapter import BroadcastOptions
+from sockwave.socketio.core.broadcast_answers import all_answered
 from sockwave.socketio.core.outgoing import check_event_name
 from sockwave.socketio.core.remote_socket import SelectionTarget
 from sockwave.socketio.core.rooms import as_rooms
@@ -13,6 +14,7 @@ from sockwave.socketio.core.rooms import as_rooms
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
 
+    from sockwave.errors import EventError
     from sockwave.socketio.core.broadcast_answers import BroadcastAnswers
     from sockwave.socketio.core.events import AckEvent, Answer, Args, Event
     from sockwave.socketio.core.remote_socket import RemoteSocket
@@ -108,7 +110,7 @@ class BroadcastOperator(Generic[S]):
     @overload
     def emit_with_ack(
         self, event: AckEvent[*Args, Answer], *args: *Args, timeout: float | None = None
-    ) -> Coroutine[Any, Any, BroadcastAnswers]: ...
+    ) -> Coroutine[Any, Any, BroadcastAnswers[Answer | EventError]]: ...
     @overload
     def emit_with_ack(
         self, event: str, *args: Json, timeout: float | None = None
@@ -136,7 +138,8 @@ class BroadcastOperator(Generic[S]):
         options = self._options
         if timeout is not None:
             options = replace(options, flags=replace(options.flags, timeout=timeout))
-        return self._target.broadcast_with_ack((event, *args), options)
+        asking = self._target.broadcast_with_ack((event, *args), options)
+        return asking if event.__class__ is str else all_answered(event, asking)
 
     async def fetch_sockets(self) -> list[S]:
         """The sockets that an event would reach.

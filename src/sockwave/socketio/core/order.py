@@ -55,6 +55,6 @@ class Lane(Generic[J]):
     __slots__ = ("is_busy", "key", "waiting")
 
     def __init__(self, key: Hashable) -> None:
-        self.key = key
-        self.is_busy = False
+        self.key: Hashable = key
+        self.is_busy: bool = False
         self.waiting: deque[J] = deque()

@@ -45,9 +45,14 @@ class EncodedPacket:
     def __init__(
         self, text: Outgoing, size: int, attachments: tuple[SharedPacket, ...] = ()
     ) -> None:
-        self.text = text
-        self.attachments = attachments
-        self.size = size
+        self.text: Outgoing = text
+        self.attachments: tuple[SharedPacket, ...] = attachments
+        self.size: int = size
+
+    @property
+    def wire_size(self) -> int:
+        """Bytes of its text and attachments, as they are sent."""
+        return self.size - _OVERHEAD * len(self.attachments)
 
     def queue_on(self, session: PacketQueue) -> None:
         """Queue all parts on one session; they stay together."""

@@ -72,12 +72,12 @@ class PacketLog:
     __slots__ = ("_bytes", "_entries", "_max_bytes", "_max_packets", "epoch", "first")
 
     def __init__(self, max_packets: int, max_bytes: int, epoch: str = "") -> None:
-        self.first = 0
+        self.first: int = 0
         self._entries: deque[LogEntry] = deque()
         self._bytes = 0
         self._max_packets = max_packets
         self._max_bytes = max_bytes
-        self.epoch = epoch or secrets.token_urlsafe(9) + "."
+        self.epoch: str = epoch or secrets.token_urlsafe(9) + "."
 
     def __len__(self) -> int:
         return len(self._entries)

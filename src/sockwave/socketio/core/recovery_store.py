@@ -59,7 +59,7 @@ class RecoveryStore:
         *,
         epoch: str = "",
     ) -> None:
-        self.log = PacketLog(options.max_packets, options.max_bytes, epoch)
+        self.log: PacketLog = PacketLog(options.max_packets, options.max_bytes, epoch)
         self.members: dict[SocketId, Membership] = {}
         self.saved: LostSockets[Membership] = LostSockets()
         self.watcher: StoreWatcher | None = None

@@ -59,7 +59,7 @@ class RemoteFacts:
         self._details = details.handshake
         self._handshake: Handshake | None = None
         self.id: SocketId = details.id
-        self.node = details.member
+        self.node: str = details.member
         self.rooms: set[Room] = set(details.rooms)
         self.data: dict[str, Any] = details.data
 

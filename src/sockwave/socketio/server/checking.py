@@ -121,7 +121,7 @@ class HandlerChecks:
     __slots__ = ("_made", "_make", "_validate", "development")
 
     def __init__(self, validate: Validate, *, development: bool) -> None:
-        self.development = development
+        self.development: bool = development
         self._validate = validate
         self._make: Callable[..., Wrap | None] | None = None
         self._made: dict[int, _Made] = {}
@@ -198,9 +198,11 @@ class HandlerChecks:
         """
         function: Any = handler.__func__ if isinstance(handler, MethodType) else handler
         code = getattr(function, "__code__", None)
-        # One parameter, or none, is the socket: nothing is imported for that.
+        # The socket alone, or nothing: nothing is imported for that.
         own = 2 if isinstance(handler, MethodType) else 1
-        if code is None or code.co_argcount + code.co_kwonlyargcount <= own:
+        if code is None or code.co_argcount + code.co_kwonlyargcount < own:
+            return None
+        if code.co_argcount == own and not code.co_kwonlyargcount and _is_socket_alone(function):
             return None
         return self._reach()(
             handler, event=event, takes_socket=True, validate=False, dependencies=(), host=self
@@ -210,6 +212,17 @@ class HandlerChecks:
         if self._make is None:
             self._make = reach("check_handlers")
         return self._make
+
+
+def _is_socket_alone(function: FunctionType) -> bool:
+    """Whether the last parameter says that it is the socket, or says nothing."""
+    name = function.__code__.co_varnames[function.__code__.co_argcount - 1]
+    try:
+        annotation = function.__annotations__.get(name, "Socket")
+    except Exception:  # Python 3.14 evaluates them now
+        return True
+    said = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+    return said.rpartition(".")[2] == "Socket"
 
 
 def _is_plain(handler: Any) -> TypeGuard[FunctionType]:

@@ -13,10 +13,11 @@ import inspect
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
 
-from sockwave.engine.core.handlers import Handler, WrappedHandler, check_event, most_arguments
+from sockwave.engine.core.handlers import Handler, check_event, most_arguments
 from sockwave.socketio.core.order import Order, check_order
 from sockwave.socketio.server.checking import check_validate
 from sockwave.socketio.server.declared import LIFE_CYCLE, Declared, check_declared
+from sockwave.socketio.server.params import SocketFirstHandler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -231,7 +232,7 @@ class _Objects:
         self._objects.pop(socket, None)
 
 
-class PerSocketHandler(WrappedHandler):
+class PerSocketHandler(SocketFirstHandler):
     """A method of the object that a socket has."""
 
     __slots__ = ("__signature__", "_objects")
@@ -239,9 +240,11 @@ class PerSocketHandler(WrappedHandler):
     def __init__(self, function: Callable[..., Any], objects: _Objects) -> None:
         super().__init__(function)
         whole = inspect.signature(function)
-        self.__signature__ = whole.replace(parameters=list(whole.parameters.values())[1:])
+        rest = list(whole.parameters.values())[1:]
+        self.__signature__: inspect.Signature = whole.replace(parameters=rest)
         self._objects = objects
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         """Call it with the socket and the arguments of the event."""
-        return self.__wrapped__(self._objects.of(args[0]), *args, **params)
+        given = args if self.gives_socket else args[1:]
+        return self.__wrapped__(self._objects.of(args[0]), *given, **params)

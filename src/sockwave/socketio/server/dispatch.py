@@ -131,8 +131,8 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], ErrorsAsValues, Emitter):
     )
 
     def __init__(self, namespace: N, connection: MemberConnection) -> None:
-        self.namespace = namespace
-        self.state = State.CONNECTING
+        self.namespace: N = namespace
+        self.state: State = State.CONNECTING
         self._connection = connection
         self._session = connection.session
         self._driver = connection.driver
@@ -278,12 +278,20 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], ErrorsAsValues, Emitter):
         shared = None
         if table := self.namespace.event_handlers:
             shared = table.get(name)
-        if shared or handlers is None or len(handlers) != 1:
-            self._dispatch(name, args[1:], id_, handlers or (), shared or ())
+        if shared:
+            is_only = handlers is None and len(shared) == 1 and not self.namespace.acking
+            if not is_only or shared[0].__class__ is OrderedHandler:
+                self._dispatch(name, args[1:], id_, handlers or (), shared)
+                return
+        elif handlers is None or len(handlers) != 1:
+            self._dispatch(name, args[1:], id_, handlers or (), ())
             return
         # One handler: the path of nearly every event.
         try:
-            result = handlers[0](args[1]) if len(args) == 2 else handlers[0](*args[1:])
+            if shared:
+                result = shared[0](self, args[1]) if len(args) == 2 else shared[0](self, *args[1:])
+            else:
+                result = handlers[0](args[1]) if len(args) == 2 else handlers[0](*args[1:])  # type: ignore[index] # see above
         except BaseException as error:
             self._raised_at_once(name, error, self._answers_to(name, id_))
             return
@@ -447,6 +455,8 @@ class IncomingEvents(AnyListeners, OrderedHandlers[N], ErrorsAsValues, Emitter):
             self.handler_failed(event, error)
             packet = Packet(PacketType.ACK, self.namespace.name, id_, [UNSENDABLE])
             encode(packet, parser=self.namespace.parser).queue_on(self._session)
+
+    acknowledge_plainly = _acknowledge  # for a kind of socket that tells nobody, of one that does
 
     def emit_local(self, event: str, *args: Any) -> None:
         """Run this side's handlers of a life-cycle event."""

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Coroutine
 
+    from sockwave.engine.server.driver import Driver
     from sockwave.engine.server.sessions.session import ServerSession
     from sockwave.socketio.server.contracts import MemberServer, MemberSocket
     from sockwave.types import DisconnectReason, NamespaceName
@@ -53,10 +54,11 @@ class JoinedSockets:
     )
 
     def __init__(self, server: MemberServer, session: ServerSession) -> None:
-        self.server = server
-        self.session = session
-        self.driver = driver = server.engine.driver
-        self.wheel_slot = 0
+        self.server: MemberServer = server
+        self.session: ServerSession = session
+        driver = server.engine.driver
+        self.driver: Driver = driver
+        self.wheel_slot: int = 0
         # How the session has ended, while events that came before that wait for their handlers.
         self._end: tuple[DisconnectReason, str] | None = None
         # When a first namespace must be joined; None once one was.

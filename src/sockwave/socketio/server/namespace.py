@@ -49,8 +49,10 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from sockwave.engine.core.broadcast_write import BroadcastWrite
+    from sockwave.engine.core.handlers import HandlerTable
     from sockwave.socketio.core.adapter import Adapter, BroadcastOptions
     from sockwave.socketio.core.cluster_contract import ClusterMember
+    from sockwave.socketio.core.parser import Parser
     from sockwave.socketio.core.recovery import Recovery
     from sockwave.socketio.core.remote_socket import RemoteSocket
     from sockwave.socketio.core.saved_session import SavedSession
@@ -93,10 +95,10 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
         self.server: Server = server
         self.name = name
         self.parent = parent
-        self.event_prefix = event_prefix(name)
-        self.ack_prefix = ack_prefix(name)
-        self.parser = server.parser
-        self.event_handlers = self.registered.event_handlers
+        self.event_prefix: bytes = event_prefix(name)
+        self.ack_prefix: bytes = ack_prefix(name)
+        self.parser: Parser | None = server.parser
+        self.event_handlers: HandlerTable = self.registered.event_handlers
         self._sockets: dict[SocketId, Socket] = {}
         # Those that middlewares are asked about.
         self._connecting: dict[SocketId, Socket] = {}
@@ -107,7 +109,8 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
         self._ack_ids = itertools.count()
         self.recovery: NamespaceRecovery | None = None
         options = server.options.recovery
-        self.adapter = adapter = self._make_adapter(options)
+        adapter = self._make_adapter(options)
+        self.adapter: Adapter = adapter
         if isinstance(adapter, InMemoryAdapter):
             adapter.observers = server.observers
         self.others: SupportsCluster | None = None

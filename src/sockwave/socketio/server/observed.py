@@ -11,13 +11,15 @@ the handler and by what it starts, and ends with it; an `async` one has a task f
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from contextvars import copy_context
 from functools import partial
+from threading import get_ident
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sockwave.codec.json import encode_plain
-from sockwave.codec.socketio import RESERVED_EVENTS
+from sockwave.codec.socketio import EVENT_DIGIT, RESERVED_EVENTS, decode_short
 from sockwave.engine.core.handlers import is_closed
 from sockwave.errors import AckTimeout, SockwaveError
 from sockwave.observe import (
@@ -32,6 +34,8 @@ from sockwave.observe import (
     HandlerStarted,
 )
 from sockwave.socketio.core.encoded_event import EncodedEvent
+from sockwave.socketio.core.order import OrderedHandler
+from sockwave.socketio.core.weight import weight_of_text
 from sockwave.socketio.server.connections.connection import Connection
 from sockwave.socketio.server.connections.parsed import ParsedConnection
 from sockwave.socketio.server.connections.revision4 import Revision4Connection
@@ -53,7 +57,7 @@ if TYPE_CHECKING:
     from sockwave.socketio.core.answers import Answers
     from sockwave.socketio.core.outgoing import EncodedPacket
 
-__all__ = ["OBSERVED", "PLAIN", "Kinds", "become"]
+__all__ = ["COUNTED", "OBSERVED", "PLAIN", "Kinds", "become"]
 
 
 class ObservedSocket(Socket):
@@ -65,26 +69,36 @@ class ObservedSocket(Socket):
 
     def event_received(self, args: list[Any], id_: int | None) -> None:
         """Tell of an event of the client, then run its handlers."""
-        observers = self._driver.observers
-        name = args[0] if args[0].__class__ is str else number_name(args[0])
+        driver = self._driver
+        observers, namespace = driver.observers, self.namespace
+        name = args[0]
+        if name.__class__ is not str:
+            name = number_name(name)
         if functions := observers.event_received:
-            space = self.namespace.name
-            seen = EventReceived(space, self.id, name, observers.size, id_ is not None)
+            seen = EventReceived(namespace.name, self.id, name, observers.size, id_ is not None)
             observers.tell(functions, seen)
+        if self.plain is None:
+            self._hooks_first(args, id_)
+            return
         handlers = self._handlers.get(name)
+        shared = namespace.event_handlers.get(name)
+        only = shared or handlers
         if (
-            handlers is None
-            or len(handlers) != 1
-            or self.plain is None
-            or name in self.namespace.event_handlers
+            only is None
+            or len(only) != 1
+            or (shared and (handlers or namespace.acking or only[0].__class__ is OrderedHandler))
             or observers.handler_started
         ):
-            super().event_received(args, id_)
+            self._dispatch(name, args[1:], id_, handlers or (), shared or ())
             return
         # One handler, as in `Socket.event_received`: what is around it costs more than the clock.
-        begin = perf_counter()
+        functions = observers.handler_ended
+        begin = perf_counter() if functions or observers.handler_failed else 0.0
         try:
-            result = handlers[0](args[1]) if len(args) == 2 else handlers[0](*args[1:])
+            if shared:
+                result = only[0](self, args[1]) if len(args) == 2 else only[0](self, *args[1:])
+            else:
+                result = only[0](args[1]) if len(args) == 2 else only[0](*args[1:])
         except BaseException as error:
             self._tell_failed(name, begin, error)
             self._raised_at_once(name, error, self._answers_to(name, id_))
@@ -93,10 +107,9 @@ class ObservedSocket(Socket):
             answers = None if id_ is None else self._answers_to(name, id_)
             self._start_handler(self._finish(self._until_ended(result, name, begin), name, answers))
             return
-        if functions := observers.handler_ended:
+        if functions:
             seconds = perf_counter() - begin
-            seen_end = HandlerEnded(self.namespace.name, self.id, name, seconds)
-            observers.tell(functions, seen_end)
+            observers.tell(functions, HandlerEnded(namespace.name, self.id, name, seconds))
         if id_ is not None:
             self._acknowledge(name, id_, result)
 
@@ -109,11 +122,12 @@ class ObservedSocket(Socket):
         super()._refused(event, error, answers)
 
     def _acknowledge(self, event: str, id_: int, result: Any) -> None:
-        is_heard = self.state not in UNHEARD
-        super()._acknowledge(event, id_, result)
         observers = self._driver.observers
-        if is_heard and (functions := observers.ack_sent):
+        if (functions := observers.ack_sent) and self.state not in UNHEARD:
+            super()._acknowledge(event, id_, result)
             observers.tell(functions, AckSent(self.namespace.name, self.id, event))
+        else:
+            super()._acknowledge(event, id_, result)
 
     # --- handlers ---------------------------------------------------------------------------------
 
@@ -186,24 +200,26 @@ class ObservedSocket(Socket):
 
     def emit(self, event: Any, *args: Any, ack: Callable[..., object] | None = None) -> None:  # type: ignore[override] # its overloads
         """Send an event to this client, and tell of it; see `Socket.emit`."""
-        driver = self._driver
         if (
-            event.__class__ is str
-            and event not in RESERVED_EVENTS
-            and ack is None
-            and self.plain is not None
-            and not driver.is_foreign_thread()
+            event.__class__ is not str
+            or ack is not None
+            or self.plain is None
+            or event in RESERVED_EVENTS
+            or get_ident() != self._driver.thread_id
         ):
-            try:
-                text = self.namespace.event_prefix + encode_plain((event, *args))
-            except TypeError:  # the long way finds bytes, or says what it is
-                pass
-            else:
-                if self.state is not State.DISCONNECTED:
-                    self._session.send_packet(text, len(text))
-                    self._tell_sent(event, len(text), wants_ack=False)
-                return
-        super().emit(event, *args, ack=ack)
+            super().emit(event, *args, ack=ack)
+            return
+        # As in `Socket.emit`, where nobody is told how large it is.
+        namespace = self.namespace
+        try:
+            text = namespace.event_prefix + encode_plain((event, *args))
+        except TypeError:  # the long way finds bytes, or says what it is
+            super().emit(event, *args)
+            return
+        if self.state is State.DISCONNECTED:
+            return
+        self._session.send_packet(text, size := len(text))
+        self._tell_sent(event, size, wants_ack=False)
 
     def _emit_or_log(self, args: Sequence[Any], flags: BroadcastFlags) -> None:
         if self.namespace.recovery is None or self.state is State.CONNECTING:
@@ -227,7 +243,7 @@ class ObservedSocket(Socket):
         is_dropped = self.state in UNHEARD or (flags.volatile and not self._session.is_writable)
         super()._deliver_unless_gone(packet, args, flags)
         if not is_dropped:
-            self._tell_sent(args[0], packet.size, wants_ack=False)
+            self._tell_sent(args[0], packet.wire_size, wants_ack=False)
 
     def _send_expecting(
         self,
@@ -246,7 +262,7 @@ class ObservedSocket(Socket):
         is_heard = self.state not in UNHEARD
         super()._send_expecting(packet, args, id_, flags, told)
         if is_heard:
-            self._tell_sent(name, packet.size, wants_ack=True)
+            self._tell_sent(name, packet.wire_size, wants_ack=True)
 
     def _tell_sent(self, name: str, size: int, *, wants_ack: bool) -> None:
         observers = self._driver.observers
@@ -263,6 +279,92 @@ class ObservedSocket(Socket):
         elif functions := observers.ack_received:
             seconds = perf_counter() - begin
             observers.tell(functions, AckReceived(space, self.id, name, seconds))
+
+
+class MeteredSocket(ObservedSocket):
+    """One whose events nobody observes but a meter: on the path of most, it adds to their cells."""
+
+    __slots__ = ()
+
+    _acknowledge = Socket.acknowledge_plainly  # type: ignore[misc] # there is nobody to be told
+
+    def event_received(self, args: list[Any], id_: int | None) -> None:
+        """Count an event of the client, and run its handler."""
+        observers, namespace, name = self._driver.observers, self.namespace, args[0]
+        meter, handlers, shared = observers.meter, None, None
+        if name.__class__ is str:
+            handlers = self._handlers.get(name)
+            if table := namespace.event_handlers:
+                shared = table.get(name)
+        only = shared or handlers
+        if (
+            only is None
+            or len(only) != 1
+            or (shared and (handlers or namespace.acking or only[0].__class__ is OrderedHandler))
+            or self.plain is None
+            or meter is None
+        ):
+            super().event_received(args, id_)
+            return
+        try:
+            cell = meter.come[namespace.name][name]
+        except KeyError:
+            cell = meter.coming(namespace.name, name, self.id)
+        cell.received_bytes += observers.size
+        begin = perf_counter()
+        try:
+            if shared:
+                result = only[0](self, args[1]) if len(args) == 2 else only[0](self, *args[1:])
+            else:
+                result = only[0](args[1]) if len(args) == 2 else only[0](*args[1:])
+        except BaseException as error:
+            cell.received += 1
+            self._tell_failed(name, begin, error)
+            self._raised_at_once(name, error, self._answers_to(name, id_))
+            return
+        if result.__class__ not in NEVER_AWAITED and hasattr(result, "__await__"):
+            cell.received += 1
+            answers = None if id_ is None else self._answers_to(name, id_)
+            self._start_handler(self._finish(self._until_ended(result, name, begin), name, answers))
+            return
+        seconds = perf_counter() - begin
+        cell.seconds += seconds
+        if seconds <= meter.bounds[0]:
+            cell.buckets[0] += 1
+        else:
+            cell.buckets[bisect_left(meter.bounds, seconds)] += 1
+        if id_ is not None:
+            self._acknowledge(name, id_, result)
+
+    def emit(self, event: Any, *args: Any, ack: Callable[..., object] | None = None) -> None:  # type: ignore[override] # its overloads
+        """Send an event to this client, and count it; see `Socket.emit`."""
+        driver = self._driver
+        meter = driver.observers.meter
+        if (
+            event.__class__ is not str
+            or ack is not None
+            or self.plain is None
+            or event in RESERVED_EVENTS
+            or get_ident() != driver.thread_id
+            or meter is None
+        ):
+            super().emit(event, *args, ack=ack)
+            return
+        namespace = self.namespace
+        try:
+            text = namespace.event_prefix + encode_plain((event, *args))
+        except TypeError:  # the long way finds bytes, or says what it is
+            super().emit(event, *args)
+            return
+        if self.state is State.DISCONNECTED:
+            return
+        self._session.send_packet(text, size := len(text))
+        try:
+            cell = meter.gone[namespace.name][event]
+        except KeyError:
+            cell = meter.going(namespace.name, event)
+        cell.sent += 1
+        cell.sent_bytes += size
 
 
 def _tell_in(context: Context | None, observers: Observers, functions: Any, seen: Any) -> None:
@@ -283,8 +385,23 @@ class ObservedConnection(Connection):
 
     def text_message(self, packet: bytes) -> None:
         """Note the size of a packet, then take it."""
-        self.driver.observers.size = len(packet)
-        super().text_message(packet)
+        self.driver.observers.size = size = len(packet)
+        # As in `Connection.text_message`, for the path of most packets.
+        socket = self._main
+        if (
+            socket is not None
+            and 2 < size <= self._short_size
+            and (self._reassembler is None or not self._reassembler.is_waiting)
+            and (short := decode_short(packet)) is not None
+        ):
+            if packet[1] == EVENT_DIGIT:
+                socket.event_received(short[1], short[0])
+            else:
+                socket.ack_received(short[0], tuple(short[1]))
+            if self._fresh:
+                self._charge(weight_of_text(packet))
+        else:
+            self._any_text(packet)
 
     def _begin_binary(self, packet: Packet) -> None:
         super()._begin_binary(packet)
@@ -303,6 +420,11 @@ class ObservedRevision4Connection(ObservedConnection, Revision4Connection):
     """The same of an old client."""
 
     __slots__ = ()
+
+    def text_message(self, packet: bytes) -> None:
+        """Note the size of a packet, then take it."""
+        self.driver.observers.size = len(packet)
+        Revision4Connection.text_message(self, packet)
 
 
 class ObservedParsedConnection(ParsedConnection):
@@ -331,6 +453,7 @@ OBSERVED: Final = Kinds(
     ObservedRevision4Connection,
     ObservedParsedConnection,
 )
+COUNTED: Final = OBSERVED._replace(socket=MeteredSocket)
 
 
 def become(before: Kinds, kinds: Kinds, thing: Any) -> None:

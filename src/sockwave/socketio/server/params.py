@@ -16,7 +16,14 @@ from sockwave.socketio.server.extensions import reach
 if TYPE_CHECKING:
     from collections.abc import Mapping, Set
 
-__all__ = ["HandlerParams", "ParamsHandler", "ParamsNamespace", "params_of"]
+__all__ = [
+    "HandlerParams",
+    "ParamsHandler",
+    "ParamsNamespace",
+    "SocketFirstHandler",
+    "innermost_with_socket",
+    "params_of",
+]
 
 
 class HandlerParams(Protocol):
@@ -49,7 +56,32 @@ class _Member(Protocol):
         """Where it is."""
 
 
-class ParamsHandler(WrappedHandler):
+class SocketFirstHandler(WrappedHandler):
+    """A handler that has to be called with the socket first, whatever is inside.
+
+    Attributes:
+        gives_socket: Whether what is inside is called with it, too.
+    """
+
+    __slots__ = ("gives_socket",)
+
+    def __init__(self, handler: Handler) -> None:
+        super().__init__(handler)
+        self.gives_socket: bool = True
+
+
+def innermost_with_socket(handler: Handler) -> SocketFirstHandler | None:
+    """Of the wrappings of a handler the last one that needs the socket; None where none does."""
+    inner: Any = handler
+    found = None
+    while isinstance(inner, WrappedHandler):
+        if isinstance(inner, SocketFirstHandler):
+            found = inner
+        inner = inner.__wrapped__
+    return found
+
+
+class ParamsHandler(SocketFirstHandler):
     """A handler that is called with parts of the name of its namespace, too."""
 
     __slots__ = ("_params",)
@@ -62,7 +94,8 @@ class ParamsHandler(WrappedHandler):
         """Call it with the socket, which comes first, and the arguments of the event."""
         socket: _Member = args[0]
         parts = socket.namespace.values_of(self._params)
-        return self.__wrapped__(*args, **parts, **keywords)
+        given = args if self.gives_socket else args[1:]
+        return self.__wrapped__(*given, **parts, **keywords)
 
 
 def params_of(handler: Handler, names: Set[str]) -> HandlerParams | None:

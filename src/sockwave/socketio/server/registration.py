@@ -96,7 +96,7 @@ class NamespaceRegistration(Emitter):
         self.registered = registered
         self.threads = threads
         self.checks = checks
-        self.exceptions = registered.exceptions
+        self.exceptions: ExceptionTable = registered.exceptions
         self.acking: Set[Handler] = registered.acking
         self._handlers = registered.handlers
 

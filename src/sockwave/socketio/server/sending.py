@@ -81,8 +81,8 @@ class OutgoingEvents(IncomingEvents[N]):
         self, namespace: N, connection: MemberConnection, id_: SocketId, pid: str | None
     ) -> None:
         super().__init__(namespace, connection)
-        self.id = id_
-        self.pid = pid
+        self.id: SocketId = id_
+        self.pid: str | None = pid
         self._acks: AckTable | None = None
         self._drain_waiters: list[asyncio.Future[None]] | None = None
 

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from sockwave.engine.server.sessions.session import ServerSession
     from sockwave.socketio.core.adapter import Adapter
     from sockwave.socketio.core.cluster_contract import ClusterMember
+    from sockwave.socketio.core.parser import Parser
     from sockwave.socketio.server.exceptions import ExceptionTable
 
 __all__ = ["Server"]
@@ -85,14 +86,14 @@ class Server(
         own = {name: value for name, value in options.items() if name in _OWN_OPTIONS}
         rest: Any = {name: value for name, value in options.items() if name not in _OWN_OPTIONS}
         rest.setdefault("path", "/socket.io")
-        self.options = ServerOptions(**own)  # type: ignore[arg-type] # split by name above
+        self.options: ServerOptions = ServerOptions(**own)  # type: ignore[arg-type] # split by name above
         self.logger = _logger
-        self.peer_log = PeerLog(_logger)
+        self.peer_log: PeerLog = PeerLog(_logger)
         self.heedless: set[str] = set()
         self._engine = EngineServer(**rest)
         if self.options.parser is not None and self._engine.options.allow_eio3:
             raise ValueError("parser: the clients of allow_eio3 know only the default one")
-        self.parser = guarded(self.options.parser, self._engine.options.max_backlog)
+        self.parser: Parser | None = guarded(self.options.parser, self._engine.options.max_backlog)
         self.adapter_maker = self.options.adapter
         claim(self.adapter_maker, self)
         self._worker = WorkerPlace()
@@ -113,9 +114,11 @@ class Server(
         self._unmade = 0
         FailureReports.__init__(self, self._engine.driver)
         Watchable.__init__(self, self._engine.driver)
-        self.pending = Account(self._most_pending())
-        self.threads = HandlerThreads(self.options.handler_threads)
-        self.checks = HandlerChecks(self.options.validate, development=self.options.development)
+        self.pending: Account = Account(self._most_pending())
+        self.threads: HandlerThreads = HandlerThreads(self.options.handler_threads)
+        self.checks: HandlerChecks = HandlerChecks(
+            self.options.validate, development=self.options.development
+        )
         prefix = self._engine.options.prefix
         self._engine.file_handler = file_handler(self, self.options, self.checks, prefix)
         self._main = self._namespaces["/"] = Namespace(self, "/")

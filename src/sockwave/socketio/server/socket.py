@@ -54,6 +54,8 @@ class Socket(OutgoingEvents["Namespace"]):
 
     __slots__ = ("_auth", "_data", "_handshake", "_issued", "recovered")
 
+    pid: str | None
+
     def __init__(
         self,
         namespace: Namespace,
@@ -64,7 +66,7 @@ class Socket(OutgoingEvents["Namespace"]):
         restored: SavedSession | None,
     ) -> None:
         super().__init__(namespace, connection, id_, None if restored is None else restored.pid)
-        self.recovered = restored is not None
+        self.recovered: bool = restored is not None
         self._auth = pack_auth(auth)
         self._issued = issued
         self._data: dict[str, Any] | None = None if restored is None else restored.data

@@ -16,10 +16,10 @@ looks at the state first, and does nothing.
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["ENDABLE", "IN", "TRANSITIONS", "UNHEARD", "Input", "State", "next_state"]
 
@@ -33,7 +33,8 @@ class State(Enum):
     DISCONNECTING = auto()
     DISCONNECTED = auto()
 
-    __hash__ = object.__hash__  # that of Enum is a call of Python's, twice in each look-up
+    # That of Enum is a call of Python's, twice in each look-up.
+    __hash__: ClassVar[Callable[[object], int]] = object.__hash__
 
 
 class Input(Enum):
@@ -52,7 +53,7 @@ class Input(Enum):
     LEAVE = auto()
     """It leaves now, whoever wanted it: client, application, a `connection` handler that failed."""
 
-    __hash__ = object.__hash__
+    __hash__: ClassVar[Callable[[object], int]] = object.__hash__
 
 
 TRANSITIONS: Final[Mapping[tuple[State, Input], State]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from sockwave.socketio.server.observed import OBSERVED, PLAIN, Kinds, become
+from sockwave.socketio.server.observed import COUNTED, OBSERVED, PLAIN, Kinds, become
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,7 @@ class Watchable:
 
     def __init__(self, driver: Driver) -> None:
         self.kinds: Kinds = PLAIN
-        self._plain: Kinds = PLAIN
-        self._observed: Kinds = OBSERVED
+        self._built: Callable[[Kinds], Kinds] | None = None
         self._watched_driver = driver
         driver.observers.on_change(self._observers_changed)
 
@@ -59,7 +58,7 @@ class Watchable:
         in its event loop.
 
         Args:
-            kinds: Of `sockwave.observe`; `*KINDS` for all.
+            kinds: Of `sockwave.observe`; `Seen` for all.
 
         Raises:
             TypeError: One is no kind, or what is decorated is no plain function.
@@ -75,26 +74,31 @@ class Watchable:
         """Call a function of `observe` no more; nothing happens if it is not called."""
         self.observers.remove(observer)
 
-    def make_of(self, plain: Kinds, observed: Kinds) -> None:
+    def build_on(self, built: Callable[[Kinds], Kinds]) -> None:
         """Make sockets and connections of other classes, for what sees more than observers do.
 
         Those that there are become of these classes, too.
 
         Args:
-            plain: What they are while nobody observes events; built on `PLAIN`.
-            observed: What they are while somebody does; built on `OBSERVED`.
+            built: Gives the classes that are built on some, the same ones each time.
 
         Raises:
             ValueError: They are of other classes already.
         """
-        if self._plain is not PLAIN:
+        if self._built is not None:
             raise ValueError("this server is traced already")
-        self._plain, self._observed = plain, observed
+        self._built = built
         self._observers_changed()
 
     def _observers_changed(self) -> None:
         """What there is already becomes what tells, or what does not."""
-        before, kinds = self.kinds, self._observed if self.observers.of_events else self._plain
+        observers = self.observers
+        kinds = PLAIN
+        if observers.of_events:
+            kinds = COUNTED if observers.are_counted else OBSERVED
+        if self._built is not None:
+            kinds = self._built(kinds)
+        before = self.kinds
         if kinds is before:
             return
         self.kinds = kinds

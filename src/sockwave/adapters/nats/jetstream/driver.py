@@ -97,7 +97,7 @@ class JetStreamDriver:
         *,
         max_backlog: int = DEFAULT_BACKLOG,
     ) -> None:
-        self.is_away = True
+        self.is_away: bool = True
         self._subjects = subjects
         self._storage = storage
         self._place = source.name

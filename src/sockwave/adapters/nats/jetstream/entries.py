@@ -71,7 +71,7 @@ class JetStreamEntry:
     __slots__ = ("_data", "_error", "_message", "namespace", "position")
 
     def __init__(self, position: int, namespace: NamespaceName, data: bytes) -> None:
-        self.position = position
+        self.position: int = position
         self.namespace: str | None = namespace
         self._data = data
         self._message: Message | None = None

@@ -69,8 +69,8 @@ class Keeping:
     """
 
     def __init__(self) -> None:
-        self.events = DEFAULT_AGE
-        self.sessions = 0.0
+        self.events: float = DEFAULT_AGE
+        self.sessions: float = 0.0
 
     def recovers(self, duration: float, grace: float) -> None:
         """A namespace recovers who was away for so long, and notices a loss so late."""

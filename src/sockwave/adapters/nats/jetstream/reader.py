@@ -88,8 +88,8 @@ class LogReader:
         has_gap: Callable[[str], None],
     ) -> None:
         self.places: Places | None = None
-        self.sequence = 0
-        self.is_rewritten = False
+        self.sequence: int = 0
+        self.is_rewritten: bool = False
         self._stream = stream
         self._taken = taken
         self._has_gap = has_gap

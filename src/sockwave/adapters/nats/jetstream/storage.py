@@ -37,8 +37,8 @@ class Storage:
     """
 
     def __init__(self, subjects: Subjects, options: JetStream, keeping: Keeping) -> None:
-        self.events = f"{subjects.stream_name}-events"
-        self.sessions = f"{subjects.stream_name}-sessions"
+        self.events: str = f"{subjects.stream_name}-events"
+        self.sessions: str = f"{subjects.stream_name}-sessions"
         self._subjects = subjects
         self._options = options
         self._keeping = keeping

@@ -1,24 +1,43 @@
 // The chat's page: one Socket.IO connection, and what is shown of it.
+//
+// The types in comments are those that `sockwave contract typescript` has written of the server. They are checked by
+// `tsc`, and by editors: an event that the server does not have, or not so, is an error there.
+
+/**
+ * @import { Socket } from "socket.io-client"
+ * @import { Auth, ClientToServerEvents, EventFailure, Person, RoomSummary, ServerToClientEvents } from "../events.js"
+ * @import { Answer, Arguments } from "../page.js"
+ */
 
 import { avatar, paintAvatar } from "./avatar.js";
+import { $, span, toast } from "./elements.js";
 import { TrafficGraph } from "./graph.js";
 import { KeyedList } from "./lists.js";
 import { MessageList } from "./messages.js";
+import { closePanels } from "./panels.js";
 import { Pictures, prepare } from "./pictures.js";
+import { Typists } from "./typists.js";
 
 const ACK_TIMEOUT = 8000; // milliseconds
 const TYPING_EVERY = 1500; // milliseconds between two "typing" of one person
-const TYPING_LASTS = 3000;
 const HOME = "Lobby";
 
 // By this the server knows who comes back after a loss. It is a secret of this page, and ends with it.
 const PAGE = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
-const $ = (id) => document.getElementById(id);
-const state = { name: "", me: null, room: null, rooms: [], people: [], unread: new Map(), typists: new Map() };
+const state = {
+  name: "",
+  /** @type {string | undefined} */ me: undefined,
+  /** @type {string | null} */ room: null,
+  /** @type {RoomSummary[]} */ rooms: [],
+  /** @type {Person[]} */ people: [],
+  /** @type {Map<string, number>} */ unread: new Map(),
+};
 
+/** @type {Socket<ServerToClientEvents, ClientToServerEvents>} */
 const socket = window.io({ autoConnect: false, reconnectionDelayMax: 5000 });
 const pictures = new Pictures(async (id) => await request("fetch_picture", id));
+const typists = new Typists($("typing"), $("typing-text"));
 const graph = new TrafficGraph($("graph"), $("graph-peak"));
 const messages = new MessageList({
   log: $("log"),
@@ -31,25 +50,42 @@ const messages = new MessageList({
 
 // --- Asking the server ---------------------------------------------------------------------------
 
-// Every event is acknowledged with {ok: true, ...} or {ok: false, error: "a sentence"}.
+/**
+ * Gives the answer to an event. A refusal is thrown: its message is a sentence for the one who asked.
+ * @template {keyof ClientToServerEvents} Name
+ * @param {Name} event
+ * @param {Arguments<Name>} args
+ * @returns {Promise<Answer<Name>>}
+ */
 async function request(event, ...args) {
   if (!socket.connected) throw new Error("There is no connection right now.");
+  /** @type {any} */ // the client's own types know no answer where there is a timeout
+  const patient = socket.timeout(ACK_TIMEOUT);
   let answer;
   try {
-    answer = await socket.timeout(ACK_TIMEOUT).emitWithAck(event, ...args);
+    answer = await patient.emitWithAck(event, ...args);
   } catch {
     throw new Error("The server did not answer in time.");
   }
-  if (!answer.ok) throw new Error(answer.error);
+  if (isFailure(answer)) throw new Error(answer.message ?? answer.error);
   return answer;
 }
 
+/**
+ * @param {unknown} answer
+ * @returns {answer is EventFailure}
+ */
+function isFailure(answer) {
+  return typeof answer === "object" && answer !== null && "error" in answer;
+}
+
+/** @param {string} room */
 async function enter(room) {
   const { room: name, messages: history, people } = await request("join", room);
   state.room = name;
   state.unread.delete(name);
   remember("room", name);
-  clearTypists();
+  typists.clear();
   $("room-error").textContent = "";
   $("room-title").textContent = name;
   $("empty-title").textContent = `It is quiet in ${name}`;
@@ -59,11 +95,12 @@ async function enter(room) {
   showRooms();
 }
 
+/** @param {string} room */
 async function enterOrComplain(room) {
   try {
     await enter(room);
     closePanels();
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     toast(error.message);
   }
 }
@@ -110,11 +147,13 @@ function showOffline() {
 
 function showTransport() {
   const { name } = socket.io.engine.transport;
-  const label = { polling: "Polling", websocket: "WebSocket", webtransport: "WebTransport" }[name];
-  setStatus("online", label);
+  /** @type {Record<string, string>} */
+  const labels = { polling: "Polling", websocket: "WebSocket", webtransport: "WebTransport" };
+  setStatus("online", labels[name]);
   $("status").dataset.transport = name;
 }
 
+/** @type {(kind: "connecting" | "online", label: string) => void} */
 function setStatus(kind, label) {
   const status = $("status");
   status.dataset.state = kind;
@@ -122,6 +161,7 @@ function setStatus(kind, label) {
   status.title = kind === "online" ? `Connected over ${label}` : label;
 }
 
+/** @param {string | null} text */
 function setBanner(text) {
   $("banner").hidden = text === null;
   $("banner-text").textContent = text ?? "";
@@ -141,15 +181,15 @@ socket.on("people", (room, people) => {
 });
 
 socket.on("message", (message, picture) => {
-  if (picture) pictures.put(message.picture, picture);
+  if (picture) pictures.put(picture);
   if (message.room !== state.room) return;
   messages.add(message);
-  forgetTypist(message.author);
+  typists.forget(message.author);
   if (document.hidden) noteUnread(message.room);
 });
 
 socket.on("activity", (room) => noteUnread(room));
-socket.on("typing", noteTypist);
+socket.on("typing", (name) => typists.note(name));
 
 socket.on("stats", ({ connections, received, sent }) => {
   graph.push({ in: received, out: sent });
@@ -162,41 +202,44 @@ socket.on("stats", ({ connections, received, sent }) => {
 
 // Both lists are changed in place: a rebuilt one would lose focus, and clicks that are under way.
 const roomItems = new KeyedList($("rooms"), {
-  make({ name }) {
+  make(/** @type {RoomSummary} */ { name }) {
     const button = document.createElement("button");
+    const [hash, count] = [span("hash", "#"), span("count", "")];
     button.type = "button";
     button.dataset.room = name;
-    button.append(span("hash", "#"), span("room-label", name), span("count", ""));
-    button.firstChild.setAttribute("aria-hidden", "true");
+    button.append(hash, span("room-label", name), count);
+    hash.setAttribute("aria-hidden", "true");
     button.addEventListener("click", () => enterOrComplain(name));
-    return button;
+    return { content: [button], button, count };
   },
-  update(item, { name, people }) {
-    const button = item.firstChild;
+  update({ button, count }, { name, people }) {
     const unread = state.unread.get(name) ?? 0;
     button.classList.toggle("unread", unread > 0);
     button.setAttribute("aria-current", String(name === state.room));
-    const count = button.lastChild;
     count.className = unread ? "badge" : "count";
     count.hidden = !(unread || people);
-    count.textContent = unread > 99 ? "99+" : unread || people;
+    count.textContent = unread > 99 ? "99+" : String(unread || people);
     count.setAttribute("role", "img");
     count.setAttribute("aria-label", unread ? `${unread} unread` : `${people} here`);
   },
 });
 
 const peopleItems = new KeyedList($("people"), {
-  make: ({ name }) => [avatar(name), span("person", name), document.createElement("small")],
-  update(item, person) {
+  make(/** @type {Person} */ { name }) {
+    const note = document.createElement("small");
+    return { content: [avatar(name), span("person", name), note], note };
+  },
+  update({ note }, person, item) {
     const lost = isLost(person);
     item.classList.toggle("lost", lost);
-    item.lastChild.textContent = lost ? "reconnecting…" : person.id === state.me ? "you" : "";
+    note.textContent = lost ? "reconnecting…" : person.id === state.me ? "you" : "";
   },
 });
 
 // The server tells who has lost the connection; of this page nobody knows better than itself.
+/** @param {Person} person */
 function isLost({ id, lost }) {
-  return lost === true || (id === state.me && !socket.connected);
+  return lost || (id === state.me && !socket.connected);
 }
 
 function showRooms() {
@@ -207,16 +250,18 @@ function showRooms() {
   document.title = `${unread ? `(${unread}) ` : ""}${state.room ?? "Chat"} · Sockwave demo`;
 }
 
+/** @param {Person[]} people */
 function showPeople(people) {
   state.people = people;
   peopleItems.show(people.map((person) => [person.id, person]));
   const lost = people.filter(isLost).length;
   const here = people.length - lost;
-  $("people-count").textContent = here;
+  $("people-count").textContent = String(here);
   const words = here === 1 && !lost ? "Only you are here" : `${here} ${here === 1 ? "person" : "people"} here`;
   $("room-people").textContent = lost ? `${words}, ${lost} reconnecting` : words;
 }
 
+/** @param {string} room */
 function noteUnread(room) {
   if (room === state.room && !document.hidden) return;
   state.unread.set(room, (state.unread.get(room) ?? 0) + 1);
@@ -224,55 +269,28 @@ function noteUnread(room) {
 }
 
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && state.unread.delete(state.room)) showRooms();
+  if (!document.hidden && state.room !== null && state.unread.delete(state.room)) showRooms();
 });
 
 $("room-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const input = $("room-name");
   try {
-    const { room } = await request("create_room", input.value);
+    const room = await request("create_room", input.value);
     input.value = "";
     $("room-error").textContent = "";
     await enterOrComplain(room);
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     $("room-error").textContent = error.message;
     input.focus();
   }
 });
 $("room-name").addEventListener("input", () => ($("room-error").textContent = ""));
 
-// --- Typing --------------------------------------------------------------------------------------
-
-function noteTypist(name) {
-  clearTimeout(state.typists.get(name));
-  state.typists.set(name, setTimeout(forgetTypist, TYPING_LASTS, name));
-  showTypists();
-}
-
-function forgetTypist(name) {
-  clearTimeout(state.typists.get(name));
-  if (state.typists.delete(name)) showTypists();
-}
-
-function clearTypists() {
-  for (const timer of state.typists.values()) clearTimeout(timer);
-  state.typists.clear();
-  showTypists();
-}
-
-function showTypists() {
-  const names = [...state.typists.keys()];
-  $("typing").classList.toggle("active", names.length > 0);
-  if (names.length === 1) $("typing-text").textContent = `${names[0]} is typing`;
-  else if (names.length === 2) $("typing-text").textContent = `${names[0]} and ${names[1]} are typing`;
-  else if (names.length) $("typing-text").textContent = "Several people are typing";
-  else $("typing-text").textContent = "";
-}
-
 // --- Writing -------------------------------------------------------------------------------------
 
 const text = $("text");
+const send = /** @type {HTMLButtonElement} */ ($("composer").querySelector(".send"));
 let typingSent = -Infinity;
 
 text.addEventListener("input", () => {
@@ -299,7 +317,7 @@ $("composer").addEventListener("submit", async (event) => {
   text.focus();
   try {
     await request("message", draft);
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     if (!text.value) text.value = draft; // nobody should have to write it twice
     composerChanged();
     toast(error.message);
@@ -309,8 +327,8 @@ $("composer").addEventListener("submit", async (event) => {
 function composerChanged() {
   const left = text.maxLength - text.value.length;
   $("counter").hidden = left > 200;
-  $("counter").textContent = left;
-  $("composer").querySelector(".send").disabled = !(text.value.trim() && socket.connected);
+  $("counter").textContent = String(left);
+  send.disabled = !(text.value.trim() && socket.connected);
   if (!CSS.supports("field-sizing", "content")) {
     text.style.height = "auto";
     text.style.height = `${text.scrollHeight}px`;
@@ -319,11 +337,12 @@ function composerChanged() {
 
 // --- Pictures ------------------------------------------------------------------------------------
 
+/** @param {File} file */
 async function sendPicture(file) {
   $("attach").setAttribute("aria-busy", "true");
   try {
     await request("picture", await prepare(file));
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     toast(error.message);
   } finally {
     $("attach").removeAttribute("aria-busy");
@@ -331,14 +350,14 @@ async function sendPicture(file) {
 }
 
 $("attach").addEventListener("click", () => $("file").click());
-$("file").addEventListener("change", ({ target }) => {
-  const [file] = target.files;
+$("file").addEventListener("change", () => {
+  const [file] = $("file").files ?? [];
   if (file) sendPicture(file);
-  target.value = ""; // so that the same file can be chosen again
+  $("file").value = ""; // so that the same file can be chosen again
 });
 
 text.addEventListener("paste", (event) => {
-  const file = [...event.clipboardData.files].find(({ type }) => type.startsWith("image/"));
+  const file = [...(event.clipboardData?.files ?? [])].find(({ type }) => type.startsWith("image/"));
   if (!file) return;
   event.preventDefault();
   sendPicture(file);
@@ -346,7 +365,7 @@ text.addEventListener("paste", (event) => {
 
 const conversation = $("conversation");
 let dragDepth = 0; // enter and leave also fire for every child that is crossed
-const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+const carriesFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files");
 
 conversation.addEventListener("dragenter", (event) => {
   if (!carriesFiles(event)) return;
@@ -363,9 +382,10 @@ window.addEventListener("dragover", (event) => carriesFiles(event) && event.prev
 window.addEventListener("drop", (event) => {
   if (!carriesFiles(event)) return;
   event.preventDefault();
-  const inside = conversation.contains(event.target);
+  const inside = conversation.contains(/** @type {Node} */ (event.target));
+  const [file] = event.dataTransfer?.files ?? [];
   endDrag();
-  if (inside && event.dataTransfer.files.length) sendPicture(event.dataTransfer.files[0]);
+  if (inside && file) sendPicture(file);
 });
 
 function endDrag() {
@@ -373,45 +393,14 @@ function endDrag() {
   $("drop").hidden = true;
 }
 
+/** @type {(src: string, alt: string) => void} */
 function enlarge(src, alt) {
   Object.assign($("lightbox-image"), { src, alt });
   $("lightbox").showModal();
 }
-$("lightbox").addEventListener("click", ({ currentTarget, target }) => {
-  if (target === currentTarget) currentTarget.close();
+$("lightbox").addEventListener("click", ({ target }) => {
+  if (target === $("lightbox")) $("lightbox").close();
 });
-
-// --- Panels on small screens ---------------------------------------------------------------------
-
-const panels = [
-  [$("open-rooms"), $("rooms-panel")],
-  [$("open-people"), $("people-panel")],
-];
-const regions = [conversation, $("rooms-panel"), $("people-panel")];
-for (const [opener, panel] of panels) {
-  opener.addEventListener("click", () => {
-    panel.classList.add("open");
-    opener.setAttribute("aria-expanded", "true");
-    $("scrim").hidden = false;
-    for (const region of regions) region.inert = region !== panel;
-    panel.querySelector(".panel-close").focus();
-  });
-  panel.querySelector(".panel-close").addEventListener("click", closePanels);
-}
-$("scrim").addEventListener("click", closePanels);
-window.addEventListener("keydown", (event) => event.key === "Escape" && closePanels());
-window.matchMedia("(min-width: 1100px)").addEventListener("change", closePanels);
-
-function closePanels() {
-  for (const region of regions) region.inert = false;
-  $("scrim").hidden = true;
-  for (const [opener, panel] of panels) {
-    if (!panel.classList.contains("open")) continue;
-    panel.classList.remove("open");
-    opener.setAttribute("aria-expanded", "false");
-    opener.focus();
-  }
-}
 
 // --- Coming and going ----------------------------------------------------------------------------
 
@@ -433,10 +422,11 @@ nameInput.addEventListener("input", () => {
   paintAvatar($("name-avatar"), nameInput.value);
 });
 
+/** @param {string} name */
 function signIn(name) {
   state.name = name;
   remember("name", name);
-  socket.auth = { name, page: PAGE };
+  socket.auth = /** @satisfies {Auth} */ ({ name, page: PAGE });
   setWelcomeBusy(true, "");
   setStatus("connecting", "Connecting");
   socket.connect();
@@ -448,6 +438,7 @@ $("sign-out").addEventListener("click", () => {
   showWelcome("");
 });
 
+/** @param {string} problem */
 function showWelcome(problem) {
   socket.disconnect();
   $("chat").hidden = true;
@@ -459,8 +450,9 @@ function showWelcome(problem) {
   nameInput.select();
 }
 
+/** @type {(busy: boolean, note: string) => void} */
 function setWelcomeBusy(busy, note) {
-  $("welcome-form").querySelector(".primary").setAttribute("aria-busy", String(busy));
+  $("welcome-form").querySelector(".primary")?.setAttribute("aria-busy", String(busy));
   $("name-error").textContent = note;
 }
 
@@ -479,25 +471,15 @@ function showChat() {
 window.addEventListener("pagehide", () => socket.disconnect());
 window.addEventListener("pageshow", (event) => event.persisted && !$("chat").hidden && socket.connect());
 
-let toastTimer;
-function toast(message) {
-  clearTimeout(toastTimer);
-  $("toast").textContent = message;
-  $("toast").hidden = false;
-  toastTimer = setTimeout(() => ($("toast").hidden = true), 5000);
-}
-
-function span(className, content) {
-  return Object.assign(document.createElement("span"), { className, textContent: content, dir: "auto" });
-}
-
 // Storage may be switched off; then the name is asked for each time.
+/** @type {(key: "name" | "room", value: string) => void} */
 function remember(key, value) {
   try {
     localStorage.setItem(`sockwave-demo-${key}`, value);
   } catch {}
 }
 
+/** @param {"name" | "room"} key */
 function recall(key) {
   try {
     return localStorage.getItem(`sockwave-demo-${key}`);

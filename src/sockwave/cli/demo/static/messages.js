@@ -2,6 +2,8 @@
 
 import { avatar } from "./avatar.js";
 
+/** @import { Message } from "../events.js" */
+
 const GROUP_WITHIN = 5 * 60_000; // milliseconds between two messages under one name
 const KEEP = 300; // messages in the page; a room's history has 100
 const NEAR_END = 80; // pixels from the end that still count as reading along
@@ -10,10 +12,24 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-d
 const day = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 
 export class MessageList {
-  // `pictures` gives an object URL by picture id; `enlarge` shows one in full.
+  /**
+   * @param {object} parts
+   * @param {HTMLElement} parts.log
+   * @param {HTMLElement} parts.list
+   * @param {HTMLElement} parts.empty
+   * @param {HTMLElement} parts.toLatest
+   * @param {(id: number) => Promise<string>} parts.pictures gives an object URL by picture id
+   * @param {(src: string, alt: string) => void} parts.enlarge shows one in full
+   */
   constructor({ log, list, empty, toLatest, pictures, enlarge }) {
-    Object.assign(this, { log, list, empty, toLatest, pictures, enlarge });
+    this.log = log;
+    this.list = list;
+    this.empty = empty;
+    this.toLatest = toLatest;
+    this.pictures = pictures;
+    this.enlarge = enlarge;
     this.me = "";
+    /** @type {{ message: Message, item: HTMLElement } | null} */
     this.last = null;
     this.visible = new IntersectionObserver((entries) => this.#fill(entries), { root: log, rootMargin: "200px" });
     toLatest.addEventListener("click", () => this.scrollToEnd());
@@ -25,6 +41,7 @@ export class MessageList {
     keepEnd.observe(list);
   }
 
+  /** @type {(messages: Message[], me: string) => void} */
   reset(messages, me) {
     this.me = me;
     this.last = null;
@@ -38,10 +55,11 @@ export class MessageList {
     this.scrollToEnd();
   }
 
+  /** @param {Message} message */
   add(message) {
     const follow = this.following || message.author === this.me;
     this.#append(message).classList.add("fresh");
-    while (this.list.childElementCount > KEEP) this.list.firstElementChild.remove();
+    while (this.list.childElementCount > KEEP) this.list.firstElementChild?.remove();
     this.#showEmptiness();
     if (follow) this.scrollToEnd();
     else this.toLatest.hidden = false;
@@ -63,6 +81,7 @@ export class MessageList {
     this.empty.hidden = this.list.childElementCount > 0;
   }
 
+  /** @param {Message} message */
   #append(message) {
     const previous = this.last;
     const newDay = !previous || day.format(previous.message.at) !== day.format(message.at);
@@ -84,6 +103,7 @@ export class MessageList {
     return item;
   }
 
+  /** @param {Message} message */
   #pictureBubble(message) {
     const bubble = element("div", "bubble picture");
     const waiting = element("div", "waiting");
@@ -94,22 +114,26 @@ export class MessageList {
     return bubble;
   }
 
-  // Pictures of the history are fetched when they come into view, not all at once.
+  /**
+   * Pictures of the history are fetched when they come into view, not all at once.
+   * @param {IntersectionObserverEntry[]} entries
+   */
   #fill(entries) {
     for (const { isIntersecting, target } of entries) {
       if (!isIntersecting) continue;
       this.visible.unobserve(target);
-      this.#load(target);
+      this.#load(/** @type {HTMLElement} */ (target));
     }
   }
 
+  /** @param {HTMLElement} bubble */
   async #load(bubble) {
     const image = document.createElement("img");
     image.alt = `Picture from ${bubble.dataset.author}`;
     try {
       image.src = await this.pictures(Number(bubble.dataset.picture));
       await image.decode();
-    } catch (error) {
+    } catch (/** @type {any} */ error) {
       const note = element("div", "waiting");
       note.textContent = error.name === "EncodingError" ? "This picture is damaged." : error.message;
       bubble.replaceChildren(note);
@@ -124,6 +148,7 @@ export class MessageList {
   }
 }
 
+/** @param {Message} message */
 function heading(message) {
   const head = element("div", "message-head");
   const name = document.createElement("strong");
@@ -136,6 +161,7 @@ function heading(message) {
   return head;
 }
 
+/** @param {string} text */
 function textBubble(text) {
   const bubble = element("div", "bubble");
   bubble.classList.toggle("emoji", ONLY_EMOJI.test(text) && /\p{Extended_Pictographic}/u.test(text));
@@ -144,12 +170,14 @@ function textBubble(text) {
   return bubble;
 }
 
+/** @param {number} at */
 function dayLine(at) {
   const line = element("li", "day");
   line.textContent = day.format(at) === day.format(Date.now()) ? "Today" : day.format(at);
   return line;
 }
 
+/** @type {(tag: "div" | "li", className: string) => HTMLElement} */
 function element(tag, className) {
   const made = document.createElement(tag);
   made.className = className;

@@ -16,6 +16,7 @@ from sockwave.engine.server.invalid_request import InvalidRequest, body_too_late
 if TYPE_CHECKING:
     from sockwave.engine.core.request import Request
     from sockwave.engine.server.engine import EngineServer
+    from sockwave.engine.server.exchange import ExchangeOwner
     from sockwave.engine.server.fronts.asgi_scope import Receive, Scope, Send
 
 __all__ = ["send_answer", "serve_http"]
@@ -26,11 +27,13 @@ class AsgiExchange(HttpExchange):
 
     __slots__ = ("answer", "is_last", "receiving")
 
+    owner: ExchangeOwner | None
+
     def __init__(self, request: Request) -> None:
         super().__init__(request)
         loop = asyncio.get_running_loop()
         self.receiving: asyncio.Timeout | None = None
-        self.is_last = False
+        self.is_last: bool = False
         self.answer: asyncio.Future[tuple[int, ResponseHeaders, bytes]] = loop.create_future()
 
     def respond(self, status: int, headers: ResponseHeaders, body: bytes = b"") -> None:

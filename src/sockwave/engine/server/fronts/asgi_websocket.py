@@ -97,9 +97,9 @@ class AsgiWebSocket:
     slice = SLICE
 
     def __init__(self, receiver: TransportReceiver, engine: EngineServer) -> None:
-        self.receiver = receiver
-        self.is_writable = True
-        self.wheel_slot = 0
+        self.receiver: TransportReceiver = receiver
+        self.is_writable: bool = True
+        self.wheel_slot: int = 0
         self._engine = engine
         # Packets, not messages: those of a broadcast are shared by its receivers.
         self._out: list[Outgoing] = []

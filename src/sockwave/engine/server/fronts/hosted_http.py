@@ -48,6 +48,8 @@ class HostedHttp(HttpToolsProtocol):
         arguments: Of uvicorn's protocol.
     """
 
+    parser: Any
+
     def __init__(self, engine: EngineServer, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._engine = engine

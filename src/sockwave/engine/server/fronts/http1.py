@@ -116,10 +116,13 @@ class RequestReader:
         self._length: int | None = None
         self._is_chunked = self._is_ignoring = False
         self.client: tuple[str, int] | None = None
-        self.is_secure = False
+        self.is_secure: bool = False
         self.trusted_proxies: TrustedProxies | None = None
-        self.is_in_head = self.is_in_body = False
-        self.keep_alive = self.is_upgrade = self.is_old = False
+        self.is_in_head: bool = False
+        self.is_in_body: bool = False
+        self.keep_alive: bool = False
+        self.is_upgrade: bool = False
+        self.is_old: bool = False
 
     def close(self) -> None:
         """Let go of the parser: it refers back, and only the collector would free the two."""

@@ -35,6 +35,10 @@ class KnownHeadsReader(RequestReader):
 
     __slots__ = ("_known",)
 
+    keep_alive: bool
+    is_upgrade: bool
+    is_old: bool
+
     def __init__(self, handler: RequestHandler, limits: Limits) -> None:
         super().__init__(handler, limits)
         self._known: dict[bytes, tuple[dict[bytes, bytes], int | None]] = {}

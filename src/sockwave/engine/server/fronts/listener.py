@@ -112,7 +112,7 @@ class HttpConnection(SharedPort):
         self._upgrade: NativeUpgrade | None = None
         self._awaits_upgrade = False
         self._is_flushing = False
-        self.accounted = 0
+        self.accounted: int = 0
 
     @property
     def options(self) -> EngineOptions:

@@ -9,6 +9,7 @@ from sockwave.engine.server.fronts.answers import CLOSE, encode_head
 
 if TYPE_CHECKING:
     from sockwave.engine.core.request import Request
+    from sockwave.engine.server.exchange import ExchangeOwner
 
 __all__ = ["NativeExchange"]
 
@@ -47,12 +48,12 @@ class NativeExchange(HttpExchange):
 
     def __init__(self, request: Request, connection: Answering, end: bytes, has_body: bool) -> None:
         self.request = request
-        self.owner = None
+        self.owner: ExchangeOwner | None = None
         self._connection: Answering | None = connection
         self.answer: bytes | None = None
-        self.ends_at = 0
-        self.end = end
-        self.is_complete = not has_body
+        self.ends_at: int = 0
+        self.end: bytes = end
+        self.is_complete: bool = not has_body
         self.body: bytes | bytearray | None = None
         if has_body or request.method == "POST":
             self.body = b""

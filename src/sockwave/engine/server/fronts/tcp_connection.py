@@ -83,7 +83,7 @@ class TcpConnection(asyncio.Protocol, ABC):
         self._dropped = 0
         self._written = 0
         self._taken: int | None = None
-        self.wheel_slot = 0
+        self.wheel_slot: int = 0
 
     @abstractmethod
     def _fail(self, invalid: InvalidRequest) -> None:

@@ -10,7 +10,8 @@ from sockwave.engine.core.rate import Budget, Rates, Supply
 from sockwave.engine.core.rate_addresses import AddressTable
 from sockwave.engine.server.rules.verification import ErrorCode, Refused
 from sockwave.engine.server.sessions.limited import LimitedSession
-from sockwave.observe import NOBODY, Observers, RateLimited
+from sockwave.observe import RateLimited
+from sockwave.observe.observers import NOBODY, Observers
 
 if TYPE_CHECKING:
     from sockwave.engine.core.forwarded import TrustedProxies
@@ -54,7 +55,7 @@ class RateLimitCounts:
     address_handshakes: int = 0
     address_sessions: int = 0
     address_connections: int = 0
-    observers: Observers = field(default=NOBODY, repr=False, compare=False)
+    observers: Observers = field(default=NOBODY, init=False, repr=False, compare=False)
 
     def add(self, limit: str) -> None:
         """Count one more, by the name of the field."""
@@ -89,7 +90,7 @@ class RateLimiter:
         trusted: TrustedProxies | None,
     ) -> None:
         self.counts = counts
-        self.wheel_slot = 0
+        self.wheel_slot: int = 0
         self._limits = limits
         self._driver = driver
         self._trusted = trusted

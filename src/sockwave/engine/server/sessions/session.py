@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from sockwave.engine.core.in_turn import InTurn
     from sockwave.engine.core.request import Request
+    from sockwave.engine.core.session import SessionSink
     from sockwave.engine.core.transport import Outgoing, Transport
     from sockwave.engine.core.upgrade import UpgradeProbe
     from sockwave.observe import Observers
@@ -99,8 +100,8 @@ class ServerSession(Session, LocalEvents):
         self, id: SessionId, transport: Transport, driver: ServerSessionDriver, request: Request
     ) -> None:
         super().__init__(id, transport, driver)
-        self.request = request
-        self.sink = self
+        self.request: Request = request
+        self.sink: SessionSink = self
         self._handlers = NO_HANDLERS
 
     @property

@@ -92,7 +92,7 @@ class Compressions:
     __slots__ = ("_clock", "_jobs", "_turns", "waiting")
 
     def __init__(self, turns: Turns, clock: Callable[[], float]) -> None:
-        self.waiting = 0
+        self.waiting: int = 0
         self._turns = turns
         self._clock = clock
         self._jobs: deque[_Job] = deque()

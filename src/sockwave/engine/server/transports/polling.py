@@ -129,7 +129,7 @@ class PollingTransport:
     def __init__(
         self, host: PollingHost, new_sid: SessionId | None, payloads: Payloads = REVISION_4
     ) -> None:
-        self.is_writable = False
+        self.is_writable: bool = False
         self._host = host
         self._payloads = payloads
         self._new_sid: SessionId | None = new_sid
