@@ -228,6 +228,7 @@ class Server(
                 await self._neighbours.aclose()
             elif isinstance(maker, SupportsClosing) and not isinstance(maker, type):
                 await maker.aclose()
+            await self._tell_closed()
             release(self.options.adapter, self)
             self._engine.driver.begin_again()  # with the adapters, when it is used again
 

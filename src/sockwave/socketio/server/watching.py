@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+import logging
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from sockwave.socketio.server.observed import COUNTED, OBSERVED, PLAIN, Kinds, become
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from sockwave.engine.server.driver import Driver
     from sockwave.observe import Observers, Seen
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from sockwave.types import NamespaceName
 
 __all__ = ["Watchable"]
+
+_logger: Final = logging.getLogger("sockwave.observe")
 
 S = TypeVar("S", bound="Seen")
 O = TypeVar("O", bound="Callable[[Any], object]")  # noqa: E741 # an observer
@@ -33,6 +36,7 @@ class Watchable:
         self.kinds: Kinds = PLAIN
         self._built: Callable[[Kinds], Kinds] | None = None
         self._watched_driver = driver
+        self._when_closed: list[Callable[[], Awaitable[None]]] = []
         driver.observers.on_change(self._observers_changed)
 
     @property
@@ -89,6 +93,17 @@ class Watchable:
             raise ValueError("this server is traced already")
         self._built = built
         self._observers_changed()
+
+    def when_closed(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Await a function of who watches whenever `close` has ended all sockets and sessions."""
+        self._when_closed.append(callback)
+
+    async def _tell_closed(self) -> None:
+        for callback in self._when_closed:
+            try:
+                await callback()
+            except Exception:
+                _logger.exception("a server is closed, but not what watches it")
 
     def _observers_changed(self) -> None:
         """What there is already becomes what tells, or what does not."""
