@@ -15,6 +15,7 @@ import sockwave.adapters
 import sockwave.emitters
 import sockwave.engine
 import sockwave.observe
+import sockwave.otel
 import sockwave.testing
 from sockwave.adapters import ClusterOptions
 from sockwave.engine.core.keywords import EngineOptionsDict
@@ -28,6 +29,7 @@ PACKAGES = [
     sockwave.emitters,
     sockwave.engine,
     sockwave.observe,
+    sockwave.otel,
     sockwave.testing,
 ]
 NAMES = [(package, name) for package in PACKAGES for name in package.__all__]

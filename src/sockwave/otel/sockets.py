@@ -1,6 +1,6 @@
 """Sockets and connections of a server that is traced.
 
-Theory: they are classes that add methods, on top of those of observed.py and counted.py, too. An
+Theory: they are classes that add methods, on top of those that there are (observed.py). An
 event of a client that is not traced costs one random number and one more call. One that is traced
 runs in a context of its own, the whole way through, so that everything that its handlers start
 belongs to it; it ends when the last of its handlers has.
