@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import Any
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.otel.recording import Recording
+if find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None:
+    collect_ignore_glob = ["test_*.py"]  # `make test-pythons` installs no more than it needs
+
+if TYPE_CHECKING:
+    from tests.otel.recording import Recording
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -29,4 +34,6 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 @pytest.fixture
 def recording() -> Recording:
     """What was traced."""
+    from tests.otel.recording import Recording
+
     return Recording()

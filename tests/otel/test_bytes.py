@@ -153,6 +153,27 @@ async def test_the_context_of_a_handshake_is_the_parent_and_decides(
         assert format(span.parent.trace_id, "032x") == PARENT[3:35]
 
 
+@pytest.mark.parametrize("sample", [0, 1])
+async def test_clients_that_are_not_trusted_decide_nothing_and_are_linked(
+    recording: Recording, sample: float
+) -> None:
+    io = Server()
+    recording.trace(io, sample=sample, trust_clients=False)
+    io.event("keep")(lambda socket, *args: list(args))
+    async with io.listen("127.0.0.1", 0) as listener:
+        peer = await raw_client(listener.port, traceparent=PARENT)
+        await peer.send("40" + json.dumps({TRACE: PARENT}))
+        await peer.receive()
+        await peer.send("421" + json.dumps(["keep", 1, {TRACE: PARENT}]))
+        assert await peer.receive() == "431[[1]]"
+        await peer.websocket.close()
+    spans = [*recording.spans("open /socket.io"), *recording.spans("process keep")]
+    assert len(spans) == len(recording.spans("connect /")) * 2 == sample * 2
+    for span in spans:
+        assert span.parent is None
+        assert [format(link.context.trace_id, "032x") for link in span.links] == [PARENT[3:35]]
+
+
 async def test_the_share_of_traces_is_what_was_asked_for(recording: Recording) -> None:
     io = Server()
     recording.trace(io, sample=0.1)

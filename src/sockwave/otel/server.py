@@ -33,6 +33,9 @@ class OpenTelemetry:
         tracer_provider: Of the SDK; None for the one of the process.
         sample: Which share of what has no parent is traced, from 0 to 1. Give the SDK's sampler
             none of it: what is not traced costs nothing here, and something there.
+        trust_clients: Whether a client that says that its part is traced has the server's part
+            traced, too. If not, `sample` decides about everything, and the client's context is a
+            link.
         metrics: Whether the metrics of docs/metrics.md are told, too; by default if there is a
             `meter_provider`.
         meter_provider: Of the SDK; None for the one of the process.
@@ -48,6 +51,7 @@ class OpenTelemetry:
         *,
         tracer_provider: TracerProvider | None = None,
         sample: float = 1.0,
+        trust_clients: bool = True,
         metrics: bool | None = None,
         meter_provider: MeterProvider | None = None,
     ) -> None:
@@ -55,7 +59,7 @@ class OpenTelemetry:
             raise TypeError(
                 f"OpenTelemetry needs a server, as in OpenTelemetry(io), not {type(io).__name__}"
             )
-        tracing = ServerTracing(io, tracer_provider, sample)
+        tracing = ServerTracing(io, tracer_provider, sample, trust_clients=trust_clients)
         io.build_on(traced_kinds(tracing))
         io.observers.contexts = tracing
         io.observe(SessionOpened)(tracing.opened)

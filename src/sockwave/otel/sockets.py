@@ -109,7 +109,7 @@ class TracedSocket(Socket):
             if random() >= tracing.ratio:
                 super().event_received(args, id_)
                 return
-        elif (parent := take_context(args)) is None or not parent.trace_flags.sampled:
+        elif not tracing.follows(parent := take_context(args)):
             super().event_received(args, id_)
             return
         tracing.process(self, args[0], parent).run(super().event_received, args, id_)

@@ -38,11 +38,23 @@ OTHER = "other"
 
 
 class ServerTracing(Tracing):
-    """What traces a server."""
+    """What traces a server.
 
-    def __init__(self, server: Server, provider: TracerProvider | None, sample: float) -> None:
+    Args:
+        trust_clients: Whether what clients say of traces decides; else it is a link.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        provider: TracerProvider | None,
+        sample: float,
+        *,
+        trust_clients: bool,
+    ) -> None:
         super().__init__(provider, sample)
         self._server = server
+        self._trusts = trust_clients
         # Handshakes that are traced, or were not to be by who asked: by the id of the session.
         self._sessions: dict[str, SpanContext] = {}
 
@@ -51,20 +63,28 @@ class ServerTracing(Tracing):
     def opened(self, seen: SessionOpened) -> None:
         """A session has begun; its handshake is over."""
         session = self._server.engine.sessions.get(seen.session)
-        parent = None if session is None else _parent_of(session.request)
+        parent, links = self._place(None if session is None else _parent_of(session.request))
         if not (random() < self.ratio if parent is None else parent.trace_flags.sampled):
             return
         about = network_of(seen.transport)
         if seen.address:
             about["client.address"] = seen.address
         name = self._server.path
-        span = self.start("open", None, name, SpanKind.SERVER, about, parent)
+        span = self.start("open", None, name, SpanKind.SERVER, about, parent, links)
         span.end()
         self._sessions[seen.session] = span.get_span_context()
 
     def closed(self, seen: SessionClosed) -> None:
         """It is over."""
         self._sessions.pop(seen.session, None)
+
+    def _place(
+        self, told: SpanContext | None
+    ) -> tuple[SpanContext | None, tuple[SpanContext, ...]]:
+        """Parent and links of what has a context of a client."""
+        if self._trusts or told is None:
+            return told, ()
+        return None, (told,)
 
     # --- other processes --------------------------------------------------------------------------
 
@@ -92,20 +112,29 @@ class ServerTracing(Tracing):
         """
         told = auth.get(TRACE) if auth else None
         is_ours = isinstance(told, str) and self._server.parser is None and session.protocol == 4
-        parent = parse_context(told) if is_ours else self._sessions.get(session.id)
-        if parent is None and auth and not is_ours:
-            parent = parse_context(auth.get("traceparent"))
+        context = parse_context(told) if is_ours else None
+        if context is None and auth and not is_ours:
+            context = parse_context(auth.get("traceparent"))
+        parent, links = self._place(context)
+        handshake = self._sessions.get(session.id)
+        if parent is None and (not is_ours or not self._trusts):
+            parent = handshake
+        elif handshake is not None:
+            links = (handshake,)
         if parent is None or not parent.trace_flags.sampled:
             return Trace(INVALID_SPAN, peer_traces=True) if is_ours else None
         known = name if self._server.find_namespace(name) is not None else OTHER
         about = network_of(session.transport.name)
-        links: tuple[SpanContext, ...] = ()
-        if is_ours and (handshake := self._sessions.get(session.id)) is not None:
-            links = (handshake,)
         span = self.start("connect", None, known, SpanKind.SERVER, about, parent, links)
         return Trace(span, peer_traces=is_ours)
 
     # --- events -----------------------------------------------------------------------------------
+
+    def follows(self, context: SpanContext | None) -> bool:
+        """Whether an event of a client that takes contexts is traced; it came with this one."""
+        if self._trusts:
+            return context is not None and context.trace_flags.sampled
+        return random() < self.ratio
 
     def process(self, socket: Socket, event: Any, parent: SpanContext | None) -> Trace:
         """Begin the span of an event of a client; that it is traced was decided.
@@ -116,8 +145,12 @@ class ServerTracing(Tracing):
         name = event_name(event)
         if not socket.handles(name):
             name = OTHER
-        links: tuple[SpanContext, ...] = ()
-        if parent is None and (handshake := self._sessions.get(socket.conn.id)) is not None:
+        parent, links = self._place(parent)
+        if (
+            not links
+            and parent is None
+            and (handshake := self._sessions.get(socket.conn.id)) is not None
+        ):
             links = (handshake,)
         about = self.about(socket)
         return Trace(
