@@ -330,6 +330,23 @@ async def test_broadcasts_carry_the_context_to_all_who_take_it(recording: Record
     assert is_child(heard, shouted)
 
 
+async def test_broadcasts_that_ask_have_a_span_until_all_have_answered(
+    recording: Recording,
+) -> None:
+    io = Server()
+    recording.trace(io)
+    async with traced(io, recording) as client:
+        client.on("poll", lambda: "yes")
+        assert await io.emit_with_ack("poll", timeout=5) == ["yes"]
+        with pytest.raises(AckTimeout):
+            await io.emit_with_ack("nobody", timeout=0.01)
+        asked, answered = await recording.one("emit poll"), await recording.one("process poll")
+        missed = await recording.one("emit nobody")
+    assert is_child(answered, asked)
+    assert asked.status.status_code is StatusCode.UNSET
+    assert (missed.attributes or {})["error.type"] == "sockwave.errors.AckTimeout"
+
+
 async def test_recovery_puts_the_offset_before_the_context(recording: Recording) -> None:
     io = Server(connection_state_recovery=True)
     recording.trace(io)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from sockwave.observe.kinds import KINDS, Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from sockwave.observe.meter import Meter
 
@@ -25,7 +25,12 @@ _ATTRIBUTES: Final = {
 
 
 class Contexts(Protocol):
-    """Carries the context of what is done from one process of a cluster to the others."""
+    """Traces what is no matter of one client, and carries its context to other processes."""
+
+    def asking(
+        self, namespace: str, event: str, collecting: Coroutine[Any, Any, None]
+    ) -> Coroutine[Any, Any, None]:
+        """What collects the answers to a broadcast, in a span if it is traced."""
 
     def current(self) -> str | None:
         """The context that something is sent in, as text; None where there is none to carry."""
@@ -47,7 +52,7 @@ class Observers:
 
     Attributes:
         meter: Counts events by the shorter way; see meter.py.
-        contexts: Who carries contexts of traces between processes; one at most.
+        contexts: Who traces broadcasts that ask, and what goes to other processes; one at most.
         size: Bytes of the packet that is being taken, as far as somebody observes events.
     """
 

@@ -16,11 +16,11 @@ from opentelemetry.trace import (
 )
 
 from sockwave.otel.context import parse_context, to_text
-from sockwave.otel.spans import Trace, Tracing, event_name, network_of
+from sockwave.otel.spans import Trace, Tracing, event_name, network_of, sent_in
 from sockwave.socketio.core.handshake import TRACE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from opentelemetry.trace import Span, SpanContext, TracerProvider
 
@@ -86,7 +86,14 @@ class ServerTracing(Tracing):
             return told, ()
         return None, (told,)
 
-    # --- other processes --------------------------------------------------------------------------
+    # --- broadcasts, and other processes ----------------------------------------------------------
+
+    def asking(
+        self, namespace: str, event: str, collecting: Coroutine[Any, Any, None]
+    ) -> Coroutine[Any, Any, None]:
+        """What collects the answers to a broadcast, in a span if it is traced."""
+        span = self.sending(event, {"socketio.namespace": namespace}, is_carried=True)
+        return collecting if span is None else _asked_in(span, collecting)
 
     def current(self) -> str | None:
         """The context that something is sent to other servers in."""
@@ -181,3 +188,8 @@ def _parent_of(request: Request) -> SpanContext | None:
 def _run_below(parent: SpanContext, function: Callable[..., object], args: Any) -> None:
     otel_context.attach(set_span_in_context(NonRecordingSpan(parent)))
     function(*args)
+
+
+async def _asked_in(span: Span, collecting: Coroutine[Any, Any, None]) -> None:
+    with sent_in(span):
+        await collecting
