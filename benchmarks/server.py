@@ -102,12 +102,21 @@ def _watch_all(io: Server) -> None:
     io.observe(*KINDS)(lambda seen: None)
 
 
+def _trace(io: Server) -> None:
+    from opentelemetry.sdk.trace import TracerProvider
+
+    from sockwave.otel import OpenTelemetry
+
+    OpenTelemetry(io, tracer_provider=TracerProvider(), sample=0.01)
+
+
 WAYS: Final[dict[str, tuple[dict[str, Any], Callable[[Server], None]]]] = {
     "nothing": ({}, lambda io: None),
     "prometheus": ({}, _count),
     "all": ({}, _watch_all),
-    "records": ({"connection_records": True}, lambda io: None),
-    "unrecorded": ({"connection_records": False}, lambda io: None),
+    "traced": ({}, _trace),
+    "records": ({"connection_records": 1_000}, lambda io: None),
+    "unrecorded": ({"connection_records": 0}, lambda io: None),
 }
 """How a server can be observed: options of it, and what is done with it."""
 

@@ -153,7 +153,8 @@ ROOMS: Final = (
     Room("testing/", "clients without a port", ("testing",), 300, 20, 142),
     Room("cli/", "the command", ("cli", "cli.bench", "cli.demo", "cli.doctor"), 450, 20, 112),
     Room("sync/", "the same, blocking", ("sync",), 570, 20, 130),
-    Room("metrics/", "for Prometheus", ("metrics",), 708, 20, 132),
+    Room("metrics/", "Prometheus", ("metrics",), 708, 20, 74),
+    Room("otel/", "traces", ("otel",), 788, 20, 52),
     Room(
         "socketio/server/",
         "the Socket.IO server",

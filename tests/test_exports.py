@@ -16,6 +16,7 @@ import sockwave.emitters
 import sockwave.engine
 import sockwave.logs
 import sockwave.observe
+import sockwave.otel
 import sockwave.testing
 from sockwave.adapters import ClusterOptions
 from sockwave.engine.core.keywords import EngineOptionsDict
@@ -30,6 +31,7 @@ PACKAGES = [
     sockwave.engine,
     sockwave.logs,
     sockwave.observe,
+    sockwave.otel,
     sockwave.testing,
 ]
 NAMES = [(package, name) for package in PACKAGES for name in package.__all__]

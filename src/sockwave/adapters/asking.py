@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sockwave.adapters.messages import MessageType, kind_of
+from sockwave.adapters.messages import CONTEXT_KEY, MessageType, kind_of
 from sockwave.adapters.requests import ClientQuestion, MemberQuestion, Question, Requests
 from sockwave.adapters.routing import Router, is_for_nobody
 from sockwave.observe import ClusterMessageReceived
@@ -63,6 +63,16 @@ class Asking:
         """Tell who observes messages of others."""
         functions = self.observers.cluster_message_received
         self.observers.tell(functions, ClusterMessageReceived(self.namespace, kind_of(message)))
+
+    def _in_context(
+        self, act: Callable[[Message, float], None], message: Message, now: float
+    ) -> None:
+        """Act on a message in the context of a trace, if it came with one that is wanted here."""
+        contexts = self.observers.contexts
+        if contexts is None or CONTEXT_KEY not in message.data:
+            act(message, now)
+        else:
+            contexts.run_in(message.data[CONTEXT_KEY], act, message, now)
 
     def ask(
         self,

@@ -335,7 +335,7 @@ class Cluster(Asking):
                 self.hearing.heard(now)
             return
         try:
-            self._received(message, now)
+            self._in_context(self._received, message, now)
         except PacketError as error:
             self.refused(error.detail or str(error))
         except SockwaveError as error:  # it has values that no client can be sent

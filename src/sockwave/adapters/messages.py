@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ANONYMOUS",
+    "CONTEXT_KEY",
     "EMITTER",
     "MAX_MESSAGE",
     "Message",
@@ -56,6 +57,10 @@ EMITTER: Final = "emitter"
 
 ANONYMOUS: Final = ""
 """Sender of answers that do not say whose they are, as on the classic Redis carrier."""
+
+CONTEXT_KEY: Final = "traceparent"
+"""In the data of a message that is about an event: the trace that it was sent in, if it was, and
+somebody traces the sender (docs/tracing.md). All others ignore it."""
 
 MAX_MESSAGE: Final = 64 * 1024 * 1024
 """Bytes of a message that is read; larger ones are nobody's events."""

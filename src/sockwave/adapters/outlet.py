@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from sockwave.adapters.floods import is_worth_a_line
 from sockwave.adapters.message_driver import MessageDriver
-from sockwave.adapters.messages import encode_message, kind_of
+from sockwave.adapters.messages import CONTEXT_KEY, MessageType, encode_message, kind_of
 from sockwave.debug import known
 from sockwave.observe import ClusterMessageSent
 from sockwave.observe.observers import NOBODY, Observers
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["Outlet"]
 
 _logger: Final = logging.getLogger("sockwave.adapters")
+
+_OF_EVENTS: Final = frozenset(
+    (MessageType.BROADCAST, MessageType.ENCODED_BROADCAST, MessageType.SERVER_SIDE_EMIT)
+)
+"""What is said in the context of a trace."""
 
 
 def _publisher(
@@ -64,6 +69,10 @@ class Outlet:
 
     def send(self, message: Message, to: frozenset[str] | None) -> None:
         """Send to all, or to these at least."""
+        if (contexts := self._observers.contexts) is not None and message.type in _OF_EVENTS:
+            context = contexts.current()
+            if context is not None:
+                message.data[CONTEXT_KEY] = context
         self._publish(message, to)
         if functions := self._observers.cluster_message_sent:
             self._observers.tell(functions, ClusterMessageSent(self._channel, kind_of(message)))

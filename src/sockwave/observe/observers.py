@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from sockwave.observe.kinds import KINDS, Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from sockwave.observe.meter import Meter
 
-__all__ = ["NOBODY", "Functions", "Observers"]
+__all__ = ["NOBODY", "Contexts", "Functions", "Observers"]
 
 _logger: Final = logging.getLogger("sockwave.observe")
 
@@ -22,6 +22,21 @@ Functions: TypeAlias = "tuple[Callable[[Any], object], ...]"
 _ATTRIBUTES: Final = {
     kind: re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower() for kind in KINDS
 }
+
+
+class Contexts(Protocol):
+    """Traces what is no matter of one client, and carries its context to other processes."""
+
+    def asking(
+        self, namespace: str, event: str, collecting: Coroutine[Any, Any, None]
+    ) -> Coroutine[Any, Any, None]:
+        """What collects the answers to a broadcast, in a span if it is traced."""
+
+    def current(self) -> str | None:
+        """The context that something is sent in, as text; None where there is none to carry."""
+
+    def run_in(self, context: object, function: Callable[..., object], *args: Any) -> None:
+        """Call a function in the context that another process has sent, whatever that is."""
 
 
 class Observers:
@@ -37,6 +52,7 @@ class Observers:
 
     Attributes:
         meter: Counts events by the shorter way; see meter.py.
+        contexts: Who traces broadcasts that ask, and what goes to other processes; one at most.
         size: Bytes of the packet that is being taken, as far as somebody observes events.
     """
 
@@ -70,6 +86,7 @@ class Observers:
 
     def __init__(self, escaped: Callable[[BaseException], None] | None = None) -> None:
         self.meter: Meter | None = None
+        self.contexts: Contexts | None = None
         self._on_change: list[Callable[[], None]] = []
         self.size: int = 0
         self._escaped = escaped

@@ -89,6 +89,7 @@ class Manager(LocalEvents):
         "_intake",
         "_is_held_open",
         "_log",
+        "_made_socket",
         "_open_waiters",
         "_sockets",
         "_subscribed",
@@ -124,6 +125,7 @@ class Manager(LocalEvents):
         self.ends: InTurn = InTurn()
         self._is_held_open = False
         self._open_waiters = Waiters()
+        self._made_socket: Callable[[ClientSocket], object] | None = None
         self._error_hook: Callable[[Any, ClientSocket, str], object] | None = None
         self._handlers = NO_HANDLERS
 
@@ -193,6 +195,8 @@ class Manager(LocalEvents):
         socket = self._sockets.get(namespace)
         if socket is None:
             socket = self._sockets[namespace] = ClientSocket(self, namespace, options)
+            if self._made_socket is not None:
+                self._made_socket(socket)
         if self.options.auto_connect:
             socket.connect()
         return socket
@@ -245,6 +249,20 @@ class Manager(LocalEvents):
         """Call `hook(error, socket, event)` when a handler of a socket fails, after the log."""
         self._error_hook = hook
         return hook
+
+    def on_socket(self, made: Callable[[ClientSocket], object]) -> None:
+        """Call this with each socket: with those that there are, and new ones before they connect.
+
+        For what sees more than handlers do; see `ClientSocket.become`.
+
+        Raises:
+            ValueError: Somebody is called already.
+        """
+        if self._made_socket is not None:
+            raise ValueError("this client is traced already")
+        self._made_socket = made
+        for socket in self._sockets.values():
+            made(socket)
 
     # --- from sockets -----------------------------------------------------------------------------
 

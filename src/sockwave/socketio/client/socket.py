@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final, Self, overload
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, overload
 
 from sockwave.codec.json import encode_plain
 from sockwave.codec.socketio import RESERVED_EVENTS, event_prefix
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sockwave.socketio.core.events import AckEvent, Answer, Args, Event
     from sockwave.types import Json, NamespaceName, SocketId
 
-__all__ = ["ClientOperator", "ClientSocket"]
+__all__ = ["ClientKinds", "ClientOperator", "ClientSocket"]
 
 _NO_FLAGS: Final = BroadcastFlags()
 
@@ -379,6 +379,12 @@ class ClientSocket(IncomingEvents):
 
     # --- called by its parts, and by the manager --------------------------------------------------
 
+    def become(self, kinds: ClientKinds) -> None:
+        """Be made of other classes, which add methods and no attributes."""
+        self._outbox.__class__ = kinds.outbox
+        self._life.__class__ = kinds.life
+        self.__class__ = kinds.socket
+
     def loop_changed(self) -> None:
         """Another loop runs: what waited in the one before cannot be told any more."""
         for stream in self._open_streams():
@@ -411,3 +417,11 @@ class ClientOperator(EmitOperator[Outbox]):
     """Flags for the next event; made by `volatile`, `compress` and `timeout` of a socket."""
 
     __slots__ = ()
+
+
+class ClientKinds(NamedTuple):
+    """What a socket of a client is made of."""
+
+    socket: type[ClientSocket] = ClientSocket
+    life: type[Life] = Life
+    outbox: type[Outbox] = Outbox

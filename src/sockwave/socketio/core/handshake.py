@@ -15,7 +15,18 @@ if TYPE_CHECKING:
 
     from sockwave.engine.core.request import Headers
 
-__all__ = ["Handshake", "describe_handshake", "pack_auth", "read_handshake"]
+__all__ = [
+    "TRACE",
+    "Handshake",
+    "describe_handshake",
+    "pack_auth",
+    "read_handshake",
+    "without_trace",
+]
+
+TRACE: Final = "sockwave.trace"
+"""In the CONNECT of both sides: events may have a context of tracing as their last argument, an
+object with this key alone. Neither says so unless somebody traces it (docs/tracing.md)."""
 
 _LATEST: Final = 253_402_300_799_000
 """Milliseconds of the last time that Python has a date for."""
@@ -27,6 +38,13 @@ def pack_auth(auth: dict[str, Any] | None) -> bytes | None:
     It is kept as long as its socket, and mostly looked at once.
     """
     return msgspec.msgpack.encode(auth) if auth else None
+
+
+def without_trace(auth: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What the application is told of `auth`: all but what our client says of tracing."""
+    if not auth or TRACE not in auth:
+        return auth
+    return {name: value for name, value in auth.items() if name != TRACE} or None
 
 
 class Handshake:

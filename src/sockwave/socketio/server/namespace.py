@@ -349,13 +349,22 @@ class Namespace(NamespaceRegistration, ReachedSockets, Broadcasting["Socket | Re
         driver = self.server.engine.driver
         answers = BroadcastAnswers()
         if not driver.is_elsewhere():
-            await self._collect(event, options, id_, answers)
+            await self._collecting(event, options, id_, answers)
         elif not driver.has_ended:  # else nobody is there
             try:
-                await driver.visit(self._collect(event, options, id_, answers))
+                await driver.visit(self._collecting(event, options, id_, answers))
             except Disconnected:  # who was asked may have answered: nobody hears it
                 raise AckTimeout(answers) from None
         return answers
+
+    def _collecting(
+        self, event: EncodedEvent, options: BroadcastOptions, id_: int, answers: BroadcastAnswers
+    ) -> Coroutine[Any, Any, None]:
+        collecting = self._collect(event, options, id_, answers)
+        contexts = self.server.observers.contexts
+        if contexts is None:
+            return collecting
+        return contexts.asking(self.name, str(event[0]), collecting)
 
     async def _collect(
         self, event: EncodedEvent, options: BroadcastOptions, id_: int, answers: BroadcastAnswers

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from sockwave.socketio.core.answers import Answers
     from sockwave.socketio.core.outgoing import EncodedPacket
 
-__all__ = ["COUNTED", "OBSERVED", "PLAIN", "Kinds", "become"]
+__all__ = ["COUNTED", "COUNTED_PLAINLY", "OBSERVED", "PLAIN", "Kinds", "become"]
 
 
 class ObservedSocket(Socket):
@@ -466,12 +466,14 @@ OBSERVED: Final = Kinds(
     ObservedRevision4Connection,
     ObservedParsedConnection,
 )
-COUNTED: Final = OBSERVED._replace(socket=MeteredSocket, connection=CountedConnection)
-_ALL: Final = (PLAIN, OBSERVED, COUNTED)
+COUNTED_PLAINLY: Final = OBSERVED._replace(socket=MeteredSocket)
+"""Where something else is built on the sockets: their connection asks nothing special of them."""
+COUNTED: Final = COUNTED_PLAINLY._replace(connection=CountedConnection)
 
 
-def become(kinds: Kinds, thing: Any) -> None:
-    """Make a socket or a connection that there is already one of these kinds."""
-    for at, kind in enumerate(kinds):
-        if any(type(thing) is each[at] for each in _ALL):
-            thing.__class__ = kind
+def become(before: Kinds, kinds: Kinds, thing: Any) -> None:
+    """Make a socket or a connection that there is already one of other kinds."""
+    for old, new in zip(before, kinds, strict=True):
+        if type(thing) is old:
+            thing.__class__ = new
+            return

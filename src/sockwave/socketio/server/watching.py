@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 from sockwave.socketio.server.extensions import HealthWatch, reach
 from sockwave.socketio.server.health_values import Health, HealthOptions, health_options
-from sockwave.socketio.server.observed import COUNTED, OBSERVED, PLAIN, Kinds, become
+from sockwave.socketio.server.observed import (
+    COUNTED,
+    COUNTED_PLAINLY,
+    OBSERVED,
+    PLAIN,
+    Kinds,
+    become,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -43,6 +50,7 @@ class Watchable:
         self.kinds: Kinds = PLAIN
         self.is_closing = False
         self._health_watch: HealthWatch | None = None
+        self._built: Callable[[Kinds], Kinds] | None = None
         self._watched_driver = driver
         self._connections: Connections | None = None
         self._inspected: Closable | None = None
@@ -157,6 +165,21 @@ class Watchable:
         return self._health_watch
 
     # --- the end ----------------------------------------------------------------------------------
+    def build_on(self, built: Callable[[Kinds], Kinds]) -> None:
+        """Make sockets and connections of other classes, for what sees more than observers do.
+
+        Those that there are become of these classes, too.
+
+        Args:
+            built: Gives the classes that are built on some, the same ones each time.
+
+        Raises:
+            ValueError: They are of other classes already.
+        """
+        if self._built is not None:
+            raise ValueError("this server is traced already")
+        self._built = built
+        self._observers_changed()
 
     def when_closed(self, callback: Callable[[], Awaitable[None]]) -> None:
         """Await a function of who watches whenever `close` has ended all sockets and sessions."""
@@ -177,10 +200,13 @@ class Watchable:
         kinds = PLAIN
         if observers.of_events:
             kinds = COUNTED if observers.are_counted else OBSERVED
-        if kinds is self.kinds:
+        if self._built is not None:
+            kinds = self._built(COUNTED_PLAINLY if kinds is COUNTED else kinds)
+        before = self.kinds
+        if kinds is before:
             return
         self.kinds = kinds
         for namespace in self._namespaces.values():
             for socket in namespace.all_sockets():
-                become(kinds, socket)
-                become(kinds, socket.connection)
+                become(before, kinds, socket)
+                become(before, kinds, socket.connection)

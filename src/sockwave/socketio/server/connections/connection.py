@@ -19,7 +19,7 @@ packet), a packet for a socket that has left, a fault of one client that others 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sockwave.codec.engineio import check_utf8
 from sockwave.codec.socketio import (
@@ -35,6 +35,7 @@ from sockwave.engine.core.states import State
 from sockwave.engine.core.transport import has_said_goodbye
 from sockwave.engine.server.peer_log import quoted
 from sockwave.errors import PacketError, TextEncodingError
+from sockwave.socketio.core.handshake import without_trace
 from sockwave.socketio.core.intake import Intake
 from sockwave.socketio.core.weight import weight_of_text
 from sockwave.socketio.server.lifecycle import Lifecycle
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
     from sockwave.engine.server.sessions.session import ServerSession
     from sockwave.socketio.server.contracts import MemberServer
+    from sockwave.types import NamespaceName
 
 __all__ = ["Connection"]
 
@@ -235,6 +237,11 @@ class Connection(Lifecycle):
         self._reassembler.begin(packet)
         if self._end is None:
             self.driver.schedule(self, self.driver.clock() + self.driver.options.ping_timeout)
+
+    def _connect_received(
+        self, name: NamespaceName, auth: dict[str, Any] | None, size: int
+    ) -> None:
+        super()._connect_received(name, without_trace(auth), size)
 
     def _packet_received(self, packet: Packet, size: int) -> None:
         if packet.type is PacketType.CONNECT:
