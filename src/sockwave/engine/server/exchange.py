@@ -24,6 +24,7 @@ __all__ = [
     "Response",
     "ResponseHeaders",
     "UpgradeExchange",
+    "WebTransportExchange",
 ]
 
 ResponseHeaders: TypeAlias = Sequence[tuple[str, str]]
@@ -128,3 +129,24 @@ class UpgradeExchange(ABC):
     @abstractmethod
     def reject(self, status: int, headers: ResponseHeaders, body: bytes) -> None:
         """Answer without upgrading, and close."""
+
+
+class WebTransportExchange(UpgradeExchange):
+    """One request to begin a WebTransport session, and what is told to it before it carries one of
+    ours: only its first packet says which.
+
+    The query of its request names revision and transport, as those of all others do, though clients
+    send none.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def accept(
+        self, receiver: TransportReceiver, headers: ResponseHeaders, first: bytes | None = None
+    ) -> Transport | None:
+        """Answer 200; None when the peer has gone meanwhile."""
+
+    @abstractmethod
+    def reject(self, status: int, headers: ResponseHeaders, body: bytes) -> None:
+        """Answer with this status; after `accept` close the session, with both as its words."""

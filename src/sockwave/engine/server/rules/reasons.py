@@ -77,6 +77,8 @@ def _bad_request(refused: Refused, request: Request) -> str:
                     "transport=websocket without an upgrade to WebSocket; does a proxy drop the"
                     " headers Upgrade and Connection?"
                 )
+            if request.query.get("transport") == "webtransport":
+                return "transport=webtransport in a request of HTTP/1: it begins with one of HTTP/3"
             return "an upgrade to WebSocket with another transport in its query"
         case "TRANSPORT_MISMATCH":
             previous = context["previousTransport"]

@@ -27,6 +27,7 @@ __all__ = [
     "refused_by_shutdown",
     "revision",
     "verify",
+    "verify_webtransport",
 ]
 
 RESTART: Final = 5
@@ -152,11 +153,23 @@ def verify(
         return _verify_session(session, sid, transport, revision(query), is_upgrade=is_upgrade)
     if request.method != "GET":
         raise Refused(ErrorCode.BAD_HANDSHAKE_METHOD, {"method": request.method})
-    if (transport == "websocket") is not is_upgrade:
+    if (transport == "websocket") is not is_upgrade or transport == "webtransport":
         raise Refused(ErrorCode.BAD_REQUEST, {"name": "TRANSPORT_HANDSHAKE_ERROR"})
     if options.allow_eio3 and not is_upgrade and "j" in query:
         _verify_jsonp(request, options.cors)
     return None
+
+
+def verify_webtransport(request: Request, options: EngineOptions) -> None:
+    """Check what can be checked before the first packet says what the client wants.
+
+    Raises:
+        Refused: With the answer that is due.
+    """
+    if "webtransport" not in options.transports:
+        raise Refused(ErrorCode.UNKNOWN_TRANSPORT, {"transport": "webtransport"})
+    if request.field(b"origin") is not None:
+        _verify_origin(request, options.cors, is_upgrade=True)
 
 
 def revision(query: Mapping[str, str]) -> int:
@@ -210,7 +223,7 @@ def _verify_session(
                 "previousTransport": previous,
             },
         )
-    if (transport == "websocket") is not is_upgrade:
+    if (transport == "websocket") is not is_upgrade or transport == "webtransport":
         raise Refused(ErrorCode.BAD_REQUEST, {"name": "TRANSPORT_HANDSHAKE_ERROR"})
     if protocol != session.protocol:
         raise Refused(
