@@ -46,6 +46,14 @@ class WebTransportSession(Protocol):
             reason: The same in words.
         """
 
+    def refuse(self, reason: str) -> None:
+        """End what carries the session, since its client is not to have one: a failure there, and
+        not an end, which JavaScript clients would not see; `session_lost` follows.
+
+        Args:
+            reason: Words for the peer.
+        """
+
     def abort(self) -> None:
         """End it now, and what carries it; `session_lost` follows."""
 

@@ -137,9 +137,16 @@ class WebTransportExchange(UpgradeExchange):
 
     The query of its request names revision and transport, as those of all others do, though clients
     send none.
+
+    Attributes:
+        admits_http: Whether the server's own pages may have come by plain HTTP.
     """
 
-    __slots__ = ()
+    __slots__ = ("admits_http",)
+
+    def __init__(self, request: Request, *, admits_http: bool) -> None:
+        super().__init__(request)
+        self.admits_http: bool = admits_http
 
     @abstractmethod
     def accept(
@@ -149,4 +156,4 @@ class WebTransportExchange(UpgradeExchange):
 
     @abstractmethod
     def reject(self, status: int, headers: ResponseHeaders, body: bytes) -> None:
-        """Answer with this status; after `accept` close the session, with both as its words."""
+        """Answer with this status; after `accept` end the session, with the body as its words."""

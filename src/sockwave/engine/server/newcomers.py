@@ -92,7 +92,7 @@ def receive_newcomer(host: NewcomerHost, exchange: WebTransportExchange) -> None
     Raises:
         Refused: With the answer that is due.
     """
-    verify_webtransport(exchange.request, host.options)
+    verify_webtransport(exchange.request, host.options, by_http=exchange.admits_http)
     if host.is_stopping and not host.sessions:  # a client that polls may still move
         raise refused_by_shutdown()
     newcomer = Newcomer(host, exchange)

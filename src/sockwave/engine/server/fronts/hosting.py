@@ -155,7 +155,9 @@ class _Server(uvicorn.Server):
             for sock in sockets or ()
         ]
         try:
-            udp = open_webtransport(engine, self.certificates, sockets or ())
+            udp = open_webtransport(
+                engine, self.certificates, sockets or (), is_beside_tls=config.ssl is not None
+            )
             await self._ending.enter_async_context(udp)
         except OSError as error:
             exit_for(error, f"{config.host}:{config.port} for WebTransport")

@@ -154,7 +154,9 @@ class Servable(ABC):
             listener = Listener.of(server.sockets[0], is_secure=ssl is not None)
         _logger.info("listening on %s", listener.place)
         try:
-            async with open_webtransport(engine, certificates, server.sockets):
+            async with open_webtransport(
+                engine, certificates, server.sockets, is_beside_tls=ssl is not None
+            ):
                 try:
                     with self.open_at(listener):
                         yield listener

@@ -91,12 +91,17 @@ _EXTRA: Final = frozenset({"aioquic", "cryptography", "pylsqpack"})
 
 @asynccontextmanager
 async def open_webtransport(
-    engine: EngineServer, certificates: Certificates | None, beside: Sequence[socket.socket]
+    engine: EngineServer,
+    certificates: Certificates | None,
+    beside: Sequence[socket.socket],
+    *,
+    is_beside_tls: bool,
 ) -> AsyncIterator[None]:
     """Serve WebTransport on UDP ports of the same addresses as these TCP ports, for a block.
 
     Args:
         certificates: None where there is nothing to serve.
+        is_beside_tls: Whether the TCP ports are encrypted.
 
     Raises:
         OSError: A port is in use or not allowed.
@@ -112,7 +117,7 @@ async def open_webtransport(
         for tcp in beside:
             sock = udp_socket(tcp.family, tcp.getsockname())
             _, endpoint = await loop.create_datagram_endpoint(
-                lambda: QuicEndpoint(engine, certificates), sock=sock
+                lambda: QuicEndpoint(engine, certificates, is_beside_tls=is_beside_tls), sock=sock
             )
             opened.append(endpoint)
         engine.webtransport_fronts += 1

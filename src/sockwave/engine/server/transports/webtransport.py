@@ -17,7 +17,7 @@ from sockwave.codec.webtransport import FrameReader, encode_frame, frame_head
 from sockwave.engine.core.rate import RateExceeded
 from sockwave.engine.core.transport import NOBODY, SharedPacket
 from sockwave.engine.io.turns import READ_COST, SMALL
-from sockwave.errors import PacketError
+from sockwave.errors import PacketError, TextEncodingError
 from sockwave.types import DisconnectReason, TransportName
 
 if TYPE_CHECKING:
@@ -148,10 +148,11 @@ class WebTransportTransport:
         self.close()
         self._host.schedule(self, self._host.clock() + LINGER)
 
-    def refuse(self, code: int, reason: str) -> None:
-        """End the session with words for the client, and be gone soon."""
-        self._end(code, reason, DisconnectReason.TRANSPORT_ERROR, reason)
-        self._host.schedule(self, self._host.clock() + LINGER)
+    def refuse(self, reason: str) -> None:
+        """End it, with words for the client, which has not begun a session of ours."""
+        if not self._is_closing:
+            self._is_closing = True
+            self._session.refuse(reason)
 
     def pause_reading(self) -> None:
         """Take nothing more, and let the peer send no more than it may by now."""
@@ -214,7 +215,10 @@ class WebTransportTransport:
                 CODE_OF_FAULT, error.reason, DisconnectReason.RATE_LIMIT_EXCEEDED, error.reason
             )
         except PacketError as error:
-            self.refuse(CODE_OF_FAULT, str(error))
+            is_text = isinstance(error, TextEncodingError)
+            reason = DisconnectReason.TRANSPORT_ERROR if is_text else DisconnectReason.PARSE_ERROR
+            self._end(CODE_OF_FAULT, str(error), reason, str(error))
+            self._host.schedule(self, self._host.clock() + LINGER)
         return False
 
     def _read_frames(self) -> bool:

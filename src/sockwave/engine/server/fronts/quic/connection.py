@@ -1,13 +1,8 @@
 """One QUIC connection, with one WebTransport session on it.
 
-Theory. What the port gives is fed to the library, whose events are worked off at once; what there
-is to send goes out once in a turn of the loop, behind what sessions have written meanwhile
-(`_transmit_soon`). The library has a timer, which is set for the earliest moment only: as it is
-moved with nearly every packet, it looks again when it fires too early.
-
-The life of a connection: its handshake; one request for a session, which the engine answers when it
-likes; a session with one stream, that the client opens, maybe before it has the answer; and the
-end. `_phase` says where it is. Whatever else the client asks for is refused, and the connection
+Theory. The life of a connection: its handshake; one request for a session, which the engine answers
+when it likes; a session with one stream, that the client opens, maybe before it has the answer; and
+the end. `_phase` says where it is. Whatever else the client asks for is refused, and the connection
 goes with its session: browsers open one for each.
 
 At the end in order (`close`) the stream ends first. Once the peer's machine has confirmed all of
@@ -20,29 +15,27 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final
 
-from aioquic._buffer import Buffer, BufferReadError
-from aioquic.buffer import encode_uint_var
 from aioquic.h3.connection import ErrorCode, FrameUnexpected
 from aioquic.h3.events import DataReceived, HeadersReceived, WebTransportStreamDataReceived
 from aioquic.quic import events
 
 from sockwave.engine.core.taking import Taken
 from sockwave.engine.core.transport import CONNECTION_LOST
-from sockwave.engine.server.fronts.quic.library import HTTP3, is_delivered, sender_of
+from sockwave.engine.server.fronts.quic.capsules import CapsuleReader, encode_close
+from sockwave.engine.server.fronts.quic.library import HTTP3
+from sockwave.engine.server.fronts.quic.packets import QuicPackets
 from sockwave.engine.server.fronts.quic.requests import QuicExchange, request_of
 from sockwave.engine.server.invalid_request import InvalidRequest
 from sockwave.types import DisconnectReason
 
 if TYPE_CHECKING:
-    import asyncio
-
     from aioquic.h3.events import H3Event
 
     from sockwave.engine.io.webtransport import WebTransportSessionReceiver
     from sockwave.engine.server.engine import EngineServer
     from sockwave.engine.server.exchange import ResponseHeaders
-    from sockwave.engine.server.fronts.quic.endpoint import QuicEndpoint
     from sockwave.engine.server.fronts.quic.library import WindowedConnection
+    from sockwave.engine.server.fronts.quic.packets import QuicPort
 
 __all__ = ["QuicFront"]
 
@@ -56,9 +49,8 @@ ROOM: Final = FULL // 2
 LINGER: Final = 1.0
 """Seconds that a connection may take to go, when its session has ended or is refused."""
 
-_CLOSE_SESSION: Final = 0x2843
-_MAX_CAPSULE: Final = 4_096
-"""Bytes of a capsule that is read; others are skipped however long they are."""
+_MOST_REFUSED: Final = 128
+"""Streams that nobody wanted, above which the connection ends."""
 
 _SESSION_GONE: Final = 0x170D7B68
 """Resets a stream whose session has ended, or that no session wants."""
@@ -79,11 +71,11 @@ class _Phase(Enum):
     """So has the connection."""
 
 
-class QuicFront:
+class QuicFront(QuicPackets):
     """A connection, and the session that it carries; see `WebTransportSession`.
 
     Args:
-        endpoint: The port.
+        port: The port.
         quic: The library's connection.
         address: Where the first packet came from.
 
@@ -98,117 +90,55 @@ class QuicFront:
         "_data_session",
         "_data_stream",
         "_early",
-        "_endpoint",
         "_http",
-        "_ids",
         "_is_ended",
         "_is_full",
         "_is_shaken",
-        "_is_transmitting",
         "_phase",
-        "_quic",
         "_refused_streams",
         "_session_stream",
-        "_skipping",
-        "_timer",
         "client",
         "receiver",
         "wheel_slot",
     )
 
-    def __init__(self, endpoint: QuicEndpoint, quic: WindowedConnection, address: Any) -> None:
+    def __init__(self, port: QuicPort, quic: WindowedConnection, address: Any) -> None:
+        super().__init__(port, quic)
         host: str = address[0].partition("%")[0]
         self.client: tuple[str, int] = (host.removeprefix("::ffff:"), address[1])
         self.receiver: WebTransportSessionReceiver | None = None
         self.wheel_slot: int = 0
-        self._endpoint = endpoint
-        self._quic = quic
         self._http: HTTP3 | None = None
-        self._ids: set[bytes] = set()
         self._phase = _Phase.HANDSHAKE
-        self._timer: asyncio.TimerHandle | None = None
-        self._is_transmitting = False
         self._is_shaken = False
-        self._session_stream: int | None = None
+        self._session_stream = -1
         self._data_stream: int | None = None
         self._data_session = -1
         self._early: list[bytes] = []
         self._is_ended = False
         self._is_full = False
-        self._capsules = b""
-        self._skipping = 0
+        self._capsules = CapsuleReader()
         self._refused_streams: set[int] = set()
         self._close: tuple[int, str] = (0, "")
-        endpoint.handshakes += 1
-        driver = endpoint.engine.driver
+        port.handshakes += 1
+        driver = self._driver
         driver.connections.add(self)
-        driver.schedule(self, driver.clock() + endpoint.engine.options.limits.head_timeout)
+        driver.schedule(self, driver.clock() + port.engine.options.limits.head_timeout)
 
     @property
     def engine(self) -> EngineServer:
         """Gets the session."""
-        return self._endpoint.engine
+        return self._port.engine
 
-    def has_ids(self, ids: set[bytes]) -> None:
-        """These name the connection."""
-        for id_ in ids:
-            self._ids.add(id_)
-            self._endpoint.name(id_, self)
-
-    # --- packets ----------------------------------------------------------------------------------
-
-    def datagram_received(self, data: bytes, address: Any) -> None:
-        """A datagram for this connection."""
-        self._quic.receive_datagram(data, address, now=self.engine.driver.clock())
-        self._work()
-
-    def _work(self) -> None:
-        """See what the library has made of it."""
-        while (event := self._quic.next_event()) is not None:
-            self._event(event)
+    def _worked(self) -> None:
         if self._is_full and self.buffered() <= ROOM:
             self._is_full = False
             if self._phase is _Phase.OPEN and self.receiver is not None:
                 self.receiver.session_writable()
         if self._phase is _Phase.ENDING:
             self._end_if_delivered()
-        elif self._phase is _Phase.OVER and is_delivered(self._quic, self._session_stream or 0):
+        elif self._phase is _Phase.OVER and self._quic.is_delivered(self._session_stream):
             self._quic.close(ErrorCode.H3_NO_ERROR)
-        self._transmit_soon()
-
-    def _transmit_soon(self) -> None:
-        if not self._is_transmitting:
-            self._is_transmitting = True
-            self.engine.driver.call_soon(self._transmit)
-
-    def _transmit(self) -> None:
-        self._is_transmitting = False
-        clock = self.engine.driver.clock
-        for data, address in self._quic.datagrams_to_send(now=clock()):
-            self._endpoint.send(data, address)
-        self._set_timer()
-
-    def _set_timer(self) -> None:
-        """Be called when the library wants it, or earlier."""
-        when = self._quic.get_timer()
-        timer = self._timer
-        if when is None:
-            if timer is not None:
-                timer.cancel()
-                self._timer = None
-        elif timer is None or timer.when() > when:
-            if timer is not None:
-                timer.cancel()
-            self._timer = self.engine.driver.loop.call_at(when, self._timer_came)
-
-    def _timer_came(self) -> None:
-        self._timer = None
-        when = self._quic.get_timer()
-        if when is not None and when <= self.engine.driver.clock():
-            self._quic.handle_timer(now=max(when, self.engine.driver.clock()))
-            self._work()
-        else:
-            self._set_timer()
 
     # --- events of the library --------------------------------------------------------------------
 
@@ -223,11 +153,6 @@ class QuicFront:
                 self._http = HTTP3(self._quic, self.engine.options.limits.head_bytes)
             case events.HandshakeCompleted():
                 self._shaken()
-            case events.ConnectionIdIssued():
-                self.has_ids({event.connection_id})
-            case events.ConnectionIdRetired():
-                self._ids.discard(event.connection_id)
-                self._endpoint.forget(event.connection_id)
             case events.ConnectionTerminated():
                 self._terminated(event)
             case events.StreamReset() | events.StopSendingReceived():
@@ -244,14 +169,14 @@ class QuicFront:
             case HeadersReceived():
                 self._head_received(event)
             case DataReceived(stream_id=id_) if id_ == self._session_stream:
-                self._capsules_received(event.data)
-                if event.stream_ended:
-                    self._peer_closed(0)
+                code = self._capsules.feed(event.data)
+                if code is not None or event.stream_ended:
+                    self._peer_closed(code or 0)
 
     def _shaken(self) -> None:
         """The handshake is done: the peer is where it says."""
         self._is_shaken = True
-        self._endpoint.handshakes -= 1
+        self._port.handshakes -= 1
         rates = self.engine.rates
         if rates is not None and not rates.connection_made(self, self.client):
             text = "refused: too many connections of the address:"
@@ -262,12 +187,6 @@ class QuicFront:
     def _terminated(self, event: events.ConnectionTerminated) -> None:
         is_idle = event.reason_phrase == "Idle timeout"
         self._lose(CONNECTION_LOST if is_idle else f"peer closed with {event.error_code}")
-        for id_ in self._ids:
-            self._endpoint.forget(id_)
-        self._ids.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     # --- the request ------------------------------------------------------------------------------
 
@@ -291,7 +210,9 @@ class QuicFront:
         if request is None:
             self.respond(404, (), b"")
             return
-        engine.handle_upgrade(QuicExchange(request, self, engine.driver))
+        admits_http = not self._port.is_beside_tls
+        exchange = QuicExchange(request, self, engine.driver, admits_http=admits_http)
+        engine.handle_upgrade(exchange)
 
     def _answer(self, stream: int, status: int, headers: ResponseHeaders = ()) -> None:
         fields = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
@@ -301,7 +222,7 @@ class QuicFront:
 
     def accept(self, headers: ResponseHeaders) -> bool:
         """Answer that there is a session; False when the peer has gone meanwhile."""
-        if self._phase is not _Phase.ASKED or self._session_stream is None:
+        if self._phase is not _Phase.ASKED:
             return False
         self._phase = _Phase.OPEN
         more = (*headers, ("sec-webtransport-http3-draft", "draft02"))
@@ -310,7 +231,7 @@ class QuicFront:
 
     def respond(self, status: int, headers: ResponseHeaders, body: bytes) -> None:
         """Answer that there is none. Its client sees no more of that than that it has failed."""
-        if self._phase is not _Phase.ASKED or self._session_stream is None:
+        if self._phase is not _Phase.ASKED:
             return
         self._answer(self._session_stream, status, headers)
         self._over()
@@ -319,7 +240,7 @@ class QuicFront:
         """Give what comes to a transport: what has come already, in the next turn."""
         self.receiver = receiver
         if self._early or self._is_ended:
-            self.engine.driver.call_soon(self._give_early)
+            self._driver.call_soon(self._give_early)
 
     def _give_early(self) -> None:
         early, self._early = b"".join(self._early), []
@@ -335,7 +256,7 @@ class QuicFront:
         of the session, though the request for it may come behind."""
         id_ = event.stream_id
         is_first = self._data_stream is None and not id_ & 3
-        if not is_first or self._session_stream not in (None, event.session_id):
+        if not is_first or self._session_stream not in (-1, event.session_id):
             self._refuse_stream(id_)
             return
         self._data_stream, self._data_session = id_, event.session_id
@@ -376,8 +297,7 @@ class QuicFront:
         """Send on the stream."""
         if self._phase is not _Phase.OPEN or self._data_stream is None:
             return
-        sender = sender_of(self._quic, self._data_stream)
-        if sender is None or sender.reset_pending:
+        if not self._quic.may_send(self._data_stream):
             return
         self._quic.send_stream_data(self._data_stream, data)
         if not self._is_full and self.buffered() > FULL:
@@ -390,11 +310,9 @@ class QuicFront:
 
     def progress(self) -> Taken:
         """How far the peer's machine is."""
-        sender = None if self._data_stream is None else sender_of(self._quic, self._data_stream)
-        if sender is None:
+        if self._data_stream is None:
             return Taken(0, 0)
-        start, stop = sender._buffer_start, sender._buffer_stop
-        return Taken(start, stop - start)
+        return Taken(*self._quic.confirmed(self._data_stream))
 
     def pause_reading(self) -> None:
         """Give the peer no more credit."""
@@ -406,31 +324,6 @@ class QuicFront:
             self._quic.is_paused = False
             self._transmit_soon()
 
-    # --- capsules ---------------------------------------------------------------------------------
-
-    def _capsules_received(self, data: bytes) -> None:
-        """Look for the end of the session among what the peer says of it (RFC 9297)."""
-        if self._skipping:
-            skipped = min(self._skipping, len(data))
-            self._skipping -= skipped
-            data = data[skipped:]
-        self._capsules += data
-        while self._capsules and self._phase is _Phase.OPEN:
-            buffer = Buffer(data=self._capsules)
-            try:
-                kind, size = buffer.pull_uint_var(), buffer.pull_uint_var()
-            except BufferReadError:
-                return
-            begin, whole = buffer.tell(), buffer.tell() + size
-            if kind != _CLOSE_SESSION or size > _MAX_CAPSULE:
-                self._skipping = max(whole - len(self._capsules), 0)
-                self._capsules = self._capsules[whole:]
-            elif len(self._capsules) < whole:
-                return
-            else:
-                body, self._capsules = self._capsules[begin:whole], b""
-                self._peer_closed(int.from_bytes(body[:4], "big"))
-
     # --- the end ----------------------------------------------------------------------------------
 
     def close(self, code: int, reason: str) -> None:
@@ -440,28 +333,20 @@ class QuicFront:
         self._phase = _Phase.ENDING
         self._close = (code, reason)
         stream = self._data_stream
-        if stream is not None:
-            sender = sender_of(self._quic, stream)
-            if sender is not None and not sender.reset_pending:
-                self._quic.send_stream_data(stream, b"", end_stream=True)
+        if stream is not None and self._quic.may_send(stream):
+            self._quic.send_stream_data(stream, b"", end_stream=True)
         self._end_if_delivered()
         self._transmit_soon()
 
     def _end_if_delivered(self) -> None:
-        if self._data_stream is not None and not is_delivered(self._quic, self._data_stream):
+        if self._data_stream is not None and not self._quic.is_delivered(self._data_stream):
             return
-        code, reason = self._close
-        words = reason.encode()[:_MAX_REASON].decode(errors="ignore").encode()
-        body = code.to_bytes(4, "big") + words
-        self._send_capsule(encode_uint_var(_CLOSE_SESSION) + encode_uint_var(len(body)) + body)
+        self._send_capsule(encode_close(*self._close))
         self._over()
         self._tell(DisconnectReason.TRANSPORT_CLOSE, "")
 
     def _send_capsule(self, capsule: bytes) -> None:
-        if self._http is None or self._session_stream is None:
-            return
-        sender = sender_of(self._quic, self._session_stream)
-        if sender is None or sender.reset_pending:
+        if self._http is None or not self._quic.may_send(self._session_stream):
             return
         try:
             self._http.send_data(self._session_stream, capsule, end_stream=True)
@@ -471,8 +356,7 @@ class QuicFront:
     def _over(self) -> None:
         """The session has ended on our side: soon the connection goes, whatever the peer does."""
         self._phase = _Phase.OVER
-        driver = self.engine.driver
-        driver.schedule(self, driver.clock() + LINGER)
+        self._driver.schedule(self, self._driver.clock() + LINGER)
         self._transmit_soon()
 
     def _peer_closed(self, code: int) -> None:
@@ -488,10 +372,10 @@ class QuicFront:
             return
         self._phase = _Phase.GONE
         if not self._is_shaken:
-            self._endpoint.handshakes -= 1
+            self._port.handshakes -= 1
             self._is_shaken = True
         self._early.clear()
-        driver = self.engine.driver
+        driver = self._driver
         driver.cancel(self)
         driver.connection_lost(self)
         self._transmit_soon()
@@ -501,6 +385,11 @@ class QuicFront:
         receiver, self.receiver = self.receiver, None
         if receiver is not None:
             receiver.session_lost(reason, description)
+
+    def refuse(self, reason: str) -> None:
+        """End the connection: its client is not to have a session of ours."""
+        self._quic.close(ErrorCode.H3_REQUEST_REJECTED, reason_phrase=reason)
+        self._lose("refused")
 
     def handle_timeout(self, now: float) -> None:
         """There was no request in time, or the connection does not go."""
@@ -524,10 +413,3 @@ class QuicFront:
     def is_sending(self) -> bool:
         """Whether the peer has not confirmed everything yet."""
         return self._phase is _Phase.ENDING or self.buffered() > 0
-
-
-_MAX_REASON: Final = 1_024
-"""Bytes of the words for an end (draft-ietf-webtrans-http3 section 6)."""
-
-_MOST_REFUSED: Final = 128
-"""Streams that nobody wanted."""

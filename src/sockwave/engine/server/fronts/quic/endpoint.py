@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from sockwave.engine.server.engine import EngineServer
     from sockwave.engine.server.fronts.quic.certificates import Certificates
+    from sockwave.engine.server.fronts.quic.packets import QuicPackets
 
 __all__ = ["QuicEndpoint", "udp_socket"]
 
@@ -79,18 +80,21 @@ class QuicEndpoint(asyncio.DatagramProtocol):
     Args:
         engine: Gets the sessions.
         certificates: Of the port.
+        is_beside_tls: Whether the TCP port of the same number is encrypted.
 
     Attributes:
         engine: The same.
-        clock: Monotonic seconds of the loop.
         handshakes: Connections whose handshake is not done.
     """
 
-    def __init__(self, engine: EngineServer, certificates: Certificates) -> None:
+    def __init__(
+        self, engine: EngineServer, certificates: Certificates, *, is_beside_tls: bool
+    ) -> None:
         self.engine: EngineServer = engine
         self.handshakes: int = 0
+        self.is_beside_tls: bool = is_beside_tls
         self._certificates = certificates
-        self._connections: dict[bytes, QuicFront] = {}
+        self._connections: dict[bytes, QuicPackets] = {}
         self._retry = QuicRetryTokenHandler()
         self._udp: asyncio.DatagramTransport | None = None
         options = engine.options
@@ -116,7 +120,7 @@ class QuicEndpoint(asyncio.DatagramProtocol):
         if self._udp is not None and not self._udp.is_closing():
             self._udp.sendto(data, address)
 
-    def name(self, id_: bytes, connection: QuicFront) -> None:
+    def name(self, id_: bytes, connection: QuicPackets) -> None:
         """A connection has one more id."""
         self._connections[id_] = connection
 
@@ -138,7 +142,7 @@ class QuicEndpoint(asyncio.DatagramProtocol):
 
     # --- new connections --------------------------------------------------------------------------
 
-    def _begin(self, header: QuicHeader, size: int, address: Any) -> QuicFront | None:
+    def _begin(self, header: QuicHeader, size: int, address: Any) -> QuicPackets | None:
         is_initial = header.packet_type == QuicPacketType.INITIAL
         if size < SMALLEST_MAX_DATAGRAM_SIZE or header.version is None:
             return None
@@ -167,7 +171,7 @@ class QuicEndpoint(asyncio.DatagramProtocol):
             retry_source_connection_id=retried,
         )
         connection = QuicFront(self, quic, address)
-        connection.has_ids({header.destination_cid, quic.host_cid})
+        connection.has_ids(header.destination_cid, quic.host_cid)
         return connection
 
     def _offer_versions(self, header: QuicHeader, versions: list[int], address: Any) -> None:

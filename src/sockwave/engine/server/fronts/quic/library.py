@@ -1,7 +1,7 @@
 """What `aioquic` does otherwise than a server that strangers reach can have it.
 
-Both classes override methods that its documentation does not name, and nothing else of this package
-touches its inner parts but `sender_of`: a new version is looked at here.
+Both classes use what its documentation does not name, and nothing else of this package does: a new
+version is looked at here.
 
 - Its receive windows double on their own. Here only the stream of a session is given more, as its
   bytes are taken, and nothing while nobody reads. All else that a client sends, heads, capsules and
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aioquic.quic.recovery import QuicPacketSpace
     from aioquic.quic.stream import QuicStream, QuicStreamSender
 
-__all__ = ["HTTP3", "WindowedConnection", "is_delivered", "sender_of"]
+__all__ = ["HTTP3", "WindowedConnection"]
 
 _DIALECTS: Final = {0xC671706A: 1, 0x14E9CD29: 1}
 """Settings of drafts 7 to 12, and 13 to 14, of WebTransport: one session. That of draft 2, which
@@ -46,6 +46,26 @@ class WindowedConnection(QuicConnection):
         super().__init__(**options)
         self.taken_stream: int | None = None
         self.is_paused: bool = False
+
+    def may_send(self, stream_id: int) -> bool:
+        """Whether more can be sent on a stream: it has not ended, and the peer wants it."""
+        sender = self._sender(stream_id)
+        return sender is not None and not sender.reset_pending
+
+    def is_delivered(self, stream_id: int) -> bool:
+        """Whether the peer has confirmed all of a stream, with its end."""
+        return self._sender(stream_id) is None
+
+    def confirmed(self, stream_id: int) -> tuple[int, int]:
+        """Bytes of a stream that the peer has confirmed, and those that it has not."""
+        sender = self._sender(stream_id)
+        if sender is None:
+            return 0, 0
+        return sender._buffer_start, sender._buffer_stop - sender._buffer_start
+
+    def _sender(self, stream_id: int) -> QuicStreamSender | None:
+        stream = self._streams.get(stream_id)
+        return None if stream is None or stream.sender.is_finished else stream.sender
 
     def _write_connection_limits(self, builder: QuicPacketBuilder, space: QuicPacketSpace) -> None:
         limit = self._local_max_data
@@ -73,17 +93,6 @@ class WindowedConnection(QuicConnection):
             super()._write_stream_limits(builder, space, stream)
         finally:
             receiver.highest_offset = highest
-
-
-def sender_of(quic: QuicConnection, stream_id: int) -> QuicStreamSender | None:
-    """The sending side of a stream; None when it has ended."""
-    stream = quic._streams.get(stream_id)
-    return None if stream is None or stream.sender.is_finished else stream.sender
-
-
-def is_delivered(quic: QuicConnection, stream_id: int) -> bool:
-    """Whether the peer's machine has confirmed all of a stream, with its end."""
-    return sender_of(quic, stream_id) is None
 
 
 class HTTP3(H3Connection):

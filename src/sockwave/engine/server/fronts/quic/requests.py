@@ -45,8 +45,10 @@ class QuicExchange(WebTransportExchange):
 
     __slots__ = ("_host", "_offer", "_transport")
 
-    def __init__(self, request: Request, offer: Offer, host: WebTransportHost) -> None:
-        super().__init__(request)
+    def __init__(
+        self, request: Request, offer: Offer, host: WebTransportHost, *, admits_http: bool
+    ) -> None:
+        super().__init__(request, admits_http=admits_http)
         self._offer = offer
         self._host = host
         self._transport: WebTransportTransport | None = None
@@ -68,7 +70,7 @@ class QuicExchange(WebTransportExchange):
         if self._transport is None:
             self._offer.respond(status, headers, body)
         else:
-            self._transport.refuse(status, body.decode(errors="replace"))
+            self._transport.refuse(body.decode(errors="replace"))
 
 
 def request_of(
