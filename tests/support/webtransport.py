@@ -25,14 +25,15 @@ from sockwave.codec.webtransport import Frame, FrameReader, encode_frame
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-__all__ = ["Client", "client"]
+__all__ = ["Client", "UdpProxy", "client"]
 
 
 class Client(QuicConnectionProtocol):
     """One QUIC connection, with one session.
 
     Attributes:
-        status: Of the answer; None until it is there.
+        status: Of the latest answer; None until there is one.
+        statuses: Of all answers.
         settings: Of the server.
         frames: What came on the stream and was not taken.
         capsule: Code and words by which the server has closed the session.
@@ -44,6 +45,7 @@ class Client(QuicConnectionProtocol):
         super().__init__(*args, **options)
         self.http = H3Connection(self._quic, enable_webtransport=True)
         self.status: int | None = None
+        self.statuses: list[int] = []
         self.headers: dict[bytes, bytes] = {}
         self.session: int = -1
         self.stream: int = -1
@@ -73,6 +75,7 @@ class Client(QuicConnectionProtocol):
                 if isinstance(received, HeadersReceived):
                     self.headers = dict(received.headers)
                     self.status = int(self.headers[b":status"])
+                    self.statuses.append(self.status)
                     self.is_ended = self.is_ended or received.stream_ended
                 elif isinstance(received, DataReceived):
                     self._session_data(received)
@@ -154,7 +157,9 @@ class Client(QuicConnectionProtocol):
 
 
 @asynccontextmanager
-async def client(port: int, host: str = "127.0.0.1", **options: Any) -> AsyncIterator[Client]:
+async def client(
+    port: int, host: str = "127.0.0.1", *, wait_connected: bool = True, **options: Any
+) -> AsyncIterator[Client]:
     """Connect, and believe any certificate."""
     configuration = QuicConfiguration(
         is_client=True,
@@ -163,6 +168,72 @@ async def client(port: int, host: str = "127.0.0.1", **options: Any) -> AsyncIte
         verify_mode=ssl.CERT_NONE,
         **options,
     )
-    async with connect(host, port, configuration=configuration, create_protocol=Client) as found:
+    connecting = connect(
+        host,
+        port,
+        configuration=configuration,
+        create_protocol=Client,
+        wait_connected=wait_connected,
+    )
+    async with connecting as found:
         assert isinstance(found, Client)
         yield found
+
+
+class UdpProxy(asyncio.DatagramProtocol):
+    """Stands between one client and a server; the server's view of the client's address may change.
+
+    Attributes:
+        port: For the client.
+        is_cut: Whether packets of both are dropped.
+    """
+
+    def __init__(self, server: tuple[str, int]) -> None:
+        self.is_cut: bool = False
+        self.port: int = 0
+        self._server = server
+        self._client: Any = None
+        self._front: Any = None
+        self._back: Any = None
+
+    async def __aenter__(self) -> UdpProxy:
+        loop = asyncio.get_running_loop()
+        self._front, _ = await loop.create_datagram_endpoint(
+            lambda: self, local_addr=("127.0.0.1", 0)
+        )
+        self.port = self._front.get_extra_info("sockname")[1]
+        await self.move()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._front.close()
+        self._back.close()
+
+    async def move(self) -> int:
+        """Come from another port from now on, and give it."""
+        if self._back is not None:
+            self._back.close()
+        self._back, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: _Back(self), remote_addr=self._server
+        )
+        port: int = self._back.get_extra_info("sockname")[1]
+        return port
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        """From the client."""
+        self._client = addr
+        if not self.is_cut:
+            self._back.sendto(data)
+
+    def answered(self, data: bytes) -> None:
+        """From the server."""
+        if not self.is_cut:
+            self._front.sendto(data, self._client)
+
+
+class _Back(asyncio.DatagramProtocol):
+    def __init__(self, proxy: UdpProxy) -> None:
+        self._proxy = proxy
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self._proxy.answered(data)
