@@ -27,6 +27,8 @@ def reason_of(refused: Refused, request: Request, options: EngineOptions) -> str
     match refused.code:
         case ErrorCode.UNKNOWN_TRANSPORT:
             served = ", ".join(sorted(options.transports))
+            if context["transport"] in options.transports:
+                return "WebTransport begins with a request of HTTP/3, and this one is of HTTP/1"
             return f"transport={quoted(context['transport'])} is not in transports=[{served}]"
         case ErrorCode.UNKNOWN_SID:
             return (
@@ -77,8 +79,6 @@ def _bad_request(refused: Refused, request: Request) -> str:
                     "transport=websocket without an upgrade to WebSocket; does a proxy drop the"
                     " headers Upgrade and Connection?"
                 )
-            if request.query.get("transport") == "webtransport":
-                return "transport=webtransport in a request of HTTP/1: it begins with one of HTTP/3"
             return "an upgrade to WebSocket with another transport in its query"
         case "TRANSPORT_MISMATCH":
             previous = context["previousTransport"]

@@ -141,7 +141,7 @@ def verify(
     """
     query = request.query
     transport = query.get("transport", "")
-    if transport not in options.transports:
+    if transport not in options.transports or transport == "webtransport":
         raise Refused(ErrorCode.UNKNOWN_TRANSPORT, {"transport": transport})
     if request.field(b"origin") is not None:
         _verify_origin(request, options.cors, is_upgrade=is_upgrade)
@@ -153,7 +153,7 @@ def verify(
         return _verify_session(session, sid, transport, revision(query), is_upgrade=is_upgrade)
     if request.method != "GET":
         raise Refused(ErrorCode.BAD_HANDSHAKE_METHOD, {"method": request.method})
-    if (transport == "websocket") is not is_upgrade or transport == "webtransport":
+    if (transport == "websocket") is not is_upgrade:
         raise Refused(ErrorCode.BAD_REQUEST, {"name": "TRANSPORT_HANDSHAKE_ERROR"})
     if options.allow_eio3 and not is_upgrade and "j" in query:
         _verify_jsonp(request, options.cors)
@@ -228,7 +228,7 @@ def _verify_session(
                 "previousTransport": previous,
             },
         )
-    if (transport == "websocket") is not is_upgrade or transport == "webtransport":
+    if (transport == "websocket") is not is_upgrade:
         raise Refused(ErrorCode.BAD_REQUEST, {"name": "TRANSPORT_HANDSHAKE_ERROR"})
     if protocol != session.protocol:
         raise Refused(
