@@ -120,6 +120,7 @@ async def open_webtransport(
                 lambda: QuicEndpoint(engine, certificates, is_beside_tls=is_beside_tls), sock=sock
             )
             opened.append(endpoint)
+            _logger.info("WebTransport on UDP port %d", sock.getsockname()[1])
         engine.webtransport_fronts += 1
         try:
             yield
