@@ -23,6 +23,8 @@ FOREIGN: Final[dict[str, str]] = {
     "asyncio._get_running_loop": "None instead of an exception, on the path of each emit",
     "connection._writer": "redis-py shows the transport of its connection to nobody",
     "connector._acquired": "aiohttp has no other name for connections in use",
+    "sender._buffer_fin": "aioquic raises RuntimeError for what is sent behind it",
+    "sender._reset_error_code": "likewise, and a client may have asked for that by now",
     "sender._buffer_start": "aioquic tells nobody else what a peer has confirmed of a stream",
     "sender._buffer_stop": "likewise, and what was written to it",
     "sys._current_frames": "documented; the underscore says that it is for debuggers",

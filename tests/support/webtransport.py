@@ -177,6 +177,7 @@ async def client(
     )
     async with connecting as found:
         assert isinstance(found, Client)
+        found.transmit()
         yield found
 
 
@@ -186,10 +187,12 @@ class UdpProxy(asyncio.DatagramProtocol):
     Attributes:
         port: For the client.
         is_cut: Whether packets of both are dropped.
+        is_deaf: Whether those of the server are.
     """
 
     def __init__(self, server: tuple[str, int]) -> None:
         self.is_cut: bool = False
+        self.is_deaf: bool = False
         self.port: int = 0
         self._server = server
         self._client: Any = None
@@ -227,7 +230,7 @@ class UdpProxy(asyncio.DatagramProtocol):
 
     def answered(self, data: bytes) -> None:
         """From the server."""
-        if not self.is_cut:
+        if not (self.is_cut or self.is_deaf):
             self._front.sendto(data, self._client)
 
 

@@ -453,6 +453,45 @@ async def test_rubbish_frees_everything(certificate: Path) -> None:
             assert await peer.receive() == "4hello"
 
 
+async def test_client_that_wants_no_answers_gets_none(certificate: Path) -> None:
+    async with serve(certificate) as served, served.session() as peer:
+        session = peer.session
+        for _ in range(3):
+            peer.session = peer._quic.get_next_available_stream_id()
+            peer.ask("/engine.io/")
+            peer._quic.stop_stream(peer.session, 1)
+            peer.transmit()
+        peer.send("4hello")
+        assert await peer.receive() == "4hello"
+        peer.session = session
+        peer._quic.stop_stream(peer.stream, 1)
+        peer.transmit()
+        the_session(served.engine).send("x")
+        await until(served.is_empty)
+        assert [reason for reason, _ in served.ends] == ["transport close"]
+
+
+async def test_trailers_end_the_session(certificate: Path) -> None:
+    async with serve(certificate) as served, served.session() as peer:
+        peer.http.send_headers(peer.session, [(b"x", b"y")])
+        peer.transmit()
+        await until(served.is_empty)
+
+
+async def test_handshake_that_is_not_ended_is_forgotten(certificate: Path) -> None:
+    limits = Limits(head_timeout=2 * UNIT)
+    async with serve(certificate, limits=limits) as served:
+        async with UdpProxy(("127.0.0.1", served.port)) as proxy:
+            proxy.is_deaf = True
+            async with client(proxy.port, wait_connected=False):
+                await until(lambda: served.engine.driver.connections)
+                (front,) = served.engine.driver.connections
+                port: Any = front._port  # type: ignore[attr-defined] # of this front
+                assert port.handshakes == 1
+                await until(served.is_empty)
+                assert port.handshakes == 0
+
+
 async def test_datagrams_of_nobody_are_dropped(certificate: Path) -> None:
     rng = random.Random(1)
     loop = asyncio.get_running_loop()
@@ -618,10 +657,12 @@ async def test_crowd_has_to_show_its_addresses_first(
         assert await peer.receive() == "4hello"
 
 
-async def test_process_that_is_full_takes_no_more(certificate: Path) -> None:
+async def test_process_that_is_full_takes_no_more(
+    certificate: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with serve(certificate, limits=Limits(connections=1)) as served, served.session():
         async with client(served.port, wait_connected=False) as peer:
-            await asyncio.sleep(4 * UNIT)
+            await until(lambda: "limits.connections=1" in caplog.text)
             assert peer.settings == {}
 
 

@@ -12,6 +12,7 @@ client could lose what was sent to it before, or hear of a failure.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final
 
@@ -191,6 +192,9 @@ class QuicFront(QuicPackets):
     # --- the request ------------------------------------------------------------------------------
 
     def _head_received(self, event: HeadersReceived) -> None:
+        if event.stream_id == self._session_stream:  # trailers
+            self._peer_closed(0)
+            return
         if self._phase is not _Phase.HANDSHAKE:
             self._answer(event.stream_id, 429)
             return
@@ -215,6 +219,8 @@ class QuicFront(QuicPackets):
         engine.handle_upgrade(exchange)
 
     def _answer(self, stream: int, status: int, headers: ResponseHeaders = ()) -> None:
+        if not self._quic.may_send(stream):
+            return
         fields = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
         assert self._http is not None  # it has brought the request
         self._http.send_headers(stream, [(b":status", b"%d" % status), *fields], status != 200)
@@ -271,7 +277,8 @@ class QuicFront(QuicPackets):
             self._quic.close(ErrorCode.H3_EXCESSIVE_LOAD)
             self._lose("too many streams")
             return
-        self._quic.stop_stream(id_, _SESSION_GONE)
+        with suppress(ValueError):  # it has ended by itself
+            self._quic.stop_stream(id_, _SESSION_GONE)
         if not id_ & 2:
             self._quic.reset_stream(id_, _SESSION_GONE)
 

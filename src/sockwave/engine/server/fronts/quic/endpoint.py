@@ -154,15 +154,12 @@ class QuicEndpoint(asyncio.DatagramProtocol):
         if not is_initial or self.handshakes >= MOST_HANDSHAKES:
             return None
         original, retried = header.destination_cid, None
-        if header.token or self.handshakes >= RETRY_ABOVE:
-            if not header.token:
-                self._ask_again(header, address)
-                return None
-            try:
-                original = self._original(header, address)
-            except ValueError:  # another server's, or too old: the client tries without it
-                return None
-            retried = header.destination_cid
+        if header.token:
+            with suppress(ValueError):  # another server's: as if there were none
+                original, retried = self._original(header, address), header.destination_cid
+        if retried is None and self.handshakes >= RETRY_ABOVE:
+            self._ask_again(header, address)
+            return None
         if not self._has_room(address):
             return None
         quic = WindowedConnection(

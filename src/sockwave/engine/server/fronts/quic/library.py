@@ -50,7 +50,9 @@ class WindowedConnection(QuicConnection):
     def may_send(self, stream_id: int) -> bool:
         """Whether more can be sent on a stream: it has not ended, and the peer wants it."""
         sender = self._sender(stream_id)
-        return sender is not None and not sender.reset_pending
+        if sender is None:
+            return False
+        return sender._buffer_fin is None and sender._reset_error_code is None
 
     def is_delivered(self, stream_id: int) -> bool:
         """Whether the peer has confirmed all of a stream, with its end."""

@@ -8,7 +8,8 @@ looks again when it fires too early.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+import logging
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aioquic.quic import events
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from sockwave.engine.server.fronts.quic.library import WindowedConnection
 
 __all__ = ["QuicPackets", "QuicPort"]
+
+_logger: Final = logging.getLogger("sockwave.engine")
 
 
 class QuicPort(Protocol):
@@ -82,8 +85,16 @@ class QuicPackets:
 
     def datagram_received(self, data: bytes, address: Any) -> None:
         """A datagram for this connection."""
-        self._quic.receive_datagram(data, address, now=self._driver.clock())
-        self._work()
+        try:
+            self._quic.receive_datagram(data, address, now=self._driver.clock())
+            self._work()
+        except Exception:
+            self._failed()
+
+    def _failed(self) -> None:
+        """Something raised that must not: the connection ends, and the others go on."""
+        _logger.exception("internal error in a QUIC connection")
+        self.abort()
 
     def _work(self) -> None:
         while (event := self._quic.next_event()) is not None:
@@ -140,7 +151,10 @@ class QuicPackets:
         now = self._driver.clock()
         when = self._quic.get_timer()
         if when is not None and when <= now:
-            self._quic.handle_timer(now=now)
-            self._work()
+            try:
+                self._quic.handle_timer(now=now)
+                self._work()
+            except Exception:
+                self._failed()
         else:
             self._set_timer()
