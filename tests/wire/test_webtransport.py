@@ -159,6 +159,38 @@ async def test_silent_client_ends_at_the_ping_timeout(certificate: Path) -> None
             await until(served.is_empty)
 
 
+async def test_client_that_joins_no_namespace_is_sent_away(certificate: Path) -> None:
+    io = Server(transports=TRANSPORTS, connect_timeout=2 * UNIT)
+    async with io.listen(webtransport=WebTransport(certificate)) as listener:
+        async with client(listener.port) as peer:
+            await peer.begin()
+            peer.send("0")
+            await peer.receive()
+            await peer.until(lambda: peer.error is not None)
+            assert peer.capsule == (0, "")
+
+
+async def test_socket_comes_back_with_what_it_has_missed(certificate: Path) -> None:
+    io = Server(transports=TRANSPORTS, connection_state_recovery=True)
+    async with io.listen(webtransport=WebTransport(certificate)) as listener:
+        async with client(listener.port) as peer:
+            await peer.begin()
+            peer.send("0", "40")
+            await peer.receive()
+            ids = json.loads(str(await peer.receive())[2:])
+            io.emit("news", 1)
+            offset = json.loads(str(await peer.receive())[2:])[-1]
+            peer.close(GONE)
+        await until(lambda: not io.engine.sessions)
+        io.emit("news", 2)
+        async with client(listener.port) as peer:
+            await peer.begin()
+            peer.send("0", "40" + json.dumps({"pid": ids["pid"], "offset": offset}))
+            await peer.receive()
+            assert json.loads(str(await peer.receive())[2:])["sid"] == ids["sid"]
+            assert json.loads(str(await peer.receive())[2:])[:2] == ["news", 2]
+
+
 # --- upgrade --------------------------------------------------------------------------------------
 
 
