@@ -112,7 +112,12 @@ SOCKETIO_SERVER: Final = (
 )
 
 ENGINE_SERVER: Final = (
-    Room("fronts/", "where bytes come in", ("engine.server.fronts",), 34, 490, 372),
+    Room(
+        "fronts/",
+        "where bytes come in",
+        ("engine.server.fronts", "engine.server.fronts.quic"),
+        *(34, 490, 372),
+    ),
     Room(
         "engine.py, opening.py, shutdown.py",
         "opens sessions, and ends them all",
@@ -125,7 +130,7 @@ ENGINE_SERVER: Final = (
         ("engine.server.driver",),
         *(34, 642, 372),
     ),
-    Room("transports/", "polling, WebSocket", ("engine.server.transports",), 34, 718, 174),
+    Room("transports/", "polling, WebSocket, ...", ("engine.server.transports",), 34, 718, 174),
     Room("rules/", "who is let in", ("engine.server.rules",), 232, 718, 174),
     Room(
         "exchange.py, peer_log.py, ...",

@@ -25,6 +25,7 @@ from sockwave.engine import (
     Listener,
     RateLimits,
     Request,
+    WebTransport,
 )
 from sockwave.errors import (
     AckTimeout,
@@ -144,6 +145,7 @@ __all__ = [
     "TextEncodingError",
     "TransportError",
     "WebSocketError",
+    "WebTransport",
     "connect",
     "failure_of",
     "raise_failure",

@@ -56,6 +56,12 @@ MAX_SECONDS: Final = 86_400
 @click.argument("target", metavar="MODULE:NAME")
 @click.option("--app", metavar="MODULE:NAME", help="ASGI application for the rest of the port.")
 @place_options
+@click.option(
+    "--webtransport",
+    "serves_webtransport",
+    is_flag=True,
+    help="Serve WebTransport too, on the UDP port of the same number, with --certfile.",
+)
 @click.option("--root-path", metavar="PATH", help="Where a proxy has put the application.")
 @click.option(
     "--env-file", metavar="FILE", help="Read variables of the environment from there first."
@@ -112,6 +118,7 @@ MAX_SECONDS: Final = 86_400
 def run(
     target: str,
     app: str | None,
+    serves_webtransport: bool,
     root_path: str | None,
     env_file: str | None,
     reload: bool,
@@ -140,6 +147,10 @@ def run(
     from sockwave import Server  # not at the top: `sockwave --version` needs none of it
 
     place = Place(**place_given)
+    if serves_webtransport and (place.certfile is None or place.unix_path is not None):
+        raise click.UsageError("--webtransport needs a port, and --certfile")
+    if serves_webtransport and workers is not None:
+        raise click.UsageError("--webtransport does not go with --workers yet")
     if workers is not None and not place.is_port:
         raise click.UsageError("--workers open their own port: no --unix-path, no --fd")
     if reload_dirs and not reload:
@@ -175,12 +186,14 @@ def run(
             drain_period=drain_period,
             shutdown_timeout=shutdown_timeout,
             **given(unresponsive_timeout=unresponsive_timeout),
+            **(webtransport_for(served, place) if serves_webtransport else {}),
         )
         serve = functools.partial(
             serve_socketio, target, run_it, web, place, log_level, given(root_path=root_path)
         )
     elif web is None:
         wanted = {
+            "--webtransport": serves_webtransport or None,
             "--workers": workers,
             "--metrics": metrics_port,
             "--drain-period": drain_period,
@@ -269,6 +282,25 @@ def serve_metrics(served: Server, port: int) -> None:
         PrometheusMetrics(served).listen(port)
     except (ImportError, ValueError) as error:
         raise Failure(f"--metrics: {error}") from error
+
+
+def webtransport_for(io: Server, place: Place) -> dict[str, Any]:
+    """Keywords of `Server.run` for WebTransport.
+
+    Raises:
+        Failure: It cannot be served: what `run` would say, in one line.
+    """
+    from sockwave import WebTransport
+    from sockwave.engine.server.fronts.webtransport import check_webtransport, loaded
+
+    assert place.certfile is not None  # `run` has looked
+    webtransport = WebTransport(place.certfile, place.keyfile)
+    try:
+        check_webtransport(io.engine, webtransport)
+        loaded(webtransport)
+    except (ImportError, OSError, ValueError) as error:
+        raise Failure(str(error)) from error
+    return {"webtransport": webtransport}
 
 
 def given(**options: Any) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from sockwave.engine.core.request import Headers, Request
 from sockwave.engine.server.api import Engine
 from sockwave.engine.server.exchange import Response
 from sockwave.engine.server.fronts.serving import Listener
+from sockwave.engine.server.fronts.webtransport import WebTransport
 from sockwave.engine.server.rules.rates import RateLimitCounts
 from sockwave.engine.server.rules.verification import ErrorCode, HandshakeFailure
 from sockwave.engine.server.sessions.session import ServerSession as Session
@@ -47,4 +48,5 @@ __all__ = [
     "Response",
     "Session",
     "SessionPacket",
+    "WebTransport",
 ]

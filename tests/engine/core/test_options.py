@@ -88,7 +88,7 @@ BAD: list[tuple[str, Any]] = [
     ("transports", []),
     ("transports", 5),
     ("transports", ["polling", "carrier pigeon"]),
-    ("transports", ["webtransport"]),
+    ("transports", ["flashsocket"]),
     ("allow_upgrades", 1),
     ("allow_eio3", 3),
     ("allow_request", "all"),

@@ -62,10 +62,11 @@ class EngineOptionsDict(TypedDict, total=False):
     dropped, and otherwise the session closes: `backlog exceeded`. Default: `16_777_216`."""
 
     transports: Collection[TransportName]
-    """Which transports are served. Default: `('polling', 'websocket')`."""
+    """Which transports are served. Where `webtransport` is among them, `run` and `listen` are to be
+    told of its certificate by `webtransport`. Default: `('polling', 'websocket')`."""
 
     allow_upgrades: bool
-    """Whether clients that poll are told that they may move to a WebSocket. Default: `True`."""
+    """Whether clients that poll are told which transports they may move to. Default: `True`."""
 
     allow_eio3: bool
     """Serve clients of Engine.IO 3 too (socket.io-client 1 and 2), and polling by scripts (JSONP).

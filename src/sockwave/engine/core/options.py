@@ -89,8 +89,9 @@ class EngineOptions:
         max_payload: Bytes of one message (after inflation) and of one polling body.
         max_backlog: Bytes queued for one session, its transport's buffer included; past it a
             volatile packet is dropped, and otherwise the session closes: `backlog exceeded`.
-        transports: Which transports are served.
-        allow_upgrades: Whether clients that poll are told that they may move to a WebSocket.
+        transports: Which transports are served. Where `webtransport` is among them, `run` and
+            `listen` are to be told of its certificate by `webtransport`.
+        allow_upgrades: Whether clients that poll are told which transports they may move to.
         allow_eio3: Serve clients of Engine.IO 3 too (socket.io-client 1 and 2), and polling by
             scripts (JSONP). What that opens is in docs/differences.md.
         allow_request: A function that is asked, with the `Request`, for each new session; it may be
@@ -220,6 +221,7 @@ def _transports(names: Collection[TransportName]) -> frozenset[TransportName]:
     if not names:
         raise ValueError("transports must not be empty")
     for name in names:
-        if name not in ("polling", "websocket"):
-            raise ValueError(f"transports: {name!r} is not 'polling' or 'websocket'")
+        if name not in ("polling", "websocket", "webtransport"):
+            known = "'polling', 'websocket' or 'webtransport'"
+            raise ValueError(f"transports: {name!r} is not {known}")
     return frozenset(names)

@@ -40,7 +40,7 @@ from sockwave.engine.server.beside import answer_beside, is_beside
 from sockwave.engine.server.calling import call_handler, call_waiting, edit_headers
 from sockwave.engine.server.driver import Driver
 from sockwave.engine.server.open_packets import OpenPackets
-from sockwave.engine.server.opening import open_polling, open_probe, open_websocket
+from sockwave.engine.server.opening import begin_upgrade, open_polling
 from sockwave.engine.server.peer_log import PeerLog
 from sockwave.engine.server.routing import StrayHint
 from sockwave.engine.server.rules.admission import admit
@@ -123,6 +123,7 @@ class EngineServer(Emitter):
         polling_kind: Makes the transports of sessions that poll.
         session_kinds: What makes sessions, of Engine.IO 4 and of 3.
         id_prefix: What ids of sessions begin with.
+        webtransport_fronts: How many serve WebTransport now; only then clients hear of it.
 
     Events: `connection` (session); `connection_error` (HandshakeFailure); `initial_headers`
     (headers, request), once per session, for its first response; `headers` (headers, request), for
@@ -167,6 +168,7 @@ class EngineServer(Emitter):
         self.elsewhere: Elsewhere | None = None
         self.polling_kind: type[PollingTransport] = PollingTransport
         self.id_prefix: str = ""
+        self.webtransport_fronts: int = 0
         self._handlers = NO_HANDLERS
         self._middlewares: tuple[Handler, ...] = ()
         self._shutdown: Shutdown | None = None
@@ -327,7 +329,7 @@ class EngineServer(Emitter):
         return True
 
     def handle_upgrade(self, upgrade: UpgradeExchange, *, is_asked: bool = False) -> None:
-        """Take a request to become a WebSocket; see `handle_request`."""
+        """Take a request for a WebSocket or a WebTransport session; see `handle_request`."""
         if self._allowed_hosts is not None and self._is_foreign_host(upgrade):
             return
         cors = self.options.cors
@@ -336,13 +338,8 @@ class EngineServer(Emitter):
         if self._middlewares and not is_asked:
             ask(self, self._middlewares, upgrade)
             return
-        request = upgrade.request
         try:
-            session = verify(request, self._sessions, self.options, is_upgrade=True)
-            if session is not None:
-                open_probe(self, upgrade, session)
-            else:
-                admit(self, request, lambda id: open_websocket(self, upgrade, id), upgrade)
+            begin_upgrade(self, upgrade)
         except Refused as refused:
             self._refuse_here(upgrade, refused)
 

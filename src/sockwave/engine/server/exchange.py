@@ -24,6 +24,7 @@ __all__ = [
     "Response",
     "ResponseHeaders",
     "UpgradeExchange",
+    "WebTransportExchange",
 ]
 
 ResponseHeaders: TypeAlias = Sequence[tuple[str, str]]
@@ -128,3 +129,31 @@ class UpgradeExchange(ABC):
     @abstractmethod
     def reject(self, status: int, headers: ResponseHeaders, body: bytes) -> None:
         """Answer without upgrading, and close."""
+
+
+class WebTransportExchange(UpgradeExchange):
+    """One request to begin a WebTransport session, and what is told to it before it carries one of
+    ours: only its first packet says which.
+
+    The query of its request names revision and transport, as those of all others do, though clients
+    send none.
+
+    Attributes:
+        admits_http: Whether the server's own pages may have come by plain HTTP.
+    """
+
+    __slots__ = ("admits_http",)
+
+    def __init__(self, request: Request, *, admits_http: bool) -> None:
+        super().__init__(request)
+        self.admits_http: bool = admits_http
+
+    @abstractmethod
+    def accept(
+        self, receiver: TransportReceiver, headers: ResponseHeaders, first: bytes | None = None
+    ) -> Transport | None:
+        """Answer 200; None when the peer has gone meanwhile."""
+
+    @abstractmethod
+    def reject(self, status: int, headers: ResponseHeaders, body: bytes) -> None:
+        """Answer with this status; after `accept` end the session, with the body as its words."""

@@ -9,7 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from sockwave.engine.core.transport import NOBODY
-from sockwave.engine.server.rules.verification import revision
+from sockwave.engine.server.exchange import WebTransportExchange
+from sockwave.engine.server.newcomers import NewcomerHost, receive_newcomer
+from sockwave.engine.server.rules.admission import admit
+from sockwave.engine.server.rules.verification import revision, verify
 from sockwave.engine.server.transports.payloads import (
     REVISION_3,
     REVISION_3_BASE64,
@@ -22,8 +25,6 @@ from sockwave.engine.server.transports.websocket_layer import Base64WebSocket
 from sockwave.engine.server.transports.websocket_v3 import WebSocketV3
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sockwave.engine.core.options import EngineOptions
     from sockwave.engine.core.request import Request
     from sockwave.engine.core.transport import Transport
@@ -31,33 +32,36 @@ if TYPE_CHECKING:
     from sockwave.engine.server.sessions.session import ServerSession
     from sockwave.types import SessionId, TransportName
 
-__all__ = ["OpeningHost", "accept_websocket", "open_polling", "open_probe", "open_websocket"]
+__all__ = [
+    "OpeningHost",
+    "accept_websocket",
+    "begin_upgrade",
+    "open_polling",
+    "open_probe",
+    "open_websocket",
+]
 
 
-class OpeningHost(PollingHost, Protocol):
+class OpeningHost(PollingHost, NewcomerHost, Protocol):
     """What is needed of the engine."""
 
-    session_handler: Callable[[ServerSession], None]
     polling_kind: type[PollingTransport]
-
-    def open_packet(self, id_: SessionId, upgrades: tuple[TransportName, ...]) -> bytes:
-        """The handshake of a session."""
-
-    def open_session(
-        self, id_: SessionId, transport: Transport, request: Request, handshake: bytes | None
-    ) -> ServerSession:
-        """Make a session, and queue its handshake unless its transport has sent that."""
+    webtransport_fronts: int
+    """How many serve WebTransport now."""
 
 
 def open_polling(host: OpeningHost, exchange: HttpExchange, id_: SessionId) -> None:
     """Begin a session with a GET, which is answered with the handshake."""
-    options = host.options
-    transport = host.polling_kind(host, id_, _payloads(options, exchange.request))
+    options, request = host.options, exchange.request
+    transport = host.polling_kind(host, id_, _payloads(options, request))
     upgrades: tuple[TransportName, ...] = ()
     if options.allow_upgrades and "websocket" in options.transports:
         upgrades = ("websocket",)
+    # Only to who polls: the JavaScript client never ends a move from a WebSocket.
+    if host.webtransport_fronts and options.allow_upgrades and revision(request.query) == 4:
+        upgrades = (*upgrades, "webtransport")
     handshake = host.open_packet(id_, upgrades)
-    session = host.open_session(id_, transport, exchange.request, handshake)
+    session = host.open_session(id_, transport, request, handshake)
     transport.receiver = session
     transport.poll_received(exchange)
     host.session_handler(session)
@@ -73,6 +77,23 @@ def _payloads(options: EngineOptions, request: Request) -> Payloads:
         base64 = request.query.get("b64") or index is not None
         payloads = REVISION_3_BASE64 if base64 else REVISION_3
     return payloads if index is None else Jsonp(index, payloads)
+
+
+def begin_upgrade(host: OpeningHost, upgrade: UpgradeExchange) -> None:
+    """Take a request for another transport than polling, which middlewares have let pass.
+
+    Raises:
+        Refused: With the answer that is due.
+    """
+    request = upgrade.request
+    if isinstance(upgrade, WebTransportExchange):
+        receive_newcomer(host, upgrade)
+        return
+    session = verify(request, host.sessions, host.options, is_upgrade=True)
+    if session is not None:
+        open_probe(host, upgrade, session)
+    else:
+        admit(host, request, lambda id: open_websocket(host, upgrade, id), upgrade)
 
 
 def open_websocket(host: OpeningHost, upgrade: UpgradeExchange, id_: SessionId) -> None:

@@ -13,6 +13,7 @@ uvicorn would believe everybody on this machine, and take any text for an addres
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
@@ -26,7 +27,8 @@ from uvicorn.config import STARTUP_FAILURE
 from sockwave.engine.core.request import Request
 from sockwave.engine.server.fronts.hosted_http import HostedHttp
 from sockwave.engine.server.fronts.listener import HttpConnection
-from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG, Listener, Served
+from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG, Listener, Served, exit_for
+from sockwave.engine.server.fronts.webtransport import open_webtransport
 from sockwave.platform import keep_port_after_restart, new_event_loop
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from sockwave.engine.server.engine import EngineServer
     from sockwave.engine.server.fronts.asgi import AsgiApp, Receive, Scope, Send
+    from sockwave.engine.server.fronts.quic.certificates import Certificates
     from sockwave.engine.server.fronts.shared_port import Host, SharedPort
 
 __all__ = ["WithoutQuery", "bind", "hosted_server", "run_hosted"]
@@ -117,6 +120,8 @@ class _Server(uvicorn.Server):
         self._opening = opening
         self._without_query = WithoutQuery()
         self._close = close
+        self._ending = contextlib.AsyncExitStack()
+        self.certificates: Certificates | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the port; as uvicorn does it on a socket that is bound, within our limits."""
@@ -149,6 +154,13 @@ class _Server(uvicorn.Server):
             )
             for sock in sockets or ()
         ]
+        try:
+            udp = open_webtransport(
+                engine, self.certificates, sockets or (), is_beside_tls=config.ssl is not None
+            )
+            await self._ending.enter_async_context(udp)
+        except OSError as error:
+            exit_for(error, f"{config.host}:{config.port} for WebTransport")
         self._without_query.begin()
         self.started = True
         self._opened()
@@ -160,6 +172,7 @@ class _Server(uvicorn.Server):
         for sock in sockets or ():
             sock.close()
         await self._close()
+        await self._ending.aclose()
         await super().shutdown(sockets)
         self._without_query.end()
 
@@ -225,7 +238,7 @@ def hosted_server(
     *,
     opening: Opening | None = None,
     signalled: Callable[[], None] | None = None,
-) -> uvicorn.Server:
+) -> _Server:
     """Make a uvicorn that serves both on a bound socket.
 
     Args:
@@ -265,10 +278,12 @@ def run_hosted(
     on_listening: Callable[[Listener], None] | None,
     uvicorn_options: dict[str, Any],
     close: Callable[[], Coroutine[Any, Any, None]],
+    certificates: Certificates | None,
 ) -> None:
     """Serve both on a bound socket until a signal; see `run` of the server."""
     with sock:
         server = hosted_server(served, app, sock, on_listening, uvicorn_options, close)
+        server.certificates = certificates
 
         def stop() -> None:
             server.should_exit = True

@@ -20,6 +20,12 @@ from sockwave.engine.server.fronts.ports import (
     bound_unix_socket,
     exit_for,
 )
+from sockwave.engine.server.fronts.webtransport import (
+    WebTransport,
+    check_webtransport,
+    loaded,
+    open_webtransport,
+)
 from sockwave.engine.server.routing import is_worker
 from sockwave.engine.server.shutdown import check_times
 from sockwave.platform import (
@@ -92,6 +98,7 @@ class Servable(ABC):
         port: int = 0,
         *,
         ssl: ssl_module.SSLContext | None = None,
+        webtransport: WebTransport | None = None,
         unix_path: str | None = None,
         sock: socket.socket | None = None,
         drain_period: float | None = None,
@@ -106,19 +113,26 @@ class Servable(ABC):
             host: Address or name to bind; None binds all interfaces.
             port: 0 picks a free one, told by the listener.
             ssl: Encrypts the port.
+            webtransport: Serves WebTransport with this certificate on the UDP port of the same
+                number; `transports` must name it.
             unix_path: Listen on a Unix socket instead, where there are such.
             sock: Listen on a socket that is bound already.
             drain_period: As the option of this name; None takes that one.
             shutdown_timeout: As the option of this name; None takes that one.
 
         Raises:
-            OSError: The port is in use or not allowed.
-            TypeError, ValueError: No such port, or there are no Unix sockets here.
+            OSError: The port is in use or not allowed, or a file of the certificate is not there.
+            TypeError, ValueError: No such port, or there are no Unix sockets here; or what is no
+                certificate.
+            ImportError: WebTransport needs `sockwave[webtransport]`.
         """
         if unix_path is not None:
             check_unix_sockets("unix_path")
+            _check_port_for(webtransport)
+        check_webtransport(self.engine, webtransport)
         check_integer("port", port, 0, MAX_PORT)
         check_times(drain_period, shutdown_timeout)
+        certificates = None if webtransport is None else loaded(webtransport)
         loop = asyncio.get_running_loop()
         engine = self.engine
         engine.driver.bind(loop)
@@ -140,11 +154,17 @@ class Servable(ABC):
             listener = Listener.of(server.sockets[0], is_secure=ssl is not None)
         _logger.info("listening on %s", listener.place)
         try:
-            with self.open_at(listener):
-                yield listener
+            async with open_webtransport(
+                engine, certificates, server.sockets, is_beside_tls=ssl is not None
+            ):
+                try:
+                    with self.open_at(listener):
+                        yield listener
+                finally:
+                    server.close()
+                    await self.close(drain_period=drain_period, shutdown_timeout=shutdown_timeout)
         finally:
             server.close()
-            await self.close(drain_period=drain_period, shutdown_timeout=shutdown_timeout)
             await server.wait_closed()
 
     @strict_keywords
@@ -155,6 +175,7 @@ class Servable(ABC):
         *,
         app: AsgiApp | None = None,
         ssl: ssl_module.SSLContext | None = None,
+        webtransport: WebTransport | None = None,
         unix_path: str | None = None,
         sock: socket.socket | None = None,
         on_listening: Callable[[Listener], None] | None = None,
@@ -177,6 +198,8 @@ class Servable(ABC):
             app: An ASGI application that gets all other requests on the same port; uvicorn hosts
                 it, and shuts it down when our sessions have ended.
             ssl: Encrypts the port; with `app` use `uvicorn_options` (`ssl_certfile=...`).
+            webtransport: Serves WebTransport with this certificate on the UDP port of the same
+                number; `transports` must name it. It does not go with `workers` yet.
             unix_path: Listen on a Unix socket instead, where there are such. It replaces one that
                 was left there, and is taken away at the end; who may connect, the umask says.
             sock: Listen on a socket that is bound already. Neither goes with `workers`.
@@ -194,7 +217,8 @@ class Servable(ABC):
             RuntimeError: An event loop runs in this thread: there use `listen`. With workers also:
                 the program has another server with them, or this is not its main thread, or it
                 came from standard input.
-            TypeError, ValueError: No such port, or what is no ASGI application.
+            TypeError, ValueError: No such port, or what is no ASGI application or no certificate.
+            ImportError: WebTransport needs `sockwave[webtransport]`.
         """
         check_integer("port", port, 0, MAX_PORT)
         check_times(drain_period, shutdown_timeout)
@@ -210,10 +234,14 @@ class Servable(ABC):
             raise ValueError("uvicorn_options go with app")
         if unix_path is not None:
             check_unix_sockets("unix_path")
+            _check_port_for(webtransport)
+        check_webtransport(self.engine, webtransport)
         _check_no_loop(app)
         if workers is not None or is_worker():
             if unix_path is not None or sock is not None:
                 raise ValueError("workers have a port of their own: no unix_path, no sock")
+            if webtransport is not None:
+                raise ValueError("webtransport does not go with workers yet: serve in one process")
             self._run_workers(
                 workers,
                 host,
@@ -227,6 +255,7 @@ class Servable(ABC):
                 unresponsive_timeout=unresponsive_timeout,
             )
             return
+        certificates = None if webtransport is None else loaded(webtransport)
         keep_freed_memory()
         place = unix_path or f"{host}:{port}"
         with ExitStack() as ending:
@@ -244,10 +273,12 @@ class Servable(ABC):
                 close = functools.partial(
                     self.close, drain_period=drain_period, shutdown_timeout=shutdown_timeout
                 )
-                run_hosted(self, app, sock, on_listening, uvicorn_options or {}, close)
+                run_hosted(
+                    self, app, sock, on_listening, uvicorn_options or {}, close, certificates
+                )
                 return
             serving = self._serve(
-                host, port, ssl, sock, on_listening, drain_period, shutdown_timeout
+                host, port, ssl, webtransport, sock, on_listening, drain_period, shutdown_timeout
             )
             try:
                 run_coroutine(serving)
@@ -267,6 +298,7 @@ class Servable(ABC):
         host: str,
         port: int,
         ssl: ssl_module.SSLContext | None,
+        webtransport: WebTransport | None,
         sock: socket.socket | None,
         on_listening: Callable[[Listener], None] | None,
         drain_period: float | None,
@@ -282,6 +314,7 @@ class Servable(ABC):
                 host,
                 port,
                 ssl=ssl,
+                webtransport=webtransport,
                 sock=sock,
                 drain_period=drain_period,
                 shutdown_timeout=shutdown_timeout,
@@ -329,6 +362,11 @@ class Servable(ABC):
         from sockwave.engine.server.fronts.asgi import serve
 
         await serve(self, scope, receive, send)
+
+
+def _check_port_for(webtransport: WebTransport | None) -> None:
+    if webtransport is not None:
+        raise ValueError("webtransport needs a port: it does not go with unix_path")
 
 
 def _check_no_loop(app: AsgiApp | None) -> None:

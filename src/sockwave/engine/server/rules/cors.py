@@ -63,29 +63,36 @@ def preflight_headers(cors: Cors, request: Request) -> list[tuple[str, str]]:
     return headers
 
 
-def is_origin_allowed(cors: Cors | None, request: Request) -> bool:
-    """Whether a page of the request's origin may open a WebSocket here.
+def is_origin_allowed(cors: Cors | None, request: Request, *, by_http: bool = False) -> bool:
+    """Whether a page of the request's origin may open a WebSocket or WebTransport session here.
 
     Browsers send the user's cookies along and ask no permission, so the server has to look. Without
     `cors` a page must come from the host that it connects to; a request without `Origin` comes from
     no browser.
+
+    Args:
+        by_http: Whether the server's own pages may have come by plain HTTP, though this request has
+            not: WebTransport is always encrypted, and the port beside it need not be.
     """
     origin = request.headers.get("origin")
     if origin is None:
         return True
     if cors is not None:
         return _allows(cors, origin)
-    return is_own_origin(origin, request)
+    return is_own_origin(origin, request, by_http=by_http)
 
 
-def is_own_origin(origin: str, request: Request) -> bool:
+def is_own_origin(origin: str, request: Request, *, by_http: bool = False) -> bool:
     """Whether a page comes from the host that the request is for, by HTTP.
 
     By `http`, too, unless the client is known to use TLS: a proxy that is not among
     `trusted_proxies` may hide that.
+
+    Args:
+        by_http: Whether it may have come by `http` in any case.
     """
     scheme = origin.partition("://")[0].lower()
-    if scheme != "https" and (scheme != "http" or request.is_secure):
+    if scheme != "https" and (scheme != "http" or (request.is_secure and not by_http)):
         return False
     page = _authority(origin)
     return page is not None and page == _authority(f"//{request.headers.get('host', '')}", origin)

@@ -27,6 +27,8 @@ def reason_of(refused: Refused, request: Request, options: EngineOptions) -> str
     match refused.code:
         case ErrorCode.UNKNOWN_TRANSPORT:
             served = ", ".join(sorted(options.transports))
+            if context["transport"] in options.transports:
+                return "WebTransport begins with a request of HTTP/3, and this one is of HTTP/1"
             return f"transport={quoted(context['transport'])} is not in transports=[{served}]"
         case ErrorCode.UNKNOWN_SID:
             return (

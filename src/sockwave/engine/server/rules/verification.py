@@ -27,6 +27,7 @@ __all__ = [
     "refused_by_shutdown",
     "revision",
     "verify",
+    "verify_webtransport",
 ]
 
 RESTART: Final = 5
@@ -140,7 +141,7 @@ def verify(
     """
     query = request.query
     transport = query.get("transport", "")
-    if transport not in options.transports:
+    if transport not in options.transports or transport == "webtransport":
         raise Refused(ErrorCode.UNKNOWN_TRANSPORT, {"transport": transport})
     if request.field(b"origin") is not None:
         _verify_origin(request, options.cors, is_upgrade=is_upgrade)
@@ -157,6 +158,21 @@ def verify(
     if options.allow_eio3 and not is_upgrade and "j" in query:
         _verify_jsonp(request, options.cors)
     return None
+
+
+def verify_webtransport(request: Request, options: EngineOptions, *, by_http: bool) -> None:
+    """Check what can be checked before the first packet says what the client wants.
+
+    Args:
+        by_http: Whether the server's own pages may have come by plain HTTP.
+
+    Raises:
+        Refused: With the answer that is due.
+    """
+    if "webtransport" not in options.transports:
+        raise Refused(ErrorCode.UNKNOWN_TRANSPORT, {"transport": "webtransport"})
+    if request.field(b"origin") is not None:
+        _verify_origin(request, options.cors, is_upgrade=True, by_http=by_http)
 
 
 def revision(query: Mapping[str, str]) -> int:
@@ -182,11 +198,13 @@ def _verify_jsonp(request: Request, cors: Cors | None) -> None:
         raise Refused(ErrorCode.FORBIDDEN, {"name": "FOREIGN_ORIGIN", "origin": page})
 
 
-def _verify_origin(request: Request, cors: Cors | None, *, is_upgrade: bool) -> None:
+def _verify_origin(
+    request: Request, cors: Cors | None, *, is_upgrade: bool, by_http: bool = False
+) -> None:
     origin = request.headers["origin"]
     if not _HEADER_VALUE.fullmatch(origin):
         raise Refused(ErrorCode.BAD_REQUEST, {"name": "INVALID_ORIGIN", "origin": origin})
-    if is_upgrade and not is_origin_allowed(cors, request):
+    if is_upgrade and not is_origin_allowed(cors, request, by_http=by_http):
         raise Refused(ErrorCode.FORBIDDEN, {"name": "FOREIGN_ORIGIN", "origin": origin})
 
 

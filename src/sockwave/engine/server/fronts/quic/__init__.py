@@ -1,0 +1,1 @@
+"""WebTransport by `aioquic`: nothing here is imported unless a server is told to serve it."""
