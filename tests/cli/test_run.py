@@ -10,7 +10,7 @@ import sys
 import textwrap
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from click.testing import CliRunner
@@ -221,7 +221,10 @@ def test_application_with_a_server_is_served_without_a_word_and_logs_no_session_
     assert sid not in process.output
 
 
-@pytest.mark.parametrize("workers", [(), ("--workers", "1")])
+BY_WORKERS: Final = pytest.param(("--workers", "1"), marks=pytest.mark.unix)
+
+
+@pytest.mark.parametrize("workers", [(), BY_WORKERS])
 def test_log_is_lines_of_json_where_programs_read_it(
     project: Path, workers: tuple[str, ...]
 ) -> None:
@@ -239,7 +242,7 @@ def test_log_is_lines_of_json_where_programs_read_it(
     )
 
 
-@pytest.mark.parametrize("rest", [(), ("--app", "sw_example:web"), ("--workers", "1")])
+@pytest.mark.parametrize("rest", [(), ("--app", "sw_example:web"), BY_WORKERS])
 def test_server_says_at_a_path_that_it_is_well(project: Path, rest: tuple[str, ...]) -> None:
     port = free_port()
     command = ["run", "sw_example:io", "--port", str(port), "--health", "/health", *rest]

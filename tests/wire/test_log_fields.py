@@ -101,7 +101,7 @@ async def test_no_record_tells_a_secret_and_fields_tell_the_rest(
     lines = [formatter.format(record) for record in caplog.get_records("call")]
     ours = [line for line in lines if '"logger": "sockwave' in line]
     assert len(ours) > 50
-    for line in lines:
+    for line in ours:  # hosts have their own
         assert not any(sid in line for sid in sids), line
         assert SECRET not in line
     check_fields([json.loads(line) for line in ours], sids)

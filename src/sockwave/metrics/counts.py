@@ -93,8 +93,8 @@ class _Times:
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self._bounds = bounds
-        self.buckets = [0] * (len(bounds) + 1)
-        self.sum = 0.0
+        self.buckets: list[int] = [0] * (len(bounds) + 1)
+        self.sum: float = 0.0
 
     def add(self, value: float) -> None:
         self.buckets[bisect_left(self._bounds, value)] += 1
@@ -126,14 +126,21 @@ class _Cell:
     )
 
     def __init__(self) -> None:
-        self.received = self.received_bytes = self.refused = 0
-        self.sent = self.sent_bytes = 0
-        self.broadcasts = self.receivers = self.broadcast_bytes = 0
-        self.timed_out = self.left = self.failed = 0
-        self.buckets = [0] * (len(HANDLER_BOUNDS) + 1)
-        self.seconds = 0.0
-        self.handled = _Times(HANDLER_BOUNDS)
-        self.acks = _Times(ACK_BOUNDS)
+        self.received: int = 0
+        self.received_bytes: int = 0
+        self.refused: int = 0
+        self.sent: int = 0
+        self.sent_bytes: int = 0
+        self.broadcasts: int = 0
+        self.receivers: int = 0
+        self.broadcast_bytes: int = 0
+        self.timed_out: int = 0
+        self.left: int = 0
+        self.failed: int = 0
+        self.buckets: list[int] = [0] * (len(HANDLER_BOUNDS) + 1)
+        self.seconds: float = 0.0
+        self.handled: _Times = _Times(HANDLER_BOUNDS)
+        self.acks: _Times = _Times(ACK_BOUNDS)
 
     @property
     def all_received(self) -> int:
@@ -186,7 +193,7 @@ class Counts:
         self._observe_sessions()
         self._observe_sockets()
         self._observe_rest()
-        self.functions = frozenset(self._observing)
+        self.functions: frozenset[Callable[[Any], object]] = frozenset(self._observing)
         server.observers.count_by(self)
 
     def stop(self) -> None:

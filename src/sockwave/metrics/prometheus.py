@@ -22,9 +22,11 @@ try:
     from prometheus_client import REGISTRY, CollectorRegistry
     from prometheus_client.core import Metric as LibraryMetric
     from prometheus_client.exposition import choose_encoder
-except ModuleNotFoundError as error:
-    wanted = 'pip install "sockwave[metrics]"'
-    raise ImportError(f"PrometheusMetrics needs {error.name}: {wanted}", name=error.name) from error
+except ModuleNotFoundError as _error:
+    _wanted = 'pip install "sockwave[metrics]"'
+    raise ImportError(
+        f"PrometheusMetrics needs {_error.name}: {_wanted}", name=_error.name
+    ) from _error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,7 +85,8 @@ class PrometheusMetrics:
             raise TypeError("events must be several names, as in events=['tick']")
         check_number("worker_timeout", worker_timeout, 0, 3_600)
         self._io = io
-        self.registry = CollectorRegistry() if registry is None else registry
+        own = CollectorRegistry() if registry is None else registry
+        self.registry: CollectorRegistry = own
         self._collector = _Collector()
         try:
             self.registry.register(self._collector)
@@ -101,7 +104,7 @@ class PrometheusMetrics:
         self._where: tuple[str, int] | None = None
         self._endpoint: Endpoint | None = None
         self._starting: asyncio.Task[None] | None = None
-        self.port = 0
+        self.port: int = 0
         io.engine.driver.on_bind(self._begin)
         io.when_closed(self._end)
 

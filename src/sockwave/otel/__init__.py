@@ -10,10 +10,10 @@ Where spans go is said by the SDK of OpenTelemetry, as everywhere else. See docs
 
 try:
     import opentelemetry.trace as _trace
-except ModuleNotFoundError as error:  # pragma: no cover # it is installed where tests run
+except ModuleNotFoundError as _error:  # pragma: no cover # it is installed where tests run
     raise ImportError(
-        f'sockwave.otel needs {error.name}: pip install "sockwave[otel]"', name=error.name
-    ) from error
+        f'sockwave.otel needs {_error.name}: pip install "sockwave[otel]"', name=_error.name
+    ) from _error
 
 from sockwave.otel.client import instrument_client
 from sockwave.otel.server import OpenTelemetry

@@ -98,7 +98,7 @@ class ClientTracing(Tracing):
 
     def __init__(self, manager: Manager, provider: TracerProvider | None, sample: float) -> None:
         super().__init__(provider, sample)
-        self.can_carry = manager.parser is None
+        self.can_carry: bool = manager.parser is None
         self._joining: dict[Life, Span] = {}
 
     def joining(self, life: Life) -> str:

@@ -35,6 +35,7 @@ from sockwave.socketio.server.socket import Socket
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
+    from sockwave.engine.server.sessions.session import ServerSession
     from sockwave.errors import ConnectError
     from sockwave.otel.tracing import ServerTracing
     from sockwave.socketio.core.acks import AckResult
@@ -83,6 +84,7 @@ class TracedSocket(Socket):
     __slots__ = ()
 
     tracing: ClassVar[ServerTracing]
+    plain: ServerSession | None
     take_untraced: ClassVar[Callable[[Socket, list[Any], int | None], None]]
     """`event_received` of the class below: `super` would cost more than the rest."""
 

@@ -77,8 +77,8 @@ class Trace:
     __slots__ = ("_context", "_running", "peer_traces", "span")
 
     def __init__(self, span: Span, *, peer_traces: bool = False) -> None:
-        self.span = span
-        self.peer_traces = peer_traces
+        self.span: Span = span
+        self.peer_traces: bool = peer_traces
         self._running = 1
         self._context = copy_context()
         self._context.run(self._enter)
@@ -190,7 +190,7 @@ class Tracing:
     def __init__(self, provider: TracerProvider | None, sample: float) -> None:
         check_number("sample", sample, 0, 1)
         self.ratio = sample
-        self.left = 0
+        self.left: int = 0
         self.draw()
         self.carriers: set[object] = set()
         self._tracer = get_tracer("sockwave", tracer_provider=provider)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sockwave.engine.server.sessions.recorded import Notes, RecordedSession
     from sockwave.observe import SessionClosed
     from sockwave.socketio.server.options import ServerOptions
+    from sockwave.types import SessionId
 
 __all__ = ["LONGEST_TEXT", "MOST_NAMESPACES", "Entry", "agent_of"]
 
@@ -81,12 +82,12 @@ class Entry:
     )
 
     def __init__(self, session: RecordedSession, agent: bytes | None, wall: float, now: float):
-        self.id = session.id
+        self.id: SessionId = session.id
         self.session: RecordedSession | None = session
-        self.address = session.remote_address
+        self.address: str = session.remote_address
         self.user: str | None = None
         self.failures: tuple[str, ...] = ()
-        self.number = 0
+        self.number: int = 0
         self._notes: Notes = session.notes
         self._agent = agent
         self._opened = wall

@@ -16,16 +16,17 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import socket
 import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from sockwave.platform import check_unix_sockets, is_same_user
+from sockwave.platform import check_unix_sockets, is_same_user, unix_socket
 
 if TYPE_CHECKING:
+    import socket
+
     from sockwave.socketio.server.server import Server
 
 __all__ = [
@@ -114,7 +115,7 @@ class Inspected:
     """
 
     def __init__(self, server: Server, directory: str) -> None:
-        self.path = ""
+        self.path: str = ""
         self._server = server
         self._directory = directory
         self._listening: asyncio.Server | None = None
@@ -129,7 +130,7 @@ class Inspected:
         self._server.engine.driver.spawn(self._listen(sock))
 
     def _bound(self) -> socket.socket:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock = unix_socket("stream")
         try:
             for number in range(_MOST_SERVERS):
                 name = f"{os.getpid()}-{number}{SUFFIX}"
@@ -215,7 +216,7 @@ def _remove_left(directory: str) -> None:
         if not name.endswith(SUFFIX):
             continue
         path = os.path.join(directory, name)
-        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        with suppress(OSError), unix_socket("stream") as probe:
             probe.setblocking(False)
             try:
                 probe.connect(path)

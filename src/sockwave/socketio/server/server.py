@@ -80,6 +80,8 @@ class Server(
         dependency_overrides: What tests have called instead of functions of `Depends`.
     """
 
+    is_closing: bool
+
     @names_options(ServerOptionsDict, EngineOptions, ServerOptions, path="/socket.io")
     def __init__(self, **options: Unpack[ServerOptionsDict]) -> None:
         check_names(type(self).__name__, options, _OWN_OPTIONS | OPTION_NAMES)

@@ -48,7 +48,7 @@ class Watchable:
 
     def __init__(self, driver: Driver) -> None:
         self.kinds: Kinds = PLAIN
-        self.is_closing = False
+        self.is_closing: bool = False
         self._health_watch: HealthWatch | None = None
         self._built: Callable[[Kinds], Kinds] | None = None
         self._watched_driver = driver

@@ -93,7 +93,7 @@ class Notes:
         self.sent: deque[int] = deque(maxlen=NOTED_PACKETS)
         self.closing: tuple[DisconnectReason, float] | None = None
         self.cause: tuple[str, str] | None = None
-        self.backlog = 0
+        self.backlog: int = 0
 
 
 class RecordedSession(ServerSession):
@@ -104,6 +104,7 @@ class RecordedSession(ServerSession):
 
     __slots__ = ()
     notes: Notes
+    backlog: int
 
     def __init__(
         self, id: SessionId, transport: Transport, driver: ServerSessionDriver, request: Request
