@@ -112,6 +112,7 @@ class _Server(uvicorn.Server):
         close: Callable[[], Coroutine[Any, Any, None]],
         opening: Opening | None,
         signalled: Callable[[], None] | None,
+        certificates: Certificates | None,
     ) -> None:
         super().__init__(config)
         self._signalled = signalled
@@ -121,7 +122,7 @@ class _Server(uvicorn.Server):
         self._without_query = WithoutQuery()
         self._close = close
         self._ending = contextlib.AsyncExitStack()
-        self.certificates: Certificates | None = None
+        self._certificates = certificates
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the port; as uvicorn does it on a socket that is bound, within our limits."""
@@ -156,7 +157,7 @@ class _Server(uvicorn.Server):
         ]
         try:
             udp = open_webtransport(
-                engine, self.certificates, sockets or (), is_beside_tls=config.ssl is not None
+                engine, self._certificates, sockets or (), is_beside_tls=config.ssl is not None
             )
             await self._ending.enter_async_context(udp)
         except OSError as error:
@@ -238,7 +239,8 @@ def hosted_server(
     *,
     opening: Opening | None = None,
     signalled: Callable[[], None] | None = None,
-) -> _Server:
+    certificates: Certificates | None = None,
+) -> uvicorn.Server:
     """Make a uvicorn that serves both on a bound socket.
 
     Args:
@@ -246,6 +248,7 @@ def hosted_server(
         opening: Awaited before the port is open, with what serves the application's connections.
         signalled: Called at each SIGINT and SIGTERM, which do nothing else then: by the
             interpreter, between any two instructions.
+        certificates: For WebTransport beside it; None serves none.
 
     Raises:
         ValueError: An option of uvicorn that the engine decides.
@@ -268,7 +271,7 @@ def hosted_server(
         _logger.log(level, "listening on %s", listener.url)
         listener.announce(on_listening)
 
-    return _Server(config, served, opened, close or served.close, opening, signalled)
+    return _Server(config, served, opened, close or served.close, opening, signalled, certificates)
 
 
 def run_hosted(
@@ -282,8 +285,9 @@ def run_hosted(
 ) -> None:
     """Serve both on a bound socket until a signal; see `run` of the server."""
     with sock:
-        server = hosted_server(served, app, sock, on_listening, uvicorn_options, close)
-        server.certificates = certificates
+        server = hosted_server(
+            served, app, sock, on_listening, uvicorn_options, close, certificates=certificates
+        )
 
         def stop() -> None:
             server.should_exit = True
