@@ -5,6 +5,7 @@ Frames are built here by hand, so that the reader is not tested against our own 
 
 from __future__ import annotations
 
+import gc
 import sys
 import tracemalloc
 from contextlib import contextmanager
@@ -159,6 +160,9 @@ def peak_memory() -> Iterator[PeakMemory]:
     # What other threads allocate counts as well, such as that by which pytest-xdist gets its tests.
     interval = sys.getswitchinterval()
     sys.setswitchinterval(60.0)
+    # And so does the end of what earlier tests have left to the collector.
+    gc.collect()
+    gc.disable()
     tracemalloc.start()
     try:
         tracemalloc.reset_peak()
@@ -167,4 +171,5 @@ def peak_memory() -> Iterator[PeakMemory]:
         result.peak = tracemalloc.get_traced_memory()[1] - before
     finally:
         tracemalloc.stop()
+        gc.enable()
         sys.setswitchinterval(interval)
