@@ -410,6 +410,31 @@ def test_many_connections_leave_no_descriptors_and_no_tasks(
     asyncio.run(play())
 
 
+def test_close_that_is_cancelled_at_any_step_leaves_no_descriptor_and_no_task(
+    server: FakeNats,
+) -> None:
+    async def close_cancelled_after(steps: int) -> bool:
+        source = OwnClients([server.url], tls=None, credentials=None, nkeys_seed=None)
+        connection = await source.connect(lambda text: None)
+        closing = asyncio.ensure_future(connection.close())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.wait([closing])
+        return closing.cancelled()
+
+    async def play() -> None:
+        files, steps = open_files(), 1  # before the first step there is nothing to go on with
+        while await close_cancelled_after(steps):
+            steps += 1
+        assert steps > 2
+        await until(lambda: len(asyncio.all_tasks()) == 1)
+        await until(lambda: server.connections == 0)
+        await until(lambda: open_files() <= files)
+
+    asyncio.run(play())
+
+
 def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 

@@ -236,9 +236,18 @@ class _OwnConnection:
         return "it was closed" if self.error is None else repr(self.error)
 
     async def close(self) -> None:
-        """End it."""
-        await _quietly(self.client.close())
+        """End it, even if whoever waits for that is cancelled: it would stay for ever."""
+        closing = asyncio.get_running_loop().create_task(_quietly(self.client.close()))
+        cancelled: asyncio.CancelledError | None = None
+        while not closing.done():
+            try:
+                await asyncio.wait((closing,))
+            except asyncio.CancelledError as error:
+                cancelled = error
         self._own.abort()
+        if cancelled is not None:
+            raise cancelled
+        closing.result()
 
     async def _error(self, error: Exception) -> None:
         self.error = error

@@ -139,8 +139,10 @@ class Serving:
             try:
                 await _end(serving, ending)
             finally:
-                await self._left()
-                await connection.close()
+                try:
+                    await self._left()
+                finally:
+                    await connection.close()
         return _why(serving, ending)
 
     async def _run(self, client: Client) -> None:
