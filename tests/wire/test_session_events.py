@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sockwave import Server, Socket
+from sockwave import MsgpackParser, Server, Socket
 from sockwave.engine import Session, SessionPacket
 from sockwave.engine.server.sessions.session import ServerSession
 from tests.support.apps import echo_engine, the_session
@@ -62,6 +62,36 @@ async def test_session_below_a_socket_has_its_events_too(front: Front, transport
         ("disconnect", "transport close"),
         ("close", "transport close"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("over", "eio", "options"),
+    [
+        ("polling", "4", {}),
+        ("websocket", "4", {}),
+        ("websocket", "4", {"parser": MsgpackParser()}),
+        ("websocket", "3", {"allow_eio3": True}),
+    ],
+    ids=["polling", "websocket", "msgpack", "revision 3"],
+)
+async def test_engine_below_a_server_tells_of_each_session(
+    front: Front, over: str, eio: str, options: dict[str, Any]
+) -> None:
+    io = Server(**options)
+    sessions: list[Session] = []
+    ends: list[str] = []
+
+    @io.engine.on("connection")
+    def connection(session: Session) -> None:
+        sessions.append(session)
+        session.on("close", lambda reason, text: ends.append(reason))
+
+    async with front.serve(io) as wire:
+        peer = await wire.open(over, EIO=eio)
+        (session,) = sessions
+        assert io.engine.sessions == {session.id: session}
+        await peer.send("1")
+        await until(lambda: ends == ["transport close"])
 
 
 @pytest.mark.parametrize("eio", ["4", "3"])

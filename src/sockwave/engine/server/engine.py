@@ -145,7 +145,7 @@ class EngineServer(Emitter):
         )
         self.file_handler: FileHandler | None = None
         self.beside: Paths = {}
-        self.session_handler: Callable[[ServerSession], None] = self._connection
+        self.session_handler: Callable[[ServerSession], None] = self.tell_connection
         self.session_closer: Callable[[ServerSession], None] = ServerSession.close
         self.goes_on_elsewhere: Callable[[], bool] = bool  # nowhere
         self.peer_log: PeerLog = PeerLog(_logger)
@@ -449,7 +449,8 @@ class EngineServer(Emitter):
             _session_logger.debug("%s opened by %s", masked(id_), transport.name, extra=fields)
         return session
 
-    def _connection(self, session: ServerSession) -> None:
+    def tell_connection(self, session: ServerSession) -> None:
+        """Call the `connection` handlers; a `session_handler` of one's own does it at its end."""
         for handler in self._handlers.get("connection", ()):
             call_handler(self.driver, "connection", handler, session)
 

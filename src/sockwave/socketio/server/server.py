@@ -322,6 +322,7 @@ class Server(
             self.kinds.parsed(self, session, self.parser)
         else:
             self.kinds.connection(self, session)
+        self._engine.tell_connection(session)
 
     def find_namespace(self, name: NamespaceName) -> Namespace | None:
         """The namespace that a client asks for."""
