@@ -16,7 +16,7 @@ CODE = $(shell git ls-files -co --exclude-standard "*.py" | cut -d/ -f1 | sort -
 # Tests that do not disturb each other wait much: more of them at a time than there are cores.
 TOGETHER := -n 4 --dist worksteal
 # Those that start engines share them within a file or a class, and mostly wait.
-APART := -n 3 --dist loadscope
+APART := -n 4 --dist loadscope
 # Those with clients of others share these within a file.
 BESIDE := -n 3 --dist loadfile
 # Attacks have the machine to themselves; the site is built where tests in browsers read it.
