@@ -171,6 +171,7 @@ def __getattr__(name: str) -> Any:
 _register("check_handlers", _Extension("sockwave.contract.handlers", "checking"))
 _register("contract_page", _Extension("sockwave.contract.page.serving", "contract_page"))
 _register("convert_results", _Extension("sockwave.contract.handlers", "converted"))
+_register("instrument", _Extension("sockwave.admin.instrumenting", "instrument", extra="admin"))
 _register("join_neighbours", _Extension("sockwave.workers.neighbours", "join_neighbours"))
 _register("join_relay", _Extension("sockwave.relaying.joining", "join_relay"))
 _register("join_workers", _Extension("sockwave.workers.cluster", "join_workers"))
