@@ -107,9 +107,11 @@ class Details:
             return
         self._take_up(socket)
         name, now = seen.namespace, now_text()
-        self._tell("room_joined", name, socket.id, socket.id, now)
         if self._is_told:
-            self._tell("socket_connected", shown_socket(socket, name), now)
+            # A viewer hears of itself by `all_sockets`: it has no answer to its CONNECT yet.
+            others = self._viewers.except_(socket.id)
+            others.emit("room_joined", name, socket.id, socket.id, now)
+            others.emit("socket_connected", shown_socket(socket, name), now)
 
     def _take_up(self, socket: Socket) -> None:
         name, key = socket.namespace.name, _key(socket)
@@ -210,6 +212,7 @@ class Details:
             (key, socket)
             for sockets in self._by_session.values()
             for key, socket in sockets.items()
+            if socket.namespace.recovery is None  # which would save what is looked at
         )
         for key, socket in list(islice(every, MOST_COMPARED)):
             self._compare(key, socket)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
     from sockwave.engine.core.request import Request
+
     Response: TypeAlias = tuple[int, Sequence[tuple[str, str]], bytes]
     Handler: TypeAlias = Callable[[Request], Response | None]
 

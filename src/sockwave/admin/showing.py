@@ -50,6 +50,8 @@ def client_id(session: str) -> str:
 def shown_socket(socket: Socket | RemoteSocket, namespace: str) -> dict[str, Any]:
     """A socket of this process or of another one; what others tell is only what they tell."""
     data = socket.data
+    client: Any
+    transport: Any
     session = getattr(socket, "conn", None)
     if session is not None:
         client, transport = client_id(session.id), session.transport.name
@@ -78,12 +80,11 @@ def shown_handshake(socket: Socket | RemoteSocket) -> dict[str, Any]:
         if (value := handshake.headers.get(name)) is not None
     }
     query = {name: HIDDEN if _is_secret(name) else value for name, value in handshake.query.items()}
+    forwarded = headers.get("cf-connecting-ip") or headers.get("x-forwarded-for")
     path = handshake.url.partition("?")[0]
     told = "&".join(f"{quote(name)}={quote(value)}" for name, value in query.items())
     return {
-        "address": headers.get("cf-connecting-ip")
-        or headers.get("x-forwarded-for")
-        or handshake.address,
+        "address": forwarded or handshake.address,
         "headers": headers,
         "query": query,
         "issued": handshake.issued,
