@@ -39,8 +39,9 @@ __all__ = ["Details"]
 
 _logger: Final = logging.getLogger("sockwave.admin")
 
-MOST_EVENTS: Final = 500
-"""Events a second that a process tells of; the page keeps a thousand of each namespace."""
+MOST_EVENTS: Final = 50
+"""Events a second that a process tells of: the page draws its whole table anew for each of them,
+and a browser stands still long before a server does."""
 
 LAGGING: Final = 1024 * 1024
 """Bytes that wait for a viewer; past that it gets no events until it has caught up."""

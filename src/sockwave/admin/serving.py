@@ -66,6 +66,7 @@ class AdminFiles:
     def __init__(self, prefix: str, others: Handler | None) -> None:
         self._prefix = prefix
         self._others = others
+        self._packed: dict[str, bytes] = {}
 
     def __call__(self, request: Request) -> Response | None:
         """Answer a request for a file; None where it is not for one."""
@@ -82,7 +83,7 @@ class AdminFiles:
         file = self._files.get(name)
         if file is None:
             return _plain(404, "Not found")
-        content_type, body, packed = file
+        content_type, body = file
         # Names of all but the page itself change with what is in them.
         kept = "no-cache" if name == "/" else "public, max-age=86400"
         headers = [
@@ -92,19 +93,22 @@ class AdminFiles:
             ("Vary", "Accept-Encoding"),
         ]
         if "gzip" in (request.headers.get("accept-encoding") or ""):
-            return 200, [*headers, ("Content-Encoding", "gzip")], packed
+            return 200, [*headers, ("Content-Encoding", "gzip")], self._compressed(name, body)
         return 200, headers, body
 
+    def _compressed(self, name: str, body: bytes) -> bytes:
+        if name not in self._packed:
+            self._packed[name] = gzip.compress(body, compresslevel=6, mtime=0)
+        return self._packed[name]
+
     @cached_property
-    def _files(self) -> dict[str, tuple[str, bytes, bytes]]:
-        """Content type, body, and the body compressed, by what stands behind the path."""
+    def _files(self) -> dict[str, tuple[str, bytes]]:
+        """Content type and body, by what stands behind the path."""
         found = {}
         for name, file in _walk(files(__package__) / "ui_dist", ""):
             content_type = CONTENT_TYPES.get(name.rpartition(".")[2])
             if content_type is not None:
-                body = file.read_bytes()
-                packed = gzip.compress(body, compresslevel=6, mtime=0)
-                found["/" if name == "/index.html" else name] = content_type, body, packed
+                found["/" if name == "/index.html" else name] = content_type, file.read_bytes()
         return found
 
 
