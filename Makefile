@@ -29,7 +29,7 @@ unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all long test-live test-elsewhere test-slow test-pythons changelog release stranger check lint types fmt interop bench bench-cluster bench-capacity fuzz fuzz-ci soak soak-ci reliability docs client-bundle node peers engines lock clean
+.PHONY: help demo test test-all long test-live test-elsewhere test-slow test-pythons changelog release stranger check lint types fmt interop bench bench-cluster bench-capacity fuzz fuzz-ci soak soak-ci reliability docs client-bundle admin-page node peers engines lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -144,6 +144,9 @@ stranger: $(DEV) node engines ## Go the way of a newcomer with the wheel alone: 
 
 client-bundle: $(DEV) ## Renew the JavaScript client that the server hands out
 	@$(PY) scripts/update_client_bundle.py $(ARGS)
+
+admin-page: $(DEV) ## Renew the Admin UI that the server can hand out
+	@$(PY) -m scripts.update_admin_page $(ARGS)
 
 # Set-up
 

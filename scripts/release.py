@@ -34,7 +34,11 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 DIST: Final = ROOT / "dist"
 PROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text())
 VERSION: Final = PROJECT["project"]["version"]
-LICENCES: Final = ("LICENSE", "src/sockwave/socketio/server/client_dist/LICENSE")
+LICENCES: Final = (
+    "LICENSE",
+    "src/sockwave/admin/ui_dist/LICENSE",
+    "src/sockwave/socketio/server/client_dist/LICENSE",
+)
 STARTS_WITHIN: Final = 60.0
 ALONE: Final = {"PYTHONPATH": ""}
 """In the environment of what is tried: the folder of the sources must not help."""

@@ -181,6 +181,7 @@ _register("contract_page", _Extension("sockwave.contract.page.serving", "contrac
 _register("convert_results", _Extension("sockwave.contract.handlers", "converted"))
 _register("health", _Extension("sockwave.health", "watch"))
 _register("health_app", _Extension("sockwave.health", "HealthApp"))
+_register("instrument", _Extension("sockwave.admin.instrumenting", "instrument", extra="admin"))
 _register("join_neighbours", _Extension("sockwave.workers.neighbours", "join_neighbours"))
 _register("inspect", _Extension("sockwave.records.inspecting", "inspect"))
 _register("join_relay", _Extension("sockwave.relaying.joining", "join_relay"))

@@ -252,6 +252,25 @@ async def test_methods_partials_objects_and_decorated_functions_are_checked() ->
             assert not socket_of(io, client).handles("x")
 
 
+async def test_methods_of_a_socket_can_be_handlers() -> None:
+    io = Server()
+
+    @io.on("connection")
+    def connection(socket: Socket) -> None:
+        socket.on("enter", socket.join)
+        socket.on("go", socket.leave)
+        socket.on("end", socket.disconnect)
+
+    async with LinkedClient(io) as client:
+        socket = socket_of(io, client)
+        await client.emit_with_ack("enter", "lobby")
+        assert socket.rooms == {socket.id, "lobby"}
+        await client.emit_with_ack("go", "lobby")
+        assert socket.rooms == {socket.id}
+        client.emit("end")
+        await client.disconnected()
+
+
 async def test_handler_for_one_call_waits_for_arguments_that_it_admits() -> None:
     io, calls = Server(), list[int]()
     async with LinkedClient(io) as client:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeAlias, cast
 
 import click
 
+from sockwave.cli.admin import USERNAME, open_admin, prepare_admin
 from sockwave.cli.console import (
     Failure,
     Number,
@@ -113,6 +114,7 @@ MAX_SECONDS: Final = 86_400
     metavar="PORT",
     help="Answer Prometheus there, at /metrics of 127.0.0.1.",
 )
+@click.option("--admin", is_flag=True, help="Hand out the Admin UI, with a password made up now.")
 @log_level_option("info")
 @log_format_option
 def run(
@@ -130,6 +132,7 @@ def run(
     health: str | None,
     pid_path: str | None,
     metrics_port: int | None,
+    admin: bool,
     log_level: str,
     log_format: str,
     **place_given: Any,
@@ -155,10 +158,13 @@ def run(
         raise click.UsageError("--workers open their own port: no --unix-path, no --fd")
     if reload_dirs and not reload:
         raise click.UsageError("--reload-dir goes with --reload")
+    password = prepare_admin() if admin else None
     if reload and not is_reloaded():
         if workers is not None:
             raise click.UsageError("--reload is for one process; for --workers: sockwave reload")
         place.check()
+        if password is not None:
+            told_admin("", password)
         sys.exit(run_and_reload(reload_dirs, place.fd))
     if env_file is not None:
         read_environment(env_file)
@@ -167,7 +173,11 @@ def run(
     show_logs(log_level, worker_name(), log_format)
     served = load(target)
     web = None if app is None else as_asgi(app, load(app))
+    if admin and not isinstance(served, Server):
+        raise Failure(f"{target} is not a sockwave.Server, as --admin needs")
     if isinstance(served, Server):
+        if admin and open_admin(served) and password is not None:
+            told_admin(served.path, password)
         if reload:
             served.checks.development = True
         if root_path is not None and web is None:
@@ -216,6 +226,12 @@ def run(
         place.check()
     with pid_file(pid_path), serving():
         serve()
+
+
+def told_admin(path: str, password: str) -> None:
+    """Say where the Admin UI is, and how to get in."""
+    where = f" at [bold cyan]{path}/admin/[/bold cyan]" if path else ""
+    say(f"Admin UI{where}: [bold]{USERNAME}[/bold], [bold]{password}[/bold]")
 
 
 def read_environment(name: str) -> None:

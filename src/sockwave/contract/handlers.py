@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CheckedHandler", "checking", "converted"]
 
+OURS: Final = "sockwave.socketio."
+"""Where sockets and servers are."""
+
 _MAX_CODES: Final = 4_096
 _MAX_OF_CODE: Final = 16
 """Plans of one code: of a function that makes handlers of many types the last ones are kept."""
@@ -133,12 +136,18 @@ def _find_out(
     injection = injection_of(
         handler, takes_socket=takes_socket, roots=dependencies, is_checked=validate is not False
     )
-    if validate is False:
+    if validate is False or _checks_itself(handler):
         return None, injection
     names = frozenset() if injection is None else injection.names
     is_first = takes_socket if injection is None else injection.has_socket_first
     strict = validate is True
     return make_plan(handler, takes_socket=is_first, strict=strict, left_out=names), injection
+
+
+def _checks_itself(handler: Handler) -> bool:
+    """Whether it is a method of ours, as in `socket.on("enter", socket.join)`: these say what is
+    wrong, and their annotations need names that are there for type checkers alone."""
+    return isinstance(handler, MethodType) and handler.__module__.startswith(OURS)
 
 
 def _annotations(function: FunctionType) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar, cast, overload
 
 from sockwave.socketio.server.extensions import HealthWatch, reach
 from sockwave.socketio.server.health_values import Health, HealthOptions, health_options
@@ -17,7 +17,7 @@ from sockwave.socketio.server.observed import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from sockwave.engine.server.driver import Driver
     from sockwave.engine.server.engine import EngineServer
@@ -27,12 +27,22 @@ if TYPE_CHECKING:
     from sockwave.socketio.server.options import ServerOptions
     from sockwave.types import NamespaceName
 
-__all__ = ["Watchable"]
+__all__ = ["AdminSessions", "Watchable"]
 
 _logger: Final = logging.getLogger("sockwave.observe")
 
 S = TypeVar("S", bound="Seen")
 O = TypeVar("O", bound="Callable[[Any], object]")  # noqa: E741 # an observer
+
+
+class AdminSessions(Protocol):
+    """Where logins of the admin page are kept; both methods may be `async def`."""
+
+    def has(self, id_: str) -> bool | Awaitable[bool]:
+        """Whether there is a login of this id, which is a credential."""
+
+    def save(self, id_: str) -> object:
+        """Keep a login for some time; what is awaitable is awaited."""
 
 
 class Watchable:
@@ -163,6 +173,57 @@ class Watchable:
         if options is not None:
             self._health_watch.options = options
         return self._health_watch
+
+    # --- the Admin UI -----------------------------------------------------------------------------
+
+    def instrument(
+        self,
+        *,
+        auth: tuple[str, str] | Mapping[str, str] | Literal[False],
+        readonly: bool = False,
+        mode: Literal["development", "production"] = "development",
+        namespace: str = "/admin",
+        server_id: str | None = None,
+        store: AdminSessions | None = None,
+        serve: bool = False,
+    ) -> None:
+        """Let the Admin UI of Socket.IO look at this server, and act on it.
+
+            io.instrument(auth=("admin", "<bcrypt hash>"), serve=True)
+
+        Call it once, before the server runs, and in each process of a cluster: the page shows all
+        of them, servers in JavaScript with `@socket.io/admin-ui` too. See docs/admin.md.
+
+        Args:
+            auth: User name and bcrypt hash of the password, also in the form of the JavaScript
+                version, `{"type": "basic", "username": ..., "password": <hash>}`. False lets
+                everybody in. Needs `sockwave[admin]`.
+            readonly: Viewers cannot make sockets join or leave rooms, nor disconnect them.
+            mode: `production` shows numbers only; `development` each socket, room and event, which
+                costs time for each of them.
+            namespace: Where the page connects to.
+            server_id: What the page calls this process, by default the name of the host; it must be
+                another one for each process.
+            store: Where logins are kept, for a day; by default each process of a cluster remembers
+                them. See `sockwave.admin.RedisSessions`.
+            serve: Hand out the page, at `/socket.io/admin/`.
+
+        Raises:
+            TypeError: `auth` is nothing of that.
+            ValueError: The password is no bcrypt hash; there is a namespace of this name; or the
+                server was instrumented before.
+            ImportError: `sockwave[admin]` is not installed.
+        """
+        reach("instrument")(
+            self,
+            auth=auth,
+            readonly=readonly,
+            mode=mode,
+            namespace=namespace,
+            server_id=server_id,
+            store=store,
+            serve=serve,
+        )
 
     # --- the end ----------------------------------------------------------------------------------
     def build_on(self, built: Callable[[Kinds], Kinds]) -> None:
