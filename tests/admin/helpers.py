@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AUTH", "HASH", "LOGIN", "Viewer", "until"]
 
-HASH = bcrypt.hashpw(b"open sesame", bcrypt.gensalt(4)).decode()
+HASH = bcrypt.hashpw(b"open sesame", b"$2b$04$abcdefghijklmnopqrstuu").decode()
 AUTH = ("admin", HASH)
 LOGIN = {"username": "admin", "password": "open sesame"}
 

@@ -113,6 +113,24 @@ async def test_life_of_a_socket_is_told_in_its_order(transport: Any) -> None:
     await io.close()
 
 
+async def test_viewers_read_why_a_connection_has_ended_where_records_are_kept() -> None:
+    io = make_server(options={"connection_records": 10})
+    async with Viewer(io) as viewer, LinkedClient(io) as client, LinkedClient(io) as other:
+        client.emit("enter", "lobby")
+        await viewer.next("room_joined", lambda args: args[1] == "lobby")
+        sid, left = client.sid, other.sid
+        await client.close()
+        _, _, reason, _ = await viewer.next("socket_disconnected", lambda args: args[1] == sid)
+        assert reason.startswith("transport close: ") and reason.endswith(
+            io.connections.find(str(sid))[0].sentence
+        )
+        other.disconnect()
+        _, _, reason, _ = await viewer.next("socket_disconnected", lambda args: args[1] == left)
+        assert reason == "client namespace disconnect"
+        await viewer.next("room_left", lambda args: args[1:3] == [sid, sid])
+    await io.close()
+
+
 async def test_socket_is_shown_without_credentials() -> None:
     io = make_server()
     async with (
@@ -277,7 +295,7 @@ async def test_nothing_is_counted_and_no_timer_runs_while_nobody_looks() -> None
 
 async def test_process_tells_of_so_many_events_a_second() -> None:
     io = make_server()
-    async with Viewer(io) as viewer, LinkedClient(io) as client:
+    async with Viewer(io) as viewer, LinkedClient(io):
         (socket,) = io.sockets.values()
         for number in range(10 * MOST_EVENTS):
             socket.emit("news", number)

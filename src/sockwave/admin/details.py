@@ -5,6 +5,9 @@ come (`all_sockets`), and from then on what changes; so what changes is never le
 that does not read it ends by `max_backlog` as anybody does. Events are many, and nobody reads all
 of them: a process tells of so many a second, and not at all to a viewer that lags behind.
 
+Where the server keeps records of connections, viewers read why one has ended beside the reason: a
+record is complete before the sockets of its connection leave.
+
 Changes of `socket.data` have no hook: it is compared, soon after a socket has done something, and
 with each report of numbers.
 """
@@ -26,7 +29,12 @@ from sockwave.admin.showing import (
     shown_socket,
 )
 from sockwave.codec.json import encode_plain
-from sockwave.observe import SessionUpgraded, SocketConnected, SocketDisconnected
+from sockwave.observe import (
+    ConnectionEnded,
+    SessionUpgraded,
+    SocketConnected,
+    SocketDisconnected,
+)
 from sockwave.types import SocketId
 
 if TYPE_CHECKING:
@@ -75,6 +83,7 @@ class Details:
         self._by_session: dict[str, dict[tuple[str, SocketId], Socket]] = {}
         self._data: dict[tuple[str, SocketId], bytes] = {}
         self._changed: dict[tuple[str, SocketId], Socket] = {}
+        self._sentences: dict[str, str] = {}  # of connections that have ended just now
         self._look: asyncio.TimerHandle | None = None
         self._second, self._told = 0, 0
         for each in list(server.namespaces.values()):
@@ -83,6 +92,8 @@ class Details:
         server.observe(SocketConnected)(self._connected)
         server.observe(SocketDisconnected)(self._disconnected)
         server.observe(SessionUpgraded)(self._upgraded)
+        if server.options.records is not None:
+            server.observe(ConnectionEnded)(self._ended)
 
     @property
     def _is_told(self) -> bool:
@@ -140,9 +151,16 @@ class Details:
         sockets.pop(key, None)
         if not sockets:
             self._by_session.pop(seen.session, None)
-        name, id_ = seen.namespace, seen.socket
-        self._tell("socket_disconnected", name, id_, str(seen.reason), now_text())
+        name, id_, reason = seen.namespace, seen.socket, str(seen.reason)
+        if sentence := self._sentences.get(seen.session):
+            reason = f"{reason}: {sentence}"
+        self._tell("socket_disconnected", name, id_, reason, now_text())
         self._tell("room_left", name, id_, id_, now_text())
+
+    def _ended(self, seen: ConnectionEnded) -> None:
+        if self._is_told and (id_ := seen.record.session):
+            self._sentences[id_] = seen.record.sentence
+            self._driver.call_soon(partial(self._sentences.pop, id_, None))
 
     def _upgraded(self, seen: SessionUpgraded) -> None:
         for (name, id_), socket in self._by_session.get(seen.session, {}).items():

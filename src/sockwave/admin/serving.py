@@ -98,7 +98,7 @@ class AdminFiles:
 
     def _compressed(self, name: str, body: bytes) -> bytes:
         if name not in self._packed:
-            self._packed[name] = gzip.compress(body, compresslevel=6, mtime=0)
+            self._packed[name] = gzip.compress(body, compresslevel=1, mtime=0)
         return self._packed[name]
 
     @cached_property
