@@ -96,7 +96,7 @@ def test_a_server_is_instrumented_once_and_first() -> None:
         used.instrument(auth=AUTH)
     dynamic = Server()
     dynamic.of(re.compile(r"/\w+"))
-    with pytest.raises(ValueError, match="/admin is a name that .* makes"):
+    with pytest.raises(ValueError, match=r"/admin is a name that .* makes"):
         dynamic.instrument(auth=AUTH)
     assert "/admin" not in dynamic.namespaces
 
@@ -136,10 +136,13 @@ async def test_a_wrong_name_costs_a_hash_as_a_wrong_password_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     checked: list[bytes] = []
-    check = bcrypt.checkpw
-    monkeypatch.setattr(
-        bcrypt, "checkpw", lambda given, kept: checked.append(given) or check(given, kept)
-    )
+    check_password = bcrypt.checkpw
+
+    def check(given: bytes, kept: bytes) -> bool:
+        checked.append(given)
+        return check_password(given, kept)
+
+    monkeypatch.setattr(bcrypt, "checkpw", check)
     io = make_server()
     for auth in (
         {"username": "nobody", "password": "a"},

@@ -160,7 +160,7 @@ class Details:
     def _ended(self, seen: ConnectionEnded) -> None:
         if self._is_told and (id_ := seen.record.session):
             self._sentences[id_] = seen.record.sentence
-            self._driver.call_soon(partial(self._sentences.pop, id_, None))
+            self._driver.call_soon(self._sentences.clear)
 
     def _upgraded(self, seen: SessionUpgraded) -> None:
         for (name, id_), socket in self._by_session.get(seen.session, {}).items():
