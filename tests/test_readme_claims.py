@@ -240,10 +240,6 @@ def test_figures_are_those_of_the_page_about_performance() -> None:
     assert float(multiple_of_node("pipe")) == beside_node("16 events in flight")
 
 
-def test_what_is_to_come_is_not_there() -> None:
-    assert not [*(ROOT / "src" / "sockwave").glob("admin*")]
-
-
 def test_test_whose_tools_are_missing_is_skipped_and_the_summary_says_why(tmp_path: Path) -> None:
     assert "-ra" in PROJECT["tool"]["pytest"]["ini_options"]["addopts"]
     (tmp_path / "test_missing.py").write_text(

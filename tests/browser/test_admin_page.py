@@ -7,14 +7,13 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
 
 import sockwave.sync
 from tests.admin.helpers import HASH
 from tests.browser.windows import Window
 from tests.cli.process import SockwaveProcess, free_port
 from tests.support import peers
+from tests.support.admin_page import CHAT, Person, three_workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,32 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.unix, pytest.mark.timeout(180)]
 
-CHAT = """
-    import os
-    from sockwave import Server
-
-    io = Server(connection_records=100)
-
-    @io.on("connection")
-    def connection(socket):
-        socket.join("lobby")
-        socket.data["name"] = "Ada"
-        socket.on("pid", os.getpid)
-        socket.on("say", lambda text: socket.emit("said", text))
-"""
 CLIENTS = 8
-
-
-@pytest.fixture
-def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Of three workers, whose password is known."""
-    (tmp_path / "sw_admin.py").write_text(textwrap.dedent(CHAT))
-    monkeypatch.setenv("SOCKWAVE_ADMIN_HASH", HASH)
-    port = free_port()
-    options = ("sw_admin:io", "--admin", "--workers", "3", "--port", str(port))
-    with SockwaveProcess("run", *options, directory=tmp_path, port=port) as server:
-        server.wait_for("with 3 workers")
-        yield port
 
 
 @pytest.fixture
@@ -57,62 +31,14 @@ def window() -> Iterator[Window]:
     window.close()
 
 
-class Person:
-    """Who looks at the page."""
-
-    def __init__(self, window: Window, port: int) -> None:
-        self.window = window
-        self._port = port
-        window.driver.get(f"http://127.0.0.1:{port}/socket.io/admin/")
-
-    def log_in(self, password: str) -> None:
-        """Fill in the form and press its button."""
-        window = self.window
-        window.until(lambda: window.find(".v-dialog input[type=password]"))
-        inputs = window.driver.find_elements(By.CSS_SELECTOR, ".v-dialog input:not([role=switch])")
-        answers = (f"http://127.0.0.1:{self._port}", "admin", password)
-        for field, text in zip(inputs, answers, strict=True):
-            field.send_keys(Keys.CONTROL, "a")
-            field.send_keys(text)
-        self.press(".v-dialog [type=submit]")
-
-    def press(self, selector: str, *, of_row: str = "") -> None:
-        """Press the first button, as soon as it can be pressed; of the row that has this text."""
-        script = """const [selector, text] = arguments;
-            const found = [...document.querySelectorAll(selector)].find(
-              (each) => !text || each.closest("tr").innerText.includes(text));
-            if (!found || found.disabled) return false;
-            found.click(); return true;"""
-        self.window.until(lambda: self.window.run(script, selector, of_row))
-
-    def go(self, place: str) -> None:
-        """Open one of its pages."""
-        self.window.run("location.hash = arguments[0]", place)
-
-    def reads(self, *texts: str) -> None:
-        """Wait until the page shows these."""
-        self.window.until(lambda: all(text in self.text for text in texts))
-
-    def reads_no(self, text: str) -> None:
-        """Wait until the page shows this no more."""
-        self.window.until(lambda: text not in self.text)
-
-    @property
-    def text(self) -> str:
-        """All of the page, with what it asks."""
-        text: str = self.window.run("return document.body.innerText")
-        return text
-
-    def kept(self) -> dict[str, Any]:
-        """What the page keeps for the next time."""
-        text: str = self.window.run("return JSON.stringify({...localStorage})")
-        found: dict[str, Any] = json.loads(text)
-        return found
-
-
 def test_a_socket_of_another_worker_is_watched_moved_and_disconnected(
-    window: Window, port: int
+    window: Window, tmp_path: Path
 ) -> None:
+    with three_workers(tmp_path) as port:
+        watch(window, port)
+
+
+def watch(window: Window, port: int) -> None:
     clients = [
         sockwave.sync.connect(f"http://127.0.0.1:{port}", transports=["websocket"])
         for _ in range(CLIENTS)
@@ -170,9 +96,7 @@ def is_elsewhere(client: Any, clients: list[Any], worker_of: dict[Any, int]) -> 
     return worker_of[client.id] != worker_of[clients[0].id]
 
 
-def test_who_may_only_read_has_no_buttons(
-    window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_may_only_read_has_no_buttons(window: Window, tmp_path: Path) -> None:
     (tmp_path / "sw_admin.py").write_text(
         textwrap.dedent(CHAT)
         + f'\nio.instrument(auth=("admin", "{HASH}"), readonly=True, serve=True)\n'

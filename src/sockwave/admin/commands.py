@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
-from sockwave.debug import shortened
+from sockwave.debug import known, shortened
 from sockwave.errors import SockwaveError
 from sockwave.types import NamespaceName, Room, SocketId
 
@@ -55,7 +55,10 @@ class Commands:
             except (SockwaveError, TypeError, ValueError):
                 is_done = False
             told = "done" if is_done else "not understood, or not allowed"
-            _logger.info("a viewer of the admin page: %s%s: %s", event, _told(args), told)
+            fields = known(event=event)
+            _logger.info(
+                "a viewer of the admin page: %s%s: %s", event, _told(args), told, extra=fields
+            )
 
         return heed
 

@@ -29,6 +29,7 @@ from sockwave.admin.showing import (
     shown_socket,
 )
 from sockwave.codec.json import encode_plain
+from sockwave.debug import known
 from sockwave.observe import (
     ConnectionEnded,
     SessionUpgraded,
@@ -263,7 +264,8 @@ class Details:
         try:
             sockets: list[Any] = await namespace.fetch_sockets()
         except Exception as error:
-            _logger.warning("other servers do not tell of their sockets: %s", error)
+            fields = known(namespace=namespace.name, reason=error)
+            _logger.warning("other servers do not tell of their sockets: %s", error, extra=fields)
             sockets = list(namespace.sockets.values())
         return [shown_socket(each, namespace.name) for each in sockets[:MOST_SOCKETS]]
 

@@ -14,6 +14,7 @@ from sockwave.admin.guarding import Attempts, Busy, read_auth
 from sockwave.admin.serving import AdminFiles
 from sockwave.admin.sessions import MemorySessions, digest
 from sockwave.admin.statistics import Statistics
+from sockwave.debug import known
 from sockwave.errors import ConnectError
 from sockwave.socketio.core.adapter import SupportsServerEvents
 
@@ -69,7 +70,12 @@ def instrument(
     if serve:
         serve_page(server)
     if basic is None:
-        _logger.warning("instrument has auth=False: whoever reaches %s sees all", viewers.name)
+        name = viewers.name
+        _logger.warning(
+            "instrument has auth=False: whoever reaches %s sees all",
+            name,
+            extra=known(namespace=name),
+        )
 
 
 def is_instrumented(server: Server) -> bool:
@@ -151,7 +157,8 @@ class Instrumentation:
         finally:
             self._attempts.end(address, has_failed=has_failed)
         if has_failed:
-            _logger.warning("a viewer of the admin page was refused, from %s", address)
+            fields = known(address=address)
+            _logger.warning("a viewer of the admin page was refused, from %s", address, extra=fields)
             raise ConnectError(REFUSED)
 
     async def _is_known(self, socket: Socket, auth: dict[str, Any]) -> bool:
