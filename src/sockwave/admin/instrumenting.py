@@ -158,7 +158,9 @@ class Instrumentation:
             self._attempts.end(address, has_failed=has_failed)
         if has_failed:
             fields = known(address=address)
-            _logger.warning("a viewer of the admin page was refused, from %s", address, extra=fields)
+            _logger.warning(
+                "a viewer of the admin page was refused, from %s", address, extra=fields
+            )
             raise ConnectError(REFUSED)
 
     async def _is_known(self, socket: Socket, auth: dict[str, Any]) -> bool:
