@@ -12,6 +12,8 @@ from aioquic.quic.configuration import QuicConfiguration
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from sockwave.engine.server.fronts.quic.ids import LENGTH
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -64,6 +66,7 @@ class Certificates:
         certificate, chain, key = self._loaded
         return QuicConfiguration(
             is_client=False,
+            connection_id_length=LENGTH,
             alpn_protocols=H3_ALPN,
             max_datagram_frame_size=MAX_DATAGRAM_FRAME,
             max_data=CONNECTION_WINDOW,

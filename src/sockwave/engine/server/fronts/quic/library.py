@@ -8,6 +8,7 @@ version is looked at here.
   further streams, has to do with the first window.
 - It names one dialect of WebTransport in its settings; Safari asks for another.
 - It decodes heads of any size, and each field of one may stand for a whole dynamic table.
+- Its connection ids are random, and say nothing to other processes of the port.
 """
 
 from __future__ import annotations
@@ -23,9 +24,12 @@ from sockwave.engine.server.fronts.quic.certificates import CONNECTION_WINDOW, W
 if TYPE_CHECKING:
     from aioquic.h3.connection import H3Stream
     from aioquic.h3.events import H3Event
+    from aioquic.quic.connection import QuicConnectionId
     from aioquic.quic.packet_builder import QuicPacketBuilder
     from aioquic.quic.recovery import QuicPacketSpace
     from aioquic.quic.stream import QuicStream, QuicStreamSender
+
+    from sockwave.engine.server.fronts.quic.ids import ConnectionIds
 
 __all__ = ["HTTP3", "WindowedConnection"]
 
@@ -37,15 +41,32 @@ Chromium and Firefox ask for, is the library's own."""
 class WindowedConnection(QuicConnection):
     """A connection whose client may send as much as we have taken from it, and a window more.
 
+    Args:
+        ids: Gives the connection its ids.
+
     Attributes:
         taken_stream: The stream of which more may come.
         is_paused: Whether nobody takes anything of it.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, ids: ConnectionIds, **options: Any) -> None:
         super().__init__(**options)
         self.taken_stream: int | None = None
         self.is_paused: bool = False
+        self._ids = ids
+        (first,) = self._host_cids
+        self._named(first)
+        self.host_cid = self._local_initial_source_connection_id = first.cid
+
+    def _named(self, id_: QuicConnectionId) -> None:
+        id_.cid = self._ids.new()
+        id_.stateless_reset_token = self._ids.token(id_.cid)
+
+    def _replenish_connection_ids(self) -> None:
+        known = len(self._host_cids)
+        super()._replenish_connection_ids()
+        for id_ in self._host_cids[known:]:
+            self._named(id_)
 
     def may_send(self, stream_id: int) -> bool:
         """Whether more can be sent on a stream: it has not ended, and the peer wants it."""
