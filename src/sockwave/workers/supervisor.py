@@ -30,12 +30,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sockwave.debug import known
+from sockwave.engine.server.fronts.quic.ids import KEY
 from sockwave.engine.server.routing import STARTED_IN
 from sockwave.platform import reason_of, supervising_signals
 from sockwave.workers.control import ASK, HERE, READY, connect_control, drain_line
 from sockwave.workers.directories import OwnDirectory
 from sockwave.workers.identity import MAX_NUMBER, Identity
 from sockwave.workers.notify import keep_watchdog, notify
+from sockwave.workers.numbers import datagram_path, handover_path
 from sockwave.workers.orders import OrderTaker
 from sockwave.workers.ports import end_port
 from sockwave.workers.pulse import until_silent
@@ -113,6 +115,7 @@ class Supervisor:
     Args:
         command: Which starts a worker, with what `Identity` puts into its environment.
         sockets: Of the port, one for each place; they belong to the supervisor.
+        udp: Of the UDP port of the same number, one for each place, too; empty where there is none.
         is_port_ours: Whether the port ends with the supervisor; not one that systemd keeps.
         patience: Seconds that a worker may take to end when it is told to.
         on_ready: Called once, when all serve.
@@ -126,6 +129,7 @@ class Supervisor:
         command: Sequence[str],
         sockets: Sequence[socket.socket],
         *,
+        udp: Sequence[socket.socket] = (),
         patience: float,
         on_ready: Callable[[], None],
         is_port_ours: bool = True,
@@ -134,6 +138,8 @@ class Supervisor:
     ) -> None:
         self._command = command
         self._sockets = sockets
+        self._udp = udp
+        self._key = secrets.token_hex(KEY)
         self._patience = patience
         self._on_ready = on_ready
         self._is_port_ours = is_port_ours
@@ -194,6 +200,8 @@ class Supervisor:
         for sock in self._sockets:
             if self._is_port_ours:
                 end_port(sock)
+            sock.close()
+        for sock in self._udp:
             sock.close()
         if self._directory is not None:
             self._directory.remove()
@@ -284,6 +292,7 @@ class Supervisor:
         number = self._new_number()
         ours, theirs = socket.socketpair()
         listening = self._sockets[index].fileno()
+        udp = self._udp[index].fileno() if self._udp else -1
         identity = Identity(
             number=number,
             index=index,
@@ -291,12 +300,14 @@ class Supervisor:
             directory=self._directory.path,
             listening=listening,
             control=theirs.fileno(),
+            udp=udp,
+            key=self._key if self._udp else "",
         )
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._command,
                 env={**os.environ, **identity.environment()},
-                pass_fds=(listening, theirs.fileno()),
+                pass_fds=[fd for fd in (listening, theirs.fileno(), udp) if fd >= 0],
                 start_new_session=True,  # Ctrl-C is for the supervisor alone
                 cwd=directory_of_this_process(),
             )
@@ -330,8 +341,9 @@ class Supervisor:
         if worker.line is not None:
             worker.line.close()
         if self._directory is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(os.path.join(self._directory.path, f"{worker.number}.handover"))
+            for path in (handover_path, datagram_path):
+                with contextlib.suppress(OSError):
+                    os.unlink(path(self._directory.path, worker.number))
 
     async def _until_ready(self, worker: _Process) -> None:
         await self._wait_ready(worker)

@@ -19,15 +19,18 @@ from sockwave.debug import known
 from sockwave.engine.server.fronts.hosting import hosted_server
 from sockwave.engine.server.fronts.listener import HttpConnection
 from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG, Listener
+from sockwave.engine.server.fronts.webtransport import open_webtransport
 from sockwave.platform import new_event_loop, supervising_signals
 from sockwave.workers.cluster import close_drivers, joined
 from sockwave.workers.control import ASK, HERE, READY, connect_control, control_socket, drain_of
+from sockwave.workers.datagrams import Datagrams
 from sockwave.workers.router import WorkerRouter
 
 if TYPE_CHECKING:
     import ssl as ssl_module
 
     from sockwave.engine.server.fronts.asgi_scope import AsgiApp
+    from sockwave.engine.server.fronts.quic.certificates import Certificates
     from sockwave.engine.server.fronts.serving import Servable
     from sockwave.engine.server.fronts.shared_port import Host
     from sockwave.workers.control import ControlLine
@@ -73,14 +76,27 @@ class Worker:
         self._closing: asyncio.Future[None] | None = None
         self._hastening: asyncio.Future[None] | None = None
         self._is_over = False
+        self._certificates: Certificates | None = None
+        self._datagrams: Datagrams | None = None
 
     def run(
         self,
         app: AsgiApp | None,
         ssl: ssl_module.SSLContext | None,
         uvicorn_options: dict[str, Any] | None,
+        certificates: Certificates | None = None,
     ) -> None:
         """Serve until the end: blocks."""
+        identity = self._identity
+        if certificates is not None and identity.udp < 0:
+            text = "no WebTransport: the server was started without it, and is to be started again"
+            _logger.warning(text, extra=self._about)
+        elif certificates is not None:
+            self._certificates = certificates
+            udp = socket.socket(fileno=identity.udp)
+            os.set_inheritable(udp.fileno(), False)
+            key = bytes.fromhex(identity.key)
+            self._datagrams = Datagrams(identity.directory, identity.number, udp, key)
         sock = socket.socket(fileno=self._identity.listening)
         os.set_inheritable(sock.fileno(), False)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
@@ -104,6 +120,8 @@ class Worker:
             _logger.info(text, self._name, extra=self._about)
             if self._router is not None:
                 self._router.successor = self._successor
+            if self._datagrams is not None:
+                self._datagrams.stop_taking()
             self._stop.set()
 
     def _signalled(self, *_: object) -> None:
@@ -149,6 +167,8 @@ class Worker:
         self._router = WorkerRouter(engine, identity.directory, identity.number, host)
         self._router.successor = self._successor
         self._router.start()
+        if self._datagrams is not None:
+            self._datagrams.start(engine.driver.loop)
         if engine.elsewhere is not None:
             await engine.elsewhere.wait_joined()
         if not await joined(self._served, JOIN_TIMEOUT):
@@ -172,6 +192,8 @@ class Worker:
         await close_drivers()
         if self._router is not None:
             self._router.close()
+        if self._datagrams is not None:
+            self._datagrams.close()
         if self._control is not None:
             self._control.close()
 
@@ -189,12 +211,23 @@ class Worker:
             await self._begin(None)
             make = functools.partial(HttpConnection, engine, is_secure=ssl is not None)
             server = await loop.create_server(make, sock=sock, **how)
+            udp = open_webtransport(
+                engine,
+                self._certificates,
+                (),
+                is_beside_tls=ssl is not None,
+                shared=self._datagrams,
+            )
             try:
-                self._is_serving()
-                await self._stop.wait()
+                async with udp:
+                    try:
+                        self._is_serving()
+                        await self._stop.wait()
+                    finally:
+                        server.close()
+                        await self._close()
             finally:
                 server.close()
-                await self._close()
                 await self._end()
 
     async def _serve_hosted(
@@ -214,6 +247,8 @@ class Worker:
             self._close,
             opening=self._begin,
             signalled=signalled,
+            certificates=self._certificates,
+            shared_udp=self._datagrams,
         )
 
         async def stop() -> None:
