@@ -65,12 +65,14 @@ class Arrival:
         data: What was read from it.
         client: Host and port of the peer.
         is_secure: Whether its bytes came by TLS, and are plain here.
+        is_session: Whether it carries a WebTransport session; the data is the request for that.
     """
 
     sock: socket.socket
     data: bytes
     client: tuple[str, int] | None
     is_secure: bool
+    is_session: bool = False
 
 
 class Receiver(Protocol):
@@ -84,6 +86,7 @@ class _Header(msgspec.Struct, array_like=True):
     size: int
     client: tuple[str, int] | None
     is_secure: bool
+    is_session: bool = False
 
 
 @dataclass(slots=True)
@@ -137,11 +140,13 @@ class HandOvers:
         client: tuple[str, int] | None,
         *,
         is_secure: bool,
+        is_session: bool = False,
     ) -> HandOver:
         """Pass a connection to a worker.
 
         Args:
             descriptor: Of its socket; the caller closes it, whatever comes of this.
+            is_session: See `Arrival`.
         """
         try:
             outgoing = self._outgoing.get(number) or self._connect(number)
@@ -155,7 +160,7 @@ class HandOvers:
                 "a connection cannot be handed over: %s", error, extra=known(reason=error)
             )
             return HandOver.BUSY
-        header = msgspec.msgpack.encode(_Header(len(data), client, is_secure))
+        header = msgspec.msgpack.encode(_Header(len(data), client, is_secure, is_session))
         first = b"%b%b%b" % (_HEAD.pack(len(header)), header, data[:PIECE])
         packets = [_Packet(first, copy)]
         packets += [_Packet(data[at : at + PIECE]) for at in range(PIECE, len(data), PIECE)]
@@ -339,6 +344,7 @@ class _Incoming:
                 data=b"".join(partial.pieces)[: header.size],
                 client=header.client,
                 is_secure=header.is_secure,
+                is_session=header.is_session,
             )
         )
 

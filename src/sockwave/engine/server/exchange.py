@@ -15,6 +15,7 @@ from sockwave.engine.core.option_checks import check_header_value, check_integer
 if TYPE_CHECKING:
     from sockwave.engine.core.request import Request
     from sockwave.engine.core.transport import Transport, TransportReceiver
+    from sockwave.engine.server.routing import HandOver, Router
 
 __all__ = [
     "NO_SNIFF",
@@ -157,3 +158,14 @@ class WebTransportExchange(UpgradeExchange):
     @abstractmethod
     def reject(self, status: int, headers: ResponseHeaders, body: bytes) -> None:
         """Answer with this status; after `accept` end the session, with the body as its words."""
+
+    @abstractmethod
+    def hand_over(self, router: Router, sid: bytes, packet: bytes) -> HandOver:
+        """Give the session to the process of one of ours, to which its client wants to move.
+
+        Args:
+            packet: The first one of the client, which says so; what is behind it is not read.
+
+        Returns:
+            When it is done the session is no longer ours; else nothing has happened.
+        """

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable, Callable, MutableMapping
 
+    from sockwave.engine.core.request import Request
+    from sockwave.engine.io.webtransport import CarriedSession
     from sockwave.engine.server.exchange import HttpExchange, UpgradeExchange
 
 __all__ = [
@@ -163,6 +165,17 @@ class Router(Protocol):
             data: What was read and belongs to the request, or comes behind it.
             client: Host and port of the peer.
             is_secure: Whether it is encrypted.
+        """
+
+    def hand_over_session(
+        self, sid: bytes, session: CarriedSession, request: Request, data: bytes
+    ) -> HandOver:
+        """Carry a WebTransport session for the process of a session.
+
+        Args:
+            session: Open; when it is done, what comes of it is not for the caller any more.
+            request: By which it began.
+            data: What has come on its stream.
         """
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Protocol
 
+from sockwave.codec.webtransport import encode_frame
 from sockwave.engine.core.request import Request, decoded
-from sockwave.engine.io.webtransport import WebTransportSession
+from sockwave.engine.io.webtransport import CarriedSession
 from sockwave.engine.server.exchange import ResponseHeaders, WebTransportExchange
 from sockwave.engine.server.invalid_request import ONCE, InvalidRequest
+from sockwave.engine.server.routing import HandOver
 from sockwave.engine.server.transports.webtransport import WebTransportTransport
 
 if TYPE_CHECKING:
     from sockwave.engine.core.transport import TransportReceiver
-    from sockwave.engine.io.webtransport import WebTransportSessionReceiver
     from sockwave.engine.server.engine import EngineServer
+    from sockwave.engine.server.routing import Router
     from sockwave.engine.server.transports.webtransport import WebTransportHost
 
 __all__ = ["QuicExchange", "request_of"]
@@ -27,7 +29,7 @@ _TARGET: Final = re.compile(rb"/[!-~]*")
 _AUTHORITY: Final = re.compile(rb"[!-~]+")
 
 
-class Offer(WebTransportSession, Protocol):
+class Offer(CarriedSession, Protocol):
     """A session that may begin."""
 
     def accept(self, headers: ResponseHeaders) -> bool:
@@ -35,9 +37,6 @@ class Offer(WebTransportSession, Protocol):
 
     def respond(self, status: int, headers: ResponseHeaders, body: bytes) -> None:
         """Answer that it has not."""
-
-    def begin(self, receiver: WebTransportSessionReceiver) -> None:
-        """Give what comes to a transport."""
 
 
 class QuicExchange(WebTransportExchange):
@@ -71,6 +70,17 @@ class QuicExchange(WebTransportExchange):
             self._offer.respond(status, headers, body)
         else:
             self._transport.refuse(body.decode(errors="replace"))
+
+    def hand_over(self, router: Router, sid: bytes, packet: bytes) -> HandOver:
+        """Carry the session for the process that has its session of ours, from now on."""
+        transport = self._transport
+        if transport is None:
+            return HandOver.GONE
+        first = encode_frame(packet) + transport.unread
+        outcome = router.hand_over_session(sid, self._offer, self.request, first)
+        if outcome is HandOver.DONE:
+            transport.let_go()
+        return outcome
 
 
 def request_of(
