@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
-from contextlib import AsyncExitStack, asynccontextmanager
+import socket
+import subprocess
+import sys
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -14,7 +18,7 @@ pytest.importorskip("aioquic")
 
 from tests.support.certificate import write_certificate
 from tests.support.webtransport import Client, UdpProxy, client
-from tests.workers.programs import Program
+from tests.workers.programs import Program, Visitor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,12 +34,47 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_certificate(tmp_path_factory.mktemp("webtransport") / "both.pem")
 
 
+HOSTED: Final = """
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"app"})
+"""
+CARRIED: Final = """
+@io.on("connection")
+def telling(socket):
+    def carried():
+        names = [type(each).__name__ for each in io.engine.driver.connections]
+        return names.count("RelayedSession")
+    socket.on("carried", carried)
+"""
+
+
 class Peer:
     """A client of Socket.IO, on a stream that it has."""
 
     def __init__(self, quic: Client) -> None:
         self.quic = quic
         self._asked = 0
+
+    async def move(self, visitor: Visitor) -> None:
+        """Go on with the session of one that polls."""
+        sid = visitor.sid
+        assert await self.quic.begin() == 200
+        self.quic.send(f'0{{"sid":"{sid}"}}', "2probe")
+        assert await self.quic.receive() == "3probe"
+        assert await asyncio.to_thread(visitor.request) == (200, b"6")
+        self.quic.send("5")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the server has ended the session, or the connection."""
+        return self.quic.error is not None or self.quic.capsule is not None
 
     async def open(self) -> None:
         """Begin a session, and join."""
@@ -95,9 +134,7 @@ async def test_clients_have_sessions_with_all_workers(tmp_path: Path, certificat
             assert (host, is_secure) == ("127.0.0.1", True)
 
 
-async def test_session_goes_on_where_the_address_changes(
-    tmp_path: Path, certificate: Path
-) -> None:
+async def test_session_goes_on_where_the_address_changes(tmp_path: Path, certificate: Path) -> None:
     large = "é" * 100_000
     with program(tmp_path, certificate) as served:
         async with UdpProxy(("127.0.0.1", served.port)) as proxy, peer(proxy.port) as moving:
@@ -109,3 +146,152 @@ async def test_session_goes_on_where_the_address_changes(
                 assert await moving.ask("echo", number) == number
             assert await moving.ask("echo", large) == large
             assert await moving.ask("client") == client_then
+
+
+async def test_polling_client_moves_wherever_its_connection_comes(
+    tmp_path: Path, certificate: Path
+) -> None:
+    with program(tmp_path, certificate, more=CARRIED) as served:
+        async with AsyncExitStack() as stack:
+            moved = []
+            for _ in range(16):
+                visitor = Visitor(served.port)
+                await asyncio.to_thread(visitor.open)
+                owner = await asyncio.to_thread(visitor.ask, "pid")
+                peer_ = Peer(await stack.enter_async_context(client(served.port)))
+                await peer_.move(visitor)
+                assert await peer_.ask("pid") == owner
+                moved.append((owner, peer_))
+            text = "é" * 50_000
+            for owner, peer_ in moved:
+                assert await peer_.ask("echo", text) == text
+                assert await peer_.ask("pid") == owner
+            carried = {owner: await peer_.ask("carried") for owner, peer_ in moved}
+            assert 0 < sum(carried.values()) < 16
+
+
+async def test_beside_an_application(tmp_path: Path, certificate: Path) -> None:
+    with program(tmp_path, certificate, 2, arguments="app=app", more=HOSTED) as served:
+        async with AsyncExitStack() as stack:
+            peers = [await stack.enter_async_context(peer(served.port)) for _ in range(12)]
+            assert {await each.ask("pid") for each in peers} == set(served.workers())
+            visitor = Visitor(served.port)
+            await asyncio.to_thread(visitor.open)
+            moving = Peer(await stack.enter_async_context(client(served.port)))
+            await moving.move(visitor)
+            assert await moving.ask("pid") in served.workers()
+
+
+async def test_worker_is_killed(tmp_path: Path, certificate: Path) -> None:
+    with program(tmp_path, certificate) as served:
+        async with AsyncExitStack() as stack:
+            peers = [await stack.enter_async_context(peer(served.port)) for _ in range(24)]
+            owners = [await each.ask("pid") for each in peers]
+            victim = owners[0]
+            datagrams = recorded(peers[0].quic)
+            token = peers[0].quic._quic._peer_cid.stateless_reset_token
+            os.kill(victim, signal.SIGKILL)
+            served.wait_for(r"worker \d of 4 serves", 5)
+            for owner, each in zip(owners, peers, strict=True):
+                if owner != victim:
+                    assert await each.ask("pid") == owner
+            peers[0].quic.send("42" + json.dumps(["echo", "x" * 100]))
+            async with asyncio.timeout(20):  # whoever got the packet knows that nobody has it
+                while not any(data.endswith(token) for data in datagrams):
+                    await asyncio.sleep(0.02)
+            new = [await stack.enter_async_context(peer(served.port)) for _ in range(24)]
+            assert {await each.ask("pid") for each in new} == set(served.workers())
+            assert victim not in served.workers()
+
+
+def recorded(quic: Client) -> list[bytes]:
+    """All datagrams that come from now on."""
+    datagrams: list[bytes] = []
+    received = quic.datagram_received
+
+    def receive(data: bytes, addr: Any) -> None:
+        datagrams.append(bytes(data))
+        received(data, addr)
+
+    quic.datagram_received = receive  # type: ignore[method-assign] # as in a subclass
+    return datagrams
+
+
+async def test_moved_session_ends_with_either_worker(tmp_path: Path, certificate: Path) -> None:
+    with program(tmp_path, certificate, 2, more=CARRIED) as served:
+        async with AsyncExitStack() as stack:
+            by_owner: dict[int, Peer] = {}
+            while len(by_owner) < 2:  # each carries one of the other
+                visitor = Visitor(served.port)
+                await asyncio.to_thread(visitor.open)
+                moving = Peer(await stack.enter_async_context(client(served.port)))
+                await moving.move(visitor)
+                owner = await moving.ask("pid")
+                if await moving.ask("carried") and owner not in by_owner:
+                    by_owner[owner] = moving
+            victim, survivor = by_owner
+            os.kill(victim, signal.SIGKILL)
+            # The connection of one is gone, and the session of the other.
+            await by_owner[victim].quic.until(lambda: by_owner[victim].is_over, 20.0)
+            served.wait_for(r"worker \d of 2 serves", 3)
+            visitor = Visitor(served.port)
+            await asyncio.to_thread(visitor.open)
+            while await asyncio.to_thread(visitor.ask, "pid") != survivor:
+                visitor = Visitor(served.port)
+                await asyncio.to_thread(visitor.open)
+            while await asyncio.to_thread(visitor.ask, "carried"):
+                await asyncio.sleep(0.05)
+
+
+async def test_reload_leaves_sessions_where_they_are_until_they_are_to_end(
+    tmp_path: Path, certificate: Path
+) -> None:
+    with program(tmp_path, certificate, 2, arguments="drain_period=40.0") as served:
+        old = set(served.workers())
+        async with AsyncExitStack() as stack:
+            peers = [await stack.enter_async_context(peer(served.port)) for _ in range(24)]
+            owners = [await each.ask("pid") for each in peers]
+            assert set(owners) == old
+            served.signal(signal.SIGHUP)
+            await asyncio.to_thread(served.wait_for, "reload: all workers are new")
+            went_on = 0
+            for owner, each in zip(owners, peers, strict=True):
+                await asyncio.sleep(0)
+                if not each.is_over:
+                    with suppress(TimeoutError, AssertionError):
+                        assert await each.ask("pid") == owner
+                        went_on += 1
+            assert went_on >= 12
+            new = [await stack.enter_async_context(peer(served.port)) for _ in range(24)]
+            found = {await each.ask("pid") for each in new}
+            assert len(found) == 2
+            assert not found & old
+
+
+async def test_stopped_server_says_goodbye(tmp_path: Path, certificate: Path) -> None:
+    with program(tmp_path, certificate, 2) as served:
+        async with peer(served.port) as one, peer(served.port) as two:
+            served.signal(signal.SIGTERM)
+            for each in (one, two):
+                await each.quic.until(lambda each=each: each.is_over, 20.0)
+                assert each.quic.capsule == (0, "")
+        assert await asyncio.to_thread(served.wait) == 0
+
+
+def test_port_that_is_taken_is_one_line(tmp_path: Path, certificate: Path) -> None:
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        source = (
+            "from sockwave import Server, WebTransport\n"
+            f"io = Server({TRANSPORTS})\n"
+            f"io.run(port={port}, workers=2, webtransport=WebTransport({str(certificate)!r}))\n"
+        )
+        script = tmp_path / "taken.py"
+        script.write_text(source)
+        found = subprocess.run(
+            [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
+        )
+    assert found.returncode == 1
+    assert f"127.0.0.1:{port} for WebTransport" in found.stderr
+    assert "Traceback" not in found.stderr
