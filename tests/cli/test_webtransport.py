@@ -69,7 +69,6 @@ def test_webtransport_is_served_on_the_port_of_the_same_number(
     [
         ("io", [], 2, "--webtransport needs a port, and --certfile"),
         ("io", ["--certfile", "c.pem", "--unix-path", "s"], 2, "--webtransport needs a port"),
-        ("io", ["--certfile", "c.pem", "--workers", "2"], 2, "does not go with --workers yet"),
         ("plain", ["--certfile", "c.pem"], 1, "webtransport is not among the transports"),
         ("web", ["--certfile", "c.pem"], 1, "is not a sockwave.Server, as --webtransport needs"),
     ],

@@ -13,7 +13,7 @@ pytest.importorskip("aioquic")
 from sockwave import Server, WebTransport
 from sockwave.adapters import WorkersAdapter
 from sockwave.workers.session_in import RelayedSession
-from tests.support.apps import echo_server, ends_of, the_session, the_socket
+from tests.support.apps import echo_server, ends_of, the_socket
 from tests.support.certificate import write_certificate
 from tests.support.fronts import Wire
 from tests.support.raw import until
@@ -47,7 +47,8 @@ class Two(NamedTuple):
     @property
     def session(self) -> Any:
         """The only one, of the owner."""
-        return the_session(self.owner.engine)
+        (found,) = self.owner.engine.sessions.values()
+        return found
 
     @property
     def carried_session(self) -> Any:

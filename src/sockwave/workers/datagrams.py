@@ -77,6 +77,7 @@ class Datagrams:
 
     def __init__(self, directory: str, number: int, sock: socket.socket, key: bytes) -> None:
         self.number: int = number
+        sock.setblocking(False)  # else a copy of it would block for all processes that have one
         self.sock: socket.socket = sock
         self.key: bytes = key
         self.dropped: int = 0

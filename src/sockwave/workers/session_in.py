@@ -18,19 +18,18 @@ from sockwave.engine.core.transport import CONNECTION_LOST
 from sockwave.engine.server.exchange import ResponseHeaders, WebTransportExchange
 from sockwave.engine.server.fronts.quic.windows import FULL, ROOM
 from sockwave.engine.server.newcomers import receive_mover
-from sockwave.engine.server.routing import HandOver
 from sockwave.engine.server.transports.webtransport import WebTransportTransport
 from sockwave.types import DisconnectReason
 from sockwave.workers.session_wire import Kind, Pipe
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from sockwave.engine.core.transport import TransportReceiver
-    from sockwave.engine.io.webtransport import WebTransportSessionReceiver
+    from sockwave.engine.io.webtransport import CarriedSession, WebTransportSessionReceiver
     from sockwave.engine.server.driver import Driver
     from sockwave.engine.server.engine import EngineServer
-    from sockwave.engine.server.routing import Router
 
 __all__ = ["adopt_session", "encode_request"]
 
@@ -114,7 +113,7 @@ class RelayedSession:
                 self._progressed(int.from_bytes(body, "big"))
             case Kind.LOST:
                 reason, _, words = body.decode(errors="replace").partition("\0")
-                self._lose(DisconnectReason(reason), words)
+                self._lose(_reason(reason), words)
                 self.pipe.close()
 
     def _progressed(self, taken: int) -> None:
@@ -201,6 +200,13 @@ class RelayedSession:
         return self._is_closing or self.buffered() > 0
 
 
+def _reason(text: str) -> DisconnectReason:
+    try:
+        return DisconnectReason(text)
+    except ValueError:  # while workers are replaced by newer ones, they may know others
+        return DisconnectReason.TRANSPORT_CLOSE
+
+
 class _RelayedExchange(WebTransportExchange):
     """A request that was answered, for whoever reads the first packet."""
 
@@ -225,6 +231,5 @@ class _RelayedExchange(WebTransportExchange):
         if self._transport is not None:
             self._transport.refuse(body.decode(errors="replace"))
 
-    def hand_over(self, router: Router, sid: bytes, packet: bytes) -> HandOver:
-        """Nobody else has it: it has come here for that."""
-        return HandOver.GONE
+    def hand_over(self, take: Callable[[CarriedSession, bytes], bool], packet: bytes) -> None:
+        """It has come here for a session of this worker, and goes no further."""

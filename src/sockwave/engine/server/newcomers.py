@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sockwave.engine.core.heartbeat import WheelEntry
     from sockwave.engine.core.request import Request
     from sockwave.engine.core.transport import Transport
+    from sockwave.engine.io.webtransport import CarriedSession
     from sockwave.engine.server.exchange import ResponseHeaders, WebTransportExchange
     from sockwave.engine.server.peer_log import PeerLog
     from sockwave.engine.server.routing import Router
@@ -203,7 +204,14 @@ class Newcomer:
         router, id_ = host.router, sid.encode()
         if router is None or not router.is_elsewhere(id_):
             return False
-        outcome = exchange.hand_over(router, id_, packet)
+        outcome = HandOver.GONE
+
+        def take(carried: CarriedSession, data: bytes) -> bool:
+            nonlocal outcome
+            outcome = router.hand_over_session(id_, carried, exchange.request, data)
+            return outcome is HandOver.DONE
+
+        exchange.hand_over(take, packet)
         if outcome is HandOver.BUSY:
             text = "refused: another worker takes no connections just now"
             host.peer_log.info(exchange.request.client, text)

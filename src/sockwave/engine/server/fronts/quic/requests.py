@@ -10,13 +10,13 @@ from sockwave.engine.core.request import Request, decoded
 from sockwave.engine.io.webtransport import CarriedSession
 from sockwave.engine.server.exchange import ResponseHeaders, WebTransportExchange
 from sockwave.engine.server.invalid_request import ONCE, InvalidRequest
-from sockwave.engine.server.routing import HandOver
 from sockwave.engine.server.transports.webtransport import WebTransportTransport
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sockwave.engine.core.transport import TransportReceiver
     from sockwave.engine.server.engine import EngineServer
-    from sockwave.engine.server.routing import Router
     from sockwave.engine.server.transports.webtransport import WebTransportHost
 
 __all__ = ["QuicExchange", "request_of"]
@@ -71,16 +71,11 @@ class QuicExchange(WebTransportExchange):
         else:
             self._transport.refuse(body.decode(errors="replace"))
 
-    def hand_over(self, router: Router, sid: bytes, packet: bytes) -> HandOver:
-        """Carry the session for the process that has its session of ours, from now on."""
+    def hand_over(self, take: Callable[[CarriedSession, bytes], bool], packet: bytes) -> None:
+        """Give the session, and what has come, to who carries it for another process."""
         transport = self._transport
-        if transport is None:
-            return HandOver.GONE
-        first = encode_frame(packet) + transport.unread
-        outcome = router.hand_over_session(sid, self._offer, self.request, first)
-        if outcome is HandOver.DONE:
+        if transport is not None and take(self._offer, encode_frame(packet) + transport.unread):
             transport.let_go()
-        return outcome
 
 
 def request_of(
