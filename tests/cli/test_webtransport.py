@@ -51,7 +51,16 @@ async def talk(port: int) -> None:
         assert str(await peer.receive()).startswith('40{"sid"')
 
 
-@pytest.mark.parametrize("app", [[], ["--app", "sw_quic:web"]], ids=["alone", "with-app"])
+@pytest.mark.parametrize(
+    "app",
+    [
+        [],
+        ["--app", "sw_quic:web"],
+        pytest.param(["--workers", "2"], marks=pytest.mark.unix),
+        pytest.param(["--workers", "2", "--app", "sw_quic:web"], marks=pytest.mark.unix),
+    ],
+    ids=["alone", "with-app", "workers", "workers-with-app"],
+)
 def test_webtransport_is_served_on_the_port_of_the_same_number(
     project: Path, app: list[str]
 ) -> None:

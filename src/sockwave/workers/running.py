@@ -111,6 +111,7 @@ def run_workers(
             udp = open_udp_port(sockets[0], count)
         except OSError as error:
             exit_for(error, f"{host}:{port} for WebTransport")
+        _logger.info("WebTransport on UDP port %d", udp[0].getsockname()[1])
     _begun.add(os.getpid())
     is_secure = ssl is not None or _is_secure(uvicorn_options or {})
     listener = Listener.of(sockets[0], is_secure=is_secure)
