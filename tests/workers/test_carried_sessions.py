@@ -16,7 +16,7 @@ from sockwave.workers.session_in import RelayedSession
 from tests.support.apps import echo_server, ends_of, the_socket
 from tests.support.certificate import write_certificate
 from tests.support.fronts import Wire
-from tests.support.raw import until
+from tests.support.raw import UNIT, until
 from tests.support.webtransport import Client, UdpProxy, client
 from tests.workers.doors import router_of
 
@@ -224,6 +224,22 @@ async def test_process_that_carries_is_gone(tmp_path: Path, certificate: Path) -
             await until(lambda: len(ends) == 1)
             await peer.until(lambda: peer.error is not None)
             assert ends[0][0] == "transport close"
+
+
+async def test_process_that_carries_waits_for_the_owner_to_end_the_session(
+    tmp_path: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sockwave.engine.server.shutdown.CLOSE_GRACE", UNIT)
+    async with two(tmp_path, certificate) as served, served.moved() as peer:
+        carrier = asyncio.create_task(served.other.close(drain_period=20.0, shutdown_timeout=5.0))
+        for number in range(10):
+            await asyncio.sleep(UNIT / 2)
+            peer.send(f'42{number}["ask",{number}]')
+            assert await peer.receive() == f"43{number}[{number}]"
+        await served.owner.close(drain_period=0, shutdown_timeout=5.0)
+        await peer.until(lambda: peer.error is not None)
+        assert peer.capsule == (0, "")
+        await carrier
 
 
 async def test_owner_says_goodbye(tmp_path: Path, certificate: Path) -> None:

@@ -278,6 +278,29 @@ async def test_stopped_server_says_goodbye(tmp_path: Path, certificate: Path) ->
         assert await asyncio.to_thread(served.wait) == 0
 
 
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGHUP"])
+async def test_moved_sessions_end_in_order_when_workers_do(
+    tmp_path: Path, certificate: Path, how: str
+) -> None:
+    arguments = "drain_period=4.0, shutdown_timeout=10.0"
+    with program(tmp_path, certificate, 2, more=CARRIED, arguments=arguments) as served:
+        async with AsyncExitStack() as stack:
+            moved: list[Peer] = []
+            carried: set[int] = set()
+            while len(carried) < 2:
+                visitor = Visitor(served.port)
+                await asyncio.to_thread(visitor.open)
+                moving = Peer(await stack.enter_async_context(client(served.port)))
+                await moving.move(visitor)
+                moved.append(moving)
+                if await moving.ask("carried"):
+                    carried.add(await moving.ask("pid"))
+            served.signal(signal.Signals[how])
+            for each in moved:
+                await each.quic.until(lambda each=each: each.is_over, 30.0)
+                assert each.quic.capsule == (0, "")
+
+
 def test_port_that_is_taken_is_one_line(tmp_path: Path, certificate: Path) -> None:
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as taken:
         taken.bind(("127.0.0.1", 0))

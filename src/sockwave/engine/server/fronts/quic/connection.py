@@ -422,5 +422,7 @@ class QuicFront(QuicPackets):
 
     @property
     def is_sending(self) -> bool:
-        """Whether the peer has not confirmed everything yet."""
-        return self._phase is _Phase.ENDING or self.buffered() > 0
+        """Whether the peer has not confirmed everything yet, or another process has the session and
+        is to end it in its turn."""
+        is_carried = self._watcher is not None
+        return is_carried or self._phase is _Phase.ENDING or self.buffered() > 0
