@@ -173,6 +173,19 @@ async def test_polling_client_moves_wherever_its_connection_comes(
             assert 0 < sum(carried.values()) < 16
 
 
+async def test_clients_that_are_asked_to_come_again_come_to_the_same_worker(
+    tmp_path: Path, certificate: Path
+) -> None:
+    more = (
+        "import sockwave.engine.server.fronts.quic.endpoint as endpoint\nendpoint.RETRY_ABOVE = 0"
+    )
+    with program(tmp_path, certificate, more=more) as served:
+        for _ in range(8):
+            async with peer(served.port) as asked:
+                assert asked.quic._quic._retry_count == 1
+                assert await asked.ask("pid") in served.workers()
+
+
 async def test_beside_an_application(tmp_path: Path, certificate: Path) -> None:
     with program(tmp_path, certificate, 2, arguments="app=app", more=HOSTED) as served:
         async with AsyncExitStack() as stack:
