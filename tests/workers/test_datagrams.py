@@ -142,7 +142,7 @@ async def test_copies_of_a_socket_block_nobody(tmp_path: Path) -> None:
     inherited = udp_socket(socket.AF_INET, ("127.0.0.1", 0))
     again = socket.socket(fileno=os.dup(inherited.fileno()))  # as a worker has it from another
     datagrams = Datagrams(str(tmp_path), 1, again, KEY)
-    with again.dup(), inherited:
+    with datagrams.copy(), inherited:
         assert not os.get_blocking(inherited.fileno())
     datagrams.sock.close()
 

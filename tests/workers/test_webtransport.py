@@ -18,7 +18,7 @@ pytest.importorskip("aioquic")
 
 from tests.support.certificate import write_certificate
 from tests.support.webtransport import Client, UdpProxy, client
-from tests.workers.programs import Program, Visitor
+from tests.workers.programs import Program, Visitor, alive
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -312,6 +312,46 @@ async def test_moved_sessions_end_in_order_when_workers_do(
             for each in moved:
                 await each.quic.until(lambda each=each: each.is_over, 30.0)
                 assert each.quic.capsule == (0, "")
+
+
+FORKING: Final = """
+if "SOCKWAVE_WORKER" in os.environ and not os.fork():
+    print("child", os.getpid(), flush=True)
+    import time
+    time.sleep(600)
+    os._exit(0)
+
+@io.on("connection")
+def forking(socket):
+    def fork():
+        import time
+        child = os.fork()
+        if child:
+            return child
+        time.sleep(600)
+        os._exit(0)
+    socket.on("fork", fork)
+"""
+
+
+async def test_port_is_free_at_the_end_whatever_workers_have_forked(
+    tmp_path: Path, certificate: Path
+) -> None:
+    with program(tmp_path, certificate, 2, more=FORKING) as served:
+        children = [int(pid) for pid in served.wait_for(r"child (\d+)", 2)]
+        try:
+            async with AsyncExitStack() as stack:
+                peers = [await stack.enter_async_context(peer(served.port)) for _ in range(2)]
+                children += [await each.ask("fork") for each in peers]
+                assert [await each.ask("echo", 1) for each in peers] == [1, 1]
+            served.signal(signal.SIGTERM)
+            assert await asyncio.to_thread(served.wait) == 0
+            assert all(map(alive, children))
+            with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as again:
+                again.bind(("127.0.0.1", served.port))
+        finally:
+            for pid in children:
+                os.kill(pid, signal.SIGKILL)
 
 
 def test_port_that_is_taken_is_one_line(tmp_path: Path, certificate: Path) -> None:

@@ -22,6 +22,8 @@ __all__ = [
     "control_socket",
     "drain_line",
     "drain_of",
+    "receive_socket",
+    "send_socket",
 ]
 
 READY: Final = "ready"
@@ -29,6 +31,7 @@ ASK: Final = "ask"
 HERE: Final = "here"
 _DRAIN: Final = "drain "
 _LONGEST_LINE: Final = 256
+_WITH_SOCKET: Final = b"u"
 
 
 def drain_line(seconds: float, successor: int) -> str:
@@ -100,3 +103,28 @@ def control_socket(descriptor: int) -> socket.socket:
     """The worker's end, which no process that it starts is to have."""
     os.set_inheritable(descriptor, False)
     return socket.socket(fileno=descriptor)
+
+
+def send_socket(control: socket.socket, sock: socket.socket) -> None:
+    """Give a worker that begins a socket, before anything is said.
+
+    It does not inherit this one: what its program forks would have it, too, and keep a UDP port
+    when all others have ended, since nobody can end such a port for all who have it.
+
+    Raises:
+        OSError: Descriptors are short.
+    """
+    socket.send_fds(control, [_WITH_SOCKET], [sock.fileno()])
+
+
+def receive_socket(control: socket.socket) -> socket.socket:
+    """Take what `send_socket` gives.
+
+    Raises:
+        OSError: It has not come.
+    """
+    _, descriptors, _, _ = socket.recv_fds(control, len(_WITH_SOCKET), 1)
+    if not descriptors:
+        raise ConnectionError("the supervisor has given no socket")
+    os.set_inheritable(descriptors[0], False)
+    return socket.socket(fileno=descriptors[0])

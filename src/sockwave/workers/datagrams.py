@@ -15,9 +15,11 @@ other users, so what comes by them is believed.
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import suppress
 from socket import SO_SNDBUF, SOL_SOCKET
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet, ref
 
 import msgspec
 
@@ -61,6 +63,18 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(_Passed).decode
 
 
+def forget_at_fork(datagrams: Datagrams) -> None:
+    """Let processes that are forked from this one have no socket of the port."""
+    known_here = ref(datagrams)
+
+    def forget() -> None:
+        there = known_here()
+        if there is not None:
+            there.forget()
+
+    os.register_at_fork(after_in_child=forget)
+
+
 class Datagrams:
     """A worker's part of the UDP port, and its way to the others; see `SharedUdp`.
 
@@ -82,6 +96,8 @@ class Datagrams:
         self.key: bytes = key
         self.dropped: int = 0
         self._directory = directory
+        self._copies: WeakSet[socket.socket] = WeakSet([sock])
+        forget_at_fork(self)
         self._door = Door(datagram_path(directory, number), self._came)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._taker: DatagramTaker | None = None
@@ -96,6 +112,19 @@ class Datagrams:
         """
         self._loop = loop
         self._door.open(loop)
+
+    def copy(self) -> socket.socket:
+        """Give another descriptor of the socket, which belongs to the caller."""
+        copy = self.sock.dup()
+        self._copies.add(copy)
+        return copy
+
+    def forget(self) -> None:
+        """This process was forked from the worker, and must not keep the port beyond its end."""
+        for sock in self._copies:
+            descriptor = sock.detach()
+            if descriptor >= 0:
+                os.close(descriptor)
 
     def begin(self, taker: DatagramTaker) -> None:
         """Give what comes to this one."""

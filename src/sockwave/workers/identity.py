@@ -31,7 +31,7 @@ class Identity:
         directory: Where the workers' Unix sockets are; nobody else may look into it.
         listening: Descriptor of the port, as a listening socket of this place.
         control: Descriptor of the connection to the supervisor.
-        udp: Descriptor of this place's socket of the UDP port; -1 where there is none.
+        has_udp: Whether its socket of the UDP port comes on that connection.
         key: Of the ids of connections on that port, the same for all workers, in hexadecimal.
     """
 
@@ -41,7 +41,7 @@ class Identity:
     directory: str
     listening: int
     control: int
-    udp: int = -1
+    has_udp: bool = False
     key: str = ""
 
     def environment(self) -> dict[str, str]:

@@ -33,7 +33,7 @@ from sockwave.debug import known
 from sockwave.engine.server.fronts.quic.ids import KEY
 from sockwave.engine.server.routing import STARTED_IN
 from sockwave.platform import reason_of, supervising_signals
-from sockwave.workers.control import ASK, HERE, READY, connect_control, drain_line
+from sockwave.workers.control import ASK, HERE, READY, connect_control, drain_line, send_socket
 from sockwave.workers.directories import OwnDirectory
 from sockwave.workers.identity import MAX_NUMBER, Identity
 from sockwave.workers.notify import keep_watchdog, notify
@@ -292,7 +292,6 @@ class Supervisor:
         number = self._new_number()
         ours, theirs = socket.socketpair()
         listening = self._sockets[index].fileno()
-        udp = self._udp[index].fileno() if self._udp else -1
         identity = Identity(
             number=number,
             index=index,
@@ -300,14 +299,16 @@ class Supervisor:
             directory=self._directory.path,
             listening=listening,
             control=theirs.fileno(),
-            udp=udp,
+            has_udp=bool(self._udp),
             key=self._key if self._udp else "",
         )
         try:
+            if self._udp:
+                send_socket(ours, self._udp[index])
             process = await asyncio.create_subprocess_exec(
                 *self._command,
                 env={**os.environ, **identity.environment()},
-                pass_fds=[fd for fd in (listening, theirs.fileno(), udp) if fd >= 0],
+                pass_fds=(listening, theirs.fileno()),
                 start_new_session=True,  # Ctrl-C is for the supervisor alone
                 cwd=directory_of_this_process(),
             )

@@ -22,7 +22,15 @@ from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG, Listener
 from sockwave.engine.server.fronts.webtransport import open_webtransport
 from sockwave.platform import new_event_loop, supervising_signals
 from sockwave.workers.cluster import close_drivers, joined
-from sockwave.workers.control import ASK, HERE, READY, connect_control, control_socket, drain_of
+from sockwave.workers.control import (
+    ASK,
+    HERE,
+    READY,
+    connect_control,
+    control_socket,
+    drain_of,
+    receive_socket,
+)
 from sockwave.workers.datagrams import Datagrams
 from sockwave.workers.router import WorkerRouter
 
@@ -73,6 +81,7 @@ class Worker:
         self._router: WorkerRouter | None = None
         self._successor: int | None = None
         self._control: ControlLine | None = None
+        self._control_socket: socket.socket
         self._closing: asyncio.Future[None] | None = None
         self._hastening: asyncio.Future[None] | None = None
         self._is_over = False
@@ -88,13 +97,15 @@ class Worker:
     ) -> None:
         """Serve until the end: blocks."""
         identity = self._identity
-        if certificates is not None and identity.udp < 0:
+        self._control_socket = control_socket(identity.control)
+        udp = receive_socket(self._control_socket) if identity.has_udp else None
+        if udp is None and certificates is not None:
             text = "no WebTransport: the server was started without it, and is to be started again"
             _logger.warning(text, extra=self._about)
-        elif certificates is not None:
+        elif udp is not None and certificates is None:
+            udp.close()
+        elif udp is not None:
             self._certificates = certificates
-            udp = socket.socket(fileno=identity.udp)
-            os.set_inheritable(udp.fileno(), False)
             key = bytes.fromhex(identity.key)
             self._datagrams = Datagrams(identity.directory, identity.number, udp, key)
         sock = socket.socket(fileno=self._identity.listening)
@@ -162,7 +173,7 @@ class Worker:
     async def _begin(self, host: Host | None) -> None:
         engine = self._served.engine
         engine.driver.bind(asyncio.get_running_loop())
-        self._control = await connect_control(control_socket(self._identity.control), self)
+        self._control = await connect_control(self._control_socket, self)
         identity = self._identity
         self._router = WorkerRouter(engine, identity.directory, identity.number, host)
         self._router.successor = self._successor

@@ -198,14 +198,14 @@ class DatagramTaker(Protocol):
 class SharedUdp(Protocol):
     """This process's part of a UDP port that several share, and its way to the others."""
 
-    sock: socket.socket
-    """Bound; it belongs to the owner of this."""
-
     number: int
     """Of this process, in the ids of its connections."""
 
     key: bytes
     """By which the processes know their ids; the same for all."""
+
+    def copy(self) -> socket.socket:
+        """Give a descriptor of the bound socket, which belongs to the caller."""
 
     def begin(self, taker: DatagramTaker) -> None:
         """The connections of this process are there."""

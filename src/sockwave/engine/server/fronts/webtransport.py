@@ -10,11 +10,12 @@ import logging
 import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from sockwave.engine.server.engine import EngineServer
     from sockwave.engine.server.fronts.quic.certificates import Certificates
@@ -117,12 +118,14 @@ async def open_webtransport(
 
     loop = asyncio.get_running_loop()
     opened: list[QuicEndpoint] = []
+    binding: list[Callable[[], socket.socket]]
     try:
-        for each in beside if shared is None else (shared.sock,):
-            if shared is None:
-                sock = udp_socket(each.family, each.getsockname())
-            else:
-                sock = each.dup()
+        if shared is None:
+            binding = [partial(udp_socket, tcp.family, tcp.getsockname()) for tcp in beside]
+        else:
+            binding = [shared.copy]
+        for bound in binding:
+            sock = bound()
             _, endpoint = await loop.create_datagram_endpoint(
                 lambda: QuicEndpoint(
                     engine, certificates, is_beside_tls=is_beside_tls, shared=shared

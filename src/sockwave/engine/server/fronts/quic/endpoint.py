@@ -117,7 +117,7 @@ class QuicEndpoint(asyncio.DatagramProtocol):
     def stop_taking(self) -> None:
         """Read nothing more from the port: another process does, and passes on what is for here."""
         if self._sending is None and self._shared is not None and self._udp is not None:
-            self._sending = self._shared.sock.dup()
+            self._sending = self._shared.copy()
             self._udp.close()
 
     def send(self, data: bytes, address: Any) -> None:
