@@ -354,6 +354,38 @@ async def test_port_is_free_at_the_end_whatever_workers_have_forked(
                 os.kill(pid, signal.SIGKILL)
 
 
+async def test_reload_that_brings_webtransport_says_that_a_restart_is_needed(
+    tmp_path: Path, certificate: Path
+) -> None:
+    with Program(tmp_path, "2", options=TRANSPORTS) as served:
+        served.write(
+            "2",
+            more="from sockwave import WebTransport",
+            arguments=f"webtransport=WebTransport({str(certificate)!r})",
+            options=TRANSPORTS,
+        )
+        served.signal(signal.SIGHUP)
+        await asyncio.to_thread(served.wait_for, "reload: all workers are new")
+        assert served.output.count("no WebTransport: the server was started without it") == 2
+        status, body = await asyncio.to_thread(Visitor(served.port).request)
+        assert status == 200
+        assert json.loads(body[1:])["upgrades"] == ["websocket"]  # nothing that is not there
+
+
+async def test_reload_that_takes_webtransport_away(tmp_path: Path, certificate: Path) -> None:
+    with program(tmp_path, certificate, 2, arguments="drain_period=40.0") as served:
+        async with AsyncExitStack() as stack:
+            peers = [await stack.enter_async_context(peer(served.port)) for _ in range(8)]
+            owners = [await each.ask("pid") for each in peers]
+            served.write("2", options=TRANSPORTS)
+            served.signal(signal.SIGHUP)
+            await asyncio.to_thread(served.wait_for, "reload: all workers are new")
+            status, body = await asyncio.to_thread(Visitor(served.port).request)
+            assert status == 200
+            assert json.loads(body[1:])["upgrades"] == ["websocket"]
+            assert set(owners) <= set(served.workers())
+
+
 def test_port_that_is_taken_is_one_line(tmp_path: Path, certificate: Path) -> None:
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as taken:
         taken.bind(("127.0.0.1", 0))
