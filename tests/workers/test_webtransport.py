@@ -264,11 +264,11 @@ async def test_reload_leaves_sessions_where_they_are_until_they_are_to_end(
     tmp_path: Path, certificate: Path
 ) -> None:
     with program(tmp_path, certificate, 2, arguments="drain_period=40.0") as served:
-        old = set(served.workers())
         async with AsyncExitStack() as stack:
             peers = [await stack.enter_async_context(peer(served.port)) for _ in range(24)]
             owners = [await each.ask("pid") for each in peers]
-            assert set(owners) == old
+            old = set(owners)
+            assert len(old) == 2
             served.signal(signal.SIGHUP)
             await asyncio.to_thread(served.wait_for, "reload: all workers are new")
             asked = (each.ask("pid") for each in peers)
@@ -383,7 +383,9 @@ async def test_reload_that_takes_webtransport_away(tmp_path: Path, certificate: 
             status, body = await asyncio.to_thread(Visitor(served.port).request)
             assert status == 200
             assert json.loads(body[1:])["upgrades"] == ["websocket"]
-            assert set(owners) <= set(served.workers())
+            asked = (each.ask("pid") for each in peers)
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+            assert sum(answer == owner for answer, owner in zip(answers, owners, strict=True)) >= 4
 
 
 def test_port_that_is_taken_is_one_line(tmp_path: Path, certificate: Path) -> None:

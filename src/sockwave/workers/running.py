@@ -16,9 +16,10 @@ from sockwave.engine.server.fronts.ports import Listener, exit_for
 from sockwave.engine.server.fronts.webtransport import loaded
 from sockwave.engine.server.routing import begin_worker, is_worker
 from sockwave.platform import has_unix_packets, is_windows, keep_freed_memory
+from sockwave.workers.command import command_of_this_process
 from sockwave.workers.identity import MAX_NUMBER, Identity
 from sockwave.workers.ports import has_inherited_socket, inherited_socket, open_port, open_udp_port
-from sockwave.workers.supervisor import RELOAD_DRAIN, Supervisor, command_of_this_process
+from sockwave.workers.supervisor import RELOAD_DRAIN, Supervisor
 from sockwave.workers.worker import Worker
 
 if TYPE_CHECKING:

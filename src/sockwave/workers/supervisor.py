@@ -24,16 +24,24 @@ import os
 import secrets
 import signal
 import socket
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sockwave.debug import known
 from sockwave.engine.server.fronts.quic.ids import KEY
-from sockwave.engine.server.routing import STARTED_IN
 from sockwave.platform import reason_of, supervising_signals
-from sockwave.workers.control import ASK, HERE, READY, connect_control, drain_line, send_socket
+from sockwave.workers.command import directory_of_this_process
+from sockwave.workers.control import (
+    ASK,
+    HERE,
+    READY,
+    TAKES_UDP,
+    Drain,
+    connect_control,
+    drain_line,
+    send_socket,
+)
 from sockwave.workers.directories import OwnDirectory
 from sockwave.workers.identity import MAX_NUMBER, Identity
 from sockwave.workers.notify import keep_watchdog, notify
@@ -47,7 +55,7 @@ if TYPE_CHECKING:
 
     from sockwave.workers.control import ControlLine
 
-__all__ = ["RELOAD_DRAIN", "Supervisor", "command_of_this_process"]
+__all__ = ["RELOAD_DRAIN", "Supervisor"]
 
 _logger: Final = logging.getLogger("sockwave.workers")
 
@@ -83,6 +91,7 @@ class _Process:
     process: asyncio.subprocess.Process
     line: ControlLine | None = None
     has_answered: bool = False
+    takes_udp: bool = False
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     since: float = 0.0
@@ -93,6 +102,8 @@ class _Process:
             self.is_ready.set()
         elif line == HERE:
             self.has_answered = True
+        elif line == TAKES_UDP:
+            self.takes_udp = True
 
     def other_gone(self) -> None:
         """It has ended, or is about to."""
@@ -435,7 +446,8 @@ class Supervisor:
 
     def _retire(self, worker: _Process, successor: _Process) -> None:
         if worker.line is not None:
-            worker.line.say(drain_line(self._reload_drain, successor.number))
+            drain = Drain(self._reload_drain, successor.number, successor.takes_udp)
+            worker.line.say(drain_line(drain))
         self._keep(self._kill_later(worker, self._reload_drain + self._patience))
 
     async def _kill_later(self, worker: _Process, seconds: float) -> None:
@@ -466,34 +478,3 @@ def _how(code: int | None) -> str:
         except ValueError:
             return f"killed by signal {-code}"
     return f"exit code {code}"
-
-
-def command_of_this_process() -> list[str]:
-    """What has started this interpreter, to be started again.
-
-    Raises:
-        RuntimeError: Its program cannot be read a second time, or is a part of another one.
-    """
-    source = getattr(sys.modules["__main__"], "__file__", None) or ""
-    if hasattr(sys, "ps1") or source.startswith(("<stdin>", "/dev/")):
-        raise RuntimeError(
-            "workers: each worker runs this program again, which came from standard input or a"
-            " terminal: put it into a file or a module"
-        )
-    multiprocessing = sys.modules.get("multiprocessing")  # there, if it has started this one
-    if multiprocessing is not None and multiprocessing.parent_process() is not None:
-        raise RuntimeError(
-            "workers: each worker runs this program again, and this process was started by"
-            " multiprocessing: run with workers in the main process"
-        )
-    arguments, script = sys.orig_argv[1:], "".join(sys.argv[:1])
-    is_lost = not os.path.exists(os.path.join(directory_of_this_process() or "", script))
-    if script in arguments and is_lost and os.path.isabs(source):
-        # The program went elsewhere before it imported us, and the path leads nowhere any more.
-        arguments[arguments.index(script)] = source
-    return [sys.executable, *arguments]
-
-
-def directory_of_this_process() -> str | None:
-    """Where its command was started; None where it is now, if that directory is no more."""
-    return STARTED_IN if STARTED_IN is not None and os.path.isdir(STARTED_IN) else None

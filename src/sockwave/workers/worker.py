@@ -26,6 +26,7 @@ from sockwave.workers.control import (
     ASK,
     HERE,
     READY,
+    TAKES_UDP,
     connect_control,
     control_socket,
     drain_of,
@@ -126,12 +127,12 @@ class Worker:
             return
         drain = drain_of(line)
         if drain is not None:
-            self._drain_period, self._successor = drain
+            self._drain_period, self._successor = drain.seconds, drain.successor
             text = "%s is replaced, and ends with its sessions"
             _logger.info(text, self._name, extra=self._about)
             if self._router is not None:
                 self._router.successor = self._successor
-            if self._datagrams is not None:
+            if self._datagrams is not None and drain.takes_udp:
                 self._datagrams.stop_taking()
             self._stop.set()
 
@@ -191,6 +192,8 @@ class Worker:
         text = "worker %d of %d serves (pid %d)"
         _logger.info(text, identity.index, identity.count, pid, extra=self._about)
         if self._control is not None:
+            if self._datagrams is not None:
+                self._control.say(TAKES_UDP)
             self._control.say(READY)
 
     async def _close(self) -> None:
