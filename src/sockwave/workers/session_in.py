@@ -15,8 +15,8 @@ import msgspec
 from sockwave.engine.core.request import Request
 from sockwave.engine.core.taking import Taken
 from sockwave.engine.core.transport import CONNECTION_LOST
+from sockwave.engine.io.quic.windows import FULL, ROOM
 from sockwave.engine.server.exchange import ResponseHeaders, WebTransportExchange
-from sockwave.engine.server.fronts.quic.windows import FULL, ROOM
 from sockwave.engine.server.newcomers import receive_mover
 from sockwave.engine.server.transports.webtransport import WebTransportTransport
 from sockwave.types import DisconnectReason

@@ -22,11 +22,11 @@ from aioquic.quic import events
 
 from sockwave.engine.core.taking import Taken
 from sockwave.engine.core.transport import CONNECTION_LOST
+from sockwave.engine.io.quic.windows import FULL, ROOM
 from sockwave.engine.server.fronts.quic.capsules import CapsuleReader, encode_close
 from sockwave.engine.server.fronts.quic.library import HTTP3
 from sockwave.engine.server.fronts.quic.packets import QuicPackets
 from sockwave.engine.server.fronts.quic.requests import QuicExchange, request_of
-from sockwave.engine.server.fronts.quic.windows import FULL, ROOM
 from sockwave.engine.server.invalid_request import InvalidRequest
 from sockwave.types import DisconnectReason
 
