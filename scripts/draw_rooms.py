@@ -201,7 +201,14 @@ ROOMS: Final = (
     ),
     Room("socketio/core/", "events, rooms, adapter", ("socketio.core",), 450, 500, 160),
     Room("engine/client/", "the Engine.IO client", ("engine.client",), 640, 500, 200),
-    Room("engine/io/", "an event loop, a TCP connection", ("engine.io",), 20, 888, 480),
+    Room(
+        "engine/io/",
+        "an event loop, a TCP connection",
+        ("engine.io", "engine.io.quic"),
+        20,
+        888,
+        480,
+    ),
     Room("engine/core/", "sessions without I/O", ("engine.core",), 20, 964, 820),
     Room("codec/", "bytes to values and back", ("codec",), 20, 1040, 820),
     Room(

@@ -51,7 +51,16 @@ async def talk(port: int) -> None:
         assert str(await peer.receive()).startswith('40{"sid"')
 
 
-@pytest.mark.parametrize("app", [[], ["--app", "sw_quic:web"]], ids=["alone", "with-app"])
+@pytest.mark.parametrize(
+    "app",
+    [
+        [],
+        ["--app", "sw_quic:web"],
+        pytest.param(["--workers", "2"], marks=pytest.mark.unix),
+        pytest.param(["--workers", "2", "--app", "sw_quic:web"], marks=pytest.mark.unix),
+    ],
+    ids=["alone", "with-app", "workers", "workers-with-app"],
+)
 def test_webtransport_is_served_on_the_port_of_the_same_number(
     project: Path, app: list[str]
 ) -> None:
@@ -69,7 +78,6 @@ def test_webtransport_is_served_on_the_port_of_the_same_number(
     [
         ("io", [], 2, "--webtransport needs a port, and --certfile"),
         ("io", ["--certfile", "c.pem", "--unix-path", "s"], 2, "--webtransport needs a port"),
-        ("io", ["--certfile", "c.pem", "--workers", "2"], 2, "does not go with --workers yet"),
         ("plain", ["--certfile", "c.pem"], 1, "webtransport is not among the transports"),
         ("web", ["--certfile", "c.pem"], 1, "is not a sockwave.Server, as --webtransport needs"),
     ],

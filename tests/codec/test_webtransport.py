@@ -103,8 +103,10 @@ def test_what_was_fed_before_is_read_later(frames: list[Frame]) -> None:
     for frame in frames:
         reader.feed(encode_frame(frame.data, binary=frame.is_binary))
     assert reader.held == len(encoded(frames))
+    assert reader.unread == encoded(frames)
     assert read_all(reader) == frames
     assert reader.held == 0
+    assert reader.unread == b""
 
 
 # --- what is refused ------------------------------------------------------------------------------
@@ -182,3 +184,13 @@ def test_a_large_frame_in_small_pieces_takes_little_memory() -> None:
     frame = reader.read()
     assert frame is not None
     assert len(frame.data) == size
+
+
+def test_what_is_not_read_yet_can_be_taken_out() -> None:
+    reader = FrameReader(100)
+    reader.feed(encode_frame(b"4one") + encode_frame(b"4two") + b"\x054th")
+    assert reader.read() == Frame(False, b"4one")
+    assert reader.unread == encode_frame(b"4two") + b"\x054th"
+    assert reader.read() == Frame(False, b"4two")
+    assert reader.read() is None
+    assert reader.unread == b"\x054th"

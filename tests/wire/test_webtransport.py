@@ -659,6 +659,25 @@ async def test_client_that_is_gone_does_not_hold_up_the_end(certificate: Path) -
             assert served.is_empty()
 
 
+async def test_client_whose_connection_is_no_more_is_told_so(certificate: Path) -> None:
+    async with serve(certificate) as served, served.session() as peer:
+        token = peer._quic._peer_cid.stateless_reset_token
+        datagrams: list[bytes] = []
+        received = peer.datagram_received
+
+        def receive(data: bytes | str, addr: Any) -> None:
+            assert isinstance(data, bytes)
+            datagrams.append(data)
+            received(data, addr)
+
+        peer.datagram_received = receive  # type: ignore[method-assign] # as in a subclass
+        (front,) = served.engine.driver.connections
+        front._forget()  # type: ignore[attr-defined] # of this front
+        peer.send("4" + "x" * 100)
+        await until(lambda: any(data.endswith(token) for data in datagrams))
+        assert all(len(data) < 100 for data in datagrams if data.endswith(token))
+
+
 # --- networks -------------------------------------------------------------------------------------
 
 
@@ -777,12 +796,6 @@ async def test_arguments_are_checked(certificate: Path) -> None:
     with pytest.raises(ValueError, match="does not go with unix_path"):
         async with engine.listen(webtransport=WebTransport(certificate), unix_path="/tmp/x"):
             pass
-
-
-def test_workers_are_refused(certificate: Path) -> None:
-    io = Server(transports=TRANSPORTS)
-    with pytest.raises(ValueError, match="does not go with workers yet"):
-        io.run(workers=2, webtransport=WebTransport(certificate))
 
 
 async def test_without_the_extra_one_line_says_what_to_install(

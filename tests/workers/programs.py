@@ -172,6 +172,11 @@ class Visitor:
         self._tls = tls
         self._sid = ""
 
+    @property
+    def sid(self) -> str:
+        """Of its session."""
+        return self._sid.removeprefix("&sid=")
+
     def connection(self) -> socket.socket:
         """A new one."""
         sock = socket.create_connection(("127.0.0.1", self._port), timeout=DEADLINE)

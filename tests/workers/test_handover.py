@@ -208,7 +208,7 @@ async def test_table_of_descriptors_that_is_full_is_looked_at_again_a_moment_lat
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("sockwave.workers.handover.ACCEPT_PAUSE", 0.1)
+    monkeypatch.setattr("sockwave.workers.doors.ACCEPT_PAUSE", 0.1)
     workers.start()
     assert workers.one.send(2, pair[1].fileno(), b"x", None, is_secure=False) is HandOver.DONE
     descriptors.take_all()

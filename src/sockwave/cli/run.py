@@ -152,8 +152,6 @@ def run(
     place = Place(**place_given)
     if serves_webtransport and (place.certfile is None or place.unix_path is not None):
         raise click.UsageError("--webtransport needs a port, and --certfile")
-    if serves_webtransport and workers is not None:
-        raise click.UsageError("--webtransport does not go with --workers yet")
     if workers is not None and not place.is_port:
         raise click.UsageError("--workers open their own port: no --unix-path, no --fd")
     if reload_dirs and not reload:

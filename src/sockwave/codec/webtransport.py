@@ -75,6 +75,11 @@ class FrameReader:
         """Whether everything was read that was fed: a stream may end here."""
         return not self.held
 
+    @property
+    def unread(self) -> bytes:
+        """What was fed and not read."""
+        return bytes(self._held[self._at :])
+
     def feed(self, data: bytes) -> None:
         """Add what came."""
         if self._at:

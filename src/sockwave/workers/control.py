@@ -1,9 +1,10 @@
 """What a supervisor and its workers tell each other: lines on a pair of sockets.
 
 From the worker: `ready`, once, and `here` as the answer to `ask`, with which the supervisor finds
-out whether it stands still. From the supervisor also: `drain SECONDS NUMBER`, when another worker
-is there in its place, which has that number. The end of the pair says that the other side is gone,
-however that came.
+out whether it stands still; before it is ready also `udp`, if it reads the UDP port of its place.
+From the supervisor also: `drain SECONDS NUMBER`, when another worker is there in its place, which
+has that number, and `udp` behind it, if that one reads the UDP port. The end of the pair says that
+the other side is gone, however that came.
 """
 
 from __future__ import annotations
@@ -11,37 +12,58 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 __all__ = [
     "ASK",
     "HERE",
     "READY",
+    "TAKES_UDP",
     "ControlLine",
+    "Drain",
     "connect_control",
     "control_socket",
     "drain_line",
     "drain_of",
+    "receive_socket",
+    "send_socket",
 ]
 
 READY: Final = "ready"
 ASK: Final = "ask"
 HERE: Final = "here"
+TAKES_UDP: Final = "udp"
 _DRAIN: Final = "drain "
 _LONGEST_LINE: Final = 256
+_WITH_SOCKET: Final = b"u"
 
 
-def drain_line(seconds: float, successor: int) -> str:
-    """Tell a worker to go, in its own time, and who is there for new clients."""
-    return f"{_DRAIN}{seconds:g} {successor}"
+class Drain(NamedTuple):
+    """What a worker is told that is to go.
+
+    Attributes:
+        seconds: Its time.
+        successor: Number of the worker that is there for new clients.
+        takes_udp: Whether that one reads the UDP port of the place.
+    """
+
+    seconds: float
+    successor: int
+    takes_udp: bool
 
 
-def drain_of(line: str) -> tuple[float, int] | None:
-    """The seconds and the successor of such a line; None if it is another."""
+def drain_line(drain: Drain) -> str:
+    """Tell a worker to go, in its own time."""
+    takes = f" {TAKES_UDP}" if drain.takes_udp else ""
+    return f"{_DRAIN}{drain.seconds:g} {drain.successor}{takes}"
+
+
+def drain_of(line: str) -> Drain | None:
+    """What such a line says; None if it is another."""
     if not line.startswith(_DRAIN):
         return None
-    seconds, _, successor = line.removeprefix(_DRAIN).partition(" ")
-    return float(seconds), int(successor)
+    seconds, successor, *more = line.removeprefix(_DRAIN).split(" ")
+    return Drain(float(seconds), int(successor), TAKES_UDP in more)
 
 
 class Listening(Protocol):
@@ -100,3 +122,28 @@ def control_socket(descriptor: int) -> socket.socket:
     """The worker's end, which no process that it starts is to have."""
     os.set_inheritable(descriptor, False)
     return socket.socket(fileno=descriptor)
+
+
+def send_socket(control: socket.socket, sock: socket.socket) -> None:
+    """Give a worker that begins a socket, before anything is said.
+
+    It does not inherit this one: what its program forks would have it, too, and keep a UDP port
+    when all others have ended, since nobody can end such a port for all who have it.
+
+    Raises:
+        OSError: Descriptors are short.
+    """
+    socket.send_fds(control, [_WITH_SOCKET], [sock.fileno()])
+
+
+def receive_socket(control: socket.socket) -> socket.socket:
+    """Take what `send_socket` gives.
+
+    Raises:
+        OSError: It has not come.
+    """
+    _, descriptors, _, _ = socket.recv_fds(control, len(_WITH_SOCKET), 1)
+    if not descriptors:
+        raise ConnectionError("the supervisor has given no socket")
+    os.set_inheritable(descriptors[0], False)
+    return socket.socket(fileno=descriptors[0])

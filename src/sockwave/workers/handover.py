@@ -18,7 +18,6 @@ ours, which is closed if the packet cannot be sent any more.
 from __future__ import annotations
 
 import array
-import contextlib
 import logging
 import os
 import socket
@@ -31,7 +30,9 @@ import msgspec
 
 from sockwave.debug import known
 from sockwave.engine.server.routing import HandOver
-from sockwave.platform import is_same_user, unix_socket
+from sockwave.platform import unix_socket
+from sockwave.workers.doors import Door
+from sockwave.workers.numbers import handover_path
 
 if TYPE_CHECKING:
     import asyncio
@@ -52,11 +53,6 @@ MOST_BYTES: Final = 16 * 1024 * 1024
 MOST_READ: Final = 4 * 1024 * 1024
 """Bytes that may come with one connection; the front end reads far less ahead."""
 
-BACKLOG: Final = 128
-
-ACCEPT_PAUSE: Final = 1.0
-"""Seconds until it is tried again to accept, when that has failed: descriptors are short."""
-
 _HEAD: Final = struct.Struct("!H")
 
 
@@ -69,12 +65,14 @@ class Arrival:
         data: What was read from it.
         client: Host and port of the peer.
         is_secure: Whether its bytes came by TLS, and are plain here.
+        is_session: Whether it carries a WebTransport session; the data is the request for that.
     """
 
     sock: socket.socket
     data: bytes
     client: tuple[str, int] | None
     is_secure: bool
+    is_session: bool = False
 
 
 class Receiver(Protocol):
@@ -88,6 +86,7 @@ class _Header(msgspec.Struct, array_like=True):
     size: int
     client: tuple[str, int] | None
     is_secure: bool
+    is_session: bool = False
 
 
 @dataclass(slots=True)
@@ -112,8 +111,7 @@ class HandOvers:
         self._number = number
         self._receiver = receiver
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._listening: socket.socket | None = None
-        self._retry: asyncio.TimerHandle | None = None
+        self._door = Door(self._path(number), self._came)
         self._incoming: set[_Incoming] = set()
         self._outgoing: dict[int, _Outgoing] = {}
 
@@ -124,34 +122,15 @@ class HandOvers:
             OSError: The directory cannot be written to.
         """
         self._loop = loop
-        self._listening = listening = unix_socket("packets")
-        listening.setblocking(False)
-        path = self._path(self._number)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        listening.bind(path)
-        listening.listen(BACKLOG)
-        self._take()
-
-    def _take(self) -> None:
-        assert self._loop is not None
-        assert self._listening is not None
-        self._retry = None
-        self._loop.add_reader(self._listening.fileno(), self._accept)
+        self._door.open(loop)
 
     def close(self) -> None:
         """Take nothing more; what waits to be sent is dropped, and its connections with it."""
-        loop = self._loop
-        if loop is not None and self._listening is not None:
-            self._pause()
-            self._listening.close()
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._path(self._number))
+        self._door.close()
         for incoming in list(self._incoming):
             incoming.close()
         for outgoing in list(self._outgoing.values()):
             outgoing.close()
-        self._listening = None
 
     def send(
         self,
@@ -161,11 +140,13 @@ class HandOvers:
         client: tuple[str, int] | None,
         *,
         is_secure: bool,
+        is_session: bool = False,
     ) -> HandOver:
         """Pass a connection to a worker.
 
         Args:
             descriptor: Of its socket; the caller closes it, whatever comes of this.
+            is_session: See `Arrival`.
         """
         try:
             outgoing = self._outgoing.get(number) or self._connect(number)
@@ -179,7 +160,7 @@ class HandOvers:
                 "a connection cannot be handed over: %s", error, extra=known(reason=error)
             )
             return HandOver.BUSY
-        header = msgspec.msgpack.encode(_Header(len(data), client, is_secure))
+        header = msgspec.msgpack.encode(_Header(len(data), client, is_secure, is_session))
         first = b"%b%b%b" % (_HEAD.pack(len(header)), header, data[:PIECE])
         packets = [_Packet(first, copy)]
         packets += [_Packet(data[at : at + PIECE]) for at in range(PIECE, len(data), PIECE)]
@@ -188,7 +169,7 @@ class HandOvers:
     # --- private ----------------------------------------------------------------------------------
 
     def _path(self, number: int) -> str:
-        return os.path.join(self._directory, f"{number}.handover")
+        return handover_path(self._directory, number)
 
     def _connect(self, number: int) -> _Outgoing | None:
         assert self._loop is not None
@@ -203,30 +184,8 @@ class HandOvers:
         outgoing.ended = lambda: self._outgoing.pop(number, None)
         return outgoing
 
-    def _pause(self) -> None:
+    def _came(self, sock: socket.socket) -> None:
         assert self._loop is not None
-        assert self._listening is not None
-        self._loop.remove_reader(self._listening.fileno())
-        if self._retry is not None:
-            self._retry.cancel()
-
-    def _accept(self) -> None:
-        assert self._listening is not None
-        assert self._loop is not None
-        try:
-            sock, _ = self._listening.accept()
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as error:
-            _logger.warning("a worker could not connect: %s", error, extra=known(reason=error))
-            self._pause()
-            self._retry = self._loop.call_later(ACCEPT_PAUSE, self._take)
-            return
-        if not is_same_user(sock):
-            _logger.warning("refused: a process of another user has connected to a worker's socket")
-            sock.close()
-            return
-        sock.setblocking(False)
         incoming = _Incoming(self._loop, sock, self._receiver)
         incoming.ended = lambda: self._incoming.discard(incoming)
         self._incoming.add(incoming)
@@ -385,6 +344,7 @@ class _Incoming:
                 data=b"".join(partial.pieces)[: header.size],
                 client=header.client,
                 is_secure=header.is_secure,
+                is_session=header.is_session,
             )
         )
 

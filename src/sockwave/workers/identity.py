@@ -31,6 +31,8 @@ class Identity:
         directory: Where the workers' Unix sockets are; nobody else may look into it.
         listening: Descriptor of the port, as a listening socket of this place.
         control: Descriptor of the connection to the supervisor.
+        has_udp: Whether its socket of the UDP port comes on that connection.
+        key: Of the ids of connections on that port, the same for all workers, in hexadecimal.
     """
 
     number: int
@@ -39,6 +41,8 @@ class Identity:
     directory: str
     listening: int
     control: int
+    has_udp: bool = False
+    key: str = ""
 
     def environment(self) -> dict[str, str]:
         """What tells a new process that it is this one."""

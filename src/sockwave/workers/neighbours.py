@@ -29,6 +29,8 @@ from sockwave.workers.router import WorkerRouter
 if TYPE_CHECKING:
     import asyncio
 
+    from sockwave.engine.core.request import Request
+    from sockwave.engine.io.webtransport import CarriedSession
     from sockwave.engine.server.engine import EngineServer
     from sockwave.engine.server.fronts.asgi_scope import Receive, Scope, Send
     from sockwave.engine.server.fronts.serving import Servable
@@ -194,6 +196,17 @@ class NeighbourRouter(WorkerRouter):
         outcome = super().hand_over(sid, tcp, data, client, is_secure=is_secure)
         if outcome is HandOver.GONE:
             outcome = super().hand_over(sid, tcp, data, client, is_secure=is_secure)
+        return outcome
+
+    def hand_over_session(
+        self, sid: bytes, session: CarriedSession, request: Request, data: bytes
+    ) -> HandOver:
+        """Carry a WebTransport session, as `hand_over` does it with connections."""
+        if not self._can_hand_over:
+            return HandOver.GONE
+        outcome = super().hand_over_session(sid, session, request, data)
+        if outcome is HandOver.GONE:
+            outcome = super().hand_over_session(sid, session, request, data)
         return outcome
 
     async def aclose(self) -> None:

@@ -21,7 +21,7 @@ from sockwave.workers.identity import MAX_NUMBER
 if TYPE_CHECKING:
     import socket
 
-__all__ = ["Claim", "relay_path"]
+__all__ = ["Claim", "datagram_path", "handover_path", "relay_path"]
 
 BACKLOG: Final = 4_096
 """Requests that may wait for a process that is busy for a moment; the system may hold fewer."""
@@ -30,6 +30,16 @@ BACKLOG: Final = 4_096
 def relay_path(directory: str, number: int) -> str:
     """Where the process with a number takes requests of others."""
     return os.path.join(directory, f"{number}.relay")
+
+
+def handover_path(directory: str, number: int) -> str:
+    """Where the process with a number takes connections of others."""
+    return os.path.join(directory, f"{number}.handover")
+
+
+def datagram_path(directory: str, number: int) -> str:
+    """Where the process with a number takes datagrams of others."""
+    return os.path.join(directory, f"{number}.datagrams")
 
 
 class Claim:

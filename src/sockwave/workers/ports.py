@@ -13,9 +13,10 @@ import socket
 from typing import Final
 
 from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG
+from sockwave.engine.server.fronts.quic.udp import udp_socket
 from sockwave.platform import keep_port_after_restart, share_port
 
-__all__ = ["end_port", "has_inherited_socket", "inherited_socket", "open_port"]
+__all__ = ["end_port", "has_inherited_socket", "inherited_socket", "open_port", "open_udp_port"]
 
 _FIRST_INHERITED: Final = 3
 """Descriptor that systemd gives first (`sd_listen_fds`)."""
@@ -47,6 +48,27 @@ def open_port(host: str, port: int, count: int) -> list[socket.socket]:
         for sock in sockets:  # together: what comes meanwhile would all be the first one's
             sock.listen(ACCEPT_BACKLOG)
             sock.setblocking(False)
+    except OSError:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
+
+
+def open_udp_port(beside: socket.socket, count: int) -> list[socket.socket]:
+    """Open the UDP port of the same address as a TCP port, as often as there are workers.
+
+    The kernel chooses one for each datagram, by the addresses on it, always the same one.
+
+    Raises:
+        OSError: It is in use, or not allowed.
+    """
+    family, address = beside.family, beside.getsockname()
+    udp_socket(family, address).close()  # as above: it would be shared with others
+    sockets: list[socket.socket] = []
+    try:
+        while len(sockets) < count:
+            sockets += [udp_socket(family, address, is_shared=True)]
     except OSError:
         for sock in sockets:
             sock.close()

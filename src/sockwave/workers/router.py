@@ -13,11 +13,15 @@ from sockwave.engine.server.routing import HandOver
 from sockwave.workers.handover import Arrival, HandOvers
 from sockwave.workers.identity import number_of, prefix_of
 from sockwave.workers.relay import relay
+from sockwave.workers.session_in import adopt_session, encode_request
+from sockwave.workers.session_out import SessionCarrier
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Coroutine
 
+    from sockwave.engine.core.request import Request
+    from sockwave.engine.io.webtransport import CarriedSession
     from sockwave.engine.server.engine import EngineServer
     from sockwave.engine.server.fronts.shared_port import Host
 
@@ -41,6 +45,7 @@ class WorkerRouter:
         successor: Number of the worker that has taken this one's place: new clients are its.
         handed_over: How many connections were passed to others.
         adopted: How many came from others.
+        carried: WebTransport sessions that are carried for others now.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class WorkerRouter:
         self.successor: int | None = None
         self.handed_over: int = 0
         self.adopted: int = 0
+        self.carried: int = 0
         self._engine = engine
         self._number = number
         self._own = self.prefix.encode()
@@ -141,12 +147,56 @@ class WorkerRouter:
         self._start(relay(tcp, ours, self._relay_ended), drop)
         return outcome
 
+    def hand_over_session(
+        self, sid: bytes, session: CarriedSession, request: Request, data: bytes
+    ) -> HandOver:
+        """Carry a WebTransport session for the worker of a session, over a pair of sockets."""
+        number = self._owner_of(sid)
+        if number is None:
+            return HandOver.GONE
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:  # descriptors are short
+            _logger.debug(
+                "a connection cannot be handed over: %s", error, extra=known(reason=error)
+            )
+            return HandOver.BUSY
+        outcome = self._hand_overs.send(
+            number,
+            theirs.fileno(),
+            encode_request(request),
+            request.client,
+            is_secure=True,
+            is_session=True,
+        )
+        theirs.close()
+        if outcome is not HandOver.DONE:
+            ours.close()
+            return outcome
+        self.handed_over += 1
+        self.carried += 1
+        carrier = SessionCarrier(session, data, self._carrier_ended)
+
+        def drop() -> None:
+            ours.close()
+            carrier.drop()
+
+        self._start(carrier.run(ours), drop)
+        return outcome
+
+    def _carrier_ended(self) -> None:
+        self.carried -= 1
+
     def _relay_ended(self) -> None:
         self._relays -= 1
 
     def arrived(self, arrival: Arrival) -> None:
         """Another worker has handed a connection over."""
         self.adopted += 1
+        if arrival.is_session:
+            work = adopt_session(self._engine, arrival.sock, arrival.data, arrival.client)
+            self._start(work, arrival.sock.close)
+            return
         self._start(
             adopt(
                 self._engine,

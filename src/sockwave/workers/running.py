@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from sockwave.debug import shortened
 from sockwave.engine.core.option_checks import check_integer
 from sockwave.engine.server.fronts.ports import Listener, exit_for
+from sockwave.engine.server.fronts.webtransport import loaded
 from sockwave.engine.server.routing import begin_worker, is_worker
 from sockwave.platform import has_unix_packets, is_windows, keep_freed_memory
+from sockwave.workers.command import command_of_this_process
 from sockwave.workers.identity import MAX_NUMBER, Identity
-from sockwave.workers.ports import has_inherited_socket, inherited_socket, open_port
-from sockwave.workers.supervisor import RELOAD_DRAIN, Supervisor, command_of_this_process
+from sockwave.workers.ports import has_inherited_socket, inherited_socket, open_port, open_udp_port
+from sockwave.workers.supervisor import RELOAD_DRAIN, Supervisor
 from sockwave.workers.worker import Worker
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from sockwave.engine.server.fronts.asgi_scope import AsgiApp
     from sockwave.engine.server.fronts.serving import Servable
+    from sockwave.engine.server.fronts.webtransport import WebTransport
 
 __all__ = ["run_workers", "worker_count"]
 
@@ -70,6 +73,7 @@ def run_workers(
     *,
     app: AsgiApp | None,
     ssl: ssl_module.SSLContext | None,
+    webtransport: WebTransport | None,
     on_listening: Callable[[Listener], None] | None,
     uvicorn_options: dict[str, Any] | None,
     drain_period: float | None,
@@ -80,9 +84,11 @@ def run_workers(
 
     Raises:
         RuntimeError: The program has another server with workers, or cannot be run again.
-        ValueError: See `worker_count`.
+        ValueError: See `worker_count`; or a file is no certificate.
+        ImportError: WebTransport needs `sockwave[webtransport]`.
     """
     _check_is_alone()
+    certificates = None if webtransport is None else loaded(webtransport)
     identity = Identity.of_this_process()
     if identity is not None:
         begin_worker()
@@ -91,15 +97,22 @@ def run_workers(
         worker = Worker(
             served, identity, drain_period=drain_period, shutdown_timeout=shutdown_timeout
         )
-        worker.run(app, ssl, uvicorn_options)
+        worker.run(app, ssl, uvicorn_options, certificates)
         return
     count = worker_count(1 if workers is None else workers)
     command = command_of_this_process()
     is_port_ours = not has_inherited_socket()
+    udp: list[socket.socket] = []
     try:
         sockets = _sockets(host, port, count)
     except OSError as error:
         exit_for(error, f"{host}:{port}")
+    if certificates is not None:
+        try:
+            udp = open_udp_port(sockets[0], count)
+        except OSError as error:
+            exit_for(error, f"{host}:{port} for WebTransport")
+        _logger.info("WebTransport on UDP port %d", udp[0].getsockname()[1])
     _begun.add(os.getpid())
     is_secure = ssl is not None or _is_secure(uvicorn_options or {})
     listener = Listener.of(sockets[0], is_secure=is_secure)
@@ -109,6 +122,7 @@ def run_workers(
     supervisor = Supervisor(
         command,
         sockets,
+        udp=udp,
         patience=drain + timeout + _PATIENCE,
         is_port_ours=is_port_ours,
         on_ready=functools.partial(_all_serve, listener, count, on_listening),

@@ -24,18 +24,28 @@ import os
 import secrets
 import signal
 import socket
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sockwave.debug import known
-from sockwave.engine.server.routing import STARTED_IN
+from sockwave.engine.server.fronts.quic.ids import KEY
 from sockwave.platform import reason_of, supervising_signals
-from sockwave.workers.control import ASK, HERE, READY, connect_control, drain_line
+from sockwave.workers.command import directory_of_this_process
+from sockwave.workers.control import (
+    ASK,
+    HERE,
+    READY,
+    TAKES_UDP,
+    Drain,
+    connect_control,
+    drain_line,
+    send_socket,
+)
 from sockwave.workers.directories import OwnDirectory
 from sockwave.workers.identity import MAX_NUMBER, Identity
 from sockwave.workers.notify import keep_watchdog, notify
+from sockwave.workers.numbers import datagram_path, handover_path
 from sockwave.workers.orders import OrderTaker
 from sockwave.workers.ports import end_port
 from sockwave.workers.pulse import until_silent
@@ -45,7 +55,7 @@ if TYPE_CHECKING:
 
     from sockwave.workers.control import ControlLine
 
-__all__ = ["RELOAD_DRAIN", "Supervisor", "command_of_this_process"]
+__all__ = ["RELOAD_DRAIN", "Supervisor"]
 
 _logger: Final = logging.getLogger("sockwave.workers")
 
@@ -81,6 +91,7 @@ class _Process:
     process: asyncio.subprocess.Process
     line: ControlLine | None = None
     has_answered: bool = False
+    takes_udp: bool = False
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     since: float = 0.0
@@ -91,6 +102,8 @@ class _Process:
             self.is_ready.set()
         elif line == HERE:
             self.has_answered = True
+        elif line == TAKES_UDP:
+            self.takes_udp = True
 
     def other_gone(self) -> None:
         """It has ended, or is about to."""
@@ -113,6 +126,7 @@ class Supervisor:
     Args:
         command: Which starts a worker, with what `Identity` puts into its environment.
         sockets: Of the port, one for each place; they belong to the supervisor.
+        udp: Of the UDP port of the same number, one for each place, too; empty where there is none.
         is_port_ours: Whether the port ends with the supervisor; not one that systemd keeps.
         patience: Seconds that a worker may take to end when it is told to.
         on_ready: Called once, when all serve.
@@ -126,6 +140,7 @@ class Supervisor:
         command: Sequence[str],
         sockets: Sequence[socket.socket],
         *,
+        udp: Sequence[socket.socket] = (),
         patience: float,
         on_ready: Callable[[], None],
         is_port_ours: bool = True,
@@ -134,6 +149,8 @@ class Supervisor:
     ) -> None:
         self._command = command
         self._sockets = sockets
+        self._udp = udp
+        self._key = secrets.token_hex(KEY)
         self._patience = patience
         self._on_ready = on_ready
         self._is_port_ours = is_port_ours
@@ -194,6 +211,8 @@ class Supervisor:
         for sock in self._sockets:
             if self._is_port_ours:
                 end_port(sock)
+            sock.close()
+        for sock in self._udp:
             sock.close()
         if self._directory is not None:
             self._directory.remove()
@@ -291,8 +310,12 @@ class Supervisor:
             directory=self._directory.path,
             listening=listening,
             control=theirs.fileno(),
+            has_udp=bool(self._udp),
+            key=self._key if self._udp else "",
         )
         try:
+            if self._udp:
+                send_socket(ours, self._udp[index])
             process = await asyncio.create_subprocess_exec(
                 *self._command,
                 env={**os.environ, **identity.environment()},
@@ -330,8 +353,9 @@ class Supervisor:
         if worker.line is not None:
             worker.line.close()
         if self._directory is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(os.path.join(self._directory.path, f"{worker.number}.handover"))
+            for path in (handover_path, datagram_path):
+                with contextlib.suppress(OSError):
+                    os.unlink(path(self._directory.path, worker.number))
 
     async def _until_ready(self, worker: _Process) -> None:
         await self._wait_ready(worker)
@@ -422,7 +446,8 @@ class Supervisor:
 
     def _retire(self, worker: _Process, successor: _Process) -> None:
         if worker.line is not None:
-            worker.line.say(drain_line(self._reload_drain, successor.number))
+            drain = Drain(self._reload_drain, successor.number, successor.takes_udp)
+            worker.line.say(drain_line(drain))
         self._keep(self._kill_later(worker, self._reload_drain + self._patience))
 
     async def _kill_later(self, worker: _Process, seconds: float) -> None:
@@ -453,34 +478,3 @@ def _how(code: int | None) -> str:
         except ValueError:
             return f"killed by signal {-code}"
     return f"exit code {code}"
-
-
-def command_of_this_process() -> list[str]:
-    """What has started this interpreter, to be started again.
-
-    Raises:
-        RuntimeError: Its program cannot be read a second time, or is a part of another one.
-    """
-    source = getattr(sys.modules["__main__"], "__file__", None) or ""
-    if hasattr(sys, "ps1") or source.startswith(("<stdin>", "/dev/")):
-        raise RuntimeError(
-            "workers: each worker runs this program again, which came from standard input or a"
-            " terminal: put it into a file or a module"
-        )
-    multiprocessing = sys.modules.get("multiprocessing")  # there, if it has started this one
-    if multiprocessing is not None and multiprocessing.parent_process() is not None:
-        raise RuntimeError(
-            "workers: each worker runs this program again, and this process was started by"
-            " multiprocessing: run with workers in the main process"
-        )
-    arguments, script = sys.orig_argv[1:], "".join(sys.argv[:1])
-    is_lost = not os.path.exists(os.path.join(directory_of_this_process() or "", script))
-    if script in arguments and is_lost and os.path.isabs(source):
-        # The program went elsewhere before it imported us, and the path leads nowhere any more.
-        arguments[arguments.index(script)] = source
-    return [sys.executable, *arguments]
-
-
-def directory_of_this_process() -> str | None:
-    """Where its command was started; None where it is now, if that directory is no more."""
-    return STARTED_IN if STARTED_IN is not None and os.path.isdir(STARTED_IN) else None

@@ -19,15 +19,27 @@ from sockwave.debug import known
 from sockwave.engine.server.fronts.hosting import hosted_server
 from sockwave.engine.server.fronts.listener import HttpConnection
 from sockwave.engine.server.fronts.ports import ACCEPT_BACKLOG, Listener
+from sockwave.engine.server.fronts.webtransport import open_webtransport
 from sockwave.platform import new_event_loop, supervising_signals
 from sockwave.workers.cluster import close_drivers, joined
-from sockwave.workers.control import ASK, HERE, READY, connect_control, control_socket, drain_of
+from sockwave.workers.control import (
+    ASK,
+    HERE,
+    READY,
+    TAKES_UDP,
+    connect_control,
+    control_socket,
+    drain_of,
+    receive_socket,
+)
+from sockwave.workers.datagrams import Datagrams
 from sockwave.workers.router import WorkerRouter
 
 if TYPE_CHECKING:
     import ssl as ssl_module
 
     from sockwave.engine.server.fronts.asgi_scope import AsgiApp
+    from sockwave.engine.server.fronts.quic.certificates import Certificates
     from sockwave.engine.server.fronts.serving import Servable
     from sockwave.engine.server.fronts.shared_port import Host
     from sockwave.workers.control import ControlLine
@@ -70,17 +82,33 @@ class Worker:
         self._router: WorkerRouter | None = None
         self._successor: int | None = None
         self._control: ControlLine | None = None
+        self._control_socket: socket.socket
         self._closing: asyncio.Future[None] | None = None
         self._hastening: asyncio.Future[None] | None = None
         self._is_over = False
+        self._certificates: Certificates | None = None
+        self._datagrams: Datagrams | None = None
 
     def run(
         self,
         app: AsgiApp | None,
         ssl: ssl_module.SSLContext | None,
         uvicorn_options: dict[str, Any] | None,
+        certificates: Certificates | None = None,
     ) -> None:
         """Serve until the end: blocks."""
+        identity = self._identity
+        self._control_socket = control_socket(identity.control)
+        udp = receive_socket(self._control_socket) if identity.has_udp else None
+        if udp is None and certificates is not None:
+            text = "no WebTransport: the server was started without it, and is to be started again"
+            _logger.warning(text, extra=self._about)
+        elif udp is not None and certificates is None:
+            udp.close()
+        elif udp is not None:
+            self._certificates = certificates
+            key = bytes.fromhex(identity.key)
+            self._datagrams = Datagrams(identity.directory, identity.number, udp, key)
         sock = socket.socket(fileno=self._identity.listening)
         os.set_inheritable(sock.fileno(), False)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
@@ -99,11 +127,13 @@ class Worker:
             return
         drain = drain_of(line)
         if drain is not None:
-            self._drain_period, self._successor = drain
+            self._drain_period, self._successor = drain.seconds, drain.successor
             text = "%s is replaced, and ends with its sessions"
             _logger.info(text, self._name, extra=self._about)
             if self._router is not None:
                 self._router.successor = self._successor
+            if self._datagrams is not None and drain.takes_udp:
+                self._datagrams.stop_taking()
             self._stop.set()
 
     def _signalled(self, *_: object) -> None:
@@ -144,11 +174,13 @@ class Worker:
     async def _begin(self, host: Host | None) -> None:
         engine = self._served.engine
         engine.driver.bind(asyncio.get_running_loop())
-        self._control = await connect_control(control_socket(self._identity.control), self)
+        self._control = await connect_control(self._control_socket, self)
         identity = self._identity
         self._router = WorkerRouter(engine, identity.directory, identity.number, host)
         self._router.successor = self._successor
         self._router.start()
+        if self._datagrams is not None:
+            self._datagrams.start(engine.driver.loop)
         if engine.elsewhere is not None:
             await engine.elsewhere.wait_joined()
         if not await joined(self._served, JOIN_TIMEOUT):
@@ -160,6 +192,8 @@ class Worker:
         text = "worker %d of %d serves (pid %d)"
         _logger.info(text, identity.index, identity.count, pid, extra=self._about)
         if self._control is not None:
+            if self._datagrams is not None:
+                self._control.say(TAKES_UDP)
             self._control.say(READY)
 
     async def _close(self) -> None:
@@ -172,6 +206,8 @@ class Worker:
         await close_drivers()
         if self._router is not None:
             self._router.close()
+        if self._datagrams is not None:
+            self._datagrams.close()
         if self._control is not None:
             self._control.close()
 
@@ -189,12 +225,23 @@ class Worker:
             await self._begin(None)
             make = functools.partial(HttpConnection, engine, is_secure=ssl is not None)
             server = await loop.create_server(make, sock=sock, **how)
+            udp = open_webtransport(
+                engine,
+                self._certificates,
+                (),
+                is_beside_tls=ssl is not None,
+                shared=self._datagrams,
+            )
             try:
-                self._is_serving()
-                await self._stop.wait()
+                async with udp:
+                    try:
+                        self._is_serving()
+                        await self._stop.wait()
+                    finally:
+                        server.close()
+                        await self._close()
             finally:
                 server.close()
-                await self._close()
                 await self._end()
 
     async def _serve_hosted(
@@ -214,6 +261,8 @@ class Worker:
             self._close,
             opening=self._begin,
             signalled=signalled,
+            certificates=self._certificates,
+            shared_udp=self._datagrams,
         )
 
         async def stop() -> None:

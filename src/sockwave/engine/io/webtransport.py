@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sockwave.engine.core.taking import Taken
     from sockwave.types import DisconnectReason
 
-__all__ = ["WebTransportSession", "WebTransportSessionReceiver"]
+__all__ = ["CarriedSession", "WebTransportSession", "WebTransportSessionReceiver"]
 
 
 class WebTransportSession(Protocol):
@@ -69,3 +71,13 @@ class WebTransportSessionReceiver(Protocol):
 
     def session_lost(self, reason: DisconnectReason, description: str) -> None:
         """It has ended; called once, by whatever it ended."""
+
+
+class CarriedSession(WebTransportSession, Protocol):
+    """A session of a connection, which can be given from one receiver to another."""
+
+    def begin(self, receiver: WebTransportSessionReceiver) -> None:
+        """Give what comes to this one, from now on."""
+
+    def watch(self, progressed: Callable[[], None]) -> None:
+        """Call back from now on whenever the peer's machine may have confirmed something."""

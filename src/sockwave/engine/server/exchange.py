@@ -6,7 +6,7 @@ The native listener and the ASGI application subclass these; the engine never se
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
@@ -15,6 +15,7 @@ from sockwave.engine.core.option_checks import check_header_value, check_integer
 if TYPE_CHECKING:
     from sockwave.engine.core.request import Request
     from sockwave.engine.core.transport import Transport, TransportReceiver
+    from sockwave.engine.io.webtransport import CarriedSession
 
 __all__ = [
     "NO_SNIFF",
@@ -157,3 +158,13 @@ class WebTransportExchange(UpgradeExchange):
     @abstractmethod
     def reject(self, status: int, headers: ResponseHeaders, body: bytes) -> None:
         """Answer with this status; after `accept` end the session, with the body as its words."""
+
+    @abstractmethod
+    def hand_over(self, take: Callable[[CarriedSession, bytes], bool], packet: bytes) -> None:
+        """Give the session to another process, since its client wants to move to one there.
+
+        Args:
+            take: Is given the session and what has come on its stream, and tells whether it has
+                taken it; else nothing has happened.
+            packet: The first one of the client, which says so; what is behind it is not read.
+        """

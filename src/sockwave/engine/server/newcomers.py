@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from sockwave.engine.server.calling import CallingDriver
+from sockwave.engine.server.routing import HandOver
 from sockwave.engine.server.rules.admission import AdmissionHost, admit
 from sockwave.engine.server.rules.verification import (
     ErrorCode,
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
     from sockwave.engine.core.heartbeat import WheelEntry
     from sockwave.engine.core.request import Request
     from sockwave.engine.core.transport import Transport
+    from sockwave.engine.io.webtransport import CarriedSession
     from sockwave.engine.server.exchange import ResponseHeaders, WebTransportExchange
+    from sockwave.engine.server.peer_log import PeerLog
+    from sockwave.engine.server.routing import Router
     from sockwave.engine.server.sessions.session import ServerSession
     from sockwave.types import DisconnectReason, SessionId, TransportName
 
-__all__ = ["NewcomerHost", "receive_newcomer"]
+__all__ = ["NewcomerHost", "receive_mover", "receive_newcomer"]
 
 MAX_FIRST_PACKET: Final = 1_024
 """Bytes: a session id is much shorter."""
@@ -54,6 +58,9 @@ class NewcomerHost(AdmissionHost, Protocol):
     """What is needed of the engine."""
 
     session_handler: Callable[[ServerSession], None]
+
+    router: Router | None
+    peer_log: PeerLog
 
     @property
     def driver(self) -> NewcomerDriver:
@@ -98,6 +105,15 @@ def receive_newcomer(host: NewcomerHost, exchange: WebTransportExchange) -> None
     newcomer = Newcomer(host, exchange)
     headers = host.success_headers([], exchange.request, None)
     transport = exchange.accept(newcomer, headers)
+    if transport is not None:
+        newcomer.begin(transport)
+
+
+def receive_mover(host: NewcomerHost, exchange: WebTransportExchange) -> None:
+    """Wait for the first packet of a client to which another process has answered, since it moves
+    to a session of this one."""
+    newcomer = Newcomer(host, exchange)
+    transport = exchange.accept(newcomer, [])
     if transport is not None:
         newcomer.begin(transport)
 
@@ -167,6 +183,8 @@ class Newcomer:
         except msgspec.MsgspecError:
             raise _not_understood() from None
         session = self._host.sessions.get(sid)
+        if session is None and self._handed_over(sid, packet):
+            return
         if session is None or session.is_over_by_now():
             raise Refused(ErrorCode.UNKNOWN_SID, {"sid": sid})
         if session.protocol != 4:
@@ -179,6 +197,28 @@ class Newcomer:
             session.begin_upgrade(transport)
         else:  # as with a WebSocket: closed without a word, and the session is untouched
             transport.discard()
+
+    def _handed_over(self, sid: str, packet: bytes) -> bool:
+        """Give the client to the process of its session, where that is another one."""
+        host, exchange = self._host, self._exchange
+        router, id_ = host.router, sid.encode()
+        if router is None or not router.is_elsewhere(id_):
+            return False
+        outcome = HandOver.GONE
+
+        def take(carried: CarriedSession, data: bytes) -> bool:
+            nonlocal outcome
+            outcome = router.hand_over_session(id_, carried, exchange.request, data)
+            return outcome is HandOver.DONE
+
+        exchange.hand_over(take, packet)
+        if outcome is HandOver.BUSY:
+            text = "refused: another worker takes no connections just now"
+            host.peer_log.info(exchange.request.client, text)
+            exchange.reject(503, (), b"busy")
+        elif outcome is HandOver.DONE:
+            self._transport = None
+        return outcome is not HandOver.GONE
 
     # --- a new session ----------------------------------------------------------------------------
 

@@ -24,17 +24,22 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     import asyncio
+    import socket
     from collections.abc import Awaitable, Callable, MutableMapping
 
+    from sockwave.engine.core.request import Request
+    from sockwave.engine.io.webtransport import CarriedSession
     from sockwave.engine.server.exchange import HttpExchange, UpgradeExchange
 
 __all__ = [
     "STARTED_IN",
     "WORKER_VARIABLE",
+    "DatagramTaker",
     "Elsewhere",
     "HandOver",
     "Relay",
     "Router",
+    "SharedUdp",
     "StrayHint",
     "begin_worker",
     "is_worker",
@@ -162,11 +167,55 @@ class Router(Protocol):
             is_secure: Whether it is encrypted.
         """
 
+    def hand_over_session(
+        self, sid: bytes, session: CarriedSession, request: Request, data: bytes
+    ) -> HandOver:
+        """Carry a WebTransport session for the process of a session.
+
+        Args:
+            session: Open; when it is done, what comes of it is not for the caller any more.
+            request: By which it began.
+            data: What has come on its stream.
+        """
+
 
 def session_of(data: bytes) -> bytes | None:
     """The session that the request line names with which this begins, if there is one."""
     found = _SESSION.match(data, 0, max(data.find(b"\n"), 0))
     return None if found is None else found[1]
+
+
+class DatagramTaker(Protocol):
+    """Has the connections of this process on a UDP port that several share."""
+
+    def passed_on(self, data: bytes, address: Any) -> None:
+        """A datagram has come to another process, which says that it is for this one."""
+
+    def stop_taking(self) -> None:
+        """Another process reads this one's part of the port now: only send by it."""
+
+
+class SharedUdp(Protocol):
+    """This process's part of a UDP port that several share, and its way to the others."""
+
+    number: int
+    """Of this process, in the ids of its connections."""
+
+    key: bytes
+    """By which the processes know their ids; the same for all."""
+
+    def copy(self) -> socket.socket:
+        """Give a descriptor of the bound socket, which belongs to the caller."""
+
+    def begin(self, taker: DatagramTaker) -> None:
+        """The connections of this process are there."""
+
+    def pass_on(self, number: int, data: bytes, address: Any) -> HandOver:
+        """Give a datagram to the process with a number; one that is busy is not waited for.
+
+        Args:
+            address: Whose it is.
+        """
 
 
 class Relay(Protocol):

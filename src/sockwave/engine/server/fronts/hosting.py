@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from sockwave.engine.server.fronts.asgi import AsgiApp, Receive, Scope, Send
     from sockwave.engine.server.fronts.quic.certificates import Certificates
     from sockwave.engine.server.fronts.shared_port import Host, SharedPort
+    from sockwave.engine.server.routing import SharedUdp
 
 __all__ = ["WithoutQuery", "bind", "hosted_server", "run_hosted"]
 
@@ -113,6 +114,7 @@ class _Server(uvicorn.Server):
         opening: Opening | None,
         signalled: Callable[[], None] | None,
         certificates: Certificates | None,
+        shared_udp: SharedUdp | None,
     ) -> None:
         super().__init__(config)
         self._signalled = signalled
@@ -123,6 +125,7 @@ class _Server(uvicorn.Server):
         self._close = close
         self._ending = contextlib.AsyncExitStack()
         self._certificates = certificates
+        self._shared_udp = shared_udp
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the port; as uvicorn does it on a socket that is bound, within our limits."""
@@ -157,7 +160,11 @@ class _Server(uvicorn.Server):
         ]
         try:
             udp = open_webtransport(
-                engine, self._certificates, sockets or (), is_beside_tls=config.ssl is not None
+                engine,
+                self._certificates,
+                sockets or (),
+                is_beside_tls=config.ssl is not None,
+                shared=self._shared_udp,
             )
             await self._ending.enter_async_context(udp)
         except OSError as error:
@@ -240,6 +247,7 @@ def hosted_server(
     opening: Opening | None = None,
     signalled: Callable[[], None] | None = None,
     certificates: Certificates | None = None,
+    shared_udp: SharedUdp | None = None,
 ) -> uvicorn.Server:
     """Make a uvicorn that serves both on a bound socket.
 
@@ -249,6 +257,7 @@ def hosted_server(
         signalled: Called at each SIGINT and SIGTERM, which do nothing else then: by the
             interpreter, between any two instructions.
         certificates: For WebTransport beside it; None serves none.
+        shared_udp: This process's part of the UDP port, where several share one.
 
     Raises:
         ValueError: An option of uvicorn that the engine decides.
@@ -271,7 +280,16 @@ def hosted_server(
         _logger.log(level, "listening on %s", listener.url)
         listener.announce(on_listening)
 
-    return _Server(config, served, opened, close or served.close, opening, signalled, certificates)
+    return _Server(
+        config,
+        served,
+        opened,
+        close or served.close,
+        opening,
+        signalled,
+        certificates,
+        shared_udp,
+    )
 
 
 def run_hosted(

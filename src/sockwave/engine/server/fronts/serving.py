@@ -199,7 +199,7 @@ class Servable(ABC):
                 it, and shuts it down when our sessions have ended.
             ssl: Encrypts the port; with `app` use `uvicorn_options` (`ssl_certfile=...`).
             webtransport: Serves WebTransport with this certificate on the UDP port of the same
-                number; `transports` must name it. It does not go with `workers` yet.
+                number; `transports` must name it.
             unix_path: Listen on a Unix socket instead, where there are such. It replaces one that
                 was left there, and is taken away at the end; who may connect, the umask says.
             sock: Listen on a socket that is bound already. Neither goes with `workers`.
@@ -240,14 +240,13 @@ class Servable(ABC):
         if workers is not None or is_worker():
             if unix_path is not None or sock is not None:
                 raise ValueError("workers have a port of their own: no unix_path, no sock")
-            if webtransport is not None:
-                raise ValueError("webtransport does not go with workers yet: serve in one process")
             self._run_workers(
                 workers,
                 host,
                 port,
                 app=app,
                 ssl=ssl,
+                webtransport=webtransport,
                 on_listening=on_listening,
                 uvicorn_options=uvicorn_options,
                 drain_period=drain_period,

@@ -10,14 +10,16 @@ import logging
 import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from sockwave.engine.server.engine import EngineServer
     from sockwave.engine.server.fronts.quic.certificates import Certificates
+    from sockwave.engine.server.routing import SharedUdp
 
 __all__ = ["WebTransport", "check_webtransport", "loaded", "open_webtransport"]
 
@@ -96,12 +98,14 @@ async def open_webtransport(
     beside: Sequence[socket.socket],
     *,
     is_beside_tls: bool,
+    shared: SharedUdp | None = None,
 ) -> AsyncIterator[None]:
     """Serve WebTransport on UDP ports of the same addresses as these TCP ports, for a block.
 
     Args:
         certificates: None where there is nothing to serve.
         is_beside_tls: Whether the TCP ports are encrypted.
+        shared: This process's part of the UDP port, where several share one; it is bound.
 
     Raises:
         OSError: A port is in use or not allowed.
@@ -109,18 +113,30 @@ async def open_webtransport(
     if certificates is None:
         yield
         return
-    from sockwave.engine.server.fronts.quic.endpoint import QuicEndpoint, udp_socket
+    from sockwave.engine.server.fronts.quic.endpoint import QuicEndpoint
+    from sockwave.engine.server.fronts.quic.udp import udp_socket
 
     loop = asyncio.get_running_loop()
     opened: list[QuicEndpoint] = []
+    binding: list[Callable[[], socket.socket]]
     try:
-        for tcp in beside:
-            sock = udp_socket(tcp.family, tcp.getsockname())
+        if shared is None:
+            binding = [partial(udp_socket, tcp.family, tcp.getsockname()) for tcp in beside]
+        else:
+            binding = [shared.copy]
+        for bound in binding:
+            sock = bound()
             _, endpoint = await loop.create_datagram_endpoint(
-                lambda: QuicEndpoint(engine, certificates, is_beside_tls=is_beside_tls), sock=sock
+                lambda: QuicEndpoint(
+                    engine, certificates, is_beside_tls=is_beside_tls, shared=shared
+                ),
+                sock=sock,
             )
             opened.append(endpoint)
-            _logger.info("WebTransport on UDP port %d", sock.getsockname()[1])
+            if shared is None:
+                _logger.info("WebTransport on UDP port %d", sock.getsockname()[1])
+            else:
+                shared.begin(endpoint)
         engine.webtransport_fronts += 1
         try:
             yield

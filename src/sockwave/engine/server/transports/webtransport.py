@@ -165,6 +165,19 @@ class WebTransportTransport:
         self._is_paused = False
         self._read_later()
 
+    # --- a session that goes to somebody else -----------------------------------------------------
+
+    @property
+    def unread(self) -> bytes:
+        """What came on the stream behind the packets that were read."""
+        return self._reader.unread
+
+    def let_go(self) -> None:
+        """Somebody else has the session: this transport is over, and nobody hears of it."""
+        self._is_closing = True
+        self.receiver = NOBODY
+        self._host.cancel(self)
+
     # --- from the session -------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:

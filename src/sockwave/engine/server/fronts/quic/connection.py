@@ -22,6 +22,7 @@ from aioquic.quic import events
 
 from sockwave.engine.core.taking import Taken
 from sockwave.engine.core.transport import CONNECTION_LOST
+from sockwave.engine.io.quic.windows import FULL, ROOM
 from sockwave.engine.server.fronts.quic.capsules import CapsuleReader, encode_close
 from sockwave.engine.server.fronts.quic.library import HTTP3
 from sockwave.engine.server.fronts.quic.packets import QuicPackets
@@ -30,6 +31,8 @@ from sockwave.engine.server.invalid_request import InvalidRequest
 from sockwave.types import DisconnectReason
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aioquic.h3.events import H3Event
 
     from sockwave.engine.io.webtransport import WebTransportSessionReceiver
@@ -39,13 +42,6 @@ if TYPE_CHECKING:
     from sockwave.engine.server.fronts.quic.packets import QuicPort
 
 __all__ = ["QuicFront"]
-
-FULL: Final = 262_144
-"""Bytes not confirmed by the peer, above which nothing more is written: the library would keep any
-amount. With what is written at once it is the most that a stalled peer costs here."""
-
-ROOM: Final = FULL // 2
-"""Bytes below which it can be written again."""
 
 LINGER: Final = 1.0
 """Seconds that a connection may take to go, when its session has ended or is refused."""
@@ -98,6 +94,7 @@ class QuicFront(QuicPackets):
         "_phase",
         "_refused_streams",
         "_session_stream",
+        "_watcher",
         "client",
         "receiver",
         "wheel_slot",
@@ -121,6 +118,7 @@ class QuicFront(QuicPackets):
         self._capsules = CapsuleReader()
         self._refused_streams: set[int] = set()
         self._close: tuple[int, str] = (0, "")
+        self._watcher: Callable[[], None] | None = None
         port.handshakes += 1
         driver = self._driver
         driver.connections.add(self)
@@ -132,6 +130,8 @@ class QuicFront(QuicPackets):
         return self._port.engine
 
     def _worked(self) -> None:
+        if self._watcher is not None:
+            self._watcher()
         if self._is_full and self.buffered() <= ROOM:
             self._is_full = False
             if self._phase is _Phase.OPEN and self.receiver is not None:
@@ -321,6 +321,10 @@ class QuicFront(QuicPackets):
             return Taken(0, 0)
         return Taken(*self._quic.confirmed(self._data_stream))
 
+    def watch(self, progressed: Callable[[], None]) -> None:
+        """Call back whenever the peer may have confirmed something."""
+        self._watcher = progressed
+
     def pause_reading(self) -> None:
         """Give the peer no more credit."""
         self._quic.is_paused = True
@@ -389,7 +393,7 @@ class QuicFront(QuicPackets):
         self._tell(DisconnectReason.TRANSPORT_CLOSE, description)
 
     def _tell(self, reason: DisconnectReason, description: str) -> None:
-        receiver, self.receiver = self.receiver, None
+        receiver, self.receiver, self._watcher = self.receiver, None, None
         if receiver is not None:
             receiver.session_lost(reason, description)
 
@@ -418,5 +422,7 @@ class QuicFront(QuicPackets):
 
     @property
     def is_sending(self) -> bool:
-        """Whether the peer has not confirmed everything yet."""
-        return self._phase is _Phase.ENDING or self.buffered() > 0
+        """Whether the peer has not confirmed everything yet, or another process has the session and
+        is to end it in its turn."""
+        is_carried = self._watcher is not None
+        return is_carried or self._phase is _Phase.ENDING or self.buffered() > 0

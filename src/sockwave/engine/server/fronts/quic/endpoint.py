@@ -5,14 +5,18 @@ changes, or whose packets come by another way, is the same as before. A first pa
 work of a TLS handshake, though its sender may have any address: past a number of handshakes that
 are not done, senders have to show first that they get what is sent to them (a Retry, RFC 9000
 section 8.1.2), and past another one their packets are dropped.
+
+Several processes may share a port. The kernel deals datagrams out by the addresses on them, so the
+first packets of a client come to one process, which has the connection from then on: its ids say
+so (`ids.py`), and where the client's address has changed, whoever gets its packets passes them on.
+The owner answers by its own socket, which is of the same port. For a connection that nobody has any
+more, as its process is dead, any of them tells the client so.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket as socket_module
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,16 +31,21 @@ from aioquic.quic.packet import (
 from aioquic.quic.retry import QuicRetryTokenHandler
 
 from sockwave.engine.server.fronts.quic.connection import QuicFront
+from sockwave.engine.server.fronts.quic.ids import LENGTH, ConnectionIds, stateless_reset
 from sockwave.engine.server.fronts.quic.library import WindowedConnection
+from sockwave.engine.server.routing import HandOver
 
 if TYPE_CHECKING:
+    import socket
+
     from aioquic.quic.packet import QuicHeader
 
     from sockwave.engine.server.engine import EngineServer
     from sockwave.engine.server.fronts.quic.certificates import Certificates
     from sockwave.engine.server.fronts.quic.packets import QuicPackets
+    from sockwave.engine.server.routing import SharedUdp
 
-__all__ = ["QuicEndpoint", "udp_socket"]
+__all__ = ["QuicEndpoint"]
 
 RETRY_ABOVE: Final = 64
 """Handshakes under way, above which a new client has to show its address first."""
@@ -47,31 +56,7 @@ MOST_HANDSHAKES: Final = 1_024
 IDLE_TIMEOUT: Final = 60.0
 """Seconds, at least: our pings come sooner, unless options say otherwise."""
 
-_BUFFER: Final = 2 * 1024 * 1024
-"""Bytes that the system should hold for us, of all clients of the port together."""
-
 _logger: Final = logging.getLogger("sockwave.engine")
-
-
-def udp_socket(family: int, address: Any) -> socket_module.socket:
-    """Bind a UDP port.
-
-    Raises:
-        OSError: It is in use, or not allowed.
-    """
-    sock = socket_module.socket(family, socket_module.SOCK_DGRAM)
-    try:
-        sock.setblocking(False)
-        if family == socket_module.AF_INET6:
-            sock.setsockopt(socket_module.IPPROTO_IPV6, socket_module.IPV6_V6ONLY, 1)
-        for option in (socket_module.SO_RCVBUF, socket_module.SO_SNDBUF):
-            with suppress(OSError):
-                sock.setsockopt(socket_module.SOL_SOCKET, option, _BUFFER)
-        sock.bind(address)
-    except OSError:
-        sock.close()
-        raise
-    return sock
 
 
 class QuicEndpoint(asyncio.DatagramProtocol):
@@ -81,20 +66,31 @@ class QuicEndpoint(asyncio.DatagramProtocol):
         engine: Gets the sessions.
         certificates: Of the port.
         is_beside_tls: Whether the TCP port of the same number is encrypted.
+        shared: This process's part of the port, where it has no more than that.
 
     Attributes:
         engine: The same.
         handshakes: Connections whose handshake is not done.
+        passed_datagrams: How many were passed on to other processes.
     """
 
     def __init__(
-        self, engine: EngineServer, certificates: Certificates, *, is_beside_tls: bool
+        self,
+        engine: EngineServer,
+        certificates: Certificates,
+        *,
+        is_beside_tls: bool,
+        shared: SharedUdp | None = None,
     ) -> None:
         self.engine: EngineServer = engine
         self.handshakes: int = 0
         self.is_beside_tls: bool = is_beside_tls
         self._certificates = certificates
         self._connections: dict[bytes, QuicPackets] = {}
+        self.passed_datagrams: int = 0
+        self._shared = shared
+        self._ids = ConnectionIds() if shared is None else ConnectionIds(shared.number, shared.key)
+        self._sending: socket.socket | None = None
         self._retry = QuicRetryTokenHandler()
         self._udp: asyncio.DatagramTransport | None = None
         options = engine.options
@@ -114,10 +110,22 @@ class QuicEndpoint(asyncio.DatagramProtocol):
         self._connections.clear()
         if self._udp is not None:
             self._udp.close()
+        if self._sending is not None:
+            self._sending.close()
+            self._sending = None
+
+    def stop_taking(self) -> None:
+        """Read nothing more from the port: another process does, and passes on what is for here."""
+        if self._sending is None and self._shared is not None and self._udp is not None:
+            self._sending = self._shared.copy()
+            self._udp.close()
 
     def send(self, data: bytes, address: Any) -> None:
         """Send a datagram."""
-        if self._udp is not None and not self._udp.is_closing():
+        if self._sending is not None:
+            with suppress(OSError):  # it is lost, as any may be on its way
+                self._sending.sendto(data, address)
+        elif self._udp is not None and not self._udp.is_closing():
             self._udp.sendto(data, address)
 
     def name(self, id_: bytes, connection: QuicPackets) -> None:
@@ -130,17 +138,66 @@ class QuicEndpoint(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         """A datagram from anybody."""
-        try:
-            header = pull_quic_header(Buffer(data=data), host_cid_length=8)
-        except ValueError:
+        header = self._header(data)
+        if header is None:
             return
         connection = self._connections.get(header.destination_cid)
         if connection is None:
-            connection = self._begin(header, len(data), addr)
+            number = self._ids.number_in(header.destination_cid)
+            if number is None or number == self._ids.number:
+                connection = self._take(header, data, addr, is_ours=number is not None)
+            else:
+                self._pass_on(number, header, data, addr)
         if connection is not None:
             connection.datagram_received(data, addr)
 
-    # --- new connections --------------------------------------------------------------------------
+    def passed_on(self, data: bytes, address: Any) -> None:
+        """A datagram that has come to another process; it goes no further."""
+        header = self._header(data)
+        if header is None:
+            return
+        connection = self._connections.get(header.destination_cid)
+        if connection is None:
+            connection = self._take(header, data, address, is_ours=True)
+        if connection is not None:
+            connection.datagram_received(data, address)
+
+    def _header(self, data: bytes) -> QuicHeader | None:
+        try:
+            return pull_quic_header(Buffer(data=data), host_cid_length=LENGTH)
+        except ValueError:
+            return None
+
+    # --- packets of no connection -----------------------------------------------------------------
+
+    def _take(
+        self, header: QuicHeader, data: bytes, address: Any, *, is_ours: bool
+    ) -> QuicPackets | None:
+        """Begin a connection, or say that there is none any more.
+
+        Args:
+            is_ours: Whether the packet names a connection that this process has had, or one that
+                was asked to come again.
+        """
+        if header.version is None and is_ours:
+            self._tell_gone(header, len(data), address)
+            return None
+        return self._begin(header, len(data), address)
+
+    def _pass_on(self, number: int, header: QuicHeader, data: bytes, address: Any) -> None:
+        """Give a packet to the process that has its connection, or say that it is dead."""
+        outcome = HandOver.GONE
+        if self._shared is not None:
+            outcome = self._shared.pass_on(number, data, address)
+        if outcome is HandOver.DONE:
+            self.passed_datagrams += 1
+        elif outcome is HandOver.GONE and header.version is None:
+            self._tell_gone(header, len(data), address)
+
+    def _tell_gone(self, header: QuicHeader, size: int, address: Any) -> None:
+        reset = stateless_reset(self._ids.token(header.destination_cid), size)
+        if reset is not None:
+            self.send(reset, address)
 
     def _begin(self, header: QuicHeader, size: int, address: Any) -> QuicPackets | None:
         is_initial = header.packet_type == QuicPacketType.INITIAL
@@ -163,6 +220,7 @@ class QuicEndpoint(asyncio.DatagramProtocol):
         if not self._has_room(address):
             return None
         quic = WindowedConnection(
+            self._ids,
             configuration=configuration,
             original_destination_connection_id=original,
             retry_source_connection_id=retried,
@@ -183,7 +241,7 @@ class QuicEndpoint(asyncio.DatagramProtocol):
 
     def _ask_again(self, header: QuicHeader, address: Any) -> None:
         assert header.version is not None  # whoever calls has looked
-        source = os.urandom(8)
+        source = self._ids.new()
         token = self._retry.create_token(
             address=address,
             original_destination_connection_id=header.destination_cid,

@@ -8,21 +8,23 @@ version is looked at here.
   further streams, has to do with the first window.
 - It names one dialect of WebTransport in its settings; Safari asks for another.
 - It decodes heads of any size, and each field of one may stand for a whole dynamic table.
+- Its connection ids are random, and say nothing to other processes of the port.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pylsqpack
 from aioquic.h3.connection import ErrorCode, FrameType, H3Connection, ProtocolError, Setting
 from aioquic.quic.connection import QuicConnection
 
-from sockwave.engine.server.fronts.quic.certificates import CONNECTION_WINDOW, WINDOW
+from sockwave.engine.io.quic.windows import CONNECTION_WINDOW, WINDOW
 
 if TYPE_CHECKING:
     from aioquic.h3.connection import H3Stream
     from aioquic.h3.events import H3Event
+    from aioquic.quic.connection import QuicConnectionId
     from aioquic.quic.packet_builder import QuicPacketBuilder
     from aioquic.quic.recovery import QuicPacketSpace
     from aioquic.quic.stream import QuicStream, QuicStreamSender
@@ -34,18 +36,45 @@ _DIALECTS: Final = {0xC671706A: 1, 0x14E9CD29: 1}
 Chromium and Firefox ask for, is the library's own."""
 
 
+class IdMaker(Protocol):
+    """Makes ids of connections, of the length that the configuration says."""
+
+    def new(self) -> bytes:
+        """Make an id."""
+
+    def token(self, id_: bytes) -> bytes:
+        """What tells the peer that the connection of an id is no more."""
+
+
 class WindowedConnection(QuicConnection):
     """A connection whose client may send as much as we have taken from it, and a window more.
+
+    Args:
+        ids: Gives the connection its ids; None leaves that to the library.
 
     Attributes:
         taken_stream: The stream of which more may come.
         is_paused: Whether nobody takes anything of it.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, ids: IdMaker | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.taken_stream: int | None = None
         self.is_paused: bool = False
+        self._ids = ids
+        self._name(self._host_cids)
+        self.host_cid = self._local_initial_source_connection_id = self._host_cids[0].cid
+
+    def _name(self, made: list[QuicConnectionId]) -> None:
+        if self._ids is not None:
+            for id_ in made:
+                id_.cid = self._ids.new()
+                id_.stateless_reset_token = self._ids.token(id_.cid)
+
+    def _replenish_connection_ids(self) -> None:
+        known = len(self._host_cids)
+        super()._replenish_connection_ids()
+        self._name(self._host_cids[known:])
 
     def may_send(self, stream_id: int) -> bool:
         """Whether more can be sent on a stream: it has not ended, and the peer wants it."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Protocol
 
+from sockwave.codec.webtransport import encode_frame
 from sockwave.engine.core.request import Request, decoded
-from sockwave.engine.io.webtransport import WebTransportSession
+from sockwave.engine.io.webtransport import CarriedSession
 from sockwave.engine.server.exchange import ResponseHeaders, WebTransportExchange
 from sockwave.engine.server.invalid_request import ONCE, InvalidRequest
 from sockwave.engine.server.transports.webtransport import WebTransportTransport
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sockwave.engine.core.transport import TransportReceiver
-    from sockwave.engine.io.webtransport import WebTransportSessionReceiver
     from sockwave.engine.server.engine import EngineServer
     from sockwave.engine.server.transports.webtransport import WebTransportHost
 
@@ -27,7 +29,7 @@ _TARGET: Final = re.compile(rb"/[!-~]*")
 _AUTHORITY: Final = re.compile(rb"[!-~]+")
 
 
-class Offer(WebTransportSession, Protocol):
+class Offer(CarriedSession, Protocol):
     """A session that may begin."""
 
     def accept(self, headers: ResponseHeaders) -> bool:
@@ -35,9 +37,6 @@ class Offer(WebTransportSession, Protocol):
 
     def respond(self, status: int, headers: ResponseHeaders, body: bytes) -> None:
         """Answer that it has not."""
-
-    def begin(self, receiver: WebTransportSessionReceiver) -> None:
-        """Give what comes to a transport."""
 
 
 class QuicExchange(WebTransportExchange):
@@ -71,6 +70,12 @@ class QuicExchange(WebTransportExchange):
             self._offer.respond(status, headers, body)
         else:
             self._transport.refuse(body.decode(errors="replace"))
+
+    def hand_over(self, take: Callable[[CarriedSession, bytes], bool], packet: bytes) -> None:
+        """Give the session, and what has come, to who carries it for another process."""
+        transport = self._transport
+        if transport is not None and take(self._offer, encode_frame(packet) + transport.unread):
+            transport.let_go()
 
 
 def request_of(
