@@ -10,6 +10,7 @@ import pytest
 
 from sockwave import MsgpackParser, Server, Socket, connect
 from tests.client.conftest import MODES
+from tests.client.servers import TRANSPORTS, listening
 from tests.support.raw import UNIT
 
 SLOW = 30.0
@@ -18,7 +19,7 @@ SLOW = 30.0
 
 def bursting_server(**options: Any) -> Server:
     """A server that sends as many events as it is asked for, and answers questions."""
-    io = Server(**options)
+    io = Server(**{"transports": TRANSPORTS, **options})
 
     @io.on("connection")
     def connection(socket: Socket) -> None:
@@ -49,7 +50,7 @@ async def test_answers_that_handlers_wait_for_come_in(mode: str, parser: Any) ->
     all_done = asyncio.Event()
     io = bursting_server(parser=parser)
     async with (
-        io.listen() as listener,
+        listening(io) as listener,
         connect(listener.url, parser=parser, max_pending_handlers=20, **MODES[mode]) as socket,
     ):
 
@@ -72,7 +73,7 @@ async def test_heartbeats_are_answered_while_events_wait(mode: str) -> None:
     all_ended = asyncio.Event()
     io = bursting_server(ping_interval=2 * UNIT, ping_timeout=10 * UNIT)
     async with (
-        io.listen() as listener,
+        listening(io) as listener,
         connect(listener.url, max_pending_handlers=2, **MODES[mode]) as socket,
     ):
         reasons: list[str] = []
@@ -108,7 +109,7 @@ async def test_connection_that_is_not_read_from_lives(
     all_ended = asyncio.Event()
     io = bursting_server(ping_interval=2 * UNIT, ping_timeout=10 * UNIT)
     async with (
-        io.listen() as listener,
+        listening(io) as listener,
         connect(listener.url, max_pending_bytes=100_000, **MODES[mode]) as socket,
     ):
         if mode == "upgrade":
@@ -174,7 +175,7 @@ async def test_what_is_emitted_while_events_of_a_lost_connection_wait_goes_out_o
     may_end, running = asyncio.Event(), asyncio.Event()
     io = bursting_server()
     async with (
-        io.listen() as listener,
+        listening(io) as listener,
         connect(
             listener.url, max_pending_handlers=1, reconnection_delay=0.01, **MODES[mode]
         ) as socket,

@@ -182,3 +182,8 @@ def test_a_large_frame_in_small_pieces_takes_little_memory() -> None:
     frame = reader.read()
     assert frame is not None
     assert len(frame.data) == size
+
+
+def test_empty_binary_message_is_text_since_no_frame_is_empty() -> None:
+    assert encode_frame(b"", binary=True) == b"\x01b"
+    assert read_pieces([b"\x01b"]) == [Frame(False, b"b")]

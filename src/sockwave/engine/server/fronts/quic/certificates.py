@@ -12,23 +12,15 @@ from aioquic.quic.configuration import QuicConfiguration
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from sockwave.engine.io.quic.windows import CONNECTION_WINDOW, MAX_DATAGRAM_FRAME, WINDOW
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["MAX_DATAGRAM_FRAME", "WINDOW", "Certificates"]
+__all__ = ["Certificates"]
 
 LOOK_INTERVAL: Final = 1.0
 """Seconds between two looks at the files."""
-
-WINDOW: Final = 256 * 1024
-"""Bytes that a client may send on a stream beyond what was taken: at 50 ms there and back that is 5
-MB a second, and no more than this of a client is ever held before its frames are read."""
-
-CONNECTION_WINDOW: Final = 2 * WINDOW
-"""The same of all streams of a connection together."""
-
-MAX_DATAGRAM_FRAME: Final = 65_536
-"""HTTP/3 asks for datagrams where there is WebTransport, though Engine.IO uses none."""
 
 _logger: Final = logging.getLogger("sockwave.engine")
 

@@ -22,8 +22,9 @@ from aioquic.quic import events
 
 from sockwave.engine.core.taking import Taken
 from sockwave.engine.core.transport import CONNECTION_LOST
-from sockwave.engine.server.fronts.quic.capsules import CapsuleReader, encode_close
-from sockwave.engine.server.fronts.quic.library import HTTP3
+from sockwave.engine.io.quic.capsules import CapsuleReader, encode_close
+from sockwave.engine.io.quic.library import HTTP3
+from sockwave.engine.io.quic.windows import FULL, ROOM
 from sockwave.engine.server.fronts.quic.packets import QuicPackets
 from sockwave.engine.server.fronts.quic.requests import QuicExchange, request_of
 from sockwave.engine.server.invalid_request import InvalidRequest
@@ -32,20 +33,13 @@ from sockwave.types import DisconnectReason
 if TYPE_CHECKING:
     from aioquic.h3.events import H3Event
 
+    from sockwave.engine.io.quic.library import WindowedConnection
     from sockwave.engine.io.webtransport import WebTransportSessionReceiver
     from sockwave.engine.server.engine import EngineServer
     from sockwave.engine.server.exchange import ResponseHeaders
-    from sockwave.engine.server.fronts.quic.library import WindowedConnection
     from sockwave.engine.server.fronts.quic.packets import QuicPort
 
 __all__ = ["QuicFront"]
-
-FULL: Final = 262_144
-"""Bytes not confirmed by the peer, above which nothing more is written: the library would keep any
-amount. With what is written at once it is the most that a stalled peer costs here."""
-
-ROOM: Final = FULL // 2
-"""Bytes below which it can be written again."""
 
 LINGER: Final = 1.0
 """Seconds that a connection may take to go, when its session has ended or is refused."""

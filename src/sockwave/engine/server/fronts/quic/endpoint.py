@@ -26,8 +26,8 @@ from aioquic.quic.packet import (
 )
 from aioquic.quic.retry import QuicRetryTokenHandler
 
+from sockwave.engine.io.quic.library import WindowedConnection
 from sockwave.engine.server.fronts.quic.connection import QuicFront
-from sockwave.engine.server.fronts.quic.library import WindowedConnection
 
 if TYPE_CHECKING:
     from aioquic.quic.packet import QuicHeader
