@@ -126,7 +126,8 @@ async def test_connection_that_is_not_read_from_lives(
                 all_ended.set()
 
         with caplog.at_level(logging.WARNING, "sockwave.socketio"):
-            socket.emit("burst", 100, 20_000)
+            # What is not read fits between the two: a kernel has room for more than QUIC gives.
+            socket.emit("burst", 100, 5_000 if "webtransport" in mode else 20_000)
             while "not read from the server" not in caplog.text:
                 await asyncio.sleep(0.01)
         assert "max_pending_bytes=100000" in caplog.text
@@ -144,7 +145,7 @@ async def test_connection_that_is_not_read_from_lives(
 async def test_what_came_before_the_end_has_its_turn(mode: str, end: str) -> None:
     lines: list[Any] = []
     left = asyncio.Event()
-    async with bursting_server().listen() as listener:
+    async with listening(bursting_server()) as listener:
         socket = connect(listener.url, max_pending_handlers=2, reconnection=False, **MODES[mode])
         await socket.wait_connected(SLOW)
 
@@ -199,7 +200,7 @@ async def test_what_is_emitted_while_events_of_a_lost_connection_wait_goes_out_o
 async def test_closing_drops_what_waits() -> None:
     ran: list[int] = []
     running = asyncio.Event()
-    async with bursting_server().listen() as listener:
+    async with listening(bursting_server()) as listener:
         socket = connect(listener.url, max_pending_handlers=1)
         await socket.wait_connected(SLOW)
 
