@@ -21,15 +21,24 @@ if TYPE_CHECKING:
 
     from sockwave.types import TransportName
 
-__all__ = ["HASH", "PEERS", "TRANSPORTS", "listening", "native_server", "serving", "start_process"]
+__all__ = [
+    "CERTIFICATE",
+    "HASH",
+    "PEERS",
+    "TRANSPORTS",
+    "listening",
+    "native_server",
+    "serving",
+    "start_process",
+]
 
 PEERS = ("sockwave", "node", "node-2x", "python-socketio")
 """`node-2x` is socket.io with its mode for clients of 2.x switched on."""
 
 
-_CERTIFICATE = make_certificate(OWN_NAMES) if find_spec("aioquic") is not None else None
+CERTIFICATE = make_certificate(OWN_NAMES) if find_spec("aioquic") is not None else None
 
-HASH: str | None = None if _CERTIFICATE is None else _CERTIFICATE.hash.hex()
+HASH: str | None = None if CERTIFICATE is None else CERTIFICATE.hash.hex()
 """Of the certificate that our own server has for WebTransport, where that can be had."""
 
 
@@ -76,13 +85,13 @@ async def serving(peer: str, url: str | None) -> AsyncIterator[str]:
 @asynccontextmanager
 async def listening(io: Server, **options: Any) -> AsyncIterator[Listener]:
     """Serve on all transports that the server has."""
-    if _CERTIFICATE is None:
+    if CERTIFICATE is None:
         async with io.listen(**options) as listener:
             yield listener
         return
     with TemporaryDirectory() as folder:
         file = Path(folder) / "both.pem"
-        file.write_bytes(_CERTIFICATE.key + _CERTIFICATE.certificate)
+        file.write_bytes(CERTIFICATE.key + CERTIFICATE.certificate)
         async with io.listen(webtransport=WebTransport(file), **options) as listener:
             yield listener
 

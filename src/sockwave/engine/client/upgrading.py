@@ -2,7 +2,7 @@
 
 As in the JavaScript client WebTransport has a short head start; then a WebSocket is opened beside
 it, and what is ready first is tried. If that fails, the other one is; if nothing does, polling it
-is. Where WebTransport had heard nothing when the WebSocket took over, UDP rests for a while.
+is. Where WebTransport does not get through, UDP rests for a while.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ HEAD_START: Final = 0.2
 PROBE_TIME: Final = 5.0
 """Seconds in which a server has to speak on WebTransport where a WebSocket is left to be tried: UDP
 may be blocked in the middle of a connection."""
+
+ASK_AGAIN: Final = 11.0
+"""Seconds until a WebSocket is tried again, where the server has refused it for WebTransport, whose
+end it cannot hear of: it lets that go after 10 (docs/protocol/upgrade.md#steps-of-the-server)."""
 
 _NAMES: Final = {"webtransport": "WebTransport", "websocket": "a WebSocket", "polling": "polling"}
 
@@ -87,21 +91,31 @@ class Upgrading:
 
     async def run(self) -> None:
         """Try until one carries the session, or none is left."""
-        is_blocked = False
+        may_be_asked_again = False
         while self._names and self._session.is_open:
             ready = await self._first_ready()
             if ready is None:
                 return
+            name = ready.name
             was_silent = "webtransport" in self._names and not self._opener.has_heard
-            self._names.remove(ready.name)
+            self._names.remove(name)
             if await self._move_to(ready):
-                if ready.name == "webtransport":
+                if name == "webtransport":
                     self._runtime.udp.succeeded()
-                elif is_blocked or was_silent:
-                    self._runtime.udp.failed(self._runtime.awake_clock())
+                elif was_silent:
+                    self._udp_failed()
                 return
-            self._note(ready.name, "no answer on it")
-            is_blocked = is_blocked or ready.name == "webtransport"
+            self._note(name, "no answer on it")
+            if name == "webtransport":
+                self._udp_failed()
+                may_be_asked_again = bool(self._names)
+            elif may_be_asked_again:
+                may_be_asked_again = False
+                await asyncio.sleep(ASK_AGAIN)
+                self._names.append(name)
+
+    def _udp_failed(self) -> None:
+        self._runtime.udp.failed(self._runtime.awake_clock())
 
     async def _move_to(self, transport: ClientTransport) -> bool:
         """Try one that is open; whether it carries the session now."""

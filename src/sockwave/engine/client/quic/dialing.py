@@ -78,7 +78,7 @@ class Dial:
             text = f"{options.webtransport_cafile} cannot be read: {error.strerror}"
             raise _failure(text, FailureCause.APPLICATION) from error
         server = self._server
-        session = await self._first(await _addresses(server, self._runtime), trust)
+        session = await self._first(await _addresses(server), trust)
         try:
             authority = f"{bracketed(server.host)}:{server.port}"
             session.ask(authority, request_target(server, options), self._headers)
@@ -136,10 +136,16 @@ class Dial:
         return session
 
 
-async def _addresses(server: ServerUrl, runtime: Runtime) -> deque[_Address]:
+async def resolve(host: str, port: int) -> list[tuple[Any, ...]]:
+    """Ask the system for addresses."""
+    loop = asyncio.get_running_loop()
+    return [*await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)]
+
+
+async def _addresses(server: ServerUrl) -> deque[_Address]:
     """Those of both families in turns, that of the resolver's choice first."""
     try:
-        found = await runtime.loop.getaddrinfo(server.host, server.port, type=socket.SOCK_DGRAM)
+        found = await resolve(server.host, server.port)
     except socket.gaierror as error:
         cause = FailureCause.NAME
         raise _failure(str(error), cause, ADVICE[cause]) from error
