@@ -328,3 +328,17 @@ def test_layout_fits_the_screen(
     assert ada.run("return document.getElementById('log').scrollWidth <= innerWidth")
     composer = ada["composer"].rect
     assert composer["y"] + composer["height"] <= size[1]
+
+
+def test_window_moves_to_webtransport_and_shows_it(
+    tmp_path: Path, windows: tuple[Window, Window]
+) -> None:
+    pytest.importorskip("aioquic")
+    window = windows[0]
+    with DemoProcess(tmp_path, "--webtransport") as demo:
+        window.resize(DESKTOP)
+        window.driver.get(demo.url)  # of another port: it remembers nothing
+        window.sign_in("Ada Lovelace")
+        window.until(lambda: window["status"].text == "WebTransport")
+        assert window.errors() == []
+        window.driver.get("about:blank")
