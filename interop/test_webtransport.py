@@ -36,7 +36,6 @@ pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
 WAYS: Final = {
     "direct": ["webtransport"],
     "upgrade": ["polling", "webtransport"],
-    "upgrade-of-all": ["polling", "websocket", "webtransport"],
 }
 
 
@@ -64,15 +63,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 @pytest.fixture(scope="module")
 def reference(certificate: Certificate) -> Iterator[str]:
     """The reference server, in Deno."""
-    command: list[str | Path] = [
-        peers.deno(),
-        "run",
-        "-A",
-        "--unstable-net",
-        INTEROP / "servers/webtransport.mjs",
-    ]
+    script = INTEROP / "servers" / "webtransport.mjs"
     process = subprocess.Popen(
-        [*command, certificate.certfile, certificate.keyfile],
+        [peers.deno(), *RUN, script, certificate.certfile, certificate.keyfile],
         env={**os.environ, "WEBTRANSPORT": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

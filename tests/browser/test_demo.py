@@ -339,6 +339,11 @@ def test_window_moves_to_webtransport_and_shows_it(
         window.resize(DESKTOP)
         window.driver.get(demo.url)  # of another port: it remembers nothing
         window.sign_in("Ada Lovelace")
-        window.until(lambda: window["status"].text == "WebTransport")
+        for _ in range(5):  # on a busy machine a WebSocket may be there first
+            window.until(lambda: window["status"].text in ("WebSocket", "WebTransport"))
+            if window["status"].text == "WebTransport":
+                break
+            window.driver.refresh()
+        assert window["status"].text == "WebTransport"
         assert window.errors() == []
         window.driver.get("about:blank")

@@ -304,6 +304,15 @@ async def again(manager: Manager) -> None:
     await opened.wait()
 
 
+async def test_webtransport_goes_before_a_websocket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sockwave.engine.client.upgrading.HEAD_START", 30.0)
+    async with served() as listener, Manager(listener.url, **ALL) as manager:
+        await manager.open()
+        await moved(manager, "webtransport")
+        await manager.socket().wait_connected(10)
+        assert await manager.socket().emit_with_ack("ack", "moved", timeout=10) == "moved"
+
+
 async def test_udp_is_tried_again_after_a_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     async with served() as listener, gated(listener) as gate:
         gate.is_shut = True
@@ -311,6 +320,7 @@ async def test_udp_is_tried_again_after_a_rest(monkeypatch: pytest.MonkeyPatch) 
             await manager.open()
             await moved(manager, "websocket")
             gate.is_shut = False
+            monkeypatch.setattr("sockwave.engine.client.upgrading.HEAD_START", 30.0)
             now = manager.runtime.awake_clock() + 301.0
             monkeypatch.setattr(manager.runtime, "awake_clock", lambda: now)
             await again(manager)
@@ -371,9 +381,9 @@ async def test_server_that_is_gone_altogether_is_not_taken_for_a_network_that_bl
 # --- the end --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options", [DIRECT, ALL], ids=["direct", "upgrade"])
-async def test_client_is_back_after_a_restart_of_the_server(options: dict[str, Any]) -> None:
-    options = {**options, "reconnection_delay": 0.02, "reconnection_delay_max": 0.1}
+@pytest.mark.parametrize("transports", [["webtransport"], ["polling", "webtransport"]])
+async def test_client_is_back_after_a_restart_of_the_server(transports: list[str]) -> None:
+    options = {**ALL, "transports": transports}
     async with served() as listener:
         url, port = listener.url, listener.port
         socket = connect(url, **options)
