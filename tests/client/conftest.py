@@ -34,7 +34,7 @@ LIMIT = 60.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """WebTransport is for our own server here; interop/ has that of the reference."""
+    """WebTransport is for our own `server` here; interop/ has that of the reference."""
 
     def is_wanted(item: pytest.Item) -> bool:
         params = (
@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if isinstance(item, pytest.Function) and hasattr(item, "callspec")
             else {}
         )
-        mode, peer = str(params.get("options", "")), params.get("server", "sockwave")
+        mode, peer = str(params.get("options", "")), params.get("server")
         return peer == "sockwave" or not mode.startswith("webtransport")
 
     items[:] = filter(is_wanted, items)
