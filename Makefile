@@ -153,9 +153,10 @@ admin-page: $(DEV) ## Renew the Admin UI that the server can hand out
 node: $(VENV_MADE) ## Install Node.js and its packages for the tests, where they are missing
 	@$(PY) -m scripts.node
 
-peers: node ## Install browsers and old Pythons for the tests too
+peers: node ## Install browsers, old Pythons and Deno for the tests too
 	@$(PY) -m scripts.browsers
 	@$(PY) -m scripts.python39
+	@$(PY) -m scripts.deno
 
 engines: $(VENV_MADE) ## Install Redis, PostgreSQL, NATS, nginx and HAProxy for the tests, where they are missing
 	@$(PY) -m scripts.engines

@@ -28,6 +28,8 @@ FOREIGN: Final[dict[str, str]] = {
     "sender._buffer_start": "aioquic tells nobody else what a peer has confirmed of a stream",
     "sender._buffer_stop": "likewise, and what was written to it",
     "sys._current_frames": "documented; the underscore says that it is for debuggers",
+    "tls._peer_certificate": "aioquic shows it to nobody, and knows no hashes of certificates",
+    "tls._peer_certificate_chain": "likewise",
     "zlib._Compress": "so the stubs name a type that zlib has no name for",
     "zlib._Decompress": "likewise",
 }

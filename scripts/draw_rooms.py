@@ -200,7 +200,14 @@ ROOMS: Final = (
         ENGINE_SERVER,
     ),
     Room("socketio/core/", "events, rooms, adapter", ("socketio.core",), 450, 500, 160),
-    Room("engine/client/", "the Engine.IO client", ("engine.client",), 640, 500, 200),
+    Room(
+        "engine/client/",
+        "the Engine.IO client",
+        ("engine.client", "engine.client.quic"),
+        640,
+        500,
+        200,
+    ),
     Room(
         "engine/io/",
         "an event loop, a TCP connection",

@@ -18,7 +18,7 @@ from typing import Final
 
 from scripts.quiet import report, say, succeeds
 
-__all__ = ["INTEROP", "NODE_MODULES", "Node", "find_node", "has_packages", "set_up"]
+__all__ = ["INTEROP", "NODE_MODULES", "ROOT", "Node", "find_node", "has_packages", "set_up"]
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 INTEROP: Final = ROOT / "interop"

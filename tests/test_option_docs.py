@@ -197,4 +197,4 @@ def test_every_option_is_described(kind: type[Any]) -> None:
 def test_every_command_stands_on_the_page() -> None:
     page = option_docs.PAGE.read_text()
     table = page.partition("### All commands\n")[2].partition("\n## ")[0]
-    assert re.findall(r"^\| `sockwave (\w+)", table, re.MULTILINE) == list(main.commands)
+    assert re.findall(r"^\| `sockwave ([\w-]+)", table, re.MULTILINE) == list(main.commands)

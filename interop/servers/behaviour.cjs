@@ -1,5 +1,5 @@
 // The server of tests/client, on socket.io. Prints its port. EIO3=1: with allowEIO3; RECOVERY=1: with
-// connection state recovery; DEFLATE=1: with permessage-deflate.
+// connection state recovery; DEFLATE=1: with permessage-deflate; WEBTRANSPORT=1: with that, for webtransport.mjs.
 const { Server } = require("socket.io");
 
 const io = new Server(0, {
@@ -7,6 +7,7 @@ const io = new Server(0, {
   connectionStateRecovery: process.env.RECOVERY === "1" ? {} : undefined,
   perMessageDeflate: process.env.DEFLATE === "1" ? { threshold: 0 } : false,
   pingInterval: 200,
+  transports: ["polling", "websocket", ...(process.env.WEBTRANSPORT === "1" ? ["webtransport"] : [])],
 });
 
 function serve(socket) {
@@ -42,3 +43,4 @@ io.of("/private").on("connection", serve);
 io.httpServer.on("listening", () => console.log(io.httpServer.address().port));
 process.stdin.resume();
 process.stdin.on("end", () => process.exit(0));
+module.exports = io;

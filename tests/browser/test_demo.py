@@ -328,3 +328,22 @@ def test_layout_fits_the_screen(
     assert ada.run("return document.getElementById('log').scrollWidth <= innerWidth")
     composer = ada["composer"].rect
     assert composer["y"] + composer["height"] <= size[1]
+
+
+def test_window_moves_to_webtransport_and_shows_it(
+    tmp_path: Path, windows: tuple[Window, Window]
+) -> None:
+    pytest.importorskip("aioquic")
+    window = windows[0]
+    with DemoProcess(tmp_path, "--webtransport") as demo:
+        window.resize(DESKTOP)
+        window.driver.get(demo.url)  # of another port: it remembers nothing
+        window.sign_in("Ada Lovelace")
+        for _ in range(5):  # on a busy machine a WebSocket may be there first
+            window.until(lambda: window["status"].text in ("WebSocket", "WebTransport"))
+            if window["status"].text == "WebTransport":
+                break
+            window.driver.refresh()
+        assert window["status"].text == "WebTransport"
+        assert window.errors() == []
+        window.driver.get("about:blank")

@@ -8,18 +8,43 @@ import subprocess
 import sys
 from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from sockwave import ConnectError, Server, Socket
+from sockwave import ConnectError, Listener, Server, Socket, WebTransport
+from sockwave.cli.certificate import OWN_NAMES, make_certificate
 from tests.support.peers import INTEROP, node, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-__all__ = ["PEERS", "native_server", "serving", "start_process"]
+    from sockwave.types import TransportName
+
+__all__ = [
+    "CERTIFICATE",
+    "HASH",
+    "PEERS",
+    "TRANSPORTS",
+    "listening",
+    "native_server",
+    "serving",
+    "start_process",
+]
 
 PEERS = ("sockwave", "node", "node-2x", "python-socketio")
 """`node-2x` is socket.io with its mode for clients of 2.x switched on."""
+
+
+CERTIFICATE = make_certificate(OWN_NAMES) if find_spec("aioquic") is not None else None
+
+HASH: str | None = None if CERTIFICATE is None else CERTIFICATE.hash.hex()
+"""Of the certificate that our own server has for WebTransport, where that can be had."""
+
+
+TRANSPORTS: list[TransportName] = ["polling", "websocket"]
+if HASH is not None:
+    TRANSPORTS.append("webtransport")
 
 
 @contextmanager
@@ -53,13 +78,27 @@ async def serving(peer: str, url: str | None) -> AsyncIterator[str]:
     if url is not None:
         yield url
         return
-    async with native_server().listen() as listener:
+    async with listening(native_server()) as listener:
         yield listener.url
+
+
+@asynccontextmanager
+async def listening(io: Server, **options: Any) -> AsyncIterator[Listener]:
+    """Serve on all transports that the server has."""
+    if CERTIFICATE is None:
+        async with io.listen(**options) as listener:
+            yield listener
+        return
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "both.pem"
+        file.write_bytes(CERTIFICATE.key + CERTIFICATE.certificate)
+        async with io.listen(webtransport=WebTransport(file), **options) as listener:
+            yield listener
 
 
 def native_server(**options: Any) -> Server:
     """Our own server."""
-    io = Server(**{"ping_interval": 0.2, **options})
+    io = Server(**{"ping_interval": 0.2, "transports": TRANSPORTS, **options})
     io.on("connection", _serve)
     io.of("/chat").on("connection", _serve)
     private = io.of("/private")

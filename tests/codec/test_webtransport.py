@@ -194,3 +194,8 @@ def test_what_is_not_read_yet_can_be_taken_out() -> None:
     assert reader.read() == Frame(False, b"4two")
     assert reader.read() is None
     assert reader.unread == b"\x054th"
+
+
+def test_empty_binary_message_is_text_since_no_frame_is_empty() -> None:
+    assert encode_frame(b"", binary=True) == b"\x01b"
+    assert read_pieces([b"\x01b"]) == [Frame(False, b"b")]

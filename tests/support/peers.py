@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 import pytest
 
 from scripts.browsers import Chromium, find_chromium, find_firefox
+from scripts.deno import find_deno
 from scripts.engines import (
     PostgresPrograms,
     RedisPrograms,
@@ -35,6 +36,7 @@ __all__ = [
     "Chromium",
     "NodePeer",
     "browser",
+    "deno",
     "firefox",
     "haproxy",
     "nats",
@@ -69,6 +71,12 @@ def node() -> NodePeer:
     if not has_packages():
         unavailable("the npm packages of interop/ are not installed: `make peers`")
     return NodePeer(found.node, {**os.environ, "NODE_PATH": str(NODE_MODULES)})
+
+
+def deno() -> Path:
+    """Deno, or skip; `require()` from a script in `interop/` finds the packages there."""
+    node()
+    return find_deno() or unavailable("Deno is not installed: `make peers`")
 
 
 def browser() -> Chromium:

@@ -5,6 +5,7 @@ Lines with `type: ignore` must be errors: an ignore that is not needed is one it
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import assert_type
 
 import sockwave.sync
@@ -14,6 +15,9 @@ URL = "http://localhost:3000"
 
 
 def options() -> None:
+    connect(URL, transports=["webtransport"], server_certificate_hashes=["00" * 32, bytes(32)])
+    connect(URL, transports=["polling", "webtransport"], webtransport_cafile=Path("ca.pem"))
+    connect(URL, server_certificate_hashes=[7])  # type: ignore[list-item]
     connect(URL, retry=True, auth={"token": "x"}, reconnection_delay=0.5, transports=["websocket"])
     Manager(URL, ssl=False, per_message_deflate=True).socket("/admin", ack_timeout=5)
     sockwave.sync.connect(URL, handler_threads=2, max_payload=10)

@@ -15,6 +15,7 @@ from sockwave.cli.completion import completion
 from sockwave.cli.connect import connect
 from sockwave.cli.contract import contract
 from sockwave.cli.demo.command import demo
+from sockwave.cli.dev_cert import dev_cert
 from sockwave.cli.doctor.command import doctor
 from sockwave.cli.emit import emit
 from sockwave.cli.reload import reload
@@ -39,4 +40,5 @@ main.add_command(doctor)
 main.add_command(why)
 main.add_command(bench)
 main.add_command(contract)
+main.add_command(dev_cert)
 main.add_command(completion)

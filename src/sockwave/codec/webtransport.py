@@ -18,6 +18,7 @@ MAX_LENGTH: Final = 2**53 - 1
 """Bytes of a packet of which the JavaScript implementation can count no more."""
 
 _BINARY: Final = 0x80
+_EMPTY_MESSAGE: Final = b"\x01b"
 
 
 class Frame(NamedTuple):
@@ -43,7 +44,12 @@ def frame_head(length: int, *, binary: bool = False) -> bytes:
 
 
 def encode_frame(packet: bytes, *, binary: bool = False) -> bytes:
-    """Encode a text packet with its type digit, or the data of a binary message."""
+    """Encode a text packet with its type digit, or the data of a binary message.
+
+    A frame cannot be empty, so an empty binary message goes as text, in base64.
+    """
+    if not packet and binary:
+        return _EMPTY_MESSAGE
     return frame_head(len(packet), binary=binary) + packet
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 import socket
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from click.testing import CliRunner
 
+from sockwave import connect
 from sockwave.cli import main
 from tests.cli.process import DemoProcess, SockwaveProcess
 
@@ -52,6 +55,33 @@ def test_demo_knows_its_names_and_no_page_of_another(tmp_path: Path) -> None:
             url = f"{demo.url}socket.io/?EIO=4&transport=polling"
             request = urllib.request.Request(url, headers={"Host": host})
             assert status_of(request) == status
+
+
+def test_demo_serves_webtransport_and_the_page_knows_its_certificate(tmp_path: Path) -> None:
+    pytest.importorskip("aioquic")
+    with DemoProcess(tmp_path, "--webtransport") as demo:
+        page = fetch(demo.url)[1].decode()
+        hash_ = re.search(r'<html data-certificate="([0-9a-f]{64})" lang="en">', page)
+        assert hash_ is not None
+
+        async def entered() -> Any:
+            login = {"name": "Ann"}
+            transports: Any = ["webtransport"]
+            async with connect(
+                demo.url, transports=transports, server_certificate_hashes=[hash_[1]], auth=login
+            ) as socket_:
+                return await socket_.emit_with_ack("join", "Lobby", timeout=40)
+
+        assert asyncio.run(entered())["room"] == "Lobby"
+        assert demo.interrupt() == 0
+    assert "Traceback" not in demo.output
+
+
+def test_page_says_nothing_of_certificates_without_that(tmp_path: Path) -> None:
+    with DemoProcess(tmp_path) as demo:
+        assert b'<html lang="en">' in fetch(demo.url)[1]
+        polled = fetch(f"{demo.url}socket.io/?EIO=4&transport=polling")[1]
+        assert b'"upgrades":["websocket"]' in polled
 
 
 def test_host_that_is_none_is_one_line() -> None:

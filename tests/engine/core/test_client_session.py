@@ -21,6 +21,8 @@ from tests.engine.core.fake_client import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sockwave.engine.core.transport import Outgoing
     from sockwave.types import TransportName
 
@@ -143,10 +145,21 @@ def test_machine_that_slept_shows_at_once() -> None:
     assert session.is_open
 
 
-def probe(session: ClientSession) -> FakeTransport:
+def probe(
+    session: ClientSession, failed: Callable[[], None] = lambda: None, timeout: float = 5.0
+) -> FakeTransport:
     websocket = FakeTransport("websocket")
-    session.begin_upgrade(websocket, 5.0)
+    session.begin_upgrade(websocket, timeout, failed)
     return websocket
+
+
+def test_who_began_an_upgrade_hears_when_it_fails_and_may_begin_another() -> None:
+    session, _, _, _ = open_session()
+    failed: list[bool] = []
+    first = probe(session, lambda: failed.append(session.is_open))
+    first.receiver.text_received(b"4not yet")
+    assert (failed, first.calls) == ([True], ["discard"])
+    assert probe(session).written == [[b"2probe"]]
 
 
 def test_upgrade_waits_for_polling_to_rest_and_keeps_order() -> None:
@@ -320,8 +333,7 @@ def test_message_that_comes_no_further_does_not_keep_a_dead_server() -> None:
 
 def test_answer_to_a_probe_past_its_time_is_too_late_although_the_timer_is() -> None:
     session, transport, driver, _ = open_session()
-    second = FakeTransport("websocket")
-    session.begin_upgrade(second, 1.0)
+    second = probe(session, timeout=1.0)
     driver.now += 1.0
     second.receiver.text_received(b"3probe")
     assert (session.state, second.calls) == (State.OPEN, ["discard"])

@@ -19,7 +19,14 @@ __all__ = ["chat", "io", "report_traffic"]
 # A picture at its limit, in the base64 that polling needs, is larger than the usual megabyte.
 # The demo runs on people's own machines: no page may reach it by a name bound to their address.
 # Short heartbeats, so that a window whose network is gone is seen to be so while one still looks.
-io: Server = Server(max_payload=1_200_000, allowed_hosts=allowed, ping_interval=5, ping_timeout=5)
+# WebTransport is there where the command is told to serve it.
+io: Server = Server(
+    transports=["polling", "websocket", "webtransport"],
+    max_payload=1_200_000,
+    allowed_hosts=allowed,
+    ping_interval=5,
+    ping_timeout=5,
+)
 io.declare(ServerEvents)
 chat: Chat = Chat()
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 import webbrowser
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from sockwave.cli.console import (
+    Failure,
     ensure_port_is_free,
     find_port,
     host_option,
@@ -22,7 +26,9 @@ from sockwave.cli.console import (
 from sockwave.platform import has_terminal
 
 if TYPE_CHECKING:
-    from sockwave import Listener
+    from collections.abc import Iterator
+
+    from sockwave import Listener, WebTransport
 
 __all__ = ["demo"]
 
@@ -45,6 +51,11 @@ DEFAULT_PORT = 3000
     help="Name that browsers may ask for, beside this machine's own: behind a tunnel, for one.",
 )
 @click.option(
+    "--webtransport",
+    is_flag=True,
+    help="Serve WebTransport too, on the UDP port of that number, with a certificate made for it.",
+)
+@click.option(
     "--open/--no-open",
     "opens",
     default=True,
@@ -59,6 +70,7 @@ def demo(
     host: str,
     port: int,
     allow_host: tuple[str, ...],
+    webtransport: bool,
     opens: bool,
     log_level: str,
     log_format: str,
@@ -78,14 +90,34 @@ def demo(
         port = _default_port(host)
     else:
         ensure_port_is_free(host, port)
-    with serving():
+    with _certificate(webtransport) as (served, certificate), serving():
         io.run(
             host=host,
             port=port,
-            app=Site(background=report_traffic),
+            app=Site(report_traffic, certificate),
+            webtransport=served,
             on_listening=lambda listener: _welcome(host, listener, opens=opens),
             uvicorn_options={"log_config": None, "log_level": log_level},
         )
+
+
+@contextmanager
+def _certificate(is_wanted: bool) -> Iterator[tuple[WebTransport | None, bytes | None]]:
+    """A certificate for as long as the demo runs, and its hash."""
+    if not is_wanted:
+        yield None, None
+        return
+    from sockwave import WebTransport
+    from sockwave.cli.certificate import OWN_NAMES, make_certificate, write_private
+
+    try:
+        made = make_certificate(OWN_NAMES)
+    except ImportError as error:
+        raise Failure(str(error)) from error
+    with TemporaryDirectory(prefix="sockwave-demo-") as folder:
+        file = Path(folder) / "both.pem"
+        write_private(file, made.key + made.certificate, replace=False)
+        yield WebTransport(file), made.hash
 
 
 def _default_port(host: str) -> int:

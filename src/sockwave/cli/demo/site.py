@@ -56,11 +56,21 @@ class Site:
 
     Args:
         background: Called at start-up; the task it makes is cancelled at shut-down.
+        certificate: SHA-256 of the certificate for WebTransport, which the page tells the browser.
     """
 
-    def __init__(self, background: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
+    def __init__(
+        self,
+        background: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        certificate: bytes | None = None,
+    ) -> None:
         self._background = background
         self._pages = _load()
+        if certificate is not None:
+            for path in self._pages.keys() & {"/", "/index.html"}:
+                kind, page = self._pages[path]
+                told = b'<html data-certificate="%b"' % certificate.hex().encode()
+                self._pages[path] = kind, page.replace(b"<html", told, 1)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection."""

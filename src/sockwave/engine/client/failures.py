@@ -21,6 +21,7 @@ __all__ = [
     "POLL_ERROR",
     "POST_ERROR",
     "WEBSOCKET_ERROR",
+    "WEBTRANSPORT_ERROR",
     "answered",
     "not_a_payload",
     "shown",
@@ -30,6 +31,7 @@ __all__ = [
 POLL_ERROR: Final = "xhr poll error"
 POST_ERROR: Final = "xhr post error"
 WEBSOCKET_ERROR: Final = "websocket error"
+WEBTRANSPORT_ERROR: Final = "webtransport error"
 """What the reference says, of whatever happened."""
 
 SHOWN: Final = 100

@@ -122,6 +122,15 @@ class HttpClient:
             text = text if text.startswith("trust_env") else f"extra_headers failed: {text}"
             raise TransportError(text, cause=FailureCause.APPLICATION) from error
 
+    @property
+    def has_detour(self) -> bool:
+        """Whether requests go through a proxy or a Unix socket, where no UDP goes."""
+        return self._proxy is not None or self._options.unix_path is not None
+
+    def headers(self) -> dict[str, str]:
+        """Fields of a request that is made elsewhere."""
+        return self._request_headers()
+
     async def get(self, sid: str | None) -> bytes:
         """Poll.
 

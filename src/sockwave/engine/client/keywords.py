@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
+    import os
     import ssl as ssl_module
     from collections.abc import Mapping, Sequence
 
@@ -33,17 +34,18 @@ class ClientEngineOptionsDict(TypedDict, total=False):
     The protocol's own (`EIO`, `transport`, `sid`) cannot be set. Default: `{}`."""
 
     transports: Sequence[TransportName]
-    """Transports in the order they are tried; only the first, unless `try_all_transports`. Default:
-    `('polling', 'websocket')`."""
+    """Transports in the order they are tried; only the first, unless `try_all_transports`.
+    WebTransport, which needs `sockwave[webtransport]`, gives way to the next one in any case:
+    networks block UDP. Default: `('polling', 'websocket')`."""
 
     try_all_transports: bool
     """Go on to the next transport when one cannot be opened. Default: `False`."""
 
     upgrade: bool
-    """Try to move from polling to a WebSocket. Default: `True`."""
+    """Try to move from polling to WebTransport or a WebSocket. Default: `True`."""
 
     remember_upgrade: bool
-    """Begin with a WebSocket when the last connection ended on one. Default: `False`."""
+    """Begin with what the last connection had moved to, when it ended on that. Default: `False`."""
 
     timeout: float | None
     """Seconds an attempt may take until the server's handshake, over all transports tried; also the
@@ -83,6 +85,15 @@ class ClientEngineOptionsDict(TypedDict, total=False):
     """True checks the server's certificate by the system's authorities; a context of your own for
     other authorities or a client certificate; False checks nothing. Default: `True`."""
 
+    server_certificate_hashes: Sequence[str | bytes]
+    """SHA-256 of certificates, as 64 hexadecimal digits or 32 bytes: with WebTransport a server
+    that shows one of these is believed, and no other. Default: `()`."""
+
+    webtransport_cafile: str | os.PathLike[str] | None
+    """File in PEM with the authorities that are believed with WebTransport, or the certificate of
+    the server itself. None: those that `ssl` says, without those of a folder (`capath`). Default:
+    `None`."""
+
     proxy: str | None
     """URL of a proxy, `http://user:password@host:port`, or `socks5://host:port`, which needs
     `sockwave[socks]`. Default: `None`."""
@@ -90,7 +101,7 @@ class ClientEngineOptionsDict(TypedDict, total=False):
     trust_env: bool
     """Take the proxy from `HTTP_PROXY`, `HTTPS_PROXY` or `ALL_PROXY`, but for hosts of `NO_PROXY`,
     and its password from the netrc file; for both transports. Nothing else is taken from there: no
-    password is sent to the server. Default: `False`."""
+    password is sent to the server. WebTransport goes through none. Default: `False`."""
 
     unix_path: str | None
     """Path of a Unix socket to connect to; the URL's host is then only a name. Default: `None`."""

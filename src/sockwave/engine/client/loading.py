@@ -13,10 +13,11 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Final
 
-__all__ = ["check_aiohttp", "load_http"]
+__all__ = ["check_aiohttp", "check_aioquic", "load_http", "load_quic"]
 
 _HTTP: Final = "sockwave.engine.client.http"
 _SOCKS: Final = "aiohttp_socks"
+_QUIC: Final = "sockwave.engine.client.quic.dialing"
 
 _loaded: Final[set[str]] = set()
 """Modules that are there as a whole; `sys.modules` has those that are being imported as well."""
@@ -32,6 +33,16 @@ def check_aiohttp() -> None:
         raise ImportError('the client needs aiohttp: pip install "sockwave[client]"')
 
 
+def check_aioquic() -> None:
+    """Say at once what to install for WebTransport.
+
+    Raises:
+        ImportError: There is no aioquic.
+    """
+    if find_spec("aioquic") is None:
+        raise ImportError('WebTransport needs aioquic: pip install "sockwave[client,webtransport]"')
+
+
 async def load_http(*, with_socks: bool = False) -> None:
     """Import the module of HTTP, the first time in a thread.
 
@@ -41,7 +52,19 @@ async def load_http(*, with_socks: bool = False) -> None:
     Raises:
         ImportError: It cannot be imported.
     """
-    names = [_HTTP, *([_SOCKS] if with_socks else [])]
+    await _load([_HTTP, *([_SOCKS] if with_socks else [])])
+
+
+async def load_quic() -> None:
+    """Import the modules of WebTransport, the first time in a thread.
+
+    Raises:
+        ImportError: They cannot be imported.
+    """
+    await _load([_QUIC])
+
+
+async def _load(names: list[str]) -> None:
     if _loaded.issuperset(names):
         return
     threads = ThreadPoolExecutor(1, "sockwave-import")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl as ssl_module
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,10 +52,11 @@ class ClientEngineOptions:
         query: Parameters for the handshake, a mapping or a query string; they win over those of
             the URL. The protocol's own (`EIO`, `transport`, `sid`) cannot be set.
         transports: Transports in the order they are tried; only the first, unless
-            `try_all_transports`.
+            `try_all_transports`. WebTransport, which needs `sockwave[webtransport]`, gives way to
+            the next one in any case: networks block UDP.
         try_all_transports: Go on to the next transport when one cannot be opened.
-        upgrade: Try to move from polling to a WebSocket.
-        remember_upgrade: Begin with a WebSocket when the last connection ended on one.
+        upgrade: Try to move from polling to WebTransport or a WebSocket.
+        remember_upgrade: Begin with what the last connection had moved to, when it ended on that.
         timeout: Seconds an attempt may take until the server's handshake, over all transports
             tried; also the time of an upgrade. None: no limit.
         request_timeout: Seconds a POST of polling may take. None: the heartbeat alone judges.
@@ -71,11 +73,16 @@ class ClientEngineOptions:
             offer nothing. Messages below its threshold are sent as they are.
         ssl: True checks the server's certificate by the system's authorities; a context of your own
             for other authorities or a client certificate; False checks nothing.
+        server_certificate_hashes: SHA-256 of certificates, as 64 hexadecimal digits or 32 bytes:
+            with WebTransport a server that shows one of these is believed, and no other.
+        webtransport_cafile: File in PEM with the authorities that are believed with WebTransport,
+            or the certificate of the server itself. None: those that `ssl` says, without those of a
+            folder (`capath`).
         proxy: URL of a proxy, `http://user:password@host:port`, or `socks5://host:port`, which
             needs `sockwave[socks]`.
         trust_env: Take the proxy from `HTTP_PROXY`, `HTTPS_PROXY` or `ALL_PROXY`, but for hosts of
             `NO_PROXY`, and its password from the netrc file; for both transports. Nothing else is
-            taken from there: no password is sent to the server.
+            taken from there: no password is sent to the server. WebTransport goes through none.
         unix_path: Path of a Unix socket to connect to; the URL's host is then only a name.
         max_payload: Bytes of one message from the server, after inflation; a larger one ends the
             connection. A response of polling, which holds several, may have twice that.
@@ -100,6 +107,8 @@ class ClientEngineOptions:
     protocols: Sequence[str] = ()
     per_message_deflate: Deflate | None = field(default_factory=Deflate)
     ssl: ssl_module.SSLContext | bool = True
+    server_certificate_hashes: Sequence[str | bytes] = ()
+    webtransport_cafile: str | os.PathLike[str] | None = None
     proxy: str | None = None
     trust_env: bool = False
     unix_path: str | None = None
@@ -127,6 +136,14 @@ class ClientEngineOptions:
         check_token("timestamp_param", self.timestamp_param)
         if not isinstance(self.ssl, (bool, ssl_module.SSLContext)):
             raise TypeError("ssl must be a bool or an ssl.SSLContext")
+        self._set("server_certificate_hashes", _checked_hashes(self.server_certificate_hashes))
+        if self.webtransport_cafile is not None:
+            if not isinstance(self.webtransport_cafile, (str, os.PathLike)):
+                raise TypeError("webtransport_cafile must be a path")
+            if self.server_certificate_hashes:
+                raise ValueError(
+                    "server_certificate_hashes and webtransport_cafile exclude each other"
+                )
         if self.proxy is not None:
             check_proxy(self.proxy)
         if self.unix_path is not None:
@@ -169,9 +186,33 @@ def _checked_transports(transports: Any) -> tuple[TransportName, ...]:
     if not transports:
         raise ValueError("transports must be a list of names, not empty")
     for transport in transports:
-        if transport not in ("polling", "websocket"):
-            raise ValueError(f"transports: {transport!r} is not 'polling' or 'websocket'")
+        if transport not in ("polling", "websocket", "webtransport"):
+            raise ValueError(
+                f"transports: {transport!r} is not 'polling', 'websocket' or 'webtransport'"
+            )
     return tuple(transports)
+
+
+def _checked_hashes(hashes: Any) -> tuple[bytes, ...]:
+    if isinstance(hashes, (str, bytes)):
+        raise TypeError("server_certificate_hashes must be a list of hashes, not one")
+    return tuple(map(_checked_hash, hashes))
+
+
+def _checked_hash(given: object) -> bytes:
+    """Tools print it with colons, too."""
+    try:
+        digest = bytes.fromhex(given.replace(":", "")) if isinstance(given, str) else given
+    except ValueError:
+        digest = b""
+    if not isinstance(digest, bytes):
+        kind = type(given).__name__
+        raise TypeError(f"server_certificate_hashes must have text or bytes, not {kind}")
+    if len(digest) != 32:
+        raise ValueError(
+            f"server_certificate_hashes: {given!r} is no SHA-256, 64 hexadecimal digits or 32 bytes"
+        )
+    return digest
 
 
 def _checked_protocols(protocols: Any) -> tuple[str, ...]:

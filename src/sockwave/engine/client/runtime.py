@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sockwave import platform
 from sockwave.engine.core.heartbeat import TimingWheel
+from sockwave.engine.core.udp_trials import UdpTrials
 from sockwave.engine.io.loop import LoopDriver
 
 if TYPE_CHECKING:
@@ -16,13 +17,18 @@ __all__ = ["Runtime"]
 
 
 class Runtime(LoopDriver):
-    """Binds a client to one event loop and owns every task it starts there."""
+    """Binds a client to one event loop and owns every task it starts there.
+
+    Attributes:
+        udp: Whether UDP gets through to the server.
+    """
 
     _side = "client"
     _not_bound = "the client is not connected to an event loop yet"
 
     def __init__(self) -> None:
         super().__init__()
+        self.udp: UdpTrials = UdpTrials()
         self._moved: Callable[[], object] | None = None
 
     def on_move(self, moved: Callable[[], object]) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sockwave.engine.client.options import ClientEngineOptions
     from sockwave.types import TransportName
 
-__all__ = ["ServerUrl", "parse_url", "request_url"]
+__all__ = ["ServerUrl", "bracketed", "parse_url", "request_target", "request_url"]
 
 MAX_URL_LENGTH: Final = 8_000
 """The reference's."""
@@ -127,5 +127,15 @@ def request_url(
     scheme = "https" if server.is_secure else "http"
     host = bracketed(server.host)
     port = "" if server.port == _DEFAULT_PORTS[server.is_secure] else f":{server.port}"
+    return f"{scheme}://{host}{port}{_target(options, query)}"
+
+
+def request_target(server: ServerUrl, options: ClientEngineOptions) -> str:
+    """Path and query of a session of WebTransport: the user's parameters alone, as browsers send
+    none (docs/protocol/webtransport.md)."""
+    return _target(options, {**server.query, **options.query})
+
+
+def _target(options: ClientEngineOptions, query: dict[str, str]) -> str:
     path = quote(options.prefix, safe="/%:@!$&'()*+,;=-._~")
-    return f"{scheme}://{host}{port}{path}?{urlencode(query, quote_via=quote)}"
+    return f"{path}?{urlencode(query, quote_via=quote)}" if query else path

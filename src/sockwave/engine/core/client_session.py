@@ -7,7 +7,7 @@ Whoever drives it owns the clocks, the timers and the call at the end of the tic
 
 What may be true at once. `state` says what is taken and written (`client_states.py`): while polling
 comes to rest (SWITCHING) packets are queued and nothing is written, so that none goes out on both
-transports. `_probe` is a WebSocket on trial, from PROBING to the move or its failure. Only a ping
+transports. `_probe` is a transport on trial, from PROBING to the move or its failure. Only a ping
 moves the deadline of the heartbeat, but for two cases in which the ping may be there unread: the
 session is not read (`_is_held`), and then the server is told unasked that this side lives; or the
 ping stands behind a message that is still coming (`_partial` grows).
@@ -68,7 +68,7 @@ class ClientSessionSink(Protocol):
         """The server's heartbeat; it was answered."""
 
     def session_upgraded(self) -> None:
-        """The session has moved to a WebSocket."""
+        """The session has moved to another transport."""
 
     def session_drained(self) -> None:
         """Everything queued was taken."""
@@ -101,6 +101,9 @@ def _unsent(transport: ClientTransport) -> int:
     return 0 if transport.is_writable else transport.buffered()
 
 
+def _nothing() -> None: ...
+
+
 class ClientSession:
     """A session in the client's role.
 
@@ -124,6 +127,7 @@ class ClientSession:
         "_probe",
         "_sink",
         "_too_large",
+        "_upgrade_failed",
         "backlog",
         "handshake",
         "id",
@@ -151,6 +155,7 @@ class ClientSession:
         self._too_large = 0  # bytes of a message that the server is not going to take
         self._in_transport = 0
         self._partial = 0
+        self._upgrade_failed: Callable[[], None] = _nothing
 
     # --- sending ----------------------------------------------------------------------------------
 
@@ -398,11 +403,15 @@ class ClientSession:
 
     # --- upgrade ----------------------------------------------------------------------------------
 
-    def begin_upgrade(self, transport: ClientTransport, timeout: float | None) -> None:
-        """Try a WebSocket that is open (docs/protocol/upgrade.md#probe)."""
+    def begin_upgrade(
+        self, transport: ClientTransport, timeout: float | None, failed: Callable[[], None]
+    ) -> None:
+        """Try a transport that is open; `failed` is called when the session stays where it is
+        (docs/protocol/upgrade.md#probe)."""
         if self.state is not State.OPEN:
             transport.discard()
             return
+        self._upgrade_failed = failed
         self.state = next_state(self.state, Input.PROBE)
         self._probe = probe = UpgradeProbe(self, transport, self._driver)
         transport.receiver = probe
@@ -442,6 +451,7 @@ class ClientSession:
         if was is not State.PROBING and self.transport is not None:
             self.transport.resume()
         self.flush()
+        self._upgrade_failed()
 
     # --- closing ----------------------------------------------------------------------------------
 

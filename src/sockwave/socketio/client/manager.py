@@ -22,7 +22,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack
 
 from sockwave.debug import known
-from sockwave.engine.client.loading import check_aiohttp
+from sockwave.engine.client.loading import check_aiohttp, check_aioquic
 from sockwave.engine.client.options import ClientEngineOptions
 from sockwave.engine.client.runtime import Runtime
 from sockwave.engine.client.url import ServerUrl, parse_url
@@ -112,6 +112,8 @@ class Manager(LocalEvents):
         self.engine_options: ClientEngineOptions = ClientEngineOptions(
             **{"path": "/socket.io", **engine}
         )
+        if "webtransport" in self.engine_options.transports:
+            check_aioquic()
         self.options: ManagerOptions = ManagerOptions(**manager)
         backlog = self.engine_options.max_backlog
         self.parser: Parser | None = guarded(self.options.parser, backlog)
@@ -396,7 +398,7 @@ class Manager(LocalEvents):
 
     def connection_opened(self, connection: ServerConnection) -> None:
         """The handshake is done: tell, and let all sockets join, in the order they wanted to."""
-        self._supervisor.is_upgraded = connection.engine.transport == "websocket"
+        self._supervisor.opened_on(connection.engine.transport)
         self.emit_local("open")
         if connection.attempt:
             self.emit_local("reconnect", connection.attempt)
@@ -407,8 +409,10 @@ class Manager(LocalEvents):
                 life.opened(session)
 
     def connection_upgraded(self) -> None:
-        """It is a WebSocket now."""
-        self._supervisor.is_upgraded = True
+        """It is on another transport now."""
+        connection = self._supervisor.connection
+        if connection is not None:
+            self._supervisor.opened_on(connection.engine.transport)
         self.emit_local("upgrade")
 
     def connection_closed(
@@ -417,7 +421,7 @@ class Manager(LocalEvents):
         """It is over; one that was left behind interests nobody."""
         if self.is_current(connection):
             if reason is DisconnectReason.TRANSPORT_ERROR:
-                self._supervisor.is_upgraded = False
+                self._supervisor.opened_on(None)
             self._log.lost(reason, error)
             self._tell_closed(reason, error)
 

@@ -69,7 +69,7 @@ class Supervisor:
 
     Attributes:
         connection: The current one, which may be on its way; else None.
-        is_upgraded: Whether the latest one came to be a WebSocket, which may begin the next.
+        upgraded_to: What the latest one came to be carried by, which may begin the next.
     """
 
     __slots__ = (
@@ -78,13 +78,13 @@ class Supervisor:
         "_host",
         "_task",
         "connection",
-        "is_upgraded",
+        "upgraded_to",
     )
 
     def __init__(self, host: Supervised) -> None:
         options = host.options
         self.connection: ServerConnection | None = None
-        self.is_upgraded: bool = False
+        self.upgraded_to: TransportName | None = None
         self._host = host
         self._task: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -131,6 +131,10 @@ class Supervisor:
         self._task = self.connection = None
         self._closing.clear()
         self._backoff.reset()
+
+    def opened_on(self, transport: TransportName | None) -> None:
+        """This carries the connection, and may begin the next one, unless it is polling."""
+        self.upgraded_to = None if transport == "polling" else transport
 
     def accepted(self) -> None:
         """The server means well: the next loss begins with short delays."""
@@ -201,9 +205,7 @@ class Supervisor:
     async def _open(self, connection: ServerConnection) -> SockwaveError | None:
         """Open a connection within its time; returns why that failed."""
         options = self._host.engine_options
-        begin_with: TransportName | None = None
-        if options.remember_upgrade and self.is_upgraded:
-            begin_with = "websocket"
+        begin_with = self.upgraded_to if options.remember_upgrade else None
         try:
             async with asyncio.timeout(options.timeout):
                 await connection.engine.open(begin_with)
@@ -219,7 +221,7 @@ class Supervisor:
         return None
 
     def _attempt_failed(self, failure: SockwaveError) -> None:
-        self.is_upgraded = False
+        self.upgraded_to = None
         self._host.attempt_failed(failure)
 
     async def _wait_to_retry(self, attempt: int, failure: SockwaveError | None) -> bool:

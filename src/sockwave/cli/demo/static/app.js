@@ -35,7 +35,7 @@ const state = {
 };
 
 /** @type {Socket<ServerToClientEvents, ClientToServerEvents>} */
-const socket = window.io({ autoConnect: false, reconnectionDelayMax: 5000 });
+const socket = window.io({ autoConnect: false, reconnectionDelayMax: 5000, ...webtransport() });
 const pictures = new Pictures(async (id) => await request("fetch_picture", id));
 const typists = new Typists($("typing"), $("typing-text"));
 const graph = new TrafficGraph($("graph"), $("graph-peak"));
@@ -47,6 +47,14 @@ const messages = new MessageList({
   pictures: (id) => pictures.get(id),
   enlarge,
 });
+
+/** With --webtransport the page says by which hash a browser knows the certificate, which no authority has signed. */
+function webtransport() {
+  const digits = document.documentElement.dataset.certificate?.match(/../g);
+  if (!digits) return {};
+  const value = Uint8Array.from(digits, (pair) => parseInt(pair, 16));
+  return { transportOptions: { webtransport: { serverCertificateHashes: [{ algorithm: "sha-256", value }] } } };
+}
 
 // --- Asking the server ---------------------------------------------------------------------------
 

@@ -22,9 +22,9 @@ from aioquic.quic import events
 
 from sockwave.engine.core.taking import Taken
 from sockwave.engine.core.transport import CONNECTION_LOST
+from sockwave.engine.io.quic.capsules import CapsuleReader, encode_close
+from sockwave.engine.io.quic.library import HTTP3
 from sockwave.engine.io.quic.windows import FULL, ROOM
-from sockwave.engine.server.fronts.quic.capsules import CapsuleReader, encode_close
-from sockwave.engine.server.fronts.quic.library import HTTP3
 from sockwave.engine.server.fronts.quic.packets import QuicPackets
 from sockwave.engine.server.fronts.quic.requests import QuicExchange, request_of
 from sockwave.engine.server.invalid_request import InvalidRequest
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
     from aioquic.h3.events import H3Event
 
+    from sockwave.engine.io.quic.library import WindowedConnection
     from sockwave.engine.io.webtransport import WebTransportSessionReceiver
     from sockwave.engine.server.engine import EngineServer
     from sockwave.engine.server.exchange import ResponseHeaders
-    from sockwave.engine.server.fronts.quic.library import WindowedConnection
     from sockwave.engine.server.fronts.quic.packets import QuicPort
 
 __all__ = ["QuicFront"]

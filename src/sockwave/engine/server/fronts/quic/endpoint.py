@@ -30,9 +30,9 @@ from aioquic.quic.packet import (
 )
 from aioquic.quic.retry import QuicRetryTokenHandler
 
+from sockwave.engine.io.quic.library import WindowedConnection
 from sockwave.engine.server.fronts.quic.connection import QuicFront
 from sockwave.engine.server.fronts.quic.ids import LENGTH, ConnectionIds, stateless_reset
-from sockwave.engine.server.fronts.quic.library import WindowedConnection
 from sockwave.engine.server.routing import HandOver
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from aioquic.quic import events
 if TYPE_CHECKING:
     import asyncio
 
+    from sockwave.engine.io.quic.library import WindowedConnection
     from sockwave.engine.server.engine import EngineServer
-    from sockwave.engine.server.fronts.quic.library import WindowedConnection
 
 __all__ = ["QuicPackets", "QuicPort"]
 
@@ -51,7 +51,7 @@ class QuicPackets:
         quic: The library's connection.
     """
 
-    __slots__ = ("_driver", "_ids", "_is_transmitting", "_port", "_quic", "_timer")
+    __slots__ = ("_driver", "_ids", "_is_transmitting", "_port", "_quic", "_timer", "_timer_at")
 
     def __init__(self, port: QuicPort, quic: WindowedConnection) -> None:
         self._port = port
@@ -59,6 +59,7 @@ class QuicPackets:
         self._driver = port.engine.driver
         self._ids: set[bytes] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
         self._is_transmitting = False
 
     # --- what differs -----------------------------------------------------------------------------
@@ -141,9 +142,10 @@ class QuicPackets:
             if timer is not None:
                 timer.cancel()
                 self._timer = None
-        elif timer is None or timer.when() > when:
+        elif timer is None or self._timer_at > when:
             if timer is not None:
                 timer.cancel()
+            self._timer_at = when  # uvloop's handle does not tell, where that is past already
             self._timer = self._driver.loop.call_at(when, self._timer_came)
 
     def _timer_came(self) -> None:

@@ -1,4 +1,4 @@
-"""What a client says of its session beside the stream: capsules (RFC 9297 section 3.2)."""
+"""What a peer says of its session beside the stream: capsules (RFC 9297 section 3.2)."""
 
 from __future__ import annotations
 

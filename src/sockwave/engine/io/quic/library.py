@@ -1,10 +1,10 @@
-"""What `aioquic` does otherwise than a server that strangers reach can have it.
+"""What `aioquic` does otherwise than who talks with strangers can have it.
 
 Both classes use what its documentation does not name, and nothing else of this package does: a new
 version is looked at here.
 
 - Its receive windows double on their own. Here only the stream of a session is given more, as its
-  bytes are taken, and nothing while nobody reads. All else that a client sends, heads, capsules and
+  bytes are taken, and nothing while nobody reads. All else that a peer sends, heads, capsules and
   further streams, has to do with the first window.
 - It names one dialect of WebTransport in its settings; Safari asks for another.
 - It decodes heads of any size, and each field of one may stand for a whole dynamic table.
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aioquic.quic.packet_builder import QuicPacketBuilder
     from aioquic.quic.recovery import QuicPacketSpace
     from aioquic.quic.stream import QuicStream, QuicStreamSender
+    from cryptography import x509
 
 __all__ = ["HTTP3", "WindowedConnection"]
 
@@ -47,7 +48,7 @@ class IdMaker(Protocol):
 
 
 class WindowedConnection(QuicConnection):
-    """A connection whose client may send as much as we have taken from it, and a window more.
+    """A connection whose peer may send as much as we have taken from it, and a window more.
 
     Args:
         ids: Gives the connection its ids; None leaves that to the library.
@@ -75,6 +76,13 @@ class WindowedConnection(QuicConnection):
         known = len(self._host_cids)
         super()._replenish_connection_ids()
         self._name(self._host_cids[known:])
+
+    @property
+    def peer_certificates(self) -> list[x509.Certificate]:
+        """What the peer has shown: its own certificate first, then those that it is made by."""
+        tls = self.tls
+        own = tls._peer_certificate
+        return [] if own is None else [own, *tls._peer_certificate_chain]
 
     def may_send(self, stream_id: int) -> bool:
         """Whether more can be sent on a stream: it has not ended, and the peer wants it."""

@@ -1,0 +1,1 @@
+"""WebTransport by `aioquic`: nothing here is imported unless a client is told to use it."""
