@@ -99,6 +99,9 @@ def _lines(made: DevCertificate, names: list[str], certfile: Path, keyfile: Path
         f"  io.run(port=3000, webtransport=WebTransport({_quoted(certfile)}, {_quoted(keyfile)}))",
         "JavaScript, with the address of that server:",
         f'  io("http://127.0.0.1:3000", {javascript_options(made)})',
+        "Python:",
+        '  sockwave.connect("http://127.0.0.1:3000", transports=["webtransport"],',
+        f'                   server_certificate_hashes=["{made.hash.hex()}"])',
     ]
 
 
