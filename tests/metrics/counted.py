@@ -159,11 +159,11 @@ class Guest:
         packet = json.dumps([event, *args], separators=(",", ":"), ensure_ascii=False)
         self.heard_bytes[event] += len(b"42" + packet.encode())
 
-    async def talk(self, events: int) -> None:
-        """Say so many things; connections break meanwhile."""
+    async def talk(self, events: int, calm: int) -> None:
+        """Say so many things; each spoils the connection with a chance of five in `calm`."""
         chance, socket = self._chance, self.socket
         for at in range(events):
-            self._spoil()
+            self._spoil(calm)
             match chance.randrange(100):
                 case 0 | 1:
                     socket.emit("ask me", "quiz")
@@ -180,8 +180,8 @@ class Guest:
                 # What is said on a lost connection is kept, and comes at once on the next.
                 await until(lambda: socket.connected)
 
-    def _spoil(self) -> None:
-        match self._chance.randrange(1_500):
+    def _spoil(self, calm: int) -> None:
+        match self._chance.randrange(calm):
             case 0 | 1:
                 self._proxy.reset()
             case 2:
