@@ -32,7 +32,7 @@ from sockwave.observe import (
 )
 from sockwave.observe.kinds import KINDS
 from tests.support.certificate import write_certificate
-from tests.support.raw import until
+from tests.support.raw import PollingPeer, until
 from tests.support.webtransport import client
 
 if TYPE_CHECKING:
@@ -230,11 +230,11 @@ async def test_upgrade_that_fails(every_front: Front) -> None:
 async def test_rate_limit(every_front: Front, transport: str) -> None:
     io, seen = watched(rate_limits=RateLimits(session_packets=1, burst=5.0))
     async with every_front.serve(io) as wire:
+        packets = ['42["add",1,2]'] * 20
         peer = await wire.open(transport)
         await peer.send("40")
         await peer.receive()
-        packets = ['42["add",1,2]'] * 20
-        if transport == "polling":
+        if isinstance(peer, PollingPeer):
             assert (await peer.post("\x1e".join(packets))).status == 429
         else:
             await peer.send(*packets)
