@@ -28,7 +28,7 @@ NEVER_ANSWERED: Final = "unheard"
 
 OPTIONS: Final = (
     "connection_state_recovery=True,"
-    " rate_limits=sys.modules['sockwave'].RateLimits(session_bytes=4e6, burst=5.0)"
+    " rate_limits=sys.modules['sockwave'].RateLimits(session_bytes=1e6, burst=5.0)"
 )
 
 COUNTED: Final = """
