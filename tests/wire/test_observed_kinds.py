@@ -6,13 +6,18 @@ are in tests/socketio/server/test_observe.py.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 from collections import Counter
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from sockwave import AckTimeout, RateLimits, Server, Socket, WebTransport
+from sockwave.engine.server.fronts.hosting import hosted_server
+from sockwave.engine.server.fronts.quic.certificates import Certificates
 from sockwave.observe import (
     BacklogGrew,
     ClusterFailed,
@@ -32,10 +37,12 @@ from sockwave.observe import (
 )
 from sockwave.observe.kinds import KINDS
 from tests.support.certificate import write_certificate
+from tests.support.fronts import hello
 from tests.support.raw import PollingPeer, until
 from tests.support.webtransport import client
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tests.support.fronts import Front, Wire
@@ -150,11 +157,41 @@ async def test_life_of_a_client(every_front: Front, transport: str) -> None:
     assert {each.transport for each in seen if isinstance(each, SessionClosed)} == {transport}
 
 
-async def test_life_of_a_client_of_webtransport(tmp_path: Path) -> None:
+@asynccontextmanager
+async def webtransport_port(
+    io: Server, certificate: Path, *, is_hosted: bool
+) -> AsyncIterator[int]:
+    """Serve WebTransport, by the listener or beside an application that uvicorn hosts."""
+    how = WebTransport(certificate)
+    if not is_hosted:
+        async with io.listen(webtransport=how) as listener:
+            yield listener.port
+        return
+    ports: list[int] = []
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        server = hosted_server(
+            io,
+            hello,
+            sock,
+            lambda listener: ports.append(listener.port),
+            {"log_config": None, "lifespan": "on"},
+            certificates=Certificates(certificate, None),
+        )
+        serving = asyncio.create_task(server.serve([sock]))
+        try:
+            await until(lambda: ports)
+            yield ports[0]
+        finally:
+            server.should_exit = True
+            await serving
+
+
+@pytest.mark.parametrize("is_hosted", [False, True], ids=["native", "hosted"])
+async def test_life_of_a_client_of_webtransport(tmp_path: Path, is_hosted: bool) -> None:
     io, seen = watched(transports=("polling", "websocket", "webtransport"))
     certificate = write_certificate(tmp_path / "both.pem")
-    async with io.listen(webtransport=WebTransport(certificate)) as listener:
-        async with client(listener.port) as peer:
+    async with webtransport_port(io, certificate, is_hosted=is_hosted) as port:
+        async with client(port) as peer:
             await peer.begin()
             peer.send("0")
             await live(peer, seen)
