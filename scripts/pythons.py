@@ -26,7 +26,7 @@ CACHE: Final = ROOT / ".cache" / "pythons"
 SUPPORTED: Final = ((3, 11), (3, 12), (3, 13))
 """Those on which a run of the tests was seen. What pyproject.toml says of Pythons is made of it."""
 
-SUITES: Final = ("codec", "contract", "engine", "socketio", "wire", "client")
+SUITES: Final = ("codec", "contract", "engine", "socketio", "wire", "client", "otel")
 """Of `tests/`: what may depend on the version of Python."""
 
 CHOSEN: Final = "not slow and not live and not once"

@@ -21,6 +21,11 @@ Op: TypeAlias = Literal[
     "emit",
     "handle",
     "late",
+    "opened",
+    "upgraded",
+    "closed",
+    "denied",
+    "refused",
     # seen by a client
     "connected",
     "disconnected",
@@ -41,6 +46,7 @@ class Event:
     Attributes:
         op: See `Op`. A server emits and a client gets it delivered; a client says or asks and the
             server handles it. `late` is that attachments did not come in time, on a stalled wire.
+            Sessions are opened, upgraded and closed, requests for one denied; sockets are refused.
         t: Seconds on the clock of the machine.
         node: The server it happened on; empty at a client.
         sid: Of the socket.
@@ -51,6 +57,9 @@ class Event:
         digest: Of everything that the packet carries, attachments included.
         recovered: Of `connect` and `connected`.
         detail: Reason of an end, or kind of fault.
+        event: Name of what was emitted or handled, where a run has several.
+        transport: Of a session.
+        size: Bytes of the packet, where a run counts them.
     """
 
     op: Op
@@ -64,6 +73,9 @@ class Event:
     digest: str = ""
     recovered: bool = False
     detail: str = ""
+    event: str = ""
+    transport: str = ""
+    size: int = 0
 
 
 @dataclass

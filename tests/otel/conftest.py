@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-if find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None:
-    collect_ignore_glob = ["test_*.py"]  # `make test-pythons` installs no more than it needs
-
-if TYPE_CHECKING:
-    from tests.otel.recording import Recording
+from tests.otel.recording import Recording
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -34,6 +29,4 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 @pytest.fixture
 def recording() -> Recording:
     """What was traced."""
-    from tests.otel.recording import Recording
-
     return Recording()

@@ -89,23 +89,40 @@ class Observers:
         self.contexts: Contexts | None = None
         self._on_change: list[Callable[[], None]] = []
         self.size: int = 0
+        self._last: Functions = ()
         self._escaped = escaped
 
-    def add(self, kinds: tuple[type[Seen], ...], observer: Callable[[Any], object]) -> None:
+    def add(
+        self,
+        kinds: tuple[type[Seen], ...],
+        observer: Callable[[Any], object],
+        *,
+        is_last: bool = False,
+    ) -> None:
         """Tell somebody of these kinds from now on, behind those who are told already.
+
+        Args:
+            kinds: What to tell of.
+            observer: Whom to tell.
+            is_last: Tell it behind those who come later, too.
 
         Raises:
             TypeError: One is no kind, or the observer is `async` or no function.
         """
         check_observer(kinds, observer)
+        if is_last:
+            self._last = (*self._last, observer)
         for kind in KINDS if Seen in kinds else kinds:
             name = _ATTRIBUTES[kind]
-            if observer not in getattr(self, name):
-                setattr(self, name, (*getattr(self, name), observer))
+            functions: Functions = getattr(self, name)
+            if observer not in functions:
+                told = [*functions, observer]
+                setattr(self, name, tuple(sorted(told, key=self._last.__contains__)))
         self._has_changed()
 
     def remove(self, observer: Callable[[Any], object]) -> None:
         """Tell somebody of nothing any more."""
+        self._last = tuple(each for each in self._last if each != observer)
         for name in _ATTRIBUTES.values():
             functions: Functions = getattr(self, name)
             if observer in functions:

@@ -80,6 +80,7 @@ def keep_records(server: Server, options: ConnectionRecords) -> KeptConnections:
     engine.on("connection_error", kept.refused)
     for kind, observer in kept.observers():
         server.observers.add((kind,), observer)
+    server.observers.add((SessionClosed,), kept.tell_ended, is_last=True)
     return kept
 
 
@@ -97,6 +98,7 @@ class KeptConnections:
         self._sessions = server.engine.sessions
         self._options = options
         self._open: dict[str, Entry] = {}
+        self._untold: dict[str, Entry] = {}
         self._ended: deque[Entry] = deque(maxlen=options.keep)
         self._refused: deque[tuple[int, ConnectionRecord]]
         self._refused = deque(maxlen=min(options.keep, MOST_REFUSED))
@@ -236,6 +238,13 @@ class KeptConnections:
         entry.ended(seen, self._driver.clock(), max(self._lags, default=0.0))
         entry.number = next(self._numbers)
         self._ended.append(entry)
+        self._untold[seen.session] = entry
+
+    def tell_ended(self, seen: SessionClosed) -> None:
+        """Tell and log the record of a session that has ended, when all have heard of the end."""
+        entry = self._untold.pop(seen.session, None)
+        if entry is None:
+            return
         functions = self._server.observers.connection_ended
         if functions or self._options.log:
             record = self._record(entry)
