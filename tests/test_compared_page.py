@@ -32,14 +32,6 @@ def test_figures_are_those_of_the_page_about_performance() -> None:
             assert ratios == measured[work][-2:], work
 
 
-def test_what_is_to_come_is_said_not_to_be_there() -> None:
-    to_come = re.findall(r"^\| (.+) \| to come \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    glance = rows(PAGE, "## At a glance")
-    for name, told in (("WebTransport", "server"),):
-        assert glance[name][0] == told
-        assert any(name in each for each in to_come)
-
-
 @pytest.mark.parametrize("word", ["volatile", "recover", "fetch_sockets", "on_any"])
 def test_python_socketio_lacks_what_the_page_says(word: str) -> None:
     package("socketio")

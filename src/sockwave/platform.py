@@ -36,6 +36,7 @@ __all__ = [
     "new_event_loop",
     "open_files_limit",
     "reason_of",
+    "share_datagrams",
     "share_port",
     "stopping_on_signals",
     "supervising_signals",
@@ -350,6 +351,17 @@ def share_port(sock: socket.socket) -> None:
     import socket
 
     keep_port_after_restart(sock)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+
+
+def share_datagrams(sock: socket.socket) -> None:
+    """Let several UDP sockets of this user have one port, where there is such a thing.
+
+    The kernel deals datagrams out among them, by the addresses of clients. Not with the option of
+    `share_port` for restarts, by which sockets of other users could take the port as well.
+    """
+    import socket
+
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 
 

@@ -25,7 +25,7 @@ import msgspec
 
 from sockwave.debug import known
 from sockwave.engine.server.routing import HandOver
-from sockwave.platform import unix_socket
+from sockwave.platform import after_fork_in_child, unix_socket
 from sockwave.workers.doors import Door
 from sockwave.workers.numbers import datagram_path
 
@@ -72,7 +72,7 @@ def forget_at_fork(datagrams: Datagrams) -> None:
         if there is not None:
             there.forget()
 
-    os.register_at_fork(after_in_child=forget)
+    after_fork_in_child(forget)
 
 
 class Datagrams:

@@ -128,6 +128,8 @@ class Upgrading:
 
     async def _first_ready(self) -> ClientTransport | None:
         """Open them side by side; those that cannot be opened are not tried again."""
+        if len(self._names) == 1:
+            return await self._only_one(self._names[0])
         trying: dict[asyncio.Task[ClientTransport], TransportName] = {}
         waiting = list(self._names)
         won: ClientTransport | None = None
@@ -156,6 +158,15 @@ class Upgrading:
         finally:
             await self._give_up(list(trying))
         return won
+
+    async def _only_one(self, name: TransportName) -> ClientTransport | None:
+        """As most have it: without a task, whose first step other requests would overtake."""
+        try:
+            return await self._open(name)
+        except (SockwaveError, TimeoutError) as error:
+            self._note(name, error)
+            self._names.remove(name)
+            return None
 
     async def _open(self, name: TransportName) -> ClientTransport:
         async with asyncio.timeout(self._timeout):

@@ -6,6 +6,8 @@ import socket
 from contextlib import suppress
 from typing import Any, Final
 
+from sockwave.platform import share_datagrams
+
 __all__ = ["udp_socket"]
 
 _BUFFER: Final = 2 * 1024 * 1024
@@ -30,7 +32,7 @@ def udp_socket(family: int, address: Any, *, is_shared: bool = False) -> socket.
             with suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
         if is_shared:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            share_datagrams(sock)
         sock.bind(address)
     except OSError:
         sock.close()
