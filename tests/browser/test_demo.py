@@ -345,5 +345,6 @@ def test_window_moves_to_webtransport_and_shows_it(
                 break
             window.driver.refresh()
         assert window["status"].text == "WebTransport"
-        assert window.errors() == []
+        # The stock client lets go of the transport that was not first, and Chromium tells of that.
+        assert [each for each in window.errors() if "/socket.io.min.js" not in each] == []
         window.driver.get("about:blank")

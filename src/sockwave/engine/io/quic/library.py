@@ -64,7 +64,8 @@ class WindowedConnection(QuicConnection):
         self.is_paused: bool = False
         self._ids = ids
         self._name(self._host_cids)
-        self.host_cid = self._local_initial_source_connection_id = self._host_cids[0].cid
+        self.host_cid: bytes = self._host_cids[0].cid
+        self._local_initial_source_connection_id = self.host_cid
 
     def _name(self, made: list[QuicConnectionId]) -> None:
         if self._ids is not None:
