@@ -322,7 +322,8 @@ async def test_udp_is_tried_again_after_a_rest(monkeypatch: pytest.MonkeyPatch) 
             await moved(manager, "websocket")
             gate.is_shut = False
             monkeypatch.setattr("sockwave.engine.client.upgrading.HEAD_START", 30.0)
-            assert not manager.runtime.udp.is_due(manager.runtime.awake_clock())
+            udp, clock = manager.runtime.udp, manager.runtime.awake_clock
+            await until(lambda: not udp.is_due(clock()))
             # For UDP alone: a clock that jumps would end the heartbeat of the session, too.
             is_due = UdpTrials.is_due
             monkeypatch.setattr(UdpTrials, "is_due", lambda trials, now: is_due(trials, now + 301))
