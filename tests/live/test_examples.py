@@ -18,6 +18,7 @@ from tests.live.shop import Shop, shop
 from tests.support.examples import EXAMPLES
 from tests.support.peers import package
 from tests.support.process import DEADLINE, free_port
+from tests.support.raw import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,8 +63,10 @@ async def test_views_and_tasks_of_a_shop_tell_who_has_ordered(open_shop: Shop) -
                 assert others == [("cooking", f"soup{turn}"), ("ready", f"soup{turn}")]
         assert adas.empty()
         assert graces.empty()
+    done = re.compile(r"Task shop\.tasks\.cook\[\S+\] succeeded")
+    # A task says so behind its last event.
+    await until(lambda: len(done.findall(programs[1].output)) == 6)
     output = programs[1].output
-    assert len(re.findall(r"Task shop\.tasks\.cook\[\S+\] succeeded", output)) == 6
     # Each of them was forked from the process that has imported the emitter.
     assert len({*re.findall(r"ForkPoolWorker-\d+", output)}) >= 3
     assert "Traceback" not in open_shop.output
